@@ -1,0 +1,248 @@
+"""The log of a job: appending facts to it and reading them back.
+
+Appending is optimistic concurrency over the job's own stretch of the stream, ``jobs.<org>.<job>.>``: look at its head,
+check what must not be there, publish on the condition that the head is still the same. The server enforces from that
+alone that a job has exactly one end, that nothing follows the end, and that the first result of a part wins.
+"""
+
+import asyncio
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import TimeoutError as NatsTimeoutError
+from nats.js.errors import APIError, NotFoundError
+from pydantic import TypeAdapter
+
+from shared.bus.subjects import event_subject, job_subject
+from shared.bus.topology import JOBS
+from shared.events import AnyEvent, Event
+
+E = TypeVar("E", bound=Event)
+PUBLISH_TIMEOUT = 5.0
+# The server's two ways to say "wrong last sequence": compared with what is stored, and with what is on its way in a cluster.
+_WRONG_LAST_SEQUENCE = (10071, 10164)
+_HEADER_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+_HEADER_EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
+_HEADER_ATTEMPT = "Millrace-Append"
+_PARSER: TypeAdapter[Event] = TypeAdapter(AnyEvent)
+# One request of the server's direct API answers at most this many subjects; a plan has fewer parts than that. Each group
+# asks for `created` too: every job has it, and a request that matches nothing would not tell how far the server has got.
+MAX_SUBJECTS_PER_READ = 1024
+_READ_GROUPS = (
+    ("*", "end.*"),
+    ("created", "part_requested.*"),
+    ("created", "part_transcoded.*"),
+    ("created", "part_uploaded.*"),
+)
+
+
+class JobEnded(Exception):
+    """The job has ended; nothing can be appended. ``end`` is the event that ended it."""
+
+    def __init__(self, end: Event) -> None:
+        self.end = end
+        super().__init__(f"job {end.job} has ended: {end.token()}")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An event with its place in the stream."""
+
+    sequence: int
+    event: Event
+
+
+@dataclass(frozen=True)
+class Appended:
+    """Outcome of an append. ``new`` is False where the same fact stood there already; ``recorded`` is then that one."""
+
+    recorded: Recorded
+    new: bool
+
+
+def parse_event(data: bytes | str) -> Event:
+    """An event out of its JSON.
+
+    Raises:
+        pydantic.ValidationError: it is none of ours.
+    """
+    return _PARSER.validate_json(data)
+
+
+def parse_message(subject: str, data: bytes) -> Event:
+    """An event out of a message of the stream.
+
+    Raises:
+        ValueError: it is none of ours, or it does not belong on that subject.
+    """
+    event = parse_event(data)
+    if event_subject(event) != subject:
+        raise ValueError(f"an event of {event_subject(event)} on the subject {subject}")
+    return event
+
+
+class JobLog:
+    """The log of all jobs, one job at a time."""
+
+    def __init__(self, client: Client) -> None:
+        self._nc = client
+        self._js = client.jetstream(timeout=PUBLISH_TIMEOUT)
+
+    async def append(self, event: Event) -> Appended:
+        """Append a fact, unless it stands there already.
+
+        Returns when the server has stored it. An unknown outcome (a time-out, a lost connection) is looked up, so a
+        caller that gets an exception may simply try again.
+
+        Raises:
+            JobEnded: the job has ended before.
+            nats.errors.Error, TimeoutError: the bus is out of reach.
+        """
+        subject = event_subject(event)
+        whole_job = job_subject(event.org, event.job, ">")
+        attempt = secrets.token_hex(8)
+        while True:
+            head = await self._last_sequence(whole_job)
+            end = await self.end_of(event.org, event.job)
+            if end and event_subject(end.event) != subject:
+                raise JobEnded(end.event)
+            present = await self.last(subject)
+            if present:
+                return Appended(present, new=present.attempt == attempt)
+            try:
+                ack = await self._js.publish(
+                    subject,
+                    event.model_dump_json().encode(),
+                    stream=JOBS,
+                    timeout=PUBLISH_TIMEOUT,
+                    headers={
+                        _HEADER_EXPECTED: str(head),
+                        _HEADER_EXPECTED_SUBJECT: whole_job,
+                        _HEADER_ATTEMPT: attempt,
+                    },
+                )
+            except APIError as error:
+                if error.err_code not in _WRONG_LAST_SEQUENCE:
+                    raise
+                # Somebody was faster, or our own publish of an earlier round was stored after all: look again.
+                continue
+            except (TimeoutError, NatsTimeoutError):
+                # Unknown outcome: the next round finds the event if it was stored. If the bus is gone, that read raises.
+                continue
+            return Appended(Recorded(ack.seq, event), new=True)
+
+    async def end_of(self, org: str, job: str) -> "Recorded | None":
+        """The event that ended the job, if one has."""
+        return await self.last(job_subject(org, job, "end.*"))
+
+    async def last(self, subject: str) -> "_Found | None":
+        """The last event on a subject (or filter), from the stream's leader."""
+        try:
+            message = await self._js.get_last_msg(JOBS, subject)
+        except NotFoundError:
+            return None
+        headers = message.headers or {}
+        return _Found(int(message.seq or 0), parse_event(message.data or b""), str(headers.get(_HEADER_ATTEMPT, "")))
+
+    async def fact(self, org: str, job: str, kind: type[E]) -> E | None:
+        """The job's event of a kind that is said once for each job, such as ``Fetched``."""
+        found = await self.last(job_subject(org, job, kind.subject))
+        return found.event if found and isinstance(found.event, kind) else None
+
+    async def read(self, org: str, job: str, *, at_least: int = 0) -> list[Recorded]:
+        """All events of a job in the log's order, up to its newest one at the time of the call.
+
+        Every event has a subject of its own, so the last message of each subject is all of them. A message that is no
+        event of this job is left out.
+
+        Args:
+            at_least: a sequence that the answer must reach, for a caller that knows of it.
+
+        Raises:
+            nats.errors.Error, TimeoutError: the bus is out of reach, or does not get as far as ``at_least``.
+        """
+        deadline = asyncio.get_running_loop().time() + PUBLISH_TIMEOUT
+        while True:
+            head = await self._last_sequence(job_subject(org, job, ">"))
+            if head == at_least == 0:
+                return []
+            if head >= at_least:
+                filters = [[job_subject(org, job, token) for token in group] for group in _READ_GROUPS]
+                groups = await asyncio.gather(*(self._last_of_each(group, head) for group in filters))
+                if None not in groups:
+                    # The groups are read one after the other. What came after the head is left to the next read: in one
+                    # group it was seen, in another perhaps not, and a gap would be worse than its absence.
+                    found = {item.sequence: item for group in groups for item in group or () if item.sequence <= head}
+                    return [found[sequence] for sequence in sorted(found)]
+            if asyncio.get_running_loop().time() > deadline:
+                raise TimeoutError(f"the log of job {job} does not reach {max(head, at_least)}")
+            await asyncio.sleep(0.02)
+
+    async def _last_sequence(self, subject_filter: str) -> int:
+        try:
+            return int((await self._js.get_last_msg(JOBS, subject_filter)).seq or 0)
+        except NotFoundError:
+            return 0
+
+    async def _last_of_each(self, filters: list[str], head: int) -> list[Recorded] | None:
+        """The last message of each subject, or None from a copy of the stream that has not got as far as ``head`` yet."""
+        found: list[Recorded] = []
+        start = 0
+        while True:
+            answers = await self._direct_get({"multi_last": filters, "batch": MAX_SUBJECTS_PER_READ, "seq": start})
+            end = answers.pop()
+            found += [recorded for answer in answers if (recorded := _recorded(answer))]
+            if int(end.get("Nats-UpTo-Sequence", 0)) < head:
+                return None
+            # Left over where the answer is bigger than the server sends at once.
+            if int(end.get("Nats-Num-Pending", 0)) == 0:
+                return found
+            start = int(end["Nats-Last-Sequence"]) + 1
+
+    async def _direct_get(self, request: dict[str, Any]) -> list[Any]:
+        """Messages of the direct API, and last the headers that end the answer."""
+        answers: list[Any] = []
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def receive(message: Msg) -> None:
+            headers = message.headers or {}
+            if "Status" not in headers:
+                answers.append(message)
+            elif not done.done():
+                answers.append(headers)
+                done.set_result(None)
+
+        inbox = self._nc.new_inbox()
+        subscription = await self._nc.subscribe(inbox, cb=receive)
+        try:
+            await self._nc.publish(f"$JS.API.DIRECT.GET.{JOBS}", json.dumps(request).encode(), reply=inbox)
+            async with asyncio.timeout(PUBLISH_TIMEOUT):
+                await done
+        finally:
+            await subscription.unsubscribe()
+        status = answers[-1]["Status"]
+        if status == "204" or (status == "404" and len(answers) == 1):
+            return answers
+        raise APIError(code=int(status), description=answers[-1].get("Description"))
+
+
+def _recorded(message: Msg) -> Recorded | None:
+    headers = message.headers or {}
+    sequence, subject = int(headers["Nats-Sequence"]), headers["Nats-Subject"]
+    try:
+        return Recorded(sequence, parse_message(subject, message.data))
+    except ValueError as error:
+        structlog.get_logger().error(
+            "not an event", stream=JOBS, sequence=sequence, subject=subject, error=str(error)[:500]
+        )
+        return None
+
+
+@dataclass(frozen=True)
+class _Found(Recorded):
+    attempt: str = ""

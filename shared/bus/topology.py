@@ -1,0 +1,165 @@
+"""The streams, buckets and durable consumers, in one place.
+
+The api provisions them when it starts (create, or update to what stands here); all others wait until they are there.
+Services then bind to them by name: a client that declares as it subscribes would overwrite settings with its own
+defaults, and the last starter would win.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from nats.js import JetStreamContext, api
+from nats.js.errors import APIError, BucketNotFoundError, NotFoundError, ServiceUnavailableError
+
+VERSION = "1"
+_VERSION_KEY = "millrace-topology"
+
+JOBS = "JOBS"
+DELIVERIES = "DELIVERIES"
+WEBHOOKS = "WEBHOOKS"
+DEAD = "DEAD"
+PROGRESS = "PROGRESS"
+HOOKS_BUCKET = "hooks"
+SECRETS_BUCKET = "secrets"
+LANES_BUCKET = "webhook-lanes"
+BUCKETS: dict[str, float | None] = {
+    HOOKS_BUCKET: None,
+    SECRETS_BUCKET: None,
+    # Where each webhook stands with each job. A lane is written at every attempt, and two attempts are a day apart at most.
+    LANES_BUCKET: 14 * 24 * 3600,
+}
+"""The key-value buckets, each with the seconds after which an untouched entry goes."""
+
+FETCHER = "fetcher"
+TRANSCODER = "transcoder"
+UPLOADER = "uploader"
+JANITOR = "janitor"
+NOTIFIER = "notifier"
+WEBHOOK_ATTEMPTS = "webhook-attempts"
+
+
+@dataclass(frozen=True)
+class Durable:
+    """A durable pull consumer: work that is shared by all who pull from it."""
+
+    stream: str
+    name: str
+    filters: tuple[str, ...] = field(default=())
+
+    def config(self, lease_seconds: float) -> api.ConsumerConfig:
+        """The consumer as the server shall have it.
+
+        ``max_deliver`` is unlimited because a redelivery after SIGTERM or SIGKILL is no failure of the work; the tries of
+        failing work are counted where the failure is understood. No ``backoff``: it would replace ``ack_wait``.
+        """
+        return api.ConsumerConfig(
+            durable_name=self.name,
+            filter_subjects=list(self.filters),
+            deliver_policy=api.DeliverPolicy.ALL,
+            ack_policy=api.AckPolicy.EXPLICIT,
+            ack_wait=lease_seconds,
+            max_deliver=-1,
+            max_ack_pending=20_000,
+        )
+
+
+DURABLES = (
+    Durable(JOBS, FETCHER, ("jobs.*.*.admitted",)),
+    Durable(JOBS, TRANSCODER, ("jobs.*.*.part_requested.*",)),
+    Durable(JOBS, UPLOADER, ("jobs.*.*.part_transcoded.*",)),
+    Durable(JOBS, JANITOR, ("jobs.*.*.end.*",)),
+    Durable(JOBS, NOTIFIER, ("jobs.*.*.created", "jobs.*.*.started", "jobs.*.*.end.*")),
+    Durable(WEBHOOKS, WEBHOOK_ATTEMPTS, ("webhooks.attempt.>",)),
+)
+
+
+def streams(replicas: int) -> tuple[api.StreamConfig, ...]:
+    """All streams. ``jobs.>`` is republished below ``feed.`` for listeners outside of JetStream."""
+    file: dict[str, Any] = {
+        "storage": api.StorageType.FILE,
+        "num_replicas": replicas,
+        "metadata": {_VERSION_KEY: VERSION},
+    }
+    return (
+        api.StreamConfig(
+            name=JOBS,
+            description="The log: every fact of every job",
+            subjects=["jobs.*.*.>"],
+            retention=api.RetentionPolicy.LIMITS,
+            allow_direct=True,
+            republish=api.RePublish(src="jobs.>", dest="feed.jobs.>"),
+            **file,
+        ),
+        api.StreamConfig(
+            name=DELIVERIES,
+            description="Facts about webhook deliveries",
+            subjects=["deliveries.>"],
+            retention=api.RetentionPolicy.LIMITS,
+            allow_direct=True,
+            **file,
+        ),
+        api.StreamConfig(
+            name=WEBHOOKS,
+            description="Webhook attempts to make, now or at a time",
+            subjects=["webhooks.attempt.>", "webhooks.schedule.>"],
+            retention=api.RetentionPolicy.WORK_QUEUE,
+            allow_msg_schedules=True,
+            allow_direct=True,
+            **file,
+        ),
+        api.StreamConfig(name=DEAD, description="Messages given up on", subjects=["dead.>"], **file),
+        api.StreamConfig(
+            name=PROGRESS,
+            description="The newest progress of what is under way",
+            subjects=["progress.>"],
+            storage=api.StorageType.MEMORY,
+            max_msgs_per_subject=1,
+            max_age=6 * 3600,
+            allow_direct=True,
+            num_replicas=replicas,
+        ),
+    )
+
+
+async def provision(js: JetStreamContext, *, lease_seconds: float, replicas: int = 1) -> None:
+    """Create or update everything. Safe to run again and by several at once."""
+    for config in streams(replicas):
+        try:
+            await js.stream_info(str(config.name))
+            await js.update_stream(config)
+        except NotFoundError:
+            await js.add_stream(config)
+    for bucket, ttl in BUCKETS.items():
+        try:
+            await js.key_value(bucket)
+        except BucketNotFoundError:
+            await js.create_key_value(api.KeyValueConfig(bucket=bucket, history=1, ttl=ttl, replicas=replicas))
+    for durable in DURABLES:
+        await js.add_consumer(durable.stream, durable.config(lease_seconds))
+
+
+async def wait_until_provisioned(js: JetStreamContext) -> None:
+    """Return once every stream and consumer that this version of the code binds to is there."""
+    log = structlog.get_logger()
+    reported = False
+    while not await _is_provisioned(js):
+        if not reported:
+            await log.ainfo("waiting for the bus to be provisioned by the api")
+            reported = True
+        await asyncio.sleep(0.2)
+
+
+async def _is_provisioned(js: JetStreamContext) -> bool:
+    try:
+        info = await js.stream_info(JOBS)
+        if (info.config.metadata or {}).get(_VERSION_KEY) != VERSION:
+            return False
+        for durable in DURABLES:
+            await js.consumer_info(durable.stream, durable.name)
+        for bucket in BUCKETS:
+            await js.key_value(bucket)
+    except (NotFoundError, BucketNotFoundError, ServiceUnavailableError, APIError, TimeoutError):
+        return False
+    return True

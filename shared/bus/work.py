@@ -1,0 +1,276 @@
+"""The policy of work taken from the bus, in one place: lease, end of the job, retry, dead letter.
+
+A worker's handler gets an event and does its work. Around it, this middleware
+
+- keeps the message's lease by confirmed heartbeats, and stops the work when the lease is lost (JetStream has no fencing
+  token, so working on would mean two workers on the same piece);
+- stops the work when the job has ended;
+- turns the outcome into ack, delayed redelivery, or the job's failure and a dead letter.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from faststream import BaseMiddleware
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from pydantic import ValidationError
+
+from shared.bus.joblog import JobEnded, JobLog, parse_event
+from shared.bus.subjects import dead_subject, split_job_subject
+from shared.bus.topology import DEAD
+from shared.errors import ERRORS, PermanentError, TransientError
+from shared.events import Completed, Failed
+from shared.tasks import end_tasks
+
+RETRY_DELAYS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0)
+"""Seconds before the next try of work that failed in a way that may pass; about two minutes in all."""
+
+BUG_TRIES = 4
+"""Tries of work that failed in a way we did not foresee."""
+
+MAX_DELIVERIES = 40
+"""Deliveries after which work that never reports anything is given up: it probably kills its worker."""
+
+_HEARTBEAT = b"+WPI"
+# The work stops a little before the server gives the message to another, so that there is time to stop in.
+_LEASE_TRUSTED = 0.85
+
+
+class _Stopped(Exception):
+    """The work was stopped from outside. ``reason``: ``ended`` or ``lost``."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class Desk:
+    """Where one worker process takes its work.
+
+    Args:
+        side_work: this work is not the job's own (webhooks): a job's end does not stop it, and its failure fails no job.
+    """
+
+    def __init__(
+        self, client: Client, log: JobLog, *, service: str, lease_seconds: float, side_work: bool = False
+    ) -> None:
+        self._nc = client
+        self._log = log
+        self._service = service
+        self._lease_seconds = lease_seconds
+        self._side_work = side_work
+        self._draining = False
+        self._drained = asyncio.Event()
+        self._ended: dict[tuple[str, str], asyncio.Event] = defaultdict(asyncio.Event)
+        self._users: dict[tuple[str, str], int] = defaultdict(int)
+        self._running: set[asyncio.Task[None]] = set()
+
+    @property
+    def busy(self) -> int:
+        """How many pieces of work are under way."""
+        return len(self._running)
+
+    def middleware(self, message: Any, *, context: Any) -> "_LeasedScope":
+        """The FastStream middleware; give this method to the broker."""
+        return _LeasedScope(message, context=context, desk=self)
+
+    async def start(self) -> None:
+        """Listen for the ends of jobs."""
+        await self._nc.subscribe("feed.jobs.*.*.end.*", cb=self._heard_end)
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Take nothing new, give what runs some time, then hand it back."""
+        self._draining = True
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=grace_seconds)
+        for task in set(self._running):
+            task.cancel()
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=10)
+        self._drained.set()
+
+    async def take(self, message: Msg, work: Callable[[], Awaitable[Any]]) -> None:
+        """Do the work of one message under its lease, and settle the message. Never raises, unless cancelled."""
+        if self._draining:
+            await self._settled(message.nak())
+            # The slot asks for the next message when this returns, and would be given the same one again and again.
+            await self._drained.wait()
+            return
+        try:
+            org, job, token = split_job_subject(message.subject)
+        except ValueError:
+            await self._settled(self._bury(message, "-", "-", "no subject of a job"))
+            return
+        task = asyncio.create_task(self._attend(message, org, job, token, work))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        await asyncio.wait({task})
+
+    async def _attend(self, message: Msg, org: str, job: str, token: str, work: Callable[[], Awaitable[Any]]) -> None:
+        side_work = self._side_work or token.startswith("end.")
+        with structlog.contextvars.bound_contextvars(organization=org, job=job, work=token):
+            log = structlog.get_logger()
+            try:
+                if message.metadata.num_delivered > MAX_DELIVERIES:
+                    raise PermanentError("worker_lost", f"delivered {message.metadata.num_delivered} times")
+                await self._leased(message, org, job, work, watch_end=not side_work)
+                await self._settled(message.ack_sync(timeout=5))
+            except asyncio.CancelledError:
+                await log.ainfo("work handed back")
+                await self._settled(message.nak())
+            except _Stopped as stopped:
+                await log.ainfo("work stopped", reason=stopped.reason)
+                if stopped.reason == "ended":
+                    await self._settled(message.ack_sync(timeout=5))
+            except JobEnded:
+                await self._settled(message.ack_sync(timeout=5))
+            except NatsError as error:
+                # The bus itself is in the way: the message comes again when the lease runs out.
+                await log.awarning("bus out of reach while working", error=repr(error))
+            except Exception as error:
+                await self._settled(self._settle_failure(message, org, job, error, side_work=side_work))
+
+    async def _leased(
+        self, message: Msg, org: str, job: str, work: Callable[[], Awaitable[Any]], *, watch_end: bool
+    ) -> None:
+        self._users[org, job] += 1
+        tasks = [asyncio.ensure_future(work()), asyncio.create_task(self._keep(message))]
+        if watch_end:
+            tasks.append(asyncio.create_task(self._watch_end(org, job)))
+        worker, *guards = tasks
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if not worker.done():
+                raise _Stopped(next(guard.result() for guard in guards if guard.done()))
+            await worker
+        finally:
+            # Whatever ends this, the work must be over before its message is settled: two must never work on one piece.
+            worker.cancel()
+            await end_tasks(*guards, patience=0.1)
+            await end_tasks(worker, patience=5)
+            self._forget(org, job)
+
+    def _forget(self, org: str, job: str) -> None:
+        self._users[org, job] -= 1
+        if self._users[org, job] == 0:
+            del self._users[org, job]
+            self._ended.pop((org, job), None)
+
+    async def _keep(self, message: Msg) -> str:
+        """Heartbeat until the lease is lost. It counts from when a heartbeat was sent that is known to have arrived."""
+        loop = asyncio.get_running_loop()
+        kept = loop.time()
+        while True:
+            sent = loop.time()
+            left = kept + self._lease_seconds * _LEASE_TRUSTED - sent
+            if left <= 0:
+                return "lost"
+            with suppress(NatsError, asyncio.TimeoutError):
+                await self._nc.request(message.reply, _HEARTBEAT, timeout=min(left, self._lease_seconds / 6))
+                kept = sent
+            pause = self._lease_seconds / (3 if kept == sent else 10)
+            await asyncio.sleep(min(pause, max(0.0, kept + self._lease_seconds * _LEASE_TRUSTED - loop.time())))
+
+    async def _watch_end(self, org: str, job: str) -> str:
+        """Return when the job has ended: heard, or, since what is heard over core NATS may be missed, read."""
+        heard = self._ended[org, job]
+        while not heard.is_set():
+            with suppress(NatsError, asyncio.TimeoutError):
+                end = await self._log.end_of(org, job)
+                if end is not None and not isinstance(end.event, Completed):
+                    break
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._lease_seconds / 3):
+                    await heard.wait()
+        return "ended"
+
+    async def _heard_end(self, message: Msg) -> None:
+        org, job, token = split_job_subject(message.subject)
+        # `completed` is said by work of the job itself, which must not be stopped by its own success.
+        if (org, job) in self._users and token != Completed.subject:
+            self._ended[org, job].set()
+
+    async def _settle_failure(self, message: Msg, org: str, job: str, error: Exception, *, side_work: bool) -> None:
+        log = structlog.get_logger()
+        delivered = message.metadata.num_delivered
+        if isinstance(error, ValidationError) and not _is_event(message.data):
+            await self._bury(message, org, job, "not an event")
+            return
+        if isinstance(error, PermanentError):
+            verdict: PermanentError | TransientError = error
+        elif isinstance(error, TransientError):
+            verdict = error
+            if delivered <= len(RETRY_DELAYS):
+                await log.awarning(
+                    "work failed, will be tried again", code=error.code, detail=error.detail, attempt=delivered
+                )
+                await message.nak(delay=RETRY_DELAYS[delivered - 1])
+                return
+        else:
+            await log.aexception("work failed unexpectedly", attempt=delivered, exc_info=error)
+            if delivered < BUG_TRIES:
+                await message.nak(delay=RETRY_DELAYS[min(delivered, len(RETRY_DELAYS)) - 1])
+                return
+            verdict = PermanentError("internal_error", f"{type(error).__name__}: {error}")
+        await self._give_up(message, org, job, verdict, side_work=side_work)
+
+    async def _give_up(
+        self, message: Msg, org: str, job: str, error: PermanentError | TransientError, *, side_work: bool
+    ) -> None:
+        await structlog.get_logger().aerror("job failed", code=error.code, detail=error.detail)
+        if not side_work:
+            failed = Failed(
+                org=org,
+                job=job,
+                code=error.code,
+                message=error.message,
+                detail=error.detail[:4000],
+                service=self._service,
+            )
+            with suppress(JobEnded):
+                await self._log.append(failed)
+        if side_work or error.code not in ERRORS or ERRORS[error.code].who == "operator":
+            await self._bury(message, org, job, f"{error.code}: {error.detail}")
+        else:
+            await message.ack_sync(timeout=5)
+
+    async def _bury(self, message: Msg, org: str, job: str, reason: str) -> None:
+        """Keep the message where the operator finds it, and be done with it. Its own ``Nats-`` headers stay behind."""
+        headers = {
+            "Millrace-Reason": reason.replace("\r", " ").replace("\n", " ")[:500],
+            "Millrace-Subject": message.subject,
+        }
+        await self._nc.jetstream().publish(
+            dead_subject(self._service, org, job), message.data, stream=DEAD, timeout=5, headers=headers
+        )
+        await message.term()
+
+    async def _settled(self, settling: Awaitable[Any]) -> None:
+        """Tell the bus what became of a message. Where that fails it costs a redelivery, which finds the work done."""
+        try:
+            await settling
+        except (TimeoutError, NatsError) as error:
+            await structlog.get_logger().awarning("message not settled", error=repr(error))
+
+
+class _LeasedScope(BaseMiddleware[Any, Any]):
+    def __init__(self, message: Any, *, context: Any, desk: Desk) -> None:
+        super().__init__(message, context=context)
+        self._desk = desk
+
+    async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: Any) -> Any:
+        await self._desk.take(msg.raw_message, lambda: call_next(msg))
+
+
+def _is_event(data: bytes) -> bool:
+    try:
+        parse_event(data)
+    except ValidationError:
+        return False
+    return True

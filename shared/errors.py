@@ -1,0 +1,108 @@
+"""Two roots of errors decide what happens to a piece of work, and one table holds the codes that users see.
+
+A :class:`PermanentError` ends the job at once; a :class:`TransientError` is tried again with a growing delay, and ends
+the job with its code when the tries are used up. Any other exception is a bug of ours: tried a few times, then reported
+as ``internal_error``. The table is published as docs/errors.md.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ErrorCode:
+    """A row of the table: a sentence for people, who can mend it, and whether the same job may succeed later."""
+
+    message: str
+    who: str
+    retryable: bool
+
+
+ERRORS: dict[str, ErrorCode] = {
+    "input_unreachable": ErrorCode("The specified input URL does not exist or cannot be accessed", "you", True),
+    "input_forbidden_address": ErrorCode(
+        "The input URL points at a private or loopback address, which this server does not fetch from.", "you", False
+    ),
+    "input_too_large": ErrorCode("The input is larger than this server accepts.", "you", False),
+    "input_timeout": ErrorCode(
+        "The input could not be downloaded in the time allowed. Serve it from a faster host, or make it smaller.",
+        "you",
+        True,
+    ),
+    "input_changed": ErrorCode(
+        "The input changed while it was being downloaded. Send the job again once the file is final.", "you", True
+    ),
+    "input_empty": ErrorCode("The input is empty.", "you", False),
+    "input_not_video": ErrorCode(
+        "The input is not a video file that can be decoded. Send a video, such as MP4, MOV, MKV, WebM or MPEG-TS.",
+        "you",
+        False,
+    ),
+    "input_no_video_stream": ErrorCode("The input has no video stream.", "you", False),
+    "input_unsupported_codec": ErrorCode("The input's video codec is not supported.", "you", False),
+    "input_truncated": ErrorCode(
+        "The input ends before the length that its header promises. Upload the whole file again.", "you", False
+    ),
+    "input_damaged": ErrorCode(
+        "The input is damaged and cannot be decoded to its end. Export or upload it again.", "you", False
+    ),
+    "input_encrypted": ErrorCode("The input is encrypted. Send it without encryption.", "you", False),
+    "input_too_long": ErrorCode("The input is longer than this server accepts.", "you", False),
+    "output_unreachable": ErrorCode(
+        "The storage of output_path cannot be reached. Check its endpoint and region.", "you", True
+    ),
+    "output_credentials_invalid": ErrorCode(
+        "The storage refused the credentials of output_path. Check access_key, secret_key and region.", "you", True
+    ),
+    "output_bucket_missing": ErrorCode(
+        "The bucket of output_path does not exist. Create it, or correct its name.", "you", True
+    ),
+    "output_write_denied": ErrorCode(
+        "The credentials of output_path may not write there. Allow PutObject, GetObject and ListBucket on the prefix.",
+        "you",
+        True,
+    ),
+    "output_lost": ErrorCode(
+        "Objects that were uploaded could not be found in the bucket afterwards. Check that nothing else deletes them.",
+        "you",
+        True,
+    ),
+    "encode_failed": ErrorCode("The video could not be encoded.", "operator", True),
+    "encode_stalled": ErrorCode("The encoder made no progress and was stopped.", "operator", True),
+    "workspace_full": ErrorCode("The server's work space is full.", "operator", True),
+    "worker_lost": ErrorCode(
+        "The work on this job ended several times without a result. A worker may be running out of memory.",
+        "operator",
+        True,
+    ),
+    "credentials_lost": ErrorCode(
+        "The sealed credentials of this job are gone or cannot be opened with this server's keys.", "operator", False
+    ),
+    "internal_error": ErrorCode(
+        "The server failed in a way that it did not foresee. The operator finds the cause in the logs.",
+        "operator",
+        True,
+    ),
+}
+
+
+class MillraceError(Exception):
+    """Root of the errors that a job can end with.
+
+    Attributes:
+        code: a key of :data:`ERRORS`.
+        detail: for the operator and the curious: what exactly happened, without secrets; ffmpeg's last lines for example.
+    """
+
+    def __init__(self, code: str, detail: str = "", *, message: str | None = None) -> None:
+        self.code = code
+        self.message = message or ERRORS[code].message
+        self.detail = detail
+        super().__init__(f"{code}: {detail or self.message}")
+
+
+class PermanentError(MillraceError):
+    """Trying again cannot help; the job ends with this."""
+
+
+class TransientError(MillraceError):
+    """Trying again may help; the job ends with this when the tries are used up."""

@@ -1,0 +1,58 @@
+"""The health port: is the process alive, and can it do its work."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+Check = Callable[[], Awaitable[None]]
+"""Asks a real dependency; raises when it does not answer."""
+
+
+class Health:
+    """Serves ``/health/live`` and ``/health/ready``.
+
+    Live is 200 while the event loop turns; ready is 200 when every check passes, else 503 with reasons.
+
+    Args:
+        checks: by the name of the dependency.
+    """
+
+    def __init__(self, checks: Mapping[str, Check]) -> None:
+        self._checks = checks
+        self._runner: web.AppRunner | None = None
+        self.stopping = False
+
+    def routes(self) -> list[web.RouteDef]:
+        """The two routes, for a service that has a web application anyhow."""
+        return [web.get("/health/live", self._live), web.get("/health/ready", self._ready)]
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen. Port 0 means no health port."""
+        if not port:
+            return
+        app = web.Application()
+        app.add_routes(self.routes())
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+
+    async def stop(self) -> None:
+        """Close the port."""
+        if self._runner:
+            await self._runner.cleanup()
+
+    async def _live(self, _request: web.Request) -> web.Response:
+        return web.json_response({"status": "live"})
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        problems = {"process": "stopping"} if self.stopping else {}
+        for name, check in self._checks.items():
+            try:
+                await asyncio.wait_for(check(), timeout=3)
+            except Exception as error:
+                # Only the kind of the error: this port is often open to more eyes than the logs are.
+                problems[name] = type(error).__name__
+        return web.json_response(
+            {"status": "ready" if not problems else "not ready", "problems": problems}, status=503 if problems else 200
+        )

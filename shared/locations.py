@@ -1,0 +1,185 @@
+"""Where a job's input comes from and where its output goes, and how such an address is shown without its secrets."""
+
+import ipaddress
+import re
+from typing import Annotated, Literal
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+S3_PARAMETERS = ("access_key", "secret_key", "region", "endpoint")
+_BUCKET = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,254}")
+# Query parameters of presigned and otherwise signed URLs: S3 v4 and v2, Google, Azure, CloudFront, and the usual names.
+_SECRET_QUERY = re.compile(
+    r"(?i)^(x-amz-.*|x-goog-.*|signature|sig|awsaccesskeyid|googleaccessid|expires|policy|key-pair-id|"
+    r".*token.*|.*secret.*|.*password.*|.*passwd.*|.*api[-_]?key.*|access_key|key|auth.*|hmac|hash|md5|se|sp|sv|sr|st|code|jwt|hdnea|hdnts)$"
+)
+
+
+class S3Location(BaseModel):
+    """An object or a prefix in a bucket of an S3 service.
+
+    ``endpoint`` is None for AWS. Without ``access_key`` the organization's configured storage supplies the credentials.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    kind: Literal["s3"] = "s3"
+    bucket: str
+    key: str
+    access_key: str | None = None
+    secret_key: SecretStr | None = None
+    region: str | None = None
+    endpoint: str | None = None
+
+
+class HttpLocation(BaseModel):
+    """A file behind http or https, with everything its query string carries."""
+
+    model_config = ConfigDict(frozen=True)
+    kind: Literal["http"] = "http"
+    url: SecretStr
+
+
+Location = Annotated[S3Location | HttpLocation, Field(discriminator="kind")]
+
+
+def parse_s3(text: str, *, is_prefix: bool) -> S3Location:
+    """Read ``s3://bucket/key?access_key=…&secret_key=…&region=…&endpoint=…``.
+
+    A stray ``/`` between key and ``?``, as in the published sample, is not part of an object's key. A prefix keeps no
+    slash at either end.
+
+    Raises:
+        ValueError: with a sentence that says what to change.
+    """
+    reject_control_characters(text)
+    if not text.startswith("s3://"):
+        raise ValueError("Must start with s3://, as in s3://bucket/path/?access_key=…&secret_key=…&region=…")
+    address, _, query = text[len("s3://") :].partition("?")
+    bucket, _, path = address.partition("/")
+    if not _BUCKET.fullmatch(bucket):
+        raise ValueError("The bucket name after s3:// is missing or malformed.")
+    given: dict[str, str] = {}
+    for name, value in _parameters(query):
+        if name not in S3_PARAMETERS:
+            raise ValueError(f"Unknown parameter “{name}”. Known are access_key, secret_key, region and endpoint.")
+        if name in given:
+            raise ValueError(f"The parameter “{name}” is given twice.")
+        given[name] = value
+    if bool(given.get("access_key")) != bool(given.get("secret_key")):
+        raise ValueError("access_key and secret_key must be given together.")
+    key = unquote(path).strip("/") if is_prefix else unquote(path).lstrip("/").removesuffix("/")
+    if not is_prefix and not key:
+        raise ValueError("The key of the object is missing: s3://bucket/path/to/video.mp4")
+    if any(piece in (".", "..") for piece in key.split("/")):
+        raise ValueError("The path must not contain . or .. segments.")
+    if len(key.encode()) > 900:
+        raise ValueError("The path is too long.")
+    if given.get("endpoint"):
+        _check_endpoint(given["endpoint"])
+    return S3Location(
+        bucket=bucket,
+        key=key,
+        access_key=given.get("access_key") or None,
+        secret_key=SecretStr(given["secret_key"]) if given.get("secret_key") else None,
+        region=given.get("region") or None,
+        endpoint=given["endpoint"].rstrip("/") if given.get("endpoint") else None,
+    )
+
+
+def parse_http(text: str) -> HttpLocation:
+    """Read an http or https address.
+
+    Raises:
+        ValueError: with a sentence that says what to change.
+    """
+    reject_control_characters(text)
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("Enter a valid URL.") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("Enter a valid URL: http://…, https://… or s3://…")
+    return HttpLocation(url=SecretStr(text))
+
+
+def mask(text: str) -> str:
+    """An address without its secrets, as responses, events and logs show it.
+
+    Values of ``access_key`` and ``secret_key`` read ``<access_key>`` and ``<secret_key>``, parameters of a signed query
+    string likewise, and a password before ``@`` is taken out. ``region`` and ``endpoint`` stay.
+    """
+    address, mark, query = text.partition("?")
+    if "@" in address and "://" in address:
+        scheme, _, rest = address.partition("://")
+        host, slash, path = rest.partition("/")
+        if "@" in host:
+            address = f"{scheme}://<credentials>@{host.rpartition('@')[2]}{slash}{path}"
+    if not mark:
+        return address.partition("#")[0]
+    query = query.partition("#")[0]
+    keep_all_but_keys = address.startswith("s3://")
+    pieces = []
+    for piece in query.split("&"):
+        name, equals, value = piece.partition("=")
+        plain = unquote(name)
+        secret = plain not in ("region", "endpoint") if keep_all_but_keys else _SECRET_QUERY.match(plain) is not None
+        if secret and equals:
+            pieces.append(f"{name}=<{plain}>")
+        else:
+            pieces.append(f"{name}{equals}{_without_userinfo(value) if plain == 'endpoint' else value}")
+    return f"{address}?{'&'.join(pieces)}"
+
+
+def secrets_of(text: str) -> list[str]:
+    """The secret values inside an address, raw and decoded, for redaction out of error texts."""
+    found: list[str] = []
+    _, _, query = text.partition("?")
+    for piece in query.split("&"):
+        name, _, value = piece.partition("=")
+        if value and (_SECRET_QUERY.match(unquote(name)) or unquote(name) in ("access_key", "secret_key")):
+            found += [value, unquote(value), quote(unquote(value), safe="")]
+    return [secret for secret in dict.fromkeys(found) if len(secret) > 3]
+
+
+def is_forbidden_address(address: str) -> bool:
+    """Whether an IP address is one that an outsider must not make us talk to.
+
+    Everything that is not globally reachable unicast: loopback, private, link-local (cloud metadata), unspecified,
+    shared (RFC 6598), multicast, reserved; for IPv6 also what embeds an IPv4 address of that sort.
+    """
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        embedded = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if embedded is None and ip in ipaddress.ip_network("64:ff9b::/96"):
+            embedded = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if embedded is not None:
+            ip = embedded
+    return not ip.is_global or ip.is_multicast
+
+
+def reject_control_characters(text: str) -> None:
+    """Raises: ValueError: the text has a character that can end a header or a log line."""
+    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+        raise ValueError("Control characters are not allowed.")
+    if len(text) > 4096:
+        raise ValueError("Longer than 4096 characters.")
+
+
+def _parameters(query: str) -> list[tuple[str, str]]:
+    # Keys often hold a raw + (base64), which a form decoder would turn into a space.
+    return parse_qsl(query.replace("+", "%2B"), keep_blank_values=True)
+
+
+def _check_endpoint(endpoint: str) -> None:
+    parts = urlsplit(endpoint)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        raise ValueError("endpoint must be an address such as https://s3.example.com")
+
+
+def _without_userinfo(value: str) -> str:
+    parts = urlsplit(value)
+    if "@" not in parts.netloc:
+        return value
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -1,0 +1,67 @@
+"""Logs: one JSON object a line on standard output, bound to organization and job, without secrets."""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+# The last line of defence. Nothing secret should get as far as a log call; if it does, these shapes are blotted out.
+_SECRETS = (
+    (
+        re.compile(
+            r"((?:access_key|secret_key|X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token|Signature)=)[^&\s\"'<>]+",
+            re.IGNORECASE,
+        ),
+        r"\1<redacted>",
+    ),
+    (re.compile(r"(://)[^/\s:@\"']+:[^/\s@\"']+@"), r"\1<credentials>@"),
+    (re.compile(r"((?:Token|Bearer)\s+)[0-9a-f]{64}", re.IGNORECASE), r"\1<redacted>"),
+)
+
+
+def redact(text: str) -> str:
+    """The text without what looks like a credential inside an address or an authorization header."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def configure_logs(service: str, level: str) -> None:
+    """Set up structlog, and lead what libraries log through the standard library the same way."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _name_service(service),
+        _redact_all,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=structlog.processors.JSONRenderer())
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+def _name_service(service: str) -> Any:
+    def add(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        entry["service"] = service
+        return entry
+
+    return add
+
+
+def _redact_all(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in entry.items():
+        if isinstance(value, str):
+            entry[key] = redact(value)
+    return entry

@@ -1,0 +1,143 @@
+"""The plan of an encode: everything the transcoder and the uploader need to know, decided once, before the first frame."""
+
+from fractions import Fraction
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.ids import PartName
+from shared.media.source import Rational
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+
+class Rung(_Model):
+    """One rendition of the ladder.
+
+    Attributes:
+        resolution: its name and folder, such as ``480p``.
+        width, height: pixels, both even; square pixels.
+        crf: x264's constant rate factor (also the quality target of other encoders).
+        max_rate: cap of the rate, bits per second, over a buffer of ``buffer`` bits.
+        level: H.264 level, such as ``4.0``.
+    """
+
+    resolution: str
+    width: int
+    height: int
+    crf: float
+    max_rate: int
+    buffer: int
+    level: str
+
+
+class VideoPart(_Model):
+    """A span of the video, encoded at all rungs with one decode.
+
+    Attributes:
+        first_segment: number of its first segment in the whole stream.
+        first_frame: number of its first output frame.
+        frames: how many output frames it has; the transcoder must produce exactly these.
+        seek: seconds on the source's clock to seek to before decoding; None reads from the start.
+        first_pts: frames with an earlier time stamp (ticks of the source's time base) are dropped after decoding; None keeps all.
+        shown_first, shown_last: time stamps (ticks) of the source frames that its first and last output frames show. The
+            transcoder checks them, so that a container that seeks inexactly can never lead to a wrong cut. None where
+            frames are made anew (fields woven into frames).
+        pad: how many frames at its end may be repeats of the last one, where the source's video ends before its sound.
+    """
+
+    name: PartName
+    first_segment: int
+    first_frame: int
+    frames: int
+    seek: float | None = None
+    first_pts: int | None = None
+    shown_first: int | None = None
+    shown_last: int | None = None
+    pad: int = 0
+
+
+class AudioPart(_Model):
+    """One whole audio track.
+
+    Attributes:
+        track: index of the stream in the source.
+        folder: where it goes below the output prefix.
+        name, language: as the playlists show them.
+        bit_rate: bits per second of the AAC stream.
+        sample_rate: samples per second of the output.
+    """
+
+    name: PartName
+    track: int
+    folder: str
+    label: str
+    language: str | None
+    default: bool
+    bit_rate: int
+    sample_rate: int
+    channels: int = 2
+
+
+class Plan(_Model):
+    """How a source becomes a stream.
+
+    Attributes:
+        profile: name of the encoding profile; ``preset`` and ``encoder_params`` (as in ``-x264-params``) come from it.
+        frame_rate: of every rendition, constant, frames per second.
+        timescale, frame_ticks: ticks per second of the video tracks, and ticks of one frame: exactly ``1 / frame_rate`` seconds.
+        gop_frames: distance of IDR frames. segment_frames: a whole number of GOPs.
+        frames: total output frames of each rendition.
+        origin_pts: time stamp of the source's video, in ticks, that becomes 0 in the output; origin: the same in seconds.
+        field_filters: ffmpeg filters before the frame rate is made constant. picture_filters: after it; they bring the
+            frames to upright BT.709 8-bit 4:2:0. Scaling to each rung follows.
+        window: how many parts of the job may be with the transcoders at once.
+    """
+
+    profile: str
+    preset: str
+    encoder_params: str
+    frame_rate: Rational
+    timescale: int
+    frame_ticks: int
+    gop_frames: int
+    segment_frames: int
+    frames: int
+    origin: Rational
+    origin_pts: int
+    field_filters: tuple[str, ...]
+    picture_filters: tuple[str, ...]
+    rungs: tuple[Rung, ...]
+    video: tuple[VideoPart, ...]
+    audio: tuple[AudioPart, ...]
+    window: int
+
+    @property
+    def duration(self) -> Fraction:
+        """Seconds of the output."""
+        return self.frames / self.frame_rate
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Names of all parts in the order in which they are released: sound first, since it is one long piece."""
+        return tuple(part.name for part in self.audio) + tuple(part.name for part in self.video)
+
+    @property
+    def segments(self) -> int:
+        """How many segments each rendition has."""
+        return -(-self.frames // self.segment_frames)
+
+    def released_by(self, part: str) -> str | None:
+        """The part that may start once ``part`` is done, so that never more than ``window`` are under way."""
+        order = self.order
+        following = order.index(part) + self.window
+        return order[following] if following < len(order) else None
+
+    def video_part(self, name: str) -> VideoPart | None:
+        """The video part of that name, if it is one."""
+        return next((part for part in self.video if part.name == name), None)
+
+    def audio_part(self, name: str) -> AudioPart | None:
+        """The audio part of that name, if it is one."""
+        return next((part for part in self.audio if part.name == name), None)

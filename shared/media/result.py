@@ -1,0 +1,70 @@
+"""What came out: of one part, and of a whole job."""
+
+from pydantic import Base64Bytes, BaseModel, ConfigDict
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class TrackResult(_Model):
+    """One track of one transcoded part; the files lie in the part's folder of the work space as ``<folder>/<file>``.
+
+    Attributes:
+        folder: below the part's folder and below the output prefix alike, such as ``480p`` or ``audio/und``.
+        timescale: ticks per second of ``durations``.
+        first_segment: number of its first segment.
+        durations: ticks of each segment. sizes: bytes of each segment.
+        frames: samples in all segments together: video frames, or AAC frames.
+        init: the header (``init.mp4``), base64 in JSON; the headers of all parts of a track are merged by
+            :func:`shared.media.bmff.merge_headers`, and are the same bytes where one kind of encoder made them all.
+        codecs: RFC 6381 text, read out of the header.
+        iframes: for video, for each segment the list of (offset, length in bytes, ticks until the next) of its IDR frames.
+    """
+
+    folder: str
+    timescale: int
+    first_segment: int
+    durations: tuple[int, ...]
+    sizes: tuple[int, ...]
+    frames: int
+    init: Base64Bytes
+    codecs: str
+    iframes: tuple[tuple[tuple[int, int, int], ...], ...] = ()
+
+
+class RenditionOutput(_Model):
+    """A rendition as GET and webhooks show it. Rates are bits per second, of the video alone; sizes are bytes."""
+
+    resolution: str
+    width: int
+    height: int
+    frame_rate: float
+    average_bitrate: int
+    peak_bitrate: int
+    codecs: str
+    bytes: int
+    playlist: str
+
+
+class AudioOutput(_Model):
+    """An audio rendition. Rates are bits per second."""
+
+    name: str
+    language: str | None
+    codecs: str
+    average_bitrate: int
+    peak_bitrate: int
+    bytes: int
+    playlist: str
+
+
+class Outputs(_Model):
+    """Where a completed job's output is. Locations are ``s3://bucket/key`` without credentials."""
+
+    master: str
+    dash: str
+    renditions: tuple[RenditionOutput, ...]
+    audio: tuple[AudioOutput, ...]
+    bytes: int
+    segments: int

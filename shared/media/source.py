@@ -1,0 +1,135 @@
+"""What a source file is, as the probe found it. Every fact the planner uses is here, with its unit."""
+
+from fractions import Fraction
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+
+
+def _fraction(value: object) -> object:
+    return Fraction(value) if isinstance(value, str) else value
+
+
+Rational = Annotated[
+    Fraction,
+    BeforeValidator(_fraction),
+    PlainSerializer(lambda value: f"{value.numerator}/{value.denominator}", return_type=str),
+]
+"""An exact ratio; in JSON the text ``30000/1001``."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+
+class Color(_Model):
+    """Colour description in ffmpeg's names, None where the stream does not say."""
+
+    primaries: str | None = None
+    transfer: str | None = None
+    matrix: str | None = None
+    range: str | None = None
+
+
+class VideoTrack(_Model):
+    """The video stream that is transcoded.
+
+    Attributes:
+        index: of the stream in the container.
+        width, height: pixels as stored, before rotation and sample aspect.
+        sample_aspect: width of a pixel over its height.
+        rotation: degrees, counter-clockwise, that the picture is turned for display: 0, 90, 180 or 270.
+        mirrored: the picture is flipped left to right for display, before it is turned.
+        time_base: seconds per tick of ``pts`` values.
+        start_pts: smallest presentation time stamp of a displayed frame, in ticks.
+        end_pts: presentation time at which the last frame ends, in ticks.
+        frames: displayed frames, by counting packets.
+        frame_rate: real rate in frames per second; for variable rate the nearest standard one.
+        variable_rate: the frames do not sit on the grid of ``frame_rate``.
+        interlaced: fields have to be woven into frames first.
+        top_field_first: which field comes first where interlaced.
+        bit_depth: bits of a sample.
+    """
+
+    index: int
+    codec: str
+    profile: str | None = None
+    pixel_format: str
+    width: int
+    height: int
+    sample_aspect: Rational = Fraction(1)
+    rotation: int = 0
+    mirrored: bool = False
+    time_base: Rational
+    start_pts: int
+    end_pts: int
+    frames: int
+    frame_rate: Rational
+    variable_rate: bool = False
+    interlaced: bool = False
+    top_field_first: bool = True
+    bit_depth: int = 8
+    color: Color = Color()
+
+    @property
+    def start(self) -> Fraction:
+        """Seconds on the source's clock at which the first frame is shown."""
+        return self.start_pts * self.time_base
+
+    @property
+    def end(self) -> Fraction:
+        """Seconds on the source's clock at which the last frame ends."""
+        return self.end_pts * self.time_base
+
+
+class AudioTrack(_Model):
+    """An audio stream.
+
+    Attributes:
+        index: of the stream in the container.
+        start, end: seconds on the source's clock.
+        language: ISO 639 code as tagged, None where it is not.
+    """
+
+    index: int
+    codec: str
+    channels: int
+    layout: str | None = None
+    sample_rate: int
+    start: float
+    end: float
+    language: str | None = None
+    title: str | None = None
+    default: bool = False
+
+
+class TextTrack(_Model):
+    """A subtitle stream of text."""
+
+    index: int
+    codec: str
+    language: str | None = None
+    title: str | None = None
+    default: bool = False
+    forced: bool = False
+
+
+class Source(_Model):
+    """A probed source.
+
+    Attributes:
+        demuxer: ffmpeg's name of the demuxer that reads it; always given with ``-f`` so that content cannot choose another.
+        file: name of the file inside the job's source folder of the work space.
+        bytes: size of that file.
+        duration: seconds from the first to the last instant of any audio or video stream.
+        cuttable: ffmpeg can seek in it exactly, so that it may be cut into parts.
+    """
+
+    demuxer: str
+    file: str
+    bytes: int
+    duration: float
+    video: VideoTrack
+    audio: tuple[AudioTrack, ...] = ()
+    text: tuple[TextTrack, ...] = ()
+    cuttable: bool = True

@@ -1,0 +1,62 @@
+"""The job as clients see it: one serializer for responses, webhooks and server-sent events."""
+
+import json
+from datetime import UTC, datetime
+from typing import Literal
+
+from shared.job import Job
+
+Surface = Literal["detail", "list", "webhook", "stream"]
+"""Where the job is shown; the public samples spell ``status`` by surface, and clients compare strings."""
+
+_TITLE_CASE: frozenset[Surface] = frozenset({"detail"})
+_METADATA_MARK = '"\\u0000client_metadata\\u0000"'
+
+
+def spell_status(status: str, surface: Surface) -> str:
+    """``Queued`` where one job is answered, ``queued`` in lists, webhooks and on the bus."""
+    return status.capitalize() if surface in _TITLE_CASE else status
+
+
+def timestamp(value: datetime | None) -> str | None:
+    """ISO 8601 in UTC with ``Z`` and microseconds, or None."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if value else None
+
+
+def job_json(job: Job, surface: Surface, *, progress: int | None = None) -> str:
+    """The job object as JSON text.
+
+    ``client_metadata`` stands in it byte for byte as the client wrote it, which no JSON library would do for us: it is
+    spliced in as text.
+
+    Args:
+        progress: percent to show where more is known than the events tell.
+    """
+    shown = {
+        "id": job.id,
+        "type": "transcoding_job",
+        "resolutions": list(job.resolutions),
+        "video_duration": None if job.video_duration is None else round(job.video_duration),
+        "status": spell_status(job.status, surface),
+        "enable_drm": job.enable_drm,
+        "drm_content_id": None,
+        "input_url": job.input_url,
+        "output_path": job.output_path,
+        "start_time": timestamp(job.start_time),
+        "end_time": timestamp(job.end_time),
+        "error_message": job.error_message,
+        "client_metadata": "\0client_metadata\0",
+        "created": timestamp(job.created),
+        "progress": max(progress or 0, job.progress()),
+        "stage": job.stage,
+        "error_code": job.error_code,
+        "error_detail": job.error_detail or None,
+        "warnings": [warning.model_dump() for warning in job.warnings],
+        "outputs": job.outputs.model_dump() if job.outputs else None,
+        "timings": job.timings,
+        "priority": job.priority,
+        "profile": job.profile,
+    }
+    text = json.dumps(shown)
+    # No other member can hold a NUL: addresses with control characters are refused at intake, and details are cleaned.
+    return text.replace(_METADATA_MARK, job.client_metadata if job.client_metadata is not None else "null", 1)

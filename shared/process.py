@@ -1,0 +1,182 @@
+"""Child processes with limits, which die with their work and with their worker."""
+
+import asyncio
+import ctypes
+import os
+import resource
+import signal
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+_PR_SET_PDEATHSIG = 1
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_", "NVIDIA_")
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class ProcessTimeout(Exception):
+    """The process took longer than it may, and was killed."""
+
+
+class ProcessStalled(Exception):
+    """The process made no progress for as long as it may, and was killed."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a process may use at most; None is no limit.
+
+    Attributes:
+        seconds: wall time. stall_seconds: time without progress.
+        memory_bytes: address space. file_bytes: size of a file it writes.
+        output_bytes: of standard output that is kept; more kills the process.
+    """
+
+    seconds: float | None = None
+    stall_seconds: float | None = None
+    memory_bytes: int | None = None
+    file_bytes: int | None = None
+    output_bytes: int = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a process ended: exit status (negative: the signal), standard output, the last lines of standard error."""
+
+    status: int
+    output: bytes
+    error_tail: str
+
+
+OnLine = Callable[[str], Awaitable[bool]]
+"""Gets a line of standard output; answers whether it shows progress."""
+
+
+async def run_process(argv: Sequence[str], *, limits: Limits, on_line: OnLine | None = None) -> Finished:
+    """Run a program to its end, in a process group and (where the kernel lets us) a network namespace of its own.
+
+    With ``on_line`` the output is handed over line by line and not kept. If the caller is cancelled, the whole group is
+    killed before the cancellation goes on.
+
+    Raises:
+        ProcessTimeout, ProcessStalled: a limit was passed.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=_environment(),
+        start_new_session=True,
+        preexec_fn=_child_setup(limits),
+        limit=1024 * 1024,
+    )
+    assert process.stdout and process.stderr  # noqa: S101 - asked for with PIPE
+    tail: deque[str] = deque(maxlen=40)
+    watch = _Progress()
+    reading = asyncio.gather(
+        _read_output(process.stdout, on_line, limits.output_bytes, watch),
+        _read_errors(process.stderr, tail),
+        process.wait(),
+    )
+    try:
+        output = await _within(reading, limits, watch)
+    finally:
+        reading.cancel()
+        await _kill_group(process)
+        with suppress(asyncio.CancelledError, Exception):
+            await reading
+    return Finished(process.returncode or 0, output, "\n".join(tail))
+
+
+class _Progress:
+    def __init__(self) -> None:
+        self.last = asyncio.get_running_loop().time()
+
+    def made(self) -> None:
+        self.last = asyncio.get_running_loop().time()
+
+
+async def _within(reading: "asyncio.Future[tuple[bytes, None, int]]", limits: Limits, watch: _Progress) -> bytes:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + limits.seconds if limits.seconds else float("inf")
+    while True:
+        stalled_at = watch.last + limits.stall_seconds if limits.stall_seconds else float("inf")
+        wait = min(deadline, stalled_at) - loop.time()
+        done, _ = await asyncio.wait({reading}, timeout=None if wait == float("inf") else max(wait, 0.0))
+        if done:
+            return reading.result()[0]
+        if loop.time() >= deadline:
+            raise ProcessTimeout(f"still running after {limits.seconds:.0f} s")
+        if limits.stall_seconds and loop.time() >= watch.last + limits.stall_seconds:
+            raise ProcessStalled(f"no progress for {limits.stall_seconds:.0f} s")
+
+
+async def _read_output(stream: asyncio.StreamReader, on_line: OnLine | None, most: int, watch: _Progress) -> bytes:
+    if on_line:
+        async for line in stream:
+            if await on_line(line.decode(errors="replace").rstrip("\n")):
+                watch.made()
+        return b""
+    kept = bytearray()
+    while chunk := await stream.read(65536):
+        watch.made()
+        kept += chunk
+        if len(kept) > most:
+            raise ProcessTimeout(f"more than {most} bytes of output")
+    return bytes(kept)
+
+
+async def _read_errors(stream: asyncio.StreamReader, tail: deque[str]) -> None:
+    rest = b""
+    while chunk := await stream.read(65536):
+        # Progress bars end their lines with a carriage return; a line without any end is cut.
+        *lines, rest = (rest + chunk).replace(b"\r", b"\n")[-65536:].split(b"\n")
+        tail.extend(line.decode(errors="replace")[:500] for line in lines if line.strip())
+    if rest.strip():
+        tail.append(rest.decode(errors="replace")[:500])
+
+
+async def _kill_group(process: asyncio.subprocess.Process) -> None:
+    # The group outlives its leader if a grandchild is left, so it is killed even when the leader has ended.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """What a child gets of our environment: where things are, and the GPU, but none of our settings, which hold keys."""
+    return {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
+
+
+def _child_setup(limits: Limits) -> Callable[[], None]:
+    parent = os.getpid()
+
+    def setup() -> None:
+        _leave_network()
+        # Dies with its worker: a worker that is killed outright must leave no encoder behind.
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if limits.memory_bytes:
+            resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
+        if limits.file_bytes:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
+
+    return setup
+
+
+def _leave_network() -> None:
+    """A second wall behind the protocol white list. Where the kernel forbids it, the white list stands alone."""
+    uid, gid = os.geteuid(), os.getegid()
+    if uid == 0:
+        _libc.unshare(_CLONE_NEWNET)
+        return
+    if _libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0:
+        with suppress(OSError):
+            for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+                with open(f"/proc/self/{name}", "w") as file:  # noqa: PTH123 - between fork and exec, as little as possible
+                    file.write(text)

@@ -1,0 +1,141 @@
+"""Settings from the environment: one frozen, described model for each service.
+
+Fields of :class:`CommonSettings` are read from ``MILLRACE_<NAME>``, a service's own fields from
+``MILLRACE_<SERVICE>_<NAME>``. A variable that starts with ``MILLRACE_`` and means nothing stops the start: a misspelt
+setting must never be silently ignored. Variables of the other services are let pass, so that one env file can serve all.
+"""
+
+import base64
+import binascii
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, ClassVar, Self, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+S = TypeVar("S", bound="CommonSettings")
+
+PREFIX = "MILLRACE_"
+SERVICES = ("api", "fetcher", "transcoder", "uploader", "notifier")
+
+# An env file can only leave a value empty, not out: empty means "the default".
+OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: value or None)]
+
+
+class SettingsError(Exception):
+    """The environment does not fit; the text has one line for each variable and says what to change."""
+
+
+class CommonSettings(BaseModel):
+    """What every service is told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    service: ClassVar[str]
+
+    nats_url: SecretStr = Field(
+        SecretStr("nats://127.0.0.1:4222"), description="The NATS server, with user and password if it wants them"
+    )
+    workspace_url: str = Field(
+        "file:///var/lib/millrace/workspace", description="The work space all workers share: file:///an/absolute/folder"
+    )
+    seal_keys: SecretStr = Field(
+        description="Keys that seal credentials: base64 of 32 bytes each, comma separated; the first one seals, all of them open"
+    )
+    log_level: str = Field("info", description="debug, info, warning or error", pattern="^(debug|info|warning|error)$")
+    lease_seconds: float = Field(
+        30,
+        ge=1,
+        le=600,
+        description="How long a worker may be silent before its message goes to another; the same for all services",
+    )
+    allow_private_addresses: bool = Field(
+        False, description="Let sources, buckets and webhooks be on loopback, private and link-local addresses"
+    )
+    nats_replicas: int = Field(1, ge=1, le=5, description="Copies of each stream, on a NATS cluster")
+    ffmpeg: OptionalPath = Field(
+        None, description="ffmpeg to use; by default the one of the wheel, else the one on PATH"
+    )
+    ffprobe: OptionalPath = Field(
+        None, description="ffprobe to use; by default the one of the wheel, else the one on PATH"
+    )
+
+    @field_validator("seal_keys")
+    @classmethod
+    def _keys_are_keys(cls, value: SecretStr) -> SecretStr:
+        decode_keys(value)
+        return value
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read the settings.
+
+        Raises:
+            SettingsError: a variable is missing, malformed or unknown.
+        """
+        environ = os.environ if environ is None else environ
+        names = variables(cls)
+        unknown = [
+            name
+            for name in environ
+            if name.startswith(PREFIX) and name not in names and not _belongs_to_another(name, cls.service)
+        ]
+        if unknown:
+            raise SettingsError("\n".join(f"{name}: no such setting" for name in sorted(unknown)))
+        try:
+            return cls.model_validate({field: environ[name] for name, field in names.items() if name in environ})
+        except ValidationError as error:
+            by_field = {field: name for name, field in names.items()}
+            lines = [f"{by_field.get(str(item['loc'][0]), item['loc'])}: {item['msg']}" for item in error.errors()]
+            # The values stay out of the message: one of them may be a secret.
+            raise SettingsError("\n".join(lines)) from None
+
+
+class WorkerSettings(CommonSettings):
+    """What every service that takes work off the bus is told besides."""
+
+    health_port: int = Field(0, ge=0, le=65535, description="Port of /health/live and /health/ready; 0 for none")
+    health_host: str = Field("0.0.0.0", description="Address of the health port")  # noqa: S104
+    slots: int = Field(2, ge=1, le=256, description="How many pieces of work run at the same time")
+    grace_seconds: float = Field(
+        10, ge=0, le=3600, description="After SIGTERM, how long running work may go on before it is handed back"
+    )
+
+
+def variables(settings: type[CommonSettings]) -> dict[str, str]:
+    """Names of the environment variables of a settings model, each with the field that it sets."""
+    common = CommonSettings.model_fields
+    own = f"{PREFIX}{settings.service.upper()}_"
+    return {(PREFIX if field in common else own) + field.upper(): field for field in settings.model_fields}
+
+
+def decode_keys(keys: SecretStr) -> list[bytes]:
+    """The sealing keys as bytes.
+
+    Raises:
+        ValueError: one of them is not base64 of 32 bytes.
+    """
+    decoded: list[bytes] = []
+    for text in keys.get_secret_value().split(","):
+        try:
+            key = base64.b64decode(text.strip(), validate=True)
+        except binascii.Error:
+            key = b""
+        if len(key) != 32:
+            raise ValueError("every key must be base64 of 32 bytes; make one with: openssl rand -base64 32")
+        decoded.append(key)
+    return decoded
+
+
+def settings_or_exit(settings: type[S]) -> S:
+    """The settings of this process, or the end of it with the reasons on standard error."""
+    try:
+        return settings.from_environment()
+    except SettingsError as error:
+        print(f"{settings.service} cannot start:\n{error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _belongs_to_another(name: str, service: str) -> bool:
+    return any(name.startswith(f"{PREFIX}{other.upper()}_") for other in SERVICES if other != service)

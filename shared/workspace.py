@@ -1,0 +1,149 @@
+"""The work space: where a job's source and its finished parts lie between the services.
+
+Layout below the root: ``<org>/<job>/source/`` and ``<org>/<job>/parts/<part>/``. A folder appears under its final name
+only when it is whole: it is made elsewhere and renamed, so whoever finds it can use it.
+"""
+
+import errno
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from shared.errors import TransientError
+
+_TRASH = ".removing-"
+
+
+class WorkSpace:
+    """The work space of ``file:///…``: a folder that all workers share.
+
+    Args:
+        url: ``file:///an/absolute/folder``; it is made if missing.
+
+    Raises:
+        ValueError: any other kind of address.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme != "file" or parts.netloc or not parts.path.startswith("/"):
+            raise ValueError("the work space must be file:///an/absolute/folder")
+        self.root = Path(parts.path)
+
+    def job(self, org: str, job: str) -> Path:
+        """Everything of one job."""
+        return self.root / org / job
+
+    def source(self, org: str, job: str) -> Path:
+        """Folder of the source."""
+        return self.job(org, job) / "source"
+
+    def part(self, org: str, job: str, part: str) -> Path:
+        """Folder of a finished part."""
+        return self.job(org, job) / "parts" / part
+
+    @contextmanager
+    def attempt(self, org: str, job: str, part: str) -> Iterator[Path]:
+        """A private folder to make a part in. What is left in it is removed at the end."""
+        folder = self.job(org, job) / "attempts" / f"{part}-{secrets.token_hex(4)}"
+        with full_disk_is_transient():
+            folder.mkdir(parents=True)
+        try:
+            with full_disk_is_transient():
+                yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def finish(self, attempt: Path, org: str, job: str, part: str, record: str) -> str:
+        """Give an attempt its final name, with a record (JSON text) of what is in it.
+
+        Returns the record that counts: this one, or that of a twin that was faster.
+        """
+        final = self.part(org, job, part)
+        (attempt / "record.json").write_text(record)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            attempt.rename(final)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        return (final / "record.json").read_text()
+
+    def finished(self, org: str, job: str, part: str) -> str | None:
+        """The record of a finished part, None while there is none."""
+        try:
+            text = (self.part(org, job, part) / "record.json").read_text()
+            json.loads(text)
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+        return text
+
+    def remove_part(self, org: str, job: str, part: str) -> None:
+        """Remove a part's files."""
+        shutil.rmtree(self.part(org, job, part), ignore_errors=True)
+
+    def remove_job(self, org: str, job: str) -> None:
+        """Remove everything of a job.
+
+        It is moved out of sight first: whoever still writes there by name fails, instead of filling it up again while it
+        is being removed. What appears under the job's name afterwards takes another call.
+
+        Raises:
+            OSError: something could not be removed; try again.
+        """
+        folder = self.job(org, job)
+        self._discard(folder, f"{org}-{job}")
+        try:
+            folder.parent.rmdir()
+        except OSError:
+            # Other jobs of the organization, or nothing there at all.
+            return
+
+    def jobs(self) -> list[tuple[str, str]]:
+        """Organization and job of every job that has anything here."""
+        found = (path.relative_to(self.root).parts for path in self.root.glob("[!.]*/[!.]*"))
+        return sorted((org, job) for org, job in found)
+
+    def remove_leftovers(self) -> None:
+        """Remove what removals that were cut off have left."""
+        for trash in self.root.glob(f"{_TRASH}*"):
+            shutil.rmtree(trash, ignore_errors=True)
+
+    def _discard(self, folder: Path, name: str) -> None:
+        trash = self.root / f"{_TRASH}{name}-{secrets.token_hex(4)}"
+        try:
+            folder.rename(trash)
+        except FileNotFoundError:
+            return
+        # Without heed to errors, because a sweep may be removing the same; what counts is the end.
+        shutil.rmtree(trash, ignore_errors=True)
+        if trash.exists():
+            raise OSError(errno.ENOTEMPTY, "could not be removed", str(trash))
+
+    def free_bytes(self) -> int:
+        """Bytes that can still be written."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        return shutil.disk_usage(self.root).free
+
+    async def check(self) -> None:
+        """Raises: OSError: the work space cannot be written."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        probe = self.root / f".ready-{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+
+
+@contextmanager
+def full_disk_is_transient() -> Iterator[None]:
+    """Turns a full disk into an error that delays the work instead of losing it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise TransientError("workspace_full", str(error)) from error
+        raise

@@ -1,0 +1,70 @@
+"""Looks at a running stack from outside: the events of a job, its files, its processes."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import nats
+
+from shared.bus.joblog import JobLog, Recorded
+from shared.events import Event
+
+
+async def job_events(nats_url: str, org: str, job: str) -> list[Event]:
+    """All events of a job in the log's order."""
+    return [item.event for item in await recorded(nats_url, org, job)]
+
+
+async def recorded(nats_url: str, org: str, job: str) -> list[Recorded]:
+    """All events of a job with their places in the log."""
+    client = await nats.connect(nats_url)
+    try:
+        return await JobLog(client).read(org, job)
+    finally:
+        await client.close()
+
+
+def files_of(state_dir: Path, org: str, job: str) -> list[Path]:
+    """What lies in the work space for a job."""
+    folder = state_dir / "workspace" / org / job
+    return [path for path in folder.rglob("*") if path.is_file()] if folder.exists() else []
+
+
+def command_lines() -> list[str]:
+    """Command lines of all processes on the machine that have one."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            text = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        except OSError:
+            continue
+        if text:
+            found.append(text)
+    return found
+
+
+def processes_with(text: str) -> list[str]:
+    """Command lines that have a text in them."""
+    return [line for line in command_lines() if text in line]
+
+
+async def eventually(
+    condition: Callable[[], bool] | Callable[[], Awaitable[bool]],
+    what: str,
+    *,
+    seconds: float = 60,
+    every: float = 0.05,
+) -> float:
+    """Wait until a condition holds; returns the seconds that took.
+
+    Raises:
+        AssertionError: it does not hold within ``seconds``.
+    """
+    begun = time.monotonic()
+    while True:
+        answer = condition()
+        if answer if isinstance(answer, bool) else await answer:
+            return time.monotonic() - begun
+        assert time.monotonic() - begun < seconds, f"not within {seconds} s: {what}"
+        await asyncio.sleep(every)

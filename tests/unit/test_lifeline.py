@@ -1,0 +1,43 @@
+"""When a process stops, and with what status."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from shared.lifeline import Lifeline
+
+
+async def test_a_connection_that_is_cut_ends_the_process_with_an_error() -> None:
+    lifeline = Lifeline()
+    await lifeline.cut()
+    await asyncio.wait_for(lifeline.until_over(), 1)
+    assert lifeline.exit_status() == 1
+
+
+async def test_a_connection_that_closes_after_the_word_to_stop_is_no_error() -> None:
+    lifeline = Lifeline()
+    lifeline.listen()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(lifeline.until_over(), 1)
+    await lifeline.cut()
+    assert lifeline.exit_status() == 0
+
+
+async def test_a_start_that_takes_too_long_is_cancelled_when_the_process_has_to_stop() -> None:
+    lifeline = Lifeline()
+    start: asyncio.Task[None] = asyncio.create_task(asyncio.sleep(60))
+    waiting = asyncio.create_task(lifeline.unless_over(start))
+    await asyncio.sleep(0)
+    await lifeline.cut()
+    assert await asyncio.wait_for(waiting, 1) is None
+    assert start.cancelled()
+
+
+async def test_what_keeps_a_start_from_working_comes_out() -> None:
+    async def broken() -> None:
+        raise RuntimeError("no ffmpeg")
+
+    with pytest.raises(RuntimeError, match="no ffmpeg"):
+        await Lifeline().unless_over(asyncio.create_task(broken()))

@@ -1,0 +1,99 @@
+"""The work space: folders appear whole, twins do no harm, a full disk delays."""
+
+import errno
+import json
+from pathlib import Path
+
+import pytest
+
+from shared.errors import TransientError
+from shared.workspace import WorkSpace, full_disk_is_transient
+
+ORG, JOB, PART = "org001", "5KQfnXCg8Qh", "v0001"
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> WorkSpace:
+    return WorkSpace(tmp_path.as_uri())
+
+
+def make(space: WorkSpace, text: str) -> str:
+    with space.attempt(ORG, JOB, PART) as folder:
+        (folder / "segment").write_text(text)
+        return space.finish(folder, ORG, JOB, PART, json.dumps({"made": text}))
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/x", "/a/path", "file://host/path", "file:relative", "file:"])
+def test_only_an_absolute_folder_is_a_work_space(url: str) -> None:
+    with pytest.raises(ValueError, match="file:///"):
+        WorkSpace(url)
+
+
+def test_a_part_appears_when_it_is_finished_and_not_before(space: WorkSpace) -> None:
+    with space.attempt(ORG, JOB, PART) as folder:
+        (folder / "segment").write_text("x")
+        assert space.finished(ORG, JOB, PART) is None
+        assert not space.part(ORG, JOB, PART).exists()
+        space.finish(folder, ORG, JOB, PART, "{}")
+        assert space.finished(ORG, JOB, PART) == "{}"
+    assert (space.part(ORG, JOB, PART) / "segment").read_text() == "x"
+
+
+def test_of_two_twins_the_first_one_counts_and_the_other_leaves_nothing(space: WorkSpace) -> None:
+    assert json.loads(make(space, "first")) == {"made": "first"}
+    assert json.loads(make(space, "second")) == {"made": "first"}
+    assert (space.part(ORG, JOB, PART) / "segment").read_text() == "first"
+    assert list((space.job(ORG, JOB) / "attempts").iterdir()) == []
+
+
+def test_a_failed_attempt_leaves_nothing(space: WorkSpace) -> None:
+    with pytest.raises(RuntimeError), space.attempt(ORG, JOB, PART) as folder:
+        (folder / "segment").write_text("x")
+        raise RuntimeError
+    assert list((space.job(ORG, JOB) / "attempts").iterdir()) == []
+
+
+def test_attempts_of_the_same_part_have_folders_of_their_own(space: WorkSpace) -> None:
+    with space.attempt(ORG, JOB, PART) as one, space.attempt(ORG, JOB, PART) as other:
+        assert one != other
+
+
+def test_a_damaged_record_counts_as_none(space: WorkSpace) -> None:
+    make(space, "x")
+    (space.part(ORG, JOB, PART) / "record.json").write_text('{"made": ')
+    assert space.finished(ORG, JOB, PART) is None
+
+
+def test_removing_leaves_no_empty_folders_and_others_alone(space: WorkSpace) -> None:
+    make(space, "x")
+    other = space.source(ORG, "5KQfnXCg8Qj")
+    other.mkdir(parents=True)
+    space.remove_part(ORG, JOB, PART)
+    assert not space.part(ORG, JOB, PART).exists()
+    space.remove_job(ORG, JOB)
+    space.remove_job(ORG, JOB)
+    assert other.exists()
+    space.remove_job(ORG, "5KQfnXCg8Qj")
+    assert list(space.root.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_worth_another_try(number: int) -> None:
+    with pytest.raises(TransientError) as caught, full_disk_is_transient():
+        raise OSError(number, "full")
+    assert caught.value.code == "workspace_full"
+
+
+def test_other_trouble_with_the_disk_is_not_hidden() -> None:
+    with pytest.raises(PermissionError), full_disk_is_transient():
+        raise PermissionError(errno.EACCES, "no")
+
+
+async def test_the_check_writes_and_leaves_nothing(tmp_path: Path) -> None:
+    space = WorkSpace((tmp_path / "new").as_uri())
+    await space.check()
+    assert list(space.root.iterdir()) == []
+    assert space.free_bytes() > 0
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError):
+        await WorkSpace((tmp_path / "file").as_uri()).check()
