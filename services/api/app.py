@@ -1,0 +1,20 @@
+"""The web application: routes, middlewares and limits."""
+
+from aiohttp import web
+
+from services.api.docs_page import docs_routes
+from services.api.handlers import Handlers, Runtime
+from services.api.middleware import answer_errors, finish_headers, log_requests
+from services.api.settings import ApiSettings
+from shared.health import Health
+
+
+def make_app(settings: ApiSettings, runtime: Runtime, health: Health) -> web.Application:
+    """The application. It can be served before the services have started; until then the API answers 503."""
+    handlers = Handlers(runtime, public_url=settings.public_url, allow_private=settings.allow_private_addresses)
+    app = web.Application(middlewares=[log_requests, answer_errors], client_max_size=settings.body_limit)
+    app.on_response_prepare.append(finish_headers)
+    app.add_routes(handlers.routes())
+    app.add_routes(health.routes())
+    app.add_routes(docs_routes())
+    return app

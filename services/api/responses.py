@@ -1,0 +1,148 @@
+"""What the api answers, as models for the OpenAPI document; a test holds them against what is really answered."""
+
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+
+from shared.deliveries import Outcome
+from shared.events import JobWarning, Priority
+from shared.job import Stage, Status
+from shared.media.result import Outputs
+
+R = TypeVar("R")
+
+
+class Response(BaseModel):
+    """What all answers have."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Token(Response):
+    """A token for one organization."""
+
+    token: str = Field(
+        pattern="^[0-9a-f]{64}$", description="Send it as `Authorization: Token <token>`. It is shown this once."
+    )
+    expiry: datetime = Field(description="When it stops working")
+
+
+class Message(Response):
+    """What was done."""
+
+    message: str
+
+
+class Detail(Response):
+    """What went wrong, where no field is at fault."""
+
+    detail: str
+
+
+class FieldErrors(RootModel[dict[str, list[str]]]):
+    """What went wrong, by the name of the field; `non_field_errors` for what no single field is to blame for."""
+
+
+class ServerError(Detail):
+    """The server's own mistake."""
+
+    request_id: str = Field(description="By this the operator finds the cause in the logs")
+
+
+class Timings(Response):
+    """Seconds spent in each stage that has ended."""
+
+    queued: float | None
+    fetching: float | None
+    transcoding: float | None
+    uploading: float | None
+
+
+class JobItem(Response):
+    """A job as lists and webhooks show it."""
+
+    id: str = Field(pattern="^[2-9A-HJ-NP-Za-km-z]{11}$", examples=["5KQfnXCg8Qh"])
+    type: Literal["transcoding_job"]
+    resolutions: list[str] = Field(examples=[["240p", "480p"]])
+    video_duration: int | None = Field(description="Whole seconds; null until known")
+    status: Status
+    enable_drm: bool
+    drm_content_id: str | None
+    input_url: str = Field(description="The input, whichever way it was given, without its secrets")
+    output_path: str = Field(
+        description="Where the output goes; the credentials read `<access_key>` and `<secret_key>`"
+    )
+    start_time: datetime | None = Field(description="When work on the job began")
+    end_time: datetime | None = Field(description="When the job was completed, failed or was cancelled")
+    error_message: str | None = Field(description="For status error: a sentence that says what to do")
+    client_metadata: dict[str, Any] | None = Field(description="Exactly as written")
+    created: datetime
+    progress: int = Field(ge=0, le=100, description="Percent; never falls")
+    stage: Stage
+    error_code: str | None = Field(description="For status error: a row of the table of errors")
+    error_detail: str | None = Field(description="For status error: what exactly happened")
+    warnings: list[JobWarning]
+    outputs: Outputs | None = Field(description="What was made; null until the job is completed")
+    timings: Timings
+    priority: Priority
+    profile: str
+
+
+class Job(JobItem):
+    """A job as it is answered when it is created or retrieved: `status` in title case."""
+
+    status: Literal["Queued", "Transcoding", "Completed", "Error", "Cancelled"]  # type: ignore[assignment]
+
+
+class Webhook(Response):
+    """A registered webhook."""
+
+    id: UUID
+    url: str
+    secret_token: str
+
+
+class Delivery(Response):
+    """An attempt to deliver a change of a job's status to a webhook."""
+
+    id: int
+    job: str
+    status: Status = Field(description="The status that was told")
+    attempt: int = Field(description="Counts from 1")
+    at: datetime
+    outcome: Outcome
+    response_status: int | None = Field(description="HTTP status of the receiver's answer; null if there was none")
+    error: str | None
+    duration_ms: int
+    next_attempt_at: datetime | None
+    message_id: str = Field(description="The `webhook-id` header: the same on every attempt of one message")
+
+
+class Redelivery(Response):
+    """A delivery was put in line to be sent once more."""
+
+    message: str
+    message_id: str
+
+
+class Page(Response, Generic[R]):
+    """One page of a list."""
+
+    count: int = Field(description="How many there are on all pages")
+    next: str | None = Field(description="Address of the next page, filters included")
+    previous: str | None = Field(description="Address of the previous page, filters included")
+    results: list[R]
+
+
+class JobPage(Page[JobItem]):
+    """A page of jobs."""
+
+
+class WebhookPage(Page[Webhook]):
+    """A page of webhooks."""
+
+
+class DeliveryPage(Page[Delivery]):
+    """A page of deliveries, newest first."""

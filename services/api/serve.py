@@ -1,0 +1,164 @@
+"""The life of an api process: listen, wait for the database and the bus, serve, and stop with grace."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import structlog
+from aiohttp import web
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from services.api.accounts import Accounts
+from services.api.app import make_app
+from services.api.database import Database, DatabaseDown, close_pool, migrate_when_there, open_pool
+from services.api.handlers import Runtime, Services
+from services.api.hooks import HookBook
+from services.api.intake import Intake
+from services.api.jobs import Jobs
+from services.api.leader import Leader
+from services.api.live import LiveProgress
+from services.api.organizations import Storages
+from services.api.passwords import Passwords
+from services.api.reservations import Reservations
+from services.api.settings import ApiSettings
+from services.api.stream import EventStream
+from services.api.throttle import FailureThrottle
+from services.api.webhooks import Webhooks
+from shared.bus.connection import connect
+from shared.bus.joblog import JobLog
+from shared.bus.topology import provision
+from shared.bus.vault import Vault
+from shared.health import Check, Health
+from shared.lifeline import Lifeline
+from shared.logs import configure_logs
+from shared.sealing import Sealer
+from shared.settings import decode_keys
+
+_HOUR = 3600.0
+
+
+async def serve(settings: ApiSettings) -> None:
+    """Run until SIGTERM or SIGINT."""
+    configure_logs(settings.service, settings.log_level)
+    log = structlog.get_logger()
+    lifeline = Lifeline()
+    lifeline.listen()
+    checks: dict[str, Check] = {"start": _not_yet}
+    health, runtime = Health(checks), Runtime()
+    async with AsyncExitStack() as stack:
+        runner = await _listen(settings, health, runtime, stack)
+        if await lifeline.unless_over(asyncio.create_task(_start(settings, runtime, checks, stack, lifeline))):
+            await log.ainfo("ready", port=settings.port)
+            await lifeline.until_over()
+        await log.ainfo("stopping")
+        health.stopping = True
+        if runtime.services:
+            await runtime.services.stream.stop()
+        # Requests under way are answered before what they need is closed.
+        await runner.cleanup()
+    await log.ainfo("stopped")
+    if lifeline.exit_status():
+        raise SystemExit(lifeline.exit_status())
+
+
+async def _listen(settings: ApiSettings, health: Health, runtime: Runtime, stack: AsyncExitStack) -> web.AppRunner:
+    if settings.health_port not in (0, settings.port):
+        await health.start(settings.health_host, settings.health_port)
+        stack.push_async_callback(health.stop)
+    app = make_app(settings, runtime, health)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=settings.grace_seconds)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, settings.host, settings.port).start()
+    return runner
+
+
+async def _start(
+    settings: ApiSettings, runtime: Runtime, checks: dict[str, Check], stack: AsyncExitStack, lifeline: Lifeline
+) -> bool:
+    pool = await open_pool(settings.database_url, settings.database_connections)
+    stack.push_async_callback(close_pool, pool)
+    await migrate_when_there(pool)
+    # Without a buffer: what cannot be sent now is an error now, and is not sent behind anyone's back later.
+    client = await connect(settings.nats_url, settings.service, pending_size=0, closed_cb=lifeline.cut)
+    stack.push_async_callback(client.close)
+    await _provision(settings, client)
+
+    sealer = Sealer(decode_keys(settings.seal_keys))
+    database, job_log, vault = Database(pool), JobLog(client), Vault(client, sealer)
+    live = LiveProgress(client)
+    stream = EventStream(database, client, live)
+    book = HookBook(database, client, sealer)
+    reservations = Reservations(database, job_log, vault)
+    leader = Leader(
+        settings.database_url.get_secret_value(), client, job_log, max_active_jobs=settings.max_active_jobs,
+        max_active_per_organization=settings.max_active_per_organization, on_hooks_changed=book.publish_anew,
+    )  # fmt: skip
+    throttle = FailureThrottle(settings.login_failures_per_minute)
+    accounts = Accounts(
+        database, Passwords(), throttle, days=settings.token_days, most_tokens=settings.tokens_per_organization
+    )
+    intake = Intake(database, job_log, vault, Storages(database, sealer), reservations)
+
+    await _until_done(live.start, "live progress")
+    stack.push_async_callback(live.stop)
+    await _until_done(stream.start, "event streams")
+    await _until_done(book.publish_all, "webhooks")
+    _in_background(stack, leader.run())
+    _in_background(stack, _keep_house(reservations, accounts))
+    runtime.services = Services(
+        accounts, intake, Jobs(database, job_log, live), Webhooks(database, client, book, job_log), stream
+    )
+    del checks["start"]
+    checks |= {"postgres": database.check, "nats": _nats_check(client), "leader": leader.check}
+    return True
+
+
+async def _provision(settings: ApiSettings, client: Client) -> None:
+    async def provide() -> None:
+        await provision(client.jetstream(), lease_seconds=settings.lease_seconds, replicas=settings.nats_replicas)
+
+    await _until_done(provide, "bus")
+
+
+async def _until_done(step: Callable[[], Awaitable[None]], name: str) -> None:
+    """Do a step of the start, again and again until its servers let it."""
+    while True:
+        try:
+            await step()
+            return
+        except (NatsError, TimeoutError, OSError, DatabaseDown) as error:
+            await structlog.get_logger().awarning("start is waiting", step=name, error=repr(error))
+            await asyncio.sleep(0.5)
+
+
+def _in_background(stack: AsyncExitStack, work: "Awaitable[None]") -> None:
+    task = asyncio.ensure_future(work)
+
+    async def end() -> None:
+        task.cancel()
+        await asyncio.wait({task})
+
+    stack.push_async_callback(end)
+
+
+async def _keep_house(reservations: Reservations, accounts: Accounts) -> None:
+    while True:
+        try:
+            await reservations.forget_expired()
+            await accounts.forget_expired()
+        except Exception as error:
+            await structlog.get_logger().awarning("expired rows not deleted", error=repr(error))
+        await asyncio.sleep(_HOUR)
+
+
+async def _not_yet() -> None:
+    raise ConnectionError("still starting")
+
+
+def _nats_check(client: Client) -> Check:
+    async def check() -> None:
+        await client.jetstream().account_info()
+
+    return check

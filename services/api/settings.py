@@ -1,0 +1,59 @@
+"""Settings of the api: ``MILLRACE_API_…`` beside what all services share."""
+
+from typing import Annotated, ClassVar
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
+
+from shared.settings import CommonSettings
+
+OptionalText = Annotated[str | None, BeforeValidator(lambda value: value or None)]
+
+
+class ApiSettings(CommonSettings):
+    """What the api is told."""
+
+    service: ClassVar[str] = "api"
+
+    host: str = Field("0.0.0.0", description="Address that the REST API listens on")  # noqa: S104
+    port: int = Field(
+        8080, ge=1, le=65535, description="Port of the REST API; /health/live and /health/ready are served there too"
+    )
+    public_url: OptionalText = Field(
+        None,
+        description="Address in the links of answers, such as https://video.example.com; by default what the Host header says",
+    )
+    health_port: int = Field(
+        0, ge=0, le=65535, description="A further port for /health/live and /health/ready; 0 for none"
+    )
+    health_host: str = Field("0.0.0.0", description="Address of the further health port")  # noqa: S104
+    grace_seconds: float = Field(10, ge=0, le=3600, description="After SIGTERM, how long requests under way may take")
+
+    database_url: SecretStr = Field(description="The PostgreSQL database: postgresql://user:password@host:port/name")
+    database_connections: int = Field(
+        10, ge=2, le=500, description="Connections to PostgreSQL at most, the leader's included"
+    )
+
+    body_limit: int = Field(64 * 1024, ge=16 * 1024, le=900 * 1024, description="Largest request body in bytes")
+    token_days: float = Field(30, gt=0, le=3650, description="How many days a token from login lives")
+    tokens_per_organization: int = Field(20, ge=1, le=100_000, description="Live tokens that an organization may have")
+    login_failures_per_minute: int = Field(
+        10, ge=1, le=1000, description="Failed logins for a user name from one address, before 429"
+    )
+
+    max_active_jobs: int = Field(
+        8, ge=1, le=10_000, description="Jobs that may be under way at the same time, all organizations together"
+    )
+    max_active_per_organization: int = Field(
+        4, ge=1, le=10_000, description="Jobs of one organization that may be under way at the same time"
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_base(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be an address such as https://video.example.com")
+        return value.rstrip("/")

@@ -1,0 +1,124 @@
+"""Intake where the outcome of an append is not known, on a real NATS and a real Postgres."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+from nats.errors import TimeoutError as NatsTimeoutError
+from pydantic import SecretStr
+
+from services.api.database import Database, close_pool, open_pool
+from services.api.errors import ApiError
+from services.api.intake import Intake, Order
+from services.api.models import JobRequest
+from services.api.organizations import Storages
+from services.api.request_body import parse_members
+from services.api.reservations import Reservations
+from services.api.validation import validate
+from shared.bus.joblog import Appended, JobLog
+from shared.bus.vault import Vault
+from shared.events import Cancelled, Event
+from shared.sealing import Sealer
+from tests.support.api import job_body
+from tests.support.bus import provisioned
+from tests.support.schema import migrated, new_organization
+from tests.support.servers import NatsServer
+
+ORG = "abcdef"
+
+
+class BadDay(JobLog):
+    """A log whose appends go wrong as often as told: before or after the server has stored them."""
+
+    before = after = 0
+
+    async def append(self, event: Event) -> Appended:
+        if self.before:
+            self.before -= 1
+            raise NatsTimeoutError
+        appended = await super().append(event)
+        if self.after:
+            self.after -= 1
+            raise NatsTimeoutError
+        return appended
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An intake with its parts."""
+
+    intake: Intake
+    log: BadDay
+    database: Database
+
+    async def claims(self) -> int:
+        async with self.database.connection() as connection:
+            return int(await connection.fetchval("select count(*) from output_claims"))
+
+
+@pytest.fixture
+async def scene(nats_server_of_module: NatsServer, database_url: str) -> AsyncIterator[Scene]:
+    async with provisioned(nats_server_of_module) as client:
+        database = Database(await open_pool(SecretStr(await migrated(database_url)), 5))
+        async with database.connection() as connection:
+            await connection.execute("truncate organizations, jobs, output_claims cascade")
+            await new_organization(connection, ORG)
+        sealer = Sealer([b"k" * 32])
+        log, vault = BadDay(client), Vault(client, sealer)
+        yield Scene(
+            Intake(database, log, vault, Storages(database, sealer), Reservations(database, log, vault)), log, database
+        )
+        await close_pool(database.pool)
+
+
+def order(key: str | None = None, body: dict[str, object] | None = None) -> Order:
+    from json import dumps
+
+    raw = dumps(body or job_body()).encode()
+    return Order(validate(JobRequest, parse_members(raw), allow_private=False), None, raw, key)
+
+
+async def test_stored_but_not_acknowledged_is_accepted(scene: Scene) -> None:
+    scene.log.after = 1
+    accepted = await scene.intake.accept(ORG, order())
+    assert not accepted.replayed
+    assert await scene.log.read(ORG, accepted.job.id)
+
+
+async def test_not_confirmed_is_told_and_the_same_key_gives_the_job_that_was_named(scene: Scene) -> None:
+    scene.log.before = 1
+    wanted = order("key")
+    with pytest.raises(ApiError) as caught:
+        await scene.intake.accept(ORG, wanted)
+    assert caught.value.status == 503
+    assert "Retry-After" in caught.value.headers
+    async with scene.database.connection() as connection:
+        named = await connection.fetchval("select job from idempotency_keys where org = $1 and key = 'key'", ORG)
+    # Its place stays reserved, because the event may be on its way still.
+    assert await scene.claims() == 1
+    accepted = await scene.intake.accept(ORG, wanted)
+    assert accepted.job.id == named
+    assert (await scene.intake.accept(ORG, wanted)).job.id == named
+
+
+async def test_one_that_came_to_be_after_all_is_found_by_its_key_even_when_it_has_ended(scene: Scene) -> None:
+    wanted = order("key")
+    scene.log.before = 1
+    with pytest.raises(ApiError):
+        await scene.intake.accept(ORG, wanted)
+    first = await scene.intake.accept(ORG, wanted)
+    await scene.log.append(Cancelled(org=ORG, job=first.job.id))
+    again = await scene.intake.accept(ORG, wanted)
+    assert (again.replayed, again.job.id, again.job.status) == (True, first.job.id, "cancelled")
+
+
+async def test_what_ended_without_the_projection_knowing_holds_no_place(scene: Scene) -> None:
+    body: dict[str, object] = dict(job_body())
+    first = await scene.intake.accept(ORG, order(body=body))
+    with pytest.raises(ApiError) as caught:
+        await scene.intake.accept(ORG, order(body=body))
+    assert caught.value.status == 400
+    await scene.log.append(Cancelled(org=ORG, job=first.job.id))
+    second = await scene.intake.accept(ORG, order(body=body))
+    assert second.job.id != first.job.id
+    assert await scene.claims() == 1

@@ -1,0 +1,319 @@
+"""One api process on a real NATS and a real Postgres: creating, reading, listing and cancelling jobs over HTTP."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+
+import nats
+import pytest
+from nats.aio.client import Client
+
+from services.api.responses import Job as ShownJob
+from shared.bus.joblog import JobLog
+from shared.bus.vault import Vault
+from shared.events import Created, Failed, Started
+from shared.sealing import Sealer
+from shared.settings import decode_keys
+from tests.support.api import SEAL_KEY, Account, ApiProcess, Caller, job_body
+
+STORAGE = "s3://stored-bucket/?access_key=AKSTORED&secret_key=SKSTORED&region=eu-west-1&endpoint=https://s3.example.com"
+METADATA = '{ "z" : 1.50e3,\n"a":"\\u00e9é", "a": 12345678901234567890.10, "nul": "\\u0000\\ud800", "deep":[[[]]] }'
+
+
+@pytest.fixture(scope="module")
+def api(nats_url: str, database_url: str) -> Iterator[ApiProcess]:
+    with ApiProcess(
+        nats_url=nats_url, database_url=database_url, max_active_jobs=1, max_active_per_organization=1
+    ) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def account(api: ApiProcess) -> Account:
+    return api.account("customer", STORAGE)
+
+
+@pytest.fixture(scope="module")
+def stranger(api: ApiProcess) -> Account:
+    return api.account("stranger")
+
+
+@pytest.fixture
+async def caller(api: ApiProcess, account: Account) -> AsyncIterator[Caller]:
+    async with Caller(api, account) as caller:
+        yield caller
+
+
+@pytest.fixture
+async def client(nats_url: str) -> AsyncIterator[Client]:
+    client = await nats.connect(nats_url)
+    yield client
+    await client.close()
+
+
+async def test_a_job_is_answered_in_the_documented_shape(caller: Caller) -> None:
+    body = job_body()
+    answer = await caller.call("POST", "transcoding_jobs/", body)
+    assert answer.status == 201
+    shown = answer.body
+    assert ShownJob.model_validate(shown)
+    assert shown | {"id": "", "created": ""} == {
+        "id": "", "type": "transcoding_job", "resolutions": ["240p", "480p"], "video_duration": None, "status": "Queued",
+        "enable_drm": False, "drm_content_id": None, "input_url": "https://example.com/input-video.mp4",
+        "output_path": body["output_path"].replace("AKIDEXAMPLE", "<access_key>").replace("wJalrXUtnFEMI", "<secret_key>"),
+        "start_time": None, "end_time": None, "error_message": None, "client_metadata": None, "created": "", "progress": 0,
+        "stage": "queued", "error_code": None, "error_detail": None, "warnings": [], "outputs": None, "priority": "normal",
+        "profile": "balanced",
+        "timings": {"queued": None, "fetching": None, "transcoding": None, "uploading": None},
+    }  # fmt: skip
+    assert answer.headers["Location"].endswith(f"/transcoding_jobs/{shown['id']}/")
+    assert await caller.job(shown["id"]) == shown
+
+
+async def test_metadata_comes_back_byte_for_byte_everywhere(caller: Caller, nats_url: str, client: Client) -> None:
+    body = json.dumps(job_body())[:-1].encode() + f', "client_metadata":{METADATA}  }}'.encode()
+    created = await caller.call("POST", "transcoding_jobs/", body)
+    assert created.status == 201
+    job = created.body["id"]
+    shown = await caller.call("GET", f"transcoding_jobs/{job}/")
+    listed = await caller.call("GET", "transcoding_jobs/?page_size=1")
+    for answer in (created, shown, listed):
+        assert f'"client_metadata": {METADATA}, "created"' in answer.text
+    event = await JobLog(client).fact(caller.account.org, job, Created)
+    assert event and event.client_metadata == METADATA
+
+
+async def test_credentials_are_sealed_for_the_workers_and_shown_to_nobody(caller: Caller, client: Client) -> None:
+    body = job_body() | {
+        "input_path": "s3://in-bucket/a.mp4/?access_key=INAKID&secret_key=in/SECRET+x&region=eu-west-1"
+    }
+    del body["input_url"]
+    answer = await caller.call("POST", "transcoding_jobs/", body)
+    job = answer.body["id"]
+    assert (
+        answer.body["input_url"]
+        == "s3://in-bucket/a.mp4/?access_key=<access_key>&secret_key=<secret_key>&region=eu-west-1"
+    )
+    addresses = await Vault(client, Sealer(decode_keys_of_test())).get(caller.account.org, job)
+    assert (addresses.input_url, addresses.output_path) == (body["input_path"], body["output_path"])
+    message = await client.jetstream().get_last_msg("JOBS", f"jobs.{caller.account.org}.{job}.created")
+    for secret in ("INAKID", "in/SECRET+x", "AKIDEXAMPLE", "wJalrXUtnFEMI"):
+        assert secret not in answer.text
+        assert secret.encode() not in (message.data or b"")
+
+
+async def test_the_organizations_storage_supplies_credentials(caller: Caller, client: Client) -> None:
+    job = await caller.created(output_path="s3://stored-bucket/films/one/")
+    addresses = await Vault(client, Sealer(decode_keys_of_test())).get(caller.account.org, job)
+    output = addresses.output
+    assert (output.access_key, output.region, output.endpoint) == ("AKSTORED", "eu-west-1", "https://s3.example.com")
+    assert (await caller.job(job))["output_path"] == "s3://stored-bucket/films/one/"
+    refused = await caller.create(output_path="s3://other-bucket/films/", input_url="s3://other-bucket/in.mp4")
+    assert refused.status == 400
+    assert list(refused.body) == ["input_url", "output_path"]
+
+
+async def test_a_body_that_is_wrong_changes_nothing(caller: Caller) -> None:
+    before = (await caller.call("GET", "transcoding_jobs/")).body["count"]
+    assert (await caller.create(resolutions=["999p"])).body == {"resolutions": ['"999p" is not a valid choice.']}
+    assert (await caller.create(enable_drm=True)).status == 400
+    malformed = await caller.call("POST", "transcoding_jobs/", b'{"a": ')
+    assert (malformed.status, malformed.body["detail"][:16]) == (400, "JSON parse error")
+    form = await caller.call(
+        "POST", "transcoding_jobs/", b"a=b", headers={"Content-Type": "application/x-www-form-urlencoded"}
+    )
+    assert form.status == 415
+    large = await caller.call("POST", "transcoding_jobs/", b'{"a": "' + b"x" * 70_000 + b'"}')
+    assert (large.status, list(large.body)) == (413, ["detail"])
+    assert (await caller.call("GET", "transcoding_jobs/")).body["count"] == before
+
+
+async def test_two_unfinished_jobs_never_share_an_output_path(
+    caller: Caller, api: ApiProcess, stranger: Account
+) -> None:
+    path = job_body()["output_path"]
+    first = await caller.created(output_path=path)
+    same = path.replace("AKIDEXAMPLE", "another").replace("region=us-east-1", "endpoint=https://s3.amazonaws.com")
+    second = await caller.create(output_path=same)
+    assert second.status == 400
+    assert first in second.body["output_path"][0]
+    async with Caller(api, stranger) as other:
+        assert (await other.create(output_path=path)).status == 201
+    await caller.call("DELETE", f"transcoding_jobs/{first}/")
+    assert (await caller.create(output_path=path)).status == 201
+
+
+async def test_of_two_at_the_same_time_one_is_accepted(caller: Caller) -> None:
+    path = job_body()["output_path"]
+    answers = await asyncio.gather(*(caller.create(output_path=path) for _ in range(6)))
+    assert sorted(answer.status for answer in answers) == [201, 400, 400, 400, 400, 400]
+
+
+async def test_an_idempotency_key_names_one_job(caller: Caller, api: ApiProcess, stranger: Account) -> None:
+    body, key = job_body(), {"Idempotency-Key": "order 1/2"}
+    first = await caller.call("POST", "transcoding_jobs/", body, headers=key)
+    again = await caller.call("POST", "transcoding_jobs/", body, headers=key)
+    assert (first.status, again.status) == (201, 201)
+    assert again.body == first.body
+    assert "Idempotent-Replayed" not in first.headers
+    assert again.headers["Idempotent-Replayed"] == "true"
+    other_body = await caller.call("POST", "transcoding_jobs/", job_body(), headers=key)
+    assert other_body.status == 409
+    async with Caller(api, stranger) as other:
+        assert (await other.call("POST", "transcoding_jobs/", body, headers=key)).body["id"] != first.body["id"]
+    await caller.call("DELETE", f"transcoding_jobs/{first.body['id']}/")
+    after_its_end = await caller.call("POST", "transcoding_jobs/", body, headers=key)
+    assert (after_its_end.status, after_its_end.body["status"]) == (201, "Cancelled")
+
+
+async def test_one_key_many_times_at_once_is_one_job(caller: Caller) -> None:
+    body, key = job_body(), {"Idempotency-Key": "at once"}
+    answers = await asyncio.gather(*(caller.call("POST", "transcoding_jobs/", body, headers=key) for _ in range(8)))
+    assert {answer.status for answer in answers} == {201}
+    assert len({answer.body["id"] for answer in answers}) == 1
+
+
+async def test_a_key_whose_request_was_refused_is_free(caller: Caller) -> None:
+    taken = job_body()["output_path"]
+    await caller.created(output_path=taken)
+    key = {"Idempotency-Key": "refused first"}
+    assert (
+        await caller.call("POST", "transcoding_jobs/", job_body() | {"output_path": taken}, headers=key)
+    ).status == 400
+    assert (await caller.call("POST", "transcoding_jobs/", job_body(), headers=key)).status == 201
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "tab\there"])
+async def test_a_malformed_key_is_refused(caller: Caller, key: str) -> None:
+    assert (await caller.call("POST", "transcoding_jobs/", job_body(), headers={"Idempotency-Key": key})).status == 400
+
+
+async def test_a_job_is_read_listed_and_cancelled_by_its_organization_alone(
+    caller: Caller, api: ApiProcess, stranger: Account
+) -> None:
+    job = await caller.created()
+    async with Caller(api, stranger) as other:
+        for method in ("GET", "DELETE"):
+            for path in (f"transcoding_jobs/{job}/", f"/api/v1/{caller.account.org}/transcoding_jobs/{job}/"):
+                answer = await other.call(method, path)
+                assert (answer.status, answer.body) == (404, {"detail": "Not found."})
+        assert (await other.call("GET", f"transcoding_jobs/{job}/events/")).status == 404
+        assert (await other.call("GET", "/api/v1/nobody/transcoding_jobs/")).status == 404
+        assert job not in (await other.call("GET", "transcoding_jobs/?page_size=100")).text
+    assert (await caller.job(job))["status"] == "Queued"
+
+
+@pytest.mark.parametrize("job", ["22222222222", "0", "*", "%3E", "5KQfnXCg8Q%00", "x" * 300])
+async def test_a_job_that_is_not_there(caller: Caller, job: str) -> None:
+    for method in ("GET", "DELETE"):
+        answer = await caller.call(method, f"transcoding_jobs/{job}/")
+        assert (answer.status, answer.body) == (404, {"detail": "Not found."})
+
+
+async def test_cancelling(caller: Caller, client: Client) -> None:
+    log, org = JobLog(client), caller.account.org
+    job = await caller.created()
+    assert (await caller.call("DELETE", f"transcoding_jobs/{job}/")).body == {"message": "Job cancelled successfully."}
+    shown = await caller.job(job)
+    assert (shown["status"], shown["stage"]) == ("Cancelled", "done")
+    assert shown["end_time"]
+    answer = await caller.call("DELETE", f"transcoding_jobs/{job}/")
+    assert (answer.status, answer.body) == (200, {"message": "Job is already cancelled."})
+    failing = await caller.created()
+    await log.append(Started(org=org, job=failing))
+    await log.append(Failed(org=org, job=failing, code="input_empty", message="The input is empty."))
+    assert (await caller.call("DELETE", f"transcoding_jobs/{failing}/")).body == {"message": "Job is already error."}
+    ended = await log.end_of(org, failing)
+    assert ended and isinstance(ended.event, Failed)
+    shown = await caller.until_status(failing, "Error")
+    assert (shown["error_code"], shown["error_message"]) == ("input_empty", "The input is empty.")
+
+
+async def test_many_cancels_at_once_cancel_once(caller: Caller) -> None:
+    job = await caller.created()
+    answers = await asyncio.gather(*(caller.call("DELETE", f"transcoding_jobs/{job}/") for _ in range(5)))
+    messages = [answer.body["message"] for answer in answers]
+    assert sorted(messages) == ["Job cancelled successfully."] + 4 * ["Job is already cancelled."]
+
+
+async def test_cancelled_while_events_were_on_their_way_loses_none_of_them(caller: Caller, client: Client) -> None:
+    job = await caller.created()
+    await JobLog(client).append(Started(org=caller.account.org, job=job))
+    await caller.call("DELETE", f"transcoding_jobs/{job}/")
+    shown = await caller.job(job)
+    assert shown["status"] == "Cancelled"
+    assert shown["start_time"]
+
+
+async def test_listing_pages_and_filters(api: ApiProcess) -> None:
+    account = api.account("lister")
+    async with Caller(api, account) as caller:
+        begin = datetime.now(UTC)
+        jobs = [await caller.created(priority="low") for _ in range(5)]
+        await caller.call("DELETE", f"transcoding_jobs/{jobs[1]}/")
+        page = (await caller.call("GET", "transcoding_jobs/?page_size=2&status=QUEUED&status=cancelled")).body
+        assert (page["count"], page["previous"], [item["id"] for item in page["results"]]) == (5, None, jobs[4:2:-1])
+        assert {item["status"] for item in page["results"]} == {"queued"}
+        seen = list(page["results"])
+        while page["next"]:
+            assert page["next"].startswith(
+                f"{api.url}/api/v1/{account.org}/transcoding_jobs/?page_size=2&status=QUEUED"
+            )
+            page = (await caller.call("GET", page["next"].removeprefix(api.url))).body
+            seen += page["results"]
+        assert [item["id"] for item in seen] == jobs[::-1]
+        assert seen[3]["status"] == "cancelled"
+
+        async def ids(query: str) -> list[str]:
+            return [item["id"] for item in (await caller.call("GET", f"transcoding_jobs/?{query}")).body["results"]]
+
+        assert await ids("ordering=created") == jobs
+        assert await ids("status=cancelled") == [jobs[1]]
+        assert await ids("enable_drm=true") == []
+        assert len(await ids("enable_drm=false")) == 5
+        created = [(await caller.job(job))["created"] for job in jobs]
+        assert await ids(f"ordering=created&created_from={created[1]}&created_to={created[3]}") == jobs[1:4]
+        assert await ids(f"created_to={(begin - timedelta(days=1)).date()}") == []
+        assert len(await ids(f"created_from={begin.date()}&created_to={datetime.now(UTC).date()}")) == 5
+        beyond = await caller.call("GET", "transcoding_jobs/?page=2")
+        assert (beyond.status, beyond.body) == (404, {"detail": "Invalid page."})
+        assert (await caller.call("GET", "transcoding_jobs/?state=queued")).body == {
+            "state": ['Unknown parameter. Did you mean "status"?']
+        }
+
+
+async def test_methods_paths_and_headers(caller: Caller) -> None:
+    wrong = await caller.call("PATCH", "transcoding_jobs/", {})
+    assert (wrong.status, wrong.headers["Allow"]) == (405, "GET, HEAD, OPTIONS, POST")
+    assert wrong.body == {"detail": 'Method "PATCH" not allowed.'}
+    assert (await caller.call("OPTIONS", "transcoding_jobs/")).status == 204
+    head = await caller.call("HEAD", "transcoding_jobs/")
+    assert (head.status, head.text) == (200, "")
+    assert (await caller.call("GET", "/nothing/")).body == {"detail": "Not found."}
+    assert "slash" in (await caller.call("GET", "transcoding_jobs")).body["detail"]
+    named = await caller.call("GET", "transcoding_jobs/", headers={"X-Request-ID": "my-id.1"})
+    assert named.headers["X-Request-ID"] == "my-id.1"
+    odd = await caller.call("GET", "transcoding_jobs/?page_size=1", headers={"X-Request-ID": "a b", "Host": 'a"b'})
+    assert odd.status == 200
+    assert odd.headers["X-Request-ID"] != "a b"
+
+
+async def test_document_and_page(caller: Caller) -> None:
+    assert (await caller.call("GET", "/openapi.json")).body["openapi"] == "3.1.0"
+    async with caller._session.get(f"{caller._process.url}/docs/") as response:
+        assert response.status == 200
+        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+
+
+def test_no_secret_is_in_the_log(api: ApiProcess, account: Account) -> None:
+    log = api.log()
+    assert '"event": "request"' in log
+    for secret in ("AKIDEXAMPLE", "wJalrXUtnFEMI", "INAKID", "in/SECRET", "SKSTORED", account.token, "page_size"):
+        assert secret not in log
+
+
+def decode_keys_of_test() -> list[bytes]:
+    from pydantic import SecretStr
+
+    return decode_keys(SecretStr(SEAL_KEY))

@@ -1,0 +1,199 @@
+"""Webhooks over HTTP, the list that the notifier gets, their deliveries, and sending one again."""
+
+import base64
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+from uuid import uuid4
+
+import nats
+import pytest
+from nats.aio.client import Client
+from pydantic import SecretStr
+
+from services.api.responses import Delivery
+from shared.bus.joblog import JobLog
+from shared.bus.topology import DELIVERIES, HOOKS_BUCKET, WEBHOOKS
+from shared.deliveries import DeliveryAttempted, WebhookAttempt
+from shared.events import Created
+from shared.sealing import Sealer
+from shared.settings import decode_keys
+from tests.support.api import SEAL_KEY, Account, ApiProcess, Caller
+from tests.support.bus import until
+
+SEALER = Sealer(decode_keys(SecretStr(SEAL_KEY)))
+
+
+@pytest.fixture(scope="module")
+def api(nats_url: str, database_url: str) -> Iterator[ApiProcess]:
+    with ApiProcess(nats_url=nats_url, database_url=database_url) as process:
+        yield process
+
+
+@pytest.fixture
+async def client(nats_url: str) -> AsyncIterator[Client]:
+    client = await nats.connect(nats_url)
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def caller(api: ApiProcess) -> AsyncIterator[Caller]:
+    async with Caller(api, api.account(f"user-{uuid4()}")) as caller:
+        yield caller
+
+
+async def told(client: Client, org: str) -> list[dict[str, Any]]:
+    bucket = await client.jetstream().key_value(HOOKS_BUCKET)
+    entry = await bucket.get(org)
+    hooks: list[dict[str, Any]] = json.loads(SEALER.open(entry.value or b"", f"hooks of {org}"))
+    assert b"example.com" not in (entry.value or b"")
+    return hooks
+
+
+async def register(caller: Caller, **members: str) -> Any:
+    answer = await caller.call("POST", "webhooks/", {"url": "https://example.com/hook"} | members)
+    assert answer.status == 201, answer.text
+    return answer.body
+
+
+async def test_register_read_replace_remove(caller: Caller, client: Client) -> None:
+    org = caller.account.org
+    hook = await register(caller)
+    assert set(hook) == {"id", "url", "secret_token"}
+    assert len(hook["secret_token"]) >= 32
+    assert (await caller.call("GET", f"webhooks/{hook['id']}/")).body == hook
+    assert await told(client, org) == [hook | {"enabled": True}]
+    replaced = await caller.call("PUT", f"webhooks/{hook['id']}/", {"url": "http://example.com/other"})
+    assert (replaced.status, replaced.body) == (200, hook | {"url": "http://example.com/other"})
+    replaced = await caller.call(
+        "PUT", f"webhooks/{hook['id']}/", {"url": "http://example.com/other", "secret_token": "mine"}
+    )
+    assert replaced.body == {"id": hook["id"], "url": "http://example.com/other", "secret_token": "mine"}
+    assert await told(client, org) == [replaced.body | {"enabled": True}]
+    removed = await caller.call("DELETE", f"webhooks/{hook['id']}/")
+    assert (removed.status, removed.text) == (204, "")
+    assert await told(client, org) == []
+    for method, body in (("GET", None), ("PUT", {"url": "http://example.com"}), ("DELETE", None)):
+        answer = await caller.call(method, f"webhooks/{hook['id']}/", body)
+        assert (answer.status, answer.body) == (404, {"detail": "Not found."})
+
+
+async def test_the_list_is_a_page(caller: Caller) -> None:
+    hooks = [await register(caller, secret_token=f"secret-{number}") for number in range(3)]
+    page = (await caller.call("GET", "webhooks/?page_size=2")).body
+    assert (page["count"], page["previous"], page["results"]) == (3, None, hooks[:2])
+    assert page["next"].endswith("/webhooks/?page_size=2&page=2")
+    assert (await caller.call("GET", "webhooks/?page_size=2&page=2")).body["results"] == hooks[2:]
+    assert list((await caller.call("GET", "webhooks/?status=queued")).body) == ["status"]
+
+
+async def test_mistakes_are_told(caller: Caller) -> None:
+    assert (await caller.call("POST", "webhooks/", {"URL": "https://example.com"})).body == {
+        "URL": ['Unknown field. Did you mean "url"?'],
+        "url": ["This field is required."],
+    }
+    assert (await caller.call("POST", "webhooks/", {"url": "example.com"})).status == 400
+    assert (await caller.call("GET", "webhooks/1/")).status == 404
+
+
+async def test_another_organizations_webhook_does_not_exist(caller: Caller, api: ApiProcess) -> None:
+    hook = await register(caller)
+    async with Caller(api, api.account(f"user-{uuid4()}")) as other:
+        for path in (f"webhooks/{hook['id']}/", f"webhooks/{hook['id']}/deliveries/"):
+            assert (await other.call("GET", path)).status == 404
+        assert (await other.call("DELETE", f"webhooks/{hook['id']}/")).status == 404
+        assert (await other.call("GET", "webhooks/")).body["count"] == 0
+
+
+async def attempted(client: Client, account: Account, job: str, hook: str, **members: Any) -> int:
+    """Say on the bus what the notifier would say of an attempt; its place in the stream."""
+    attempt = WebhookAttempt(org=account.org, job=job, hook=hook, status="queued", sequence=1)
+    fact = DeliveryAttempted.model_validate(
+        attempt.model_dump(include={"org", "job", "hook", "status", "sequence", "attempt"})
+        | {"message_id": attempt.message_id, "outcome": "delivered", "response_status": 200, "duration_ms": 12}
+        | members
+    )
+    ack = await client.jetstream().publish(fact.subject, fact.model_dump_json().encode(), stream=DELIVERIES)
+    return int(ack.seq)
+
+
+async def test_deliveries_are_listed_and_sent_again(caller: Caller, client: Client) -> None:
+    hook, account = await register(caller), caller.account
+    job = await caller.created()
+    path = f"webhooks/{hook['id']}/deliveries/"
+    assert (await caller.call("GET", path)).body["results"] == []
+    failed = await attempted(client, account, job, hook["id"], outcome="failed", response_status=500, error="HTTP 500")
+    delivered = await attempted(client, account, job, hook["id"], attempt=2)
+
+    async def both() -> Any:
+        page = (await caller.call("GET", path)).body
+        return page if page["count"] == 2 else None
+
+    page = await until(both, what="deliveries in the list")
+    assert [item["id"] for item in page["results"]] == [delivered, failed]
+    for item in page["results"]:
+        assert Delivery.model_validate(item)
+        assert item["at"].endswith("Z")
+    assert page["results"][1] | {"at": ""} == {
+        "id": failed, "job": job, "status": "queued", "attempt": 1, "at": "", "outcome": "failed", "response_status": 500,
+        "error": "HTTP 500", "duration_ms": 12, "next_attempt_at": None, "message_id": f"msg_{job}_queued_{hook['id']}",
+    }  # fmt: skip
+
+    answer = await caller.call("POST", f"{path}{failed}/redeliver/")
+    assert answer.status == 202
+    message = await client.jetstream().get_last_msg(WEBHOOKS, f"webhooks.attempt.{account.org}.{job}.>")
+    attempt = WebhookAttempt.model_validate_json(message.data or b"")
+    event = await JobLog(client).last(f"jobs.{account.org}.{job}.created")
+    assert event and isinstance(event.event, Created)
+    assert (attempt.hook, attempt.status, attempt.sequence, attempt.attempt) == (
+        hook["id"],
+        "queued",
+        event.sequence,
+        1,
+    )
+    assert attempt.redelivery
+    assert answer.body["message_id"] == attempt.message_id
+    for wrong in ("0", "x", "9" * 30, str(delivered + 1)):
+        assert (await caller.call("POST", f"{path}{wrong}/redeliver/")).status == 404
+    other_hook = await register(caller)
+    assert (await caller.call("POST", f"webhooks/{other_hook['id']}/deliveries/{failed}/redeliver/")).status == 404
+
+
+async def test_a_webhook_that_is_gone_is_disabled_until_it_is_replaced(caller: Caller, client: Client) -> None:
+    hook = await register(caller)
+    job = await caller.created()
+    await attempted(client, caller.account, job, hook["id"], outcome="disabled", response_status=410)
+
+    async def enabled() -> bool:
+        return bool((await told(client, caller.account.org))[0]["enabled"])
+
+    async def disabled() -> bool:
+        return not await enabled()
+
+    await until(disabled, what="the notifier is told that the hook is disabled")
+    await caller.call("PUT", f"webhooks/{hook['id']}/", {"url": "https://example.com/new"})
+    assert await enabled()
+
+
+async def test_a_start_mends_what_the_notifier_is_told(caller: Caller, client: Client, api: ApiProcess) -> None:
+    hook = await register(caller)
+    bucket = await client.jetstream().key_value(HOOKS_BUCKET)
+    await bucket.delete(caller.account.org)
+    api.stop()
+    api.start()
+    assert [item["id"] for item in await told(client, caller.account.org)] == [hook["id"]]
+
+
+async def test_a_key_that_is_gone_costs_the_secrets_and_nothing_else(
+    caller: Caller, api: ApiProcess, client: Client
+) -> None:
+    hook = await register(caller)
+    changed = {name: value for name, value in api._settings.items() if name not in ("seal_keys", "port", "health_port")}
+    key = base64.b64encode(b"n" * 32).decode()
+    with ApiProcess(**changed, seal_keys=key) as other:  # type: ignore[arg-type]
+        async with Caller(other, caller.account) as late:
+            assert (await late.call("GET", "webhooks/")).body["results"] == [hook | {"secret_token": ""}]
+            answer = await late.call("PUT", f"webhooks/{hook['id']}/", {"url": hook["url"], "secret_token": "new"})
+            assert answer.body["secret_token"] == "new"
+            assert (await late.create()).status == 201
