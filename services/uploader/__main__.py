@@ -1,0 +1,19 @@
+"""Starts the uploader: settings, wiring, run."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from services.uploader.handlers import register
+from services.uploader.settings import UploaderSettings
+from shared.settings import settings_or_exit
+from shared.worker import run_worker
+
+
+async def run(settings: UploaderSettings) -> None:
+    """Run until SIGTERM."""
+    async with AsyncExitStack() as resources:
+        await run_worker(settings, lambda bus: register(bus, settings, resources))
+
+
+if __name__ == "__main__":
+    asyncio.run(run(settings_or_exit(UploaderSettings)))

@@ -1,0 +1,152 @@
+"""The DASH manifest (ISO/IEC 23009-1) over the same segments. Pure: data in, text out."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import groupby
+from xml.etree import ElementTree
+
+from services.uploader.layout import HEADER, Kind, uri
+from services.uploader.presentation import Presentation, Rendition, Sound, Track
+
+_NAMESPACE = "urn:mpeg:dash:schema:mpd:2011"
+# Segments named by number, each starting with a key frame; and that they are CMAF.
+_PROFILES = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019"
+_ROLE = "urn:mpeg:dash:role:2011"
+_CHANNELS = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
+# ChannelConfiguration of ISO/IEC 23091-3 for the counts of channels that we make.
+_CHANNEL_CONFIGURATION = {1: "1", 2: "2", 6: "6"}
+
+
+def manifest(presentation: Presentation) -> str:
+    """The manifest, at the output prefix itself."""
+    longest = max(Fraction(max(track.durations), track.timescale) for track in presentation.tracks)
+    root = ElementTree.Element(
+        "MPD",
+        {
+            "xmlns": _NAMESPACE,
+            "profiles": _PROFILES,
+            "type": "static",
+            "mediaPresentationDuration": _duration(presentation.seconds),
+            "maxSegmentDuration": _duration(longest),
+            # A bandwidth is a peak over about one target duration, so this much has to be buffered for it to hold.
+            "minBufferTime": _duration(Fraction(presentation.target)),
+        },
+    )
+    period = ElementTree.SubElement(root, "Period", {"id": "0", "start": "PT0S"})
+    _video_set(period, presentation)
+    default = next((sound for sound in presentation.sounds if sound.default), None)
+    for number, sound in enumerate(presentation.sounds, start=1):
+        _audio_set(period, presentation, sound, number, main=sound is (default or presentation.sounds[0]))
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def timeline(durations: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Start, duration (ticks) and number of repeats of each run of equally long segments."""
+    entries, start = [], 0
+    for duration, run in groupby(durations):
+        count = len(list(run))
+        entries.append((start, duration, count - 1))
+        start += duration * count
+    return entries
+
+
+def _video_set(period: ElementTree.Element, presentation: Presentation) -> None:
+    renditions = presentation.renditions
+    adaptation = ElementTree.SubElement(
+        period,
+        "AdaptationSet",
+        {
+            "id": "0",
+            "contentType": "video",
+            "mimeType": "video/mp4",
+            "segmentAlignment": "true",
+            "startWithSAP": "1",
+            "maxWidth": str(max(rendition.width for rendition in renditions)),
+            "maxHeight": str(max(rendition.height for rendition in renditions)),
+            "maxFrameRate": _frame_rate(renditions[0].frame_rate),
+        },
+    )
+    # The folder of a rendition is its id, so one template serves all.
+    _template(adaptation, "$RepresentationID$", renditions[0])
+    for rendition in renditions:
+        _representation(adaptation, rendition, presentation)
+
+
+def _representation(adaptation: ElementTree.Element, rendition: Rendition, presentation: Presentation) -> None:
+    ElementTree.SubElement(
+        adaptation,
+        "Representation",
+        {
+            "id": rendition.folder,
+            "bandwidth": str(rendition.peak_rate(presentation.target)),
+            "codecs": rendition.codecs,
+            "width": str(rendition.width),
+            "height": str(rendition.height),
+            "frameRate": _frame_rate(rendition.frame_rate),
+            "sar": "1:1",
+        },
+    )
+
+
+def _audio_set(
+    period: ElementTree.Element, presentation: Presentation, sound: Sound, number: int, *, main: bool
+) -> None:
+    language = {"lang": sound.language} if sound.language else {}
+    common = {
+        "id": str(number),
+        "contentType": "audio",
+        "mimeType": "audio/mp4",
+        "segmentAlignment": "true",
+        "startWithSAP": "1",
+    }
+    adaptation = ElementTree.SubElement(period, "AdaptationSet", common | language)
+    ElementTree.SubElement(
+        adaptation,
+        "AudioChannelConfiguration",
+        {"schemeIdUri": _CHANNELS, "value": _CHANNEL_CONFIGURATION[sound.channels]},
+    )
+    ElementTree.SubElement(adaptation, "Label").text = sound.label
+    ElementTree.SubElement(adaptation, "Role", {"schemeIdUri": _ROLE, "value": "main" if main else "alternate"})
+    _template(adaptation, uri(sound.folder), sound)
+    ElementTree.SubElement(
+        adaptation,
+        "Representation",
+        {
+            "id": f"audio-{number}",
+            "bandwidth": str(sound.peak_rate(presentation.target)),
+            "codecs": sound.codecs,
+            "audioSamplingRate": str(sound.sample_rate),
+        },
+    )
+
+
+def _template(adaptation: ElementTree.Element, folder: str, track: Track) -> None:
+    template = ElementTree.SubElement(
+        adaptation,
+        "SegmentTemplate",
+        {
+            "timescale": str(track.timescale),
+            "initialization": f"{folder}/{HEADER}",
+            "media": f"{folder}/{_numbered(track.kind)}",
+            "startNumber": "0",
+        },
+    )
+    entries = ElementTree.SubElement(template, "SegmentTimeline")
+    for start, duration, repeats in timeline(track.durations):
+        repeated = {"r": str(repeats)} if repeats else {}
+        ElementTree.SubElement(entries, "S", {"t": str(start), "d": str(duration)} | repeated)
+
+
+def _numbered(kind: Kind) -> str:
+    """The template of :func:`services.uploader.layout.segment_name`."""
+    return f"{kind}_$Number%05d$.m4s"
+
+
+def _frame_rate(rate: Fraction) -> str:
+    return str(rate.numerator) if rate.denominator == 1 else f"{rate.numerator}/{rate.denominator}"
+
+
+def _duration(seconds: Fraction) -> str:
+    """An ``xs:duration``, rounded to the microsecond, or up where it would vanish."""
+    return f"PT{max(float(seconds), 1e-6):.6f}".rstrip("0").rstrip(".") + "S"

@@ -1,0 +1,53 @@
+"""What a completed job shows of its output: locations without credentials, and measured rates. Pure."""
+
+from services.uploader.layout import DASH, MASTER, object_key
+from services.uploader.presentation import Presentation
+from shared.locations import S3Location
+from shared.media.result import AudioOutput, Outputs, RenditionOutput
+
+
+def outputs_of(presentation: Presentation, location: S3Location, total_bytes: int) -> Outputs:
+    """The outputs of a job.
+
+    Args:
+        location: the output prefix.
+        total_bytes: size of all objects together, playlists included.
+    """
+    target = presentation.target
+    return Outputs(
+        master=address(location, MASTER),
+        dash=address(location, DASH),
+        renditions=tuple(
+            RenditionOutput(
+                resolution=rendition.folder,
+                width=rendition.width,
+                height=rendition.height,
+                frame_rate=round(float(rendition.frame_rate), 3),
+                average_bitrate=rendition.average_rate,
+                peak_bitrate=rendition.peak_rate(target),
+                codecs=rendition.codecs,
+                bytes=rendition.bytes,
+                playlist=address(location, rendition.playlist),
+            )
+            for rendition in presentation.renditions
+        ),
+        audio=tuple(
+            AudioOutput(
+                name=sound.label,
+                language=sound.language,
+                codecs=sound.codecs,
+                average_bitrate=sound.average_rate,
+                peak_bitrate=sound.peak_rate(target),
+                bytes=sound.bytes,
+                playlist=address(location, sound.playlist),
+            )
+            for sound in presentation.sounds
+        ),
+        bytes=total_bytes,
+        segments=sum(len(track.sizes) for track in presentation.tracks),
+    )
+
+
+def address(location: S3Location, path: str) -> str:
+    """``s3://bucket/key`` of a path below the prefix."""
+    return f"s3://{location.bucket}/{object_key(location, path)}"

@@ -1,0 +1,20 @@
+"""Settings of the uploader."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from shared.settings import WorkerSettings
+
+
+class UploaderSettings(WorkerSettings):
+    """Read from ``MILLRACE_…`` and ``MILLRACE_UPLOADER_…``."""
+
+    service: ClassVar[str] = "uploader"
+
+    slots: int = Field(4, ge=1, le=256, description="Parts uploaded at the same time")
+    parallel_requests: int = Field(8, ge=1, le=64, description="Requests to the bucket at the same time, for each slot")
+    cache_control: str = Field("", max_length=200, description="Cache-Control of every uploaded object; none if empty")
+    sweep_seconds: float = Field(
+        2, gt=0, le=3600, description="How often the work space is searched for what ended jobs left"
+    )

@@ -1,0 +1,108 @@
+"""The use case: bring a transcoded part to the bucket, and finish the job after the last one."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from services.uploader.bucket import Bucket
+from services.uploader.buckets import Buckets
+from services.uploader.finish import Finish
+from services.uploader.layout import Kind, segment_name
+from services.uploader.parallel import in_parallel
+from services.uploader.record import record_of
+from shared.bus.joblog import JobLog
+from shared.bus.subjects import job_subject
+from shared.events import Fetched, PartTranscoded, PartUploaded
+from shared.media.plan import Plan
+from shared.workspace import WorkSpace
+
+
+class WrongFile(Exception):
+    """A file of the work space is not what the transcoder said it is."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A segment to upload: the file, its path below the output prefix, and its size in bytes as the transcoder told it."""
+
+    file: Path
+    path: str
+    size: int
+
+
+class Upload:
+    """Uploads parts.
+
+    Args:
+        parallel: requests at the same time, for each part.
+    """
+
+    def __init__(self, log: JobLog, buckets: Buckets, space: WorkSpace, finish: Finish, *, parallel: int) -> None:
+        self._log = log
+        self._buckets = buckets
+        self._space = space
+        self._finish = finish
+        self._parallel = parallel
+
+    async def __call__(self, event: PartTranscoded) -> None:
+        """Upload the part, unless that has been done, and finish the job if it was the last."""
+        org, job, part = event.org, event.job, event.part
+        if await self._log.end_of(org, job):
+            return
+        sequence = await self._recorded(event)
+        if sequence is None:
+            sequence = await self._upload(event)
+        # Only now: had the files gone before the fact was recorded, a crash in between would have lost them.
+        await asyncio.to_thread(self._space.remove_part, org, job, part)
+        record = record_of(await self._log.read(org, job, at_least=sequence))
+        if record.closed_by(part) and not record.completed:
+            await self._finish(org, job, record)
+
+    async def _upload(self, event: PartTranscoded) -> int:
+        """Returns the place in the log where the upload stands."""
+        org, job, part = event.org, event.job, event.part
+        fetched = await self._log.fact(org, job, Fetched)
+        if fetched is None:
+            raise WrongFile(f"part {part} was transcoded before the source was fetched")
+        segments = segments_of(event, fetched.plan, self._space.part(org, job, part))
+        try:
+            async with self._buckets.of(org, job) as bucket:
+                await in_parallel(segments, lambda segment: _put(bucket, segment), limit=self._parallel)
+        except FileNotFoundError as error:
+            # A twin that took this part over may have been faster: then the files are gone because they are uploaded.
+            sequence = await self._recorded(event)
+            if sequence is None:
+                raise WrongFile(f"{error.filename} is missing") from error
+            return sequence
+        total = sum(segment.size for segment in segments)
+        uploaded = PartUploaded(org=org, job=job, part=part, objects=len(segments), bytes=total)
+        await structlog.get_logger().ainfo("part uploaded", objects=len(segments), bytes=total)
+        return (await self._log.append(uploaded)).recorded.sequence
+
+    async def _recorded(self, event: PartTranscoded) -> int | None:
+        found = await self._log.last(job_subject(event.org, event.job, f"{PartUploaded.subject}.{event.part}"))
+        return found.sequence if found else None
+
+
+def segments_of(event: PartTranscoded, plan: Plan, folder: Path) -> list[Segment]:
+    """Every segment of a part, track by track in order of time.
+
+    Args:
+        folder: of the part in the work space.
+    """
+    kind: Kind = "audio" if plan.audio_part(event.part) else "video"
+    segments = []
+    for track in event.tracks:
+        for number, size in enumerate(track.sizes, start=track.first_segment):
+            path = f"{track.folder}/{segment_name(kind, number)}"
+            segments.append(Segment(folder / path, path, size))
+    return segments
+
+
+async def _put(bucket: Bucket, segment: Segment) -> None:
+    body = await asyncio.to_thread(segment.file.read_bytes)
+    if len(body) != segment.size:
+        raise WrongFile(f"{segment.path} has {len(body)} bytes instead of {segment.size}")
+    await bucket.put(segment.path, body)

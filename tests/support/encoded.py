@@ -1,0 +1,146 @@
+"""A job as the transcoder leaves it: plan, results and files that fit together, made without any encoder.
+
+Segments are a few hundred bytes of nothing in particular; only their names, sizes and durations mean something.
+"""
+
+from base64 import b64encode
+from fractions import Fraction
+from itertools import pairwise
+from math import ceil
+
+from shared.events import Fetched, PartTranscoded
+from shared.media.plan import AudioPart, Plan, Rung, VideoPart
+from shared.media.result import TrackResult
+from shared.media.source import AudioTrack, Source, VideoTrack
+from shared.workspace import WorkSpace
+
+LADDER = {"240p": (426, 240), "480p": (854, 480), "720p": (1280, 720)}
+SAMPLE_RATE = 48_000
+AAC_FRAME = 1024
+
+
+def make_plan(
+    *,
+    frames: int = 1000,
+    frame_rate: Fraction = Fraction(25),
+    resolutions: tuple[str, ...] = ("240p", "480p"),
+    segments_in_part: int = 2,
+    languages: tuple[str | None, ...] = ("en",),
+    window: int = 4,
+) -> Plan:
+    """A plan with GOPs of two seconds and segments of three GOPs."""
+    gop = int(2 * frame_rate)
+    segment = 3 * gop
+    parts = []
+    for number, first in enumerate(range(0, frames, segments_in_part * segment)):
+        count = min(segments_in_part * segment, frames - first)
+        parts.append(VideoPart(name=f"v{number:04d}", first_segment=first // segment, first_frame=first, frames=count))
+    return Plan(
+        profile="balanced",
+        preset="fast",
+        encoder_params="",
+        frame_rate=frame_rate,
+        timescale=frame_rate.numerator * 1000,
+        frame_ticks=frame_rate.denominator * 1000,
+        gop_frames=gop,
+        segment_frames=segment,
+        frames=frames,
+        origin=Fraction(0),
+        origin_pts=0,
+        field_filters=(),
+        picture_filters=(),
+        rungs=tuple(_rung(resolution) for resolution in resolutions),
+        video=tuple(parts),
+        audio=tuple(_audio(number, language) for number, language in enumerate(languages)),
+        window=window,
+    )
+
+
+def make_result(plan: Plan, part: str) -> tuple[TrackResult, ...]:
+    """The tracks of a part, as its encode would report them."""
+    video, audio = plan.video_part(part), plan.audio_part(part)
+    if video:
+        return tuple(_video_track(plan, video, rung, number) for number, rung in enumerate(plan.rungs, start=1))
+    assert audio, f"no part {part}"
+    return (_audio_track(plan, audio),)
+
+
+def make_fetched(org: str, job: str, plan: Plan) -> Fetched:
+    """The event that carries the plan."""
+    seconds = float(plan.duration)
+    video = VideoTrack(
+        index=0, codec="h264", pixel_format="yuv420p", width=1280, height=720, time_base=Fraction(1, 1000), start_pts=0,
+        end_pts=round(seconds * 1000), frames=plan.frames, frame_rate=plan.frame_rate,
+    )  # fmt: skip
+    sound = AudioTrack(index=1, codec="aac", channels=2, sample_rate=SAMPLE_RATE, start=0, end=seconds)
+    source = Source(demuxer="mov", file="source", bytes=1, duration=seconds, video=video, audio=(sound,))
+    return Fetched(org=org, job=job, source=source, plan=plan)
+
+
+def leave_part(space: WorkSpace, org: str, job: str, plan: Plan, part: str) -> PartTranscoded:
+    """Write a part's files where the transcoder leaves them; returns what it would say."""
+    event = PartTranscoded(org=org, job=job, part=part, tracks=make_result(plan, part), encoder="libx264", seconds=1)
+    kind = "audio" if plan.audio_part(part) else "video"
+    with space.attempt(org, job, part) as folder:
+        for track in event.tracks:
+            (folder / track.folder).mkdir(parents=True)
+            for number, size in enumerate(track.sizes, start=track.first_segment):
+                name = f"{kind}_{number:05d}.m4s"
+                (folder / track.folder / name).write_bytes(segment_body(track.folder, number, size))
+        space.finish(folder, org, job, part, event.model_dump_json())
+    return event
+
+
+def segment_body(folder: str, number: int, size: int) -> bytes:
+    """The bytes that stand for a segment: no two are alike."""
+    return f"{folder}#{number};".encode().ljust(size, b".")
+
+
+def _rung(resolution: str) -> Rung:
+    width, height = LADDER[resolution]
+    return Rung(resolution=resolution, width=width, height=height, crf=23, max_rate=1, buffer=1, level="4.0")
+
+
+def _audio(number: int, language: str | None) -> AudioPart:
+    return AudioPart(
+        name=f"a{number}", track=1 + number, folder=f"audio/{number}-{language or 'und'}", label=language or "Audio",
+        language=language, default=number == 0, bit_rate=128_000, sample_rate=SAMPLE_RATE,
+    )  # fmt: skip
+
+
+def _video_track(plan: Plan, part: VideoPart, rung: Rung, scale: int) -> TrackResult:
+    durations, sizes, iframes = [], [], []
+    for number, first in enumerate(range(0, part.frames, plan.segment_frames), start=part.first_segment):
+        frames = min(plan.segment_frames, part.frames - first)
+        gops = [min(plan.gop_frames, frames - start) for start in range(0, frames, plan.gop_frames)]
+        durations.append(frames * plan.frame_ticks)
+        sizes.append(300 * scale + 7 * (number % 5))
+        iframes.append(tuple((24 + 90 * index, 50, gop * plan.frame_ticks) for index, gop in enumerate(gops)))
+    return TrackResult(
+        folder=rung.resolution,
+        timescale=plan.timescale,
+        first_segment=part.first_segment,
+        durations=tuple(durations),
+        sizes=tuple(sizes),
+        frames=part.frames,
+        init=b64encode(f"header of {rung.resolution}".encode()),
+        codecs=f"avc1.6400{10 * scale:02x}",
+        iframes=tuple(iframes),
+    )
+
+
+def _audio_track(plan: Plan, part: AudioPart) -> TrackResult:
+    frames = ceil(plan.duration * part.sample_rate / AAC_FRAME)
+    per_segment = plan.segment_frames / plan.frame_rate * part.sample_rate / AAC_FRAME
+    cuts = sorted({min(round(number * per_segment), frames) for number in range(plan.segments)} | {frames})
+    counts = [end - start for start, end in pairwise(cuts)]
+    return TrackResult(
+        folder=part.folder,
+        timescale=part.sample_rate,
+        first_segment=0,
+        durations=tuple(count * AAC_FRAME for count in counts),
+        sizes=tuple(100 + number % 3 for number in range(len(counts))),
+        frames=frames,
+        init=b64encode(f"header of {part.folder}".encode()),
+        codecs="mp4a.40.2",
+    )

@@ -1,0 +1,25 @@
+"""The api's tables in a test's database."""
+
+from pydantic import SecretStr
+
+from services.api.database import Connection, close_pool, migrate, open_pool
+
+
+async def migrated(database_url: str) -> str:
+    """Bring a test's database up to date.
+
+    Returns:
+        the same address.
+    """
+    pool = await open_pool(SecretStr(database_url), 1)
+    try:
+        await migrate(pool)
+    finally:
+        await close_pool(pool)
+    return database_url
+
+
+async def new_organization(connection: Connection, code: str) -> str:
+    """An organization, unless it is there. Returns its code."""
+    await connection.execute("insert into organizations (code, name) values ($1, $1) on conflict do nothing", code)
+    return code

@@ -1,0 +1,51 @@
+"""One of our services as a process of its own, with everything else made by the test.
+
+with Service("uploader", nats_url=…, workspace_url=…, seal_keys=…) as uploader:
+    uploader.kill(); uploader.start()
+    uploader.log()
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from shared.settings import PREFIX, CommonSettings
+from stack.probes import http_ok
+from tests.support.servers import Server, free_port
+
+
+class Service(Server):
+    """``python -m services.<name>``; it has started when it is ready for work.
+
+    Args:
+        settings: fields of the service's settings by name, in lower case. Private addresses are allowed unless set otherwise.
+    """
+
+    def __init__(self, name: str, **settings: object) -> None:
+        super().__init__()
+        self.name = name
+        self._health_port = free_port()
+        self._settings: Mapping[str, object] = {
+            "allow_private_addresses": True,
+            "health_port": self._health_port,
+        } | settings
+
+    def argv(self) -> list[str]:
+        variables = []
+        for field, value in self._settings.items():
+            own = "" if field in CommonSettings.model_fields else f"{self.name.upper()}_"
+            variables.append(f"{PREFIX}{own}{field.upper()}={value}")
+        return ["/usr/bin/env", *variables, sys.executable, "-m", f"services.{self.name}"]
+
+    def ready(self) -> bool:
+        return http_ok(self._health_port, "/health/ready")
+
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process, "it does not run"
+        return self._process.pid
+
+    def log(self) -> str:
+        """All that it has written so far, over all its starts."""
+        return Path(self.folder / "server.log").read_text()

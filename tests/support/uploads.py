@@ -1,0 +1,159 @@
+"""Jobs for the uploader: the test plays api, fetcher and transcoder, on a real bus, with a bucket on a real S3 server."""
+
+import asyncio
+import base64
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from nats.aio.client import Client
+
+from shared.bus.joblog import JobLog, Recorded
+from shared.bus.topology import provision
+from shared.bus.vault import JobAddresses, Vault
+from shared.errors import PermanentError
+from shared.events import Created, Event, PartTranscoded
+from shared.ids import new_job_id, new_org_code
+from shared.media.plan import Plan
+from shared.sealing import Sealer
+from shared.workspace import WorkSpace
+from tests.support.bus import until
+from tests.support.encoded import leave_part, make_fetched, make_plan
+from tests.support.s3 import S3Server
+from tests.support.servers import NatsServer
+from tests.support.service import Service
+
+LEASE_SECONDS = 3
+PREFIX = "films/one"
+E = TypeVar("E", bound=Event)
+
+
+@dataclass(frozen=True)
+class Site:
+    """What an uploader needs around it: bus, work space, storage."""
+
+    nats: NatsServer
+    space: WorkSpace
+    s3: S3Server
+    key: bytes = field(default_factory=lambda: os.urandom(32))
+
+    def prepare(self) -> None:
+        """Provision the bus."""
+
+        async def provisioned() -> None:
+            client = await self.nats.connect()
+            await provision(client.jetstream(), lease_seconds=LEASE_SECONDS)
+            await client.close()
+
+        asyncio.run(provisioned())
+
+    def uploader(self, **settings: object) -> Service:
+        """An uploader, not started yet."""
+        return Service(
+            "uploader",
+            nats_url=self.nats.url,
+            workspace_url=f"file://{self.space.root}",
+            seal_keys=base64.b64encode(self.key).decode(),
+            lease_seconds=LEASE_SECONDS,
+            sweep_seconds=0.2,
+            **settings,
+        )
+
+    async def begin(self, client: Client, *, endpoint: str = "", plan: Plan | None = None) -> "Job":
+        """A job with a plan and a bucket of its own, whose output goes below ``films/one``.
+
+        Args:
+            endpoint: of a proxy before the storage.
+        """
+        bucket = await asyncio.to_thread(self.s3.new_bucket)
+        job = Job(client, self, plan or make_plan(languages=("en", None)), bucket)
+        await job.begin(self.s3.address(bucket, f"{PREFIX}/", endpoint=endpoint))
+        return job
+
+
+@dataclass
+class Job:
+    """A job whose parts are transcoded by the test."""
+
+    client: Client
+    site: Site
+    plan: Plan
+    bucket: str
+    org: str = field(default_factory=new_org_code)
+    id: str = field(default_factory=new_job_id)
+
+    def __post_init__(self) -> None:
+        self.log = JobLog(self.client)
+        self._vault = Vault(self.client, Sealer([self.site.key]))
+
+    async def begin(self, output_path: str) -> None:
+        """Everything until the plan stands."""
+        await self._vault.put(self.org, self.id, JobAddresses("http://example.com/a.mp4", output_path))
+        names = tuple(rung.resolution for rung in self.plan.rungs)
+        await self.log.append(Created(org=self.org, job=self.id, input_url="x", output_path="x", resolutions=names))
+        await self.log.append(make_fetched(self.org, self.id, self.plan))
+
+    async def transcode(self, *parts: str) -> None:
+        """Leave these parts in the work space and say so; all of them if none is named."""
+        for part in parts or self.plan.order:
+            await self.log.append(await self.leave(part))
+
+    async def leave(self, part: str) -> PartTranscoded:
+        """Leave a part in the work space; returns what the transcoder would say."""
+        return await asyncio.to_thread(leave_part, self.site.space, self.org, self.id, self.plan, part)
+
+    async def events(self) -> list[Recorded]:
+        """The log of the job."""
+        return await self.log.read(self.org, self.id)
+
+    async def said(self, kind: type[E]) -> list[E]:
+        """Its events of a kind."""
+        return [one.event for one in await self.events() if isinstance(one.event, kind)]
+
+    async def has_said(self, kind: type[Event], count: int, seconds: float = 30) -> None:
+        """Wait until there are so many events of a kind."""
+
+        async def enough() -> bool:
+            return len(await self.said(kind)) >= count
+
+        await until(enough, seconds=seconds)
+
+    async def end(self, seconds: float = 60) -> Event:
+        """Wait for the end of the job."""
+        return (await until(lambda: self.log.end_of(self.org, self.id), seconds=seconds, what="an end")).event
+
+    async def cleaned(self, seconds: float = 30) -> None:
+        """Wait until nothing of the job is left in the work space and its credentials are forgotten."""
+        await until(self._is_clean, seconds=seconds)
+
+    @property
+    def folder(self) -> Path:
+        """The job's place in the work space."""
+        return self.site.space.job(self.org, self.id)
+
+    @property
+    def objects(self) -> dict[str, Path]:
+        """What lies in the bucket below the output prefix, by path."""
+        return {key.removeprefix(f"{PREFIX}/"): path for key, path in self.site.s3.files(self.bucket).items()}
+
+    def key(self, path: str) -> str:
+        """Path of a request for an object."""
+        return f"/{self.bucket}/{PREFIX}/{path}"
+
+    async def _is_clean(self) -> bool:
+        try:
+            await self._vault.get(self.org, self.id)
+        except PermanentError:
+            return not self.folder.exists()
+        return False
+
+
+def expected_objects(plan: Plan) -> set[str]:
+    """Paths of everything that a completed job leaves in the bucket."""
+    found = {"video.m3u8", "video.mpd", *(f"{rung.resolution}/iframes.m3u8" for rung in plan.rungs)}
+    folders = [(rung.resolution, "video") for rung in plan.rungs] + [(part.folder, "audio") for part in plan.audio]
+    for folder, kind in folders:
+        found |= {f"{folder}/init.mp4", f"{folder}/{kind}.m3u8"}
+        found |= {f"{folder}/{kind}_{number:05d}.m4s" for number in range(plan.segments)}
+    return found

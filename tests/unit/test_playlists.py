@@ -1,0 +1,184 @@
+"""HLS playlists: exact texts for a small stream, and what holds for all of them."""
+
+from dataclasses import replace
+from fractions import Fraction
+from textwrap import dedent
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.uploader.assembly import assemble
+from services.uploader.playlists import (
+    average_bandwidth,
+    bandwidth,
+    exact_seconds,
+    iframe_playlist,
+    in_listed_order,
+    master_playlist,
+    media_playlist,
+)
+from services.uploader.presentation import Presentation, Rendition
+from tests.support.encoded import make_plan, make_result
+
+
+def presentation(**options: object) -> Presentation:
+    plan = make_plan(**options)  # type: ignore[arg-type]
+    return assemble(plan, {part: make_result(plan, part) for part in plan.order})
+
+
+def test_master_playlist() -> None:
+    assert master_playlist(presentation(frames=400, languages=("en", "de"))) == dedent("""\
+        #EXTM3U
+        #EXT-X-VERSION:7
+        #EXT-X-INDEPENDENT-SEGMENTS
+
+        #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="en",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="audio/0-en/audio.m3u8"
+        #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="de",LANGUAGE="de",DEFAULT=NO,AUTOSELECT=YES,CHANNELS="2",URI="audio/1-de/audio.m3u8"
+
+        #EXT-X-STREAM-INF:BANDWIDTH=1432,AVERAGE-BANDWIDTH=1063,CODECS="avc1.640014,mp4a.40.2",RESOLUTION=854x480,FRAME-RATE=25.000,VIDEO-RANGE=SDR,AUDIO="audio",CLOSED-CAPTIONS=NONE
+        480p/video.m3u8
+        #EXT-X-STREAM-INF:BANDWIDTH=832,AVERAGE-BANDWIDTH=613,CODECS="avc1.64000a,mp4a.40.2",RESOLUTION=426x240,FRAME-RATE=25.000,VIDEO-RANGE=SDR,AUDIO="audio",CLOSED-CAPTIONS=NONE
+        240p/video.m3u8
+
+        #EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=200,AVERAGE-BANDWIDTH=200,CODECS="avc1.64000a",RESOLUTION=426x240,VIDEO-RANGE=SDR,URI="240p/iframes.m3u8"
+        #EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=200,AVERAGE-BANDWIDTH=200,CODECS="avc1.640014",RESOLUTION=854x480,VIDEO-RANGE=SDR,URI="480p/iframes.m3u8"
+        """)
+
+
+def test_a_silent_source_has_no_audio_group() -> None:
+    text = master_playlist(presentation(languages=()))
+    assert "EXT-X-MEDIA" not in text
+    assert "AUDIO=" not in text
+    assert "mp4a" not in text
+
+
+def test_media_playlist() -> None:
+    stream = presentation(frames=400)
+    assert media_playlist(stream.renditions[0], stream.target) == dedent("""\
+        #EXTM3U
+        #EXT-X-VERSION:7
+        #EXT-X-TARGETDURATION:6
+        #EXT-X-MEDIA-SEQUENCE:0
+        #EXT-X-PLAYLIST-TYPE:VOD
+        #EXT-X-MAP:URI="init.mp4"
+        #EXTINF:6.000000,
+        video_00000.m4s
+        #EXTINF:6.000000,
+        video_00001.m4s
+        #EXTINF:4.000000,
+        video_00002.m4s
+        #EXT-X-ENDLIST
+        """)
+
+
+def test_audio_playlist_follows_its_own_frames() -> None:
+    stream = presentation(frames=400)
+    lines = media_playlist(stream.sounds[0], stream.target).splitlines()
+    assert lines[6:-1] == [
+        "#EXTINF:5.994667,", "audio_00000.m4s", "#EXTINF:5.994666,", "audio_00001.m4s", "#EXTINF:4.010667,", "audio_00002.m4s",
+    ]  # fmt: skip
+
+
+def test_iframe_playlist() -> None:
+    stream = presentation(frames=190)
+    assert iframe_playlist(stream.renditions[0]) == dedent("""\
+        #EXTM3U
+        #EXT-X-VERSION:7
+        #EXT-X-TARGETDURATION:2
+        #EXT-X-MEDIA-SEQUENCE:0
+        #EXT-X-PLAYLIST-TYPE:VOD
+        #EXT-X-I-FRAMES-ONLY
+        #EXT-X-MAP:URI="init.mp4"
+        #EXTINF:2.000000,
+        #EXT-X-BYTERANGE:50@24
+        video_00000.m4s
+        #EXTINF:2.000000,
+        #EXT-X-BYTERANGE:50@114
+        video_00000.m4s
+        #EXTINF:2.000000,
+        #EXT-X-BYTERANGE:50@204
+        video_00000.m4s
+        #EXTINF:1.600000,
+        #EXT-X-BYTERANGE:50@24
+        video_00001.m4s
+        #EXT-X-ENDLIST
+        """)
+
+
+def test_without_key_frames_there_is_no_iframe_playlist() -> None:
+    stream = presentation()
+    plain = Presentation(tuple(replace(one, iframes=()) for one in stream.renditions), stream.sounds)
+    assert "I-FRAME" not in master_playlist(plain)
+
+
+@given(
+    durations=st.lists(st.integers(1, 2_000_000), min_size=1, max_size=300),
+    timescale=st.sampled_from([10_000, 24_000, 30_000, 44_100, 48_000, 60_000, 90_000]),
+)
+def test_durations_never_drift_from_the_media(durations: list[int], timescale: int) -> None:
+    told = [Fraction(text) for text in exact_seconds(durations, timescale)]
+    half_a_microsecond = Fraction(1, 2_000_000)
+    for count in range(1, len(durations) + 1):
+        assert abs(sum(told[:count]) - Fraction(sum(durations[:count]), timescale)) <= half_a_microsecond
+    for seconds, ticks in zip(told, durations, strict=True):
+        assert abs(seconds - Fraction(ticks, timescale)) <= 2 * half_a_microsecond
+
+
+def test_ntsc_durations_are_exact() -> None:
+    stream = presentation(frames=3600, frame_rate=Fraction(30000, 1001))
+    lines = media_playlist(stream.renditions[0], stream.target).splitlines()
+    # 59 frames a GOP: the largest whole number within two seconds.
+    assert lines[6] == "#EXTINF:5.905900,"
+    assert sum(Fraction(line[8:-1]) for line in lines if line.startswith("#EXTINF")) == Fraction(3600 * 1001, 30000)
+
+
+def test_bandwidth_is_the_peak_of_video_and_of_the_sound_that_needs_most() -> None:
+    stream = presentation(languages=("en", "de"))
+    loud = replace(stream.sounds[1], sizes=tuple(size * 10 for size in stream.sounds[1].sizes))
+    stream = Presentation(stream.renditions, (stream.sounds[0], loud))
+    for rendition in stream.renditions:
+        assert bandwidth(stream, rendition) == rendition.peak_rate(6) + loud.peak_rate(6)
+        assert average_bandwidth(stream, rendition) == rendition.average_rate + loud.average_rate
+
+
+def at_rate(kilobits: int) -> Rendition:
+    return Rendition(
+        kind="video", folder=f"{kilobits}", codecs="avc1.640020", timescale=1, durations=(6,), sizes=(kilobits * 6000 // 8,),
+        header=b"", width=kilobits, height=kilobits, frame_rate=Fraction(25),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rates", "order"),
+    [
+        ((300, 1000, 2000, 5000), ["2000", "300", "1000", "5000"]),
+        ((300, 700), ["700", "300"]),
+        ((4000, 8000), ["4000", "8000"]),
+        ((900,), ["900"]),
+    ],
+)
+def test_the_first_variant_is_the_one_to_begin_with(rates: tuple[int, ...], order: list[str]) -> None:
+    stream = Presentation(tuple(at_rate(rate) for rate in rates), ())
+    assert [rendition.folder for rendition in in_listed_order(stream)] == order
+
+
+def test_only_one_sound_of_a_language_is_selected_by_itself() -> None:
+    stream = presentation(languages=("en", "en", "de", None))
+    sounds = (stream.sounds[0], replace(stream.sounds[1], label="en 2"), *stream.sounds[2:])
+    # The second English one is the default.
+    sounds = (replace(sounds[0], default=False), replace(sounds[1], default=True), *sounds[2:])
+    tags = [
+        line for line in master_playlist(Presentation(stream.renditions, sounds)).splitlines() if "TYPE=AUDIO" in line
+    ]
+    assert ["AUTOSELECT=YES" in tag for tag in tags] == [False, True, True, True]
+    assert ["DEFAULT=YES" in tag for tag in tags] == [False, True, False, False]
+
+
+def test_names_cannot_break_out_of_their_quotes() -> None:
+    stream = presentation()
+    sound = replace(stream.sounds[0], label='The "best"\n#EXT-X-ENDLIST', folder="audio/0-e n")
+    text = master_playlist(Presentation(stream.renditions, (sound,)))
+    assert "NAME=\"The 'best' #EXT-X-ENDLIST\"" in text
+    assert 'URI="audio/0-e%20n/audio.m3u8"' in text
+    assert "\n#EXT-X-ENDLIST" not in text

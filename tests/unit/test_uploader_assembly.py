@@ -1,0 +1,136 @@
+"""Joining the parts: what comes out, and that nothing wrong gets through."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from services.uploader.assembly import Mismatch, assemble
+from shared.media.plan import Plan
+from shared.media.result import TrackResult
+from tests.support.encoded import make_plan, make_result
+
+PLAN = make_plan(frames=1000, languages=("en", "de"))
+"""Forty seconds: seven segments in four parts."""
+
+
+def results(plan: Plan = PLAN) -> dict[str, tuple[TrackResult, ...]]:
+    return {part: make_result(plan, part) for part in plan.order}
+
+
+def test_parts_are_joined_in_the_order_of_time() -> None:
+    shuffled = dict(reversed(results().items()))
+    stream = assemble(PLAN, shuffled)
+    assert [rendition.folder for rendition in stream.renditions] == ["240p", "480p"]
+    low = stream.renditions[0]
+    assert len(low.sizes) == PLAN.segments == 7
+    assert low.sizes == tuple(300 + 7 * (number % 5) for number in range(7))
+    assert low.durations == (150_000,) * 6 + (100_000,)
+    assert low.seconds == stream.seconds == 40
+    assert low.header == b"header of 240p"
+    assert [sound.label for sound in stream.sounds] == ["en", "de"]
+
+
+def test_renditions_are_sorted_by_size() -> None:
+    plan = make_plan(resolutions=("720p", "240p", "480p"))
+    assert [rendition.folder for rendition in assemble(plan, results(plan)).renditions] == ["240p", "480p", "720p"]
+
+
+def test_objects_of_a_track() -> None:
+    stream = assemble(PLAN, results())
+    objects = stream.sounds[0].objects()
+    assert list(objects)[:3] == ["audio/0-en/init.mp4", "audio/0-en/audio_00000.m4s", "audio/0-en/audio_00001.m4s"]
+    assert objects["audio/0-en/init.mp4"] == len(b"header of audio/0-en")
+    assert sum(objects.values()) == stream.sounds[0].bytes
+
+
+@pytest.mark.parametrize(
+    ("frames", "rate"),
+    [
+        (1, "25"),
+        (5, "25"),
+        (150, "25"),
+        (151, "25"),
+        (1234, "30000/1001"),
+        (2000, "24000/1001"),
+        (3601, "60"),
+        (40, "1"),
+    ],
+)
+def test_all_lengths_and_rates_pass(frames: int, rate: str) -> None:
+    plan = make_plan(frames=frames, frame_rate=Fraction(rate))
+    assert assemble(plan, results(plan)).seconds == plan.duration
+
+
+def change(part: str, folder: str, **members: Any) -> Callable[[dict[str, tuple[TrackResult, ...]]], None]:
+    """Replaces members of one track of one part; a callable value gets the old one."""
+
+    def apply(given: dict[str, tuple[TrackResult, ...]]) -> None:
+        tracks = []
+        for track in given[part]:
+            values = {key: value(getattr(track, key)) if callable(value) else value for key, value in members.items()}
+            tracks.append(track.model_copy(update=values) if track.folder == folder else track)
+        given[part] = tuple(tracks)
+
+    return apply
+
+
+def both(
+    *changes: Callable[[dict[str, tuple[TrackResult, ...]]], None],
+) -> Callable[[dict[str, tuple[TrackResult, ...]]], None]:
+    def apply(given: dict[str, tuple[TrackResult, ...]]) -> None:
+        for one in changes:
+            one(given)
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (lambda given: given.pop("v0002"), "480p: 0 tracks in part v0002|240p: 0 tracks in part v0002"),
+        (lambda given: given.update(v0001=given["v0001"][:1]), "480p: 0 tracks in part v0001"),
+        (lambda given: given.update(a1=()), "audio/1-de: 0 tracks in part a1"),
+        (change("v0001", "480p", frames=299), "480p: 299 frames in part v0001 instead of 300"),
+        (change("v0001", "480p", first_segment=3), "480p: part v0001 begins with segment 3"),
+        (
+            change("v0001", "480p", sizes=lambda old: old[:1], durations=lambda old: old[:1], iframes=()),
+            "480p: segment 4 follows segment 2",
+        ),
+        (change("v0001", "480p", sizes=lambda old: old[:1]), "480p: 1 sizes for 2 segments"),
+        (change("v0001", "480p", sizes=(0, 5)), "480p: an empty segment"),
+        (change("v0001", "240p", codecs="avc1.4d0020"), "240p: codecs differ between parts"),
+        (change("v0001", "240p", timescale=90_000), "240p: timescale differ between parts"),
+        (change("v0001", "240p", durations=(140_000, 160_000), iframes=()), "240p: key frames of 5 segments out of 7"),
+        (
+            both(*(change(part, "240p", iframes=()) for part in ("v0000", "v0001", "v0002", "v0003")),
+                 change("v0001", "240p", durations=(140_000, 160_000))),
+            "240p: segments are not cut as planned",
+        ),
+        (
+            both(*(change(part, "240p", iframes=()) for part in ("v0000", "v0001", "v0002", "v0003")),
+                 change("v0003", "240p", durations=(99_000,))),
+            "240p: 39.96 s instead of 40.0 s",
+        ),
+        (change("v0000", "240p", iframes=lambda old: (old[0][:2], old[1])), "240p: key frames do not cover segment 0"),
+        (change("v0000", "240p", iframes=lambda old: (((290, 50, 150_000),), old[1])), "240p: a key frame outside of segment 0"),
+        (change("v0001", "240p", init=b"another"), "240p: box .* does not fit"),
+        (
+            change("a0", "audio/0-en", durations=lambda old: old[:-1], sizes=lambda old: old[:-1]),
+            "audio/0-en: .* s of sound for 40.000 s",
+        ),
+        (
+            change("a0", "audio/0-en", durations=lambda old: (old[0] - 4096, old[1] + 4096, *old[2:])),
+            "audio/0-en: cut at 5.909 s, the video at 6.000 s",
+        ),
+        (change("a0", "audio/0-en", first_segment=1), "audio/0-en: segment 1 follows segment -1"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused(
+    spoil: Callable[[dict[str, tuple[TrackResult, ...]]], object], complaint: str
+) -> None:
+    given = results()
+    spoil(given)
+    with pytest.raises(Mismatch, match=complaint):
+        assemble(PLAN, given)
