@@ -1,0 +1,80 @@
+# Millrace: everything runs from here. `make` alone lists the targets.
+
+TRANSCODERS ?= 1
+PORT_BASE ?= 18080
+STATE_DIR ?= .millrace
+VIDEO ?=
+CLIP ?=
+SERVICE ?=
+# The first Python that is new enough.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
+# Values reach the commands through the environment, so that spaces and quotes in a path are just characters.
+export TRANSCODERS PORT_BASE STATE_DIR VIDEO CLIP SERVICE
+
+VENV := .venv
+STAMP := $(VENV)/.installed
+STACK := $(VENV)/bin/python -m stack
+CHOICES := --state-dir "$$STATE_DIR" --port-base "$$PORT_BASE" --transcoders "$$TRANSCODERS"
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up down ps logs test test-unit check format bench documents lock .venv
+
+help: ## Show this list
+	@echo "Millrace: video in over REST, adaptive HLS out to a bucket."
+	@echo
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "Choices, as in \`make up TRANSCODERS=2 PORT_BASE=28000 STATE_DIR=/somewhere\`:"
+	@echo "  TRANSCODERS=$(TRANSCODERS)  PORT_BASE=$(PORT_BASE) (this and the 99 ports after it)  STATE_DIR=$(STATE_DIR)"
+
+demo: $(STAMP) ## Transcode a clip, or VIDEO=<path or URL>, and watch it being done
+	@$(STACK) demo $(CHOICES) --video "$$VIDEO"
+
+up: $(STAMP) ## Start everything in the background and write the file env in STATE_DIR
+	@$(STACK) up $(CHOICES)
+
+down: $(STAMP) ## Stop everything; the data stays
+	@$(STACK) down $(CHOICES)
+
+ps: $(STAMP) ## Show the processes of the stack
+	@$(STACK) ps $(CHOICES)
+
+logs: $(STAMP) ## Follow all logs, or those of SERVICE=<name>
+	@$(STACK) logs $(CHOICES) --service "$$SERVICE"
+
+test: $(STAMP) ## Run the whole test suite, on real servers
+	@$(VENV)/bin/python -m pytest tests
+
+test-unit: $(STAMP) ## Run the tests that need no server
+	@$(VENV)/bin/python -m pytest tests/unit
+
+check: $(STAMP) ## Lint, formatting, types, import contracts
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: $(STAMP) ## Format the code and put its imports in order
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+bench: $(STAMP) ## Measure a clip, or CLIP=<path>, against plain ffmpeg
+	@$(STACK) bench $(CHOICES) --clip "$$CLIP"
+
+documents: $(STAMP) ## Write the documents that are made from the code
+	@$(VENV)/bin/python -m tools.documents
+
+lock: ## Resolve pyproject.toml into requirements.lock (needs uv)
+	@uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --quiet --output-file requirements.lock
+
+.venv: $(STAMP) ## Install what the lock file names into .venv
+
+# The stamp is written last, so an interrupted installation is done again, and so is one of an older lock.
+$(STAMP): requirements.lock
+	@test -n "$(PYTHON)" || { echo "Millrace needs Python 3.11 or newer on the PATH (or PYTHON=<path>)." >&2; exit 1; }
+	@echo "Installing into $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-compile --require-hashes -r requirements.lock
+	@touch $@

