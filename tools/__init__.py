@@ -1,0 +1,1 @@
+"""Commands for developers: generated documents, pinned requirements of the images, measurements."""
