@@ -1,0 +1,100 @@
+"""From an event to attempts: each enabled hook of the organization is to be told the job's new status."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from services.notifier.hooks import Hooks
+from services.notifier.lanes import Announced, Lanes
+from services.notifier.order import announce
+from services.notifier.outbox import Outbox
+from shared import events as ev
+from shared.bus.joblog import JobLog, Recorded
+from shared.deliveries import Hook, WebhookAttempt
+from shared.job import FINISHED, Job, Status, apply
+
+TOLD: dict[type[ev.Event], Status] = {
+    ev.Created: "queued",
+    ev.Started: "transcoding",
+    ev.Completed: "completed",
+    ev.Failed: "error",
+    ev.Cancelled: "cancelled",
+}
+"""The events that change a job's status, and to what."""
+
+
+class Announcer:
+    """Puts the states of jobs into the lanes of hooks, in the log's order for each job.
+
+    Events come from several slots and processes, and one that died in the middle comes again half a minute later. So each
+    job has a note of how far it was announced; who finds that an earlier state is missing there announces it first.
+
+    Args:
+        first_delay: seconds before the first attempt.
+    """
+
+    def __init__(
+        self,
+        log: JobLog,
+        hooks: Hooks,
+        lanes: Lanes,
+        outbox: Outbox,
+        *,
+        first_delay: float = 0,
+        clock: Callable[[], datetime] = ev.now,
+    ) -> None:
+        self._log = log
+        self._hooks = hooks
+        self._lanes = lanes
+        self._outbox = outbox
+        self._first_delay = timedelta(seconds=first_delay)
+        self._now = clock
+
+    async def announce(self, event: ev.Event, sequence: int) -> None:
+        """Have every enabled hook told what this event, at its place in the log, has made of the job."""
+        this = Announced(status=TOLD[type(event)], sequence=sequence)
+        before = await self._lanes.announced(event.org, event.job)
+        if before and before.sequence >= sequence:
+            return
+        missed = [] if _follows(this, before) else await self._missed(event, this, before)
+        for state in [*missed, this]:
+            hooks = await self._hooks.enabled(event.org)
+            await asyncio.gather(*(self._tell(hook, event, state) for hook in hooks))
+            await self._lanes.note_announced(event.org, event.job, state)
+
+    async def _missed(self, event: ev.Event, this: Announced, before: Announced | None) -> list[Announced]:
+        async with asyncio.timeout(10):
+            recorded = await self._log.read(event.org, event.job, at_least=this.sequence)
+        known = before.sequence if before else 0
+        return [state for state in status_changes(recorded) if known < state.sequence < this.sequence]
+
+    async def _tell(self, hook: Hook, event: ev.Event, state: Announced) -> None:
+        attempt = WebhookAttempt(
+            org=event.org, job=event.job, hook=hook.id, status=state.status, sequence=state.sequence
+        )
+        due = self._now() + self._first_delay
+        # The lane first: whoever gets the attempt finds the state there, with all those before it.
+        await self._lanes.change(attempt, lambda lane: announce(lane, state.status, state.sequence, due))
+        await self._outbox.put(attempt)
+
+
+def status_changes(recorded: Sequence[Recorded]) -> list[Announced]:
+    """The states that a job has been through, each with the place of the event that brought it."""
+    changes: list[Announced] = []
+    job: Job | None = None
+    for item in recorded:
+        job = apply(job, item.event)
+        if not changes or changes[-1].status != job.status:
+            changes.append(Announced(status=job.status, sequence=item.sequence))
+    return changes
+
+
+def _follows(this: Announced, before: Announced | None) -> bool:
+    """Whether nothing can lie between two states. A job can be cancelled before it starts, so an end may follow either."""
+    if this.status == "queued":
+        return True
+    return before is not None and _rank(before.status) == _rank(this.status) - 1
+
+
+def _rank(status: Status) -> int:
+    return 2 if status in FINISHED else 1 if status == "transcoding" else 0

@@ -1,0 +1,36 @@
+"""What a webhook is told: the job as it was when it came to the status."""
+
+import asyncio
+from dataclasses import dataclass
+
+from shared.bus.joblog import JobLog
+from shared.deliveries import WebhookAttempt
+from shared.job import Job, apply
+from shared.payload import job_json
+
+
+@dataclass(frozen=True)
+class Letter:
+    """What is sent: ``message_id`` the same on every attempt, ``event`` such as ``transcoding_job.completed``."""
+
+    message_id: str
+    event: str
+    body: bytes
+
+
+async def write_letter(log: JobLog, attempt: WebhookAttempt) -> Letter:
+    """The letter of an attempt. The log alone decides what it says, so every attempt sends the same bytes.
+
+    Raises:
+        nats.errors.Error, TimeoutError: the bus is out of reach, or the log does not reach as far as the attempt says.
+        LookupError: the log has no such job.
+    """
+    async with asyncio.timeout(10):
+        recorded = await log.read(attempt.org, attempt.job, at_least=attempt.sequence)
+    job: Job | None = None
+    for item in recorded:
+        if item.sequence <= attempt.sequence:
+            job = apply(job, item.event)
+    if job is None:
+        raise LookupError(f"the log has no job {attempt.job}")
+    return Letter(attempt.message_id, f"transcoding_job.{job.status}", job_json(job, "webhook").encode())

@@ -1,0 +1,133 @@
+"""The HTTP request to a webhook's address."""
+
+import asyncio
+import ssl
+import time
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from services.notifier.letter import Letter
+from services.notifier.signature import sign
+from shared.network import ForbiddenAddress, GuardedResolver, refuse_literal
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a request: a status, or else an error as a sentence that names no secret.
+
+    ``silent`` marks one that used up its time, ``uncertain`` one that the receiver may have accepted all the same.
+    """
+
+    status: int | None = None
+    retry_after: str | None = None
+    error: str | None = None
+    seconds: float = 0.0
+    silent: bool = False
+    uncertain: bool = False
+
+
+class Receiver:
+    """Posts letters. Use it as an async context manager.
+
+    Neither proxies from the environment nor redirects nor cookies are followed, since each of them would lead past the
+    check of the address. Every request has a connection of its own: one that was kept open may be closed by the other
+    side at that very moment, which would look like a failed delivery.
+
+    Args:
+        timeout: seconds for the whole of a request, from resolving the name to the answer's headers.
+        allow_private: let addresses be loopback, private or otherwise inner ones.
+    """
+
+    def __init__(self, *, timeout: float, allow_private: bool) -> None:
+        self._timeout = timeout
+        self._allow_private = allow_private
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        resolver = GuardedResolver(allow_private=self._allow_private)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=resolver, limit=0, force_close=True),
+            timeout=aiohttp.ClientTimeout(total=self._timeout),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session:
+            await self._session.close()
+
+    async def post(self, url: str, secret_token: str, letter: Letter) -> Answer:
+        """Make one request. Never raises for what the other side does; the answer's body is not read."""
+        assert self._session is not None, "use it as a context manager"  # noqa: S101
+        begin = time.monotonic()
+        try:
+            refuse_literal(url, allow_private=self._allow_private)
+            request = self._session.post(
+                url, data=letter.body, headers=_headers(secret_token, letter), allow_redirects=False
+            )
+            # The client's own time-out does not cover a slow resolver.
+            async with asyncio.timeout(self._timeout), request as response:
+                status = response.status
+                answer = Answer(status, response.headers.get("Retry-After"), _verdict(status))
+        except TimeoutError:
+            answer = Answer(error=f"No answer within {self._timeout:g} seconds.", silent=True, uncertain=True)
+        except (
+            aiohttp.ClientConnectorError,
+            aiohttp.InvalidURL,
+            aiohttp.NonHttpUrlClientError,
+            ForbiddenAddress,
+        ) as error:
+            answer = Answer(error=explain(error))
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            answer = Answer(error=explain(error), uncertain=True)
+        return replace(answer, seconds=time.monotonic() - begin)
+
+
+def explain(error: Exception) -> str:
+    """A sentence about why a request failed. The address stays out of it: it may hold a secret."""
+    reason = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    for kind, sentence in (
+        (
+            ForbiddenAddress,
+            "The address is private, loopback or otherwise not public; this server does not send there.",
+        ),
+        (aiohttp.ClientConnectorDNSError, "The host's name cannot be resolved."),
+        ((aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError), "The address is malformed."),
+        (aiohttp.ClientConnectorCertificateError, "The host's TLS certificate is not valid."),
+        ((ssl.SSLError, aiohttp.ClientSSLError), "No secure connection could be made: the TLS handshake failed."),
+        (ConnectionRefusedError, "The connection was refused."),
+        ((ConnectionResetError, aiohttp.ServerDisconnectedError), "The connection was closed before an answer came."),
+        (aiohttp.ClientResponseError, "The answer is not valid HTTP."),
+        (ValueError, "The address or the secret token cannot be sent in an HTTP request."),
+    ):
+        if isinstance(reason, kind) or isinstance(error, kind):
+            return sentence
+    return "No connection could be made."
+
+
+def _headers(secret_token: str, letter: Letter) -> dict[str, str]:
+    timestamp = int(time.time())
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": "Millrace",
+        "x-streams-token": secret_token,
+        "x-streams-event": letter.event,
+        "webhook-id": letter.message_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": sign(secret_token, letter.message_id, timestamp, letter.body),
+    }
+
+
+def _verdict(status: int) -> str | None:
+    if 200 <= status < 300:
+        return None
+    if 300 <= status < 400:
+        return f"The answer was {status}; redirects are not followed."
+    return f"The answer was {status}."

@@ -1,0 +1,127 @@
+"""One HTTP request to receivers that behave, misbehave, or are none."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from services.notifier.letter import Letter
+from services.notifier.receiver import Answer, Receiver
+from tests.support.receiver import Reply, WebhookReceiver
+from tests.support.servers import free_port
+
+LETTER = Letter("msg_1", "transcoding_job.queued", b'{"id": "5KQfnXCg8Qh", "status": "queued"}')
+
+
+@asynccontextmanager
+async def raw_server(reply: bytes | None) -> AsyncIterator[str]:
+    """A server that sends these bytes to whoever connects; None keeps silent."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        if reply is None:
+            await reader.read()
+        else:
+            writer.write(reply)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+    finally:
+        server.close()
+
+
+async def post(url: str, *, secret_token: str = "t", allow_private: bool = True, timeout: float = 0.5) -> Answer:
+    async with Receiver(timeout=timeout, allow_private=allow_private) as receiver:
+        return await receiver.post(url, secret_token, LETTER)
+
+
+@pytest.mark.parametrize(
+    ("reply", "sentence"),
+    [
+        (None, "No answer within 0.5 seconds."),
+        (b"", "The connection was closed before an answer came."),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "The answer is not valid HTTP."),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n", "The answer is not valid HTTP."),
+        (b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", "The answer was 500."),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 3, "The connection was closed before an answer came."),
+    ],
+)
+async def test_what_went_wrong_is_said_in_a_sentence(reply: bytes | None, sentence: str) -> None:
+    async with raw_server(reply) as url:
+        answer = await post(url)
+    assert answer.error == sentence
+
+
+async def test_the_status_alone_decides_even_if_the_body_never_ends() -> None:
+    async with raw_server(b"HTTP/1.1 202 Fine\r\nContent-Length: 1000000\r\n\r\nx") as url:
+        answer = await post(url)
+    assert (answer.status, answer.error, answer.uncertain) == (202, None, False)
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        (f"http://127.0.0.1:{free_port()}/", "The connection was refused."),
+        ("http://nothing.invalid/", "The host's name cannot be resolved."),
+        ("http://[::1/", "The address is malformed."),
+        ("ftp://127.0.0.1/", "The address is malformed."),
+        ("http://127.0.0.1\\@example.com/", "The address is malformed."),
+    ],
+)
+async def test_a_request_that_cannot_be_made_leaves_no_doubt(url: str, sentence: str) -> None:
+    answer = await post(url, timeout=5)
+    assert (answer.error, answer.uncertain) == (sentence, False)
+
+
+async def test_a_lost_answer_leaves_doubt() -> None:
+    async with raw_server(b"") as url:
+        assert (await post(url)).uncertain
+    async with raw_server(None) as url:
+        assert (await post(url)).uncertain
+
+
+async def test_a_token_that_would_make_another_header_is_not_sent() -> None:
+    async with WebhookReceiver() as receiver:
+        answer = await post(receiver.url, secret_token="a\r\nx-evil: 1")
+        assert receiver.letters == []
+    assert answer.error == "The address or the secret token cannot be sent in an HTTP request."
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "[::1]",
+        "[::1%25lo]",
+        "[::ffff:127.0.0.1]",
+        "①②⑦.⓪.⓪.①",
+    ],
+)
+async def test_inner_addresses_are_refused_however_they_are_written(host: str) -> None:
+    async with WebhookReceiver() as receiver:
+        answer = await post(receiver.url.replace("127.0.0.1", host), allow_private=False)
+        assert receiver.letters == []
+    assert answer.error == "The address is private, loopback or otherwise not public; this server does not send there."
+
+
+async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with WebhookReceiver() as proxy, WebhookReceiver() as receiver:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        assert (await post(receiver.url)).status == 200
+        assert proxy.letters == []
+
+
+async def test_cookies_are_not_kept() -> None:
+    async with WebhookReceiver() as receiver, Receiver(timeout=1, allow_private=True) as sender:
+        receiver.replies = [Reply(200, {"Set-Cookie": "a=b"})]
+        for _ in range(2):
+            await sender.post(receiver.url, "t", LETTER)
+        assert "Cookie" not in receiver.letters[1].headers
