@@ -1,0 +1,166 @@
+"""The use case: an admitted job gets its source, its plan, and its first parts requested."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import structlog
+from nats.aio.client import Client
+
+from services.fetcher.download import SOURCE_FILE, Download, DownloadLimits
+from services.fetcher.http_source import HttpSource, http_session
+from services.fetcher.output_check import check_output
+from services.fetcher.plan import make_plan
+from services.fetcher.probe import Probe, remove_leftovers
+from services.fetcher.remote import Remote
+from services.fetcher.remux import Remux
+from services.fetcher.s3_source import S3Source
+from services.fetcher.sniff import sniff
+from shared.bus.joblog import JobLog
+from shared.bus.progress import ProgressReporter
+from shared.bus.vault import JobAddresses, Vault
+from shared.errors import PermanentError
+from shared.events import Admitted, Created, Fetched, PartRequested, Started
+from shared.locations import HttpLocation, S3Location
+from shared.media.plan import Plan
+from shared.network import ForbiddenAddress
+from shared.storage import s3_client
+from shared.workspace import WorkSpace, full_disk_is_transient
+
+_DOWNLOAD_SHARE = 0.95
+
+
+class Fetch:
+    """Fetches the sources of admitted jobs. Called again for the same job, it goes on where it was.
+
+    Args:
+        window: parts of one job that may be with the transcoders at once.
+        stall_seconds: time without a byte after which a connection is opened anew.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        log: JobLog,
+        vault: Vault,
+        space: WorkSpace,
+        probe: Probe,
+        remux: Remux,
+        limits: DownloadLimits,
+        *,
+        window: int,
+        stall_seconds: float,
+        allow_private: bool,
+    ) -> None:
+        self._client = client
+        self._log = log
+        self._vault = vault
+        self._space = space
+        self._probe = probe
+        self._remux = remux
+        self._limits = limits
+        self._window = window
+        self._stall_seconds = stall_seconds
+        self._allow_private = allow_private
+
+    async def __call__(self, event: Admitted) -> None:
+        """Do the work.
+
+        Raises:
+            JobEnded: the job is over. PermanentError, TransientError: why the job fails, or has to wait.
+        """
+        org, job = event.org, event.job
+        await self._log.append(Started(org=org, job=job))
+        fetched = await self._log.fact(org, job, Fetched)
+        if fetched is None:
+            fetched = await self._fetch(org, job)
+            fetched_now = await self._log.append(fetched)
+            # A twin of ours may have been first; then its plan is the one that counts.
+            if isinstance(fetched_now.recorded.event, Fetched):
+                fetched = fetched_now.recorded.event
+        if fetched.source.file != SOURCE_FILE:
+            # It was moved into another file; from here on only that one is read.
+            (self._space.source(org, job) / SOURCE_FILE).unlink(missing_ok=True)
+        await self._request_parts(org, job, fetched.plan)
+
+    async def _fetch(self, org: str, job: str) -> Fetched:
+        created = await self._log.fact(org, job, Created)
+        if created is None:
+            raise PermanentError("internal_error", "the log has no beginning of this job")
+        addresses = await self._vault.get(org, job)
+        folder = self._space.source(org, job)
+        with full_disk_is_transient():
+            folder.mkdir(parents=True, exist_ok=True)
+            await asyncio.to_thread(remove_leftovers, folder)
+            file = await self._download(org, job, addresses, folder)
+            probed = await self._remux(file, await self._probe(file), free_bytes=self._space.free_bytes())
+        plan, warnings = await asyncio.to_thread(
+            make_plan, probed.source, probed.index, created.resolutions, created.profile, window=self._window
+        )
+        await structlog.get_logger().ainfo(
+            "fetched",
+            bytes=probed.source.bytes,
+            demuxer=probed.source.demuxer,
+            duration=probed.source.duration,
+            parts=len(plan.order),
+        )
+        return Fetched(org=org, job=job, source=probed.source, plan=plan, warnings=probed.warnings + warnings)
+
+    async def _download(self, org: str, job: str, addresses: JobAddresses, folder: Path) -> Path:
+        """Bring the source here while the output's bucket is tried."""
+        progress = ProgressReporter(self._client, org, job, "fetch")
+        async with self._remote(addresses.source) as remote:
+            download = Download(
+                remote,
+                folder,
+                self._limits,
+                free_bytes=self._space.free_bytes,
+                on_head=_refuse_early,
+                on_progress=lambda fraction: progress.tell(_DOWNLOAD_SHARE * fraction),
+            )
+            checking = asyncio.create_task(check_output(addresses.output, allow_private=self._allow_private))
+            downloading = asyncio.create_task(download.run())
+            try:
+                await asyncio.wait({checking, downloading}, return_when=asyncio.FIRST_EXCEPTION)
+                if checking.done():
+                    await checking
+                    return await downloading
+                # The download has failed; the little write ends by itself, and cleans up after itself.
+                await asyncio.wait({checking})
+                return await downloading
+            finally:
+                await _stop(checking, downloading)
+
+    @asynccontextmanager
+    async def _remote(self, location: S3Location | HttpLocation) -> AsyncIterator[Remote]:
+        if isinstance(location, HttpLocation):
+            async with http_session(allow_private=self._allow_private, stall_seconds=self._stall_seconds) as session:
+                yield HttpSource(session, location.url.get_secret_value(), allow_private=self._allow_private)
+            return
+        try:
+            async with s3_client(
+                location, allow_private=self._allow_private, read_timeout=self._stall_seconds, attempts=1
+            ) as client:
+                yield S3Source(client, location)
+        except ForbiddenAddress as error:
+            raise PermanentError(
+                "input_forbidden_address", "the endpoint is on a private or loopback network"
+            ) from error
+
+    async def _request_parts(self, org: str, job: str, plan: Plan) -> None:
+        for part in plan.order[: plan.window]:
+            await self._log.append(PartRequested(org=org, job=job, part=part))
+
+
+def _refuse_early(head: bytes) -> None:
+    """Stop the download of something that is no video before it has cost anything."""
+    sniff(head)
+
+
+async def _stop(*tasks: "asyncio.Task[Any]") -> None:
+    for task in tasks:
+        task.cancel()
+    # Their errors are looked at here, or asyncio complains that nobody did.
+    await asyncio.gather(*tasks, return_exceptions=True)

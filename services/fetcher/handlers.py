@@ -1,0 +1,75 @@
+"""The fetcher's edge to the bus."""
+
+from faststream import AckPolicy
+
+from services.fetcher.download import DownloadLimits
+from services.fetcher.fetch import Fetch
+from services.fetcher.patience import PatienceLimits
+from services.fetcher.probe import Probe, ProbeLimits
+from services.fetcher.remux import Remux
+from services.fetcher.settings import FetcherSettings
+from shared.bus.topology import FETCHER, JOBS
+from shared.events import Admitted
+from shared.health import Check
+from shared.media.tools import ffmpeg_path, ffprobe_path
+from shared.worker import PULL, Bus, Register, stream
+from shared.workspace import WorkSpace
+
+
+def register(settings: FetcherSettings) -> Register:
+    """What :func:`shared.worker.run_worker` calls once the bus is there."""
+
+    async def subscribe(bus: Bus) -> dict[str, Check]:
+        space = WorkSpace(settings.workspace_url)
+        fetch = make_fetch(settings, bus, space)
+        for _ in range(settings.slots):
+
+            @bus.broker.subscriber(
+                "jobs.*.*.admitted", durable=FETCHER, stream=stream(JOBS), pull_sub=PULL, ack_policy=AckPolicy.MANUAL
+            )
+            async def on_admitted(event: Admitted) -> None:
+                await fetch(event)
+
+        return {"workspace": space.check}
+
+    return subscribe
+
+
+def make_fetch(settings: FetcherSettings, bus: Bus, space: WorkSpace) -> Fetch:
+    """The use case with its adapters."""
+    ffmpeg = ffmpeg_path(settings.ffmpeg)
+    probe = Probe(
+        ffprobe_path(settings.ffprobe),
+        ffmpeg,
+        ProbeLimits(
+            seconds=settings.probe_seconds,
+            memory_bytes=settings.probe_memory_bytes,
+            max_duration=settings.max_duration_seconds,
+            max_pixels=settings.max_pixels,
+        ),
+    )
+    remux = Remux(ffmpeg, probe, seconds=settings.probe_seconds, memory_bytes=settings.probe_memory_bytes)
+    patience = PatienceLimits(
+        total=settings.download_seconds,
+        without_progress=settings.patience_seconds,
+        bytes_per_second=settings.min_bytes_per_second,
+    )
+    limits = DownloadLimits(
+        max_bytes=settings.max_bytes,
+        keep_free=settings.keep_free_bytes,
+        chunk_bytes=settings.chunk_bytes,
+        connections=settings.connections,
+        patience=patience,
+    )
+    return Fetch(
+        bus.client,
+        bus.log,
+        bus.vault,
+        space,
+        probe,
+        remux,
+        limits,
+        window=settings.part_window,
+        stall_seconds=settings.stall_seconds,
+        allow_private=settings.allow_private_addresses,
+    )

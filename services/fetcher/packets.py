@@ -1,0 +1,110 @@
+"""The packets of a file as ffprobe lists them, one line each: ``stream,pts,dts,duration,size,flags,side data…``."""
+
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+NO_TIME = -(2**63)
+"""Stands where a packet has no time stamp."""
+
+ENTRIES = "packet=stream_index,pts,dts,duration,size,flags:packet_side_data=side_data_type"
+_ENCRYPTED = "Encryption info"
+KEY, DISCARD, CORRUPT, EMPTY = 1, 2, 4, 8
+
+
+@dataclass
+class VideoPackets:
+    """Packets of one video stream in the file's order; times in ticks of the stream's time base.
+
+    ``flags`` has for each packet the sum of :data:`KEY`, :data:`DISCARD` (decoded but never shown, as before an edit list's
+    beginning), :data:`CORRUPT` and :data:`EMPTY` (it only says that the last picture stays).
+    """
+
+    pts: "array[int]" = field(default_factory=lambda: array("q"))
+    dts: "array[int]" = field(default_factory=lambda: array("q"))
+    duration: "array[int]" = field(default_factory=lambda: array("q"))
+    flags: bytearray = field(default_factory=bytearray)
+
+    def __len__(self) -> int:
+        return len(self.flags)
+
+    @property
+    def shown(self) -> int:
+        """How many of them hold something to show."""
+        return sum(not flag & (DISCARD | EMPTY) for flag in self.flags)
+
+
+@dataclass
+class Extent:
+    """What is known of a stream that is no video: its packets' number, and its time in ticks.
+
+    ``start`` and ``end`` are :data:`NO_TIME` where no packet has a time; ``sum`` adds up the durations.
+    """
+
+    count: int = 0
+    start: int = NO_TIME
+    end: int = NO_TIME
+    sum: int = 0
+
+    def add(self, time: int, duration: int) -> None:
+        """Take one packet in."""
+        self.count += 1
+        self.sum += duration
+        if time == NO_TIME:
+            return
+        self.start = time if self.start == NO_TIME else min(self.start, time)
+        self.end = max(self.end, time + duration)
+
+
+@dataclass
+class PacketTable:
+    """Packets of the chosen video stream, the extents of all other streams by index, and the streams that are encrypted."""
+
+    video: VideoPackets
+    others: dict[int, Extent]
+    encrypted: frozenset[int] = frozenset()
+
+    def extent(self, stream: int) -> Extent:
+        """The extent of a stream, an empty one if it has no packets."""
+        return self.others.get(stream, Extent())
+
+
+def read_packets(lines: Iterable[str], video_stream: int) -> PacketTable:
+    """Read ffprobe's list. Lines that are cut off (the last one, when ffprobe was stopped) are left out."""
+    video, others = VideoPackets(), dict[int, Extent]()
+    wanted, encrypted = str(video_stream), set[int]()
+    for line in lines:
+        cells = line.rstrip("\n").split(",")
+        if len(cells) < 6:
+            continue
+        stream, pts, dts, duration, size, flags = cells[:6]
+        if _ENCRYPTED in cells[6:]:
+            encrypted.add(int(stream))
+        if stream == wanted:
+            video.pts.append(_time(pts))
+            video.dts.append(_time(dts))
+            video.duration.append(_length(duration))
+            video.flags.append(_flags(flags, size))
+        elif "D" not in flags:
+            time = _time(pts)
+            others.setdefault(int(stream), Extent()).add(_time(dts) if time == NO_TIME else time, _length(duration))
+    return PacketTable(video, others, frozenset(encrypted))
+
+
+def gaps(values: "array[int]") -> list[int]:
+    """Differences of neighbours."""
+    return [late - early for early, late in pairwise(values)]
+
+
+def _time(text: str) -> int:
+    return NO_TIME if text == "N/A" else int(text)
+
+
+def _length(text: str) -> int:
+    return 0 if text == "N/A" else int(text)
+
+
+def _flags(text: str, size: str) -> int:
+    flags = (KEY if "K" in text else 0) | (DISCARD if "D" in text else 0) | (CORRUPT if "C" in text else 0)
+    return flags | (EMPTY if size == "0" else 0)

@@ -1,0 +1,126 @@
+"""Moving a source into a container that can be cut exactly, without encoding anything."""
+
+from pathlib import Path
+
+import structlog
+
+from services.fetcher.facts import Probed
+from services.fetcher.probe import Probe, input_arguments
+from shared.errors import PermanentError
+from shared.media.source import Source
+from shared.process import Limits, ProcessTimeout, run_process
+
+# What QuickTime holds with time stamps as exact as they were; anything else goes into Matroska, which counts milliseconds.
+_QUICKTIME = frozenset(
+    {
+        "h264",
+        "hevc",
+        "av1",
+        "mpeg2video",
+        "mpeg4",
+        "mjpeg",
+        "prores",
+        "aac",
+        "ac3",
+        "eac3",
+        "mp3",
+        "pcm_s16le",
+        "pcm_s24le",
+    }
+)
+_QUICKTIME_TEXT = frozenset({"mov_text"})
+_MATROSKA_TEXT = frozenset({"subrip", "ass", "ssa", "webvtt"})
+_SAME_TIME = 0.0011
+_SAME_START, _SAME_END = 0.05, 0.15
+SHORT_SECONDS = 12.0
+"""Sources up to this length are encoded in one piece anyhow."""
+
+
+class Remux:
+    """Moves sources of containers without an index, or with a clock that jumps.
+
+    Args:
+        seconds: wall time that copying may take.
+    """
+
+    def __init__(self, ffmpeg: str, probe: Probe, *, seconds: float, memory_bytes: int) -> None:
+        self._ffmpeg = ffmpeg
+        self._probe = probe
+        self._limits = Limits(seconds=seconds, memory_bytes=memory_bytes)
+
+    async def __call__(self, file: Path, probed: Probed, *, free_bytes: int) -> Probed:
+        """The source as it should be used: in another file beside ``file``, or unchanged where that is better.
+
+        The other file is used only if it shows the same frames at the same times.
+
+        Raises:
+            PermanentError: ``input_damaged``: the clock of the source jumps, and it could not be mended.
+        """
+        source = probed.source
+        broken = any(warning.code == "source_clock_jumps" for warning in probed.warnings)
+        wanted = broken or (probed.movable and not source.cuttable and source.duration > SHORT_SECONDS)
+        if not wanted:
+            return probed
+        moved = await self._moved(file, probed) if probed.movable and source.bytes < free_bytes else None
+        if moved:
+            return moved
+        if broken:
+            raise PermanentError("input_damaged", "the clock of the source jumps, and it could not be mended")
+        return probed
+
+    async def _moved(self, file: Path, probed: Probed) -> Probed | None:
+        target = file.with_suffix(".mov" if _fits_quicktime(probed.source) else ".mkv")
+        try:
+            done = await run_process(remux_command(self._ffmpeg, file, probed.source, target), limits=self._limits)
+            found = await self._probe(target) if done.status == 0 else None
+            difference = differs(probed, found) if found else done.error_tail[-500:]
+        except (PermanentError, ProcessTimeout) as error:
+            found, difference = None, str(error)
+        if found and not difference:
+            return Probed(found.source, found.index, probed.warnings + found.warnings, found.movable)
+        await structlog.get_logger().ainfo("not remuxed", demuxer=probed.source.demuxer, reason=difference)
+        target.unlink(missing_ok=True)
+        return None
+
+
+def remux_command(ffmpeg: str, file: Path, source: Source, target: Path) -> list[str]:
+    """The video, all sound, and the texts that the other container can hold, packet by packet, into ``target``."""
+    texts = _QUICKTIME_TEXT if target.suffix == ".mov" else _MATROSKA_TEXT
+    tracks = [source.video.index, *(track.index for track in source.audio)]
+    tracks += [track.index for track in source.text if track.codec in texts]
+    argv = [ffmpeg, "-v", "error", "-nostdin", "-y", *input_arguments(file, source.demuxer)]
+    for track in tracks:
+        argv += ["-map", f"0:{track}"]
+    argv += ["-c", "copy", "-map_metadata", "0"]
+    if target.suffix == ".mov":
+        if source.video.time_base.numerator == 1:
+            argv += ["-video_track_timescale", str(source.video.time_base.denominator)]
+        return [*argv, "-f", "mov", f"file:{target}"]
+    return [*argv, "-f", "matroska", f"file:{target}"]
+
+
+def differs(before: Probed, after: Probed) -> str:
+    """What is not as it was; empty where the two show the same frames, each at the same time after the first one."""
+    old, new = before.source.video, after.source.video
+    for name in ("codec", "width", "height", "sample_aspect", "rotation", "mirrored", "frames", "interlaced", "color"):
+        if getattr(old, name) != getattr(new, name):
+            return f"{name}: {getattr(old, name)} became {getattr(new, name)}"
+    if not after.source.cuttable:
+        return "it cannot be cut exactly either"
+    if len(before.source.audio) != len(after.source.audio) or len(before.source.text) != len(after.source.text):
+        return "a track is missing"
+    old_ticks, new_ticks = float(old.time_base), float(new.time_base)
+    first, other_first = before.index.pts[0], after.index.pts[0]
+    pairs = zip(before.index.pts, after.index.pts, strict=True)
+    if any(abs((tick - first) * old_ticks - (other - other_first) * new_ticks) > _SAME_TIME for tick, other in pairs):
+        return "frames have other times"
+    for track, other_track in zip(before.source.audio, after.source.audio, strict=True):
+        if abs((track.start - float(old.start)) - (other_track.start - float(new.start))) > _SAME_START:
+            return "sound and picture are not together as before"
+        if abs((track.end - float(old.end)) - (other_track.end - float(new.end))) > _SAME_END:
+            return "the sound has another length"
+    return ""
+
+
+def _fits_quicktime(source: Source) -> bool:
+    return {source.video.codec, *(track.codec for track in source.audio)} <= _QUICKTIME

@@ -1,0 +1,43 @@
+"""Settings of the fetcher."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from shared.settings import WorkerSettings
+
+MEGABYTE, GIGABYTE = 1024**2, 1024**3
+
+
+class FetcherSettings(WorkerSettings):
+    """What the fetcher is told."""
+
+    service: ClassVar[str] = "fetcher"
+
+    part_window: int = Field(
+        8, ge=1, le=900, description="How many parts of one job may be with the transcoders at the same time"
+    )
+    connections: int = Field(6, ge=1, le=64, description="Ranges of one source that are asked for at the same time")
+    chunk_bytes: int = Field(8 * MEGABYTE, ge=64 * 1024, le=GIGABYTE, description="Size of such a range")
+    max_bytes: int = Field(200 * GIGABYTE, ge=1, description="Largest source that is accepted")
+    max_duration_seconds: float = Field(24 * 3600, gt=0, description="Longest source that is accepted")
+    max_pixels: int = Field(40_000_000, ge=256, description="Largest picture that is accepted, width times height")
+    download_seconds: float = Field(6 * 3600, gt=0, description="How long a download may take in all")
+    stall_seconds: float = Field(
+        20, gt=0, description="After this long without a byte a connection is given up and opened again"
+    )
+    patience_seconds: float = Field(
+        60, gt=0, description="After this long without a byte on any connection the source is given up"
+    )
+    min_bytes_per_second: float = Field(
+        8 * 1024, ge=0, description="A source slower than this, over patience_seconds, is given up"
+    )
+    keep_free_bytes: int = Field(GIGABYTE, ge=0, description="Bytes of the work space that downloads leave free")
+    probe_seconds: float = Field(
+        1800,
+        gt=0,
+        description="How long listing the packets of a source may take, and how long copying them into another container",
+    )
+    probe_memory_bytes: int = Field(
+        8 * GIGABYTE, ge=256 * MEGABYTE, description="Address space of each ffprobe and ffmpeg process"
+    )

@@ -1,0 +1,83 @@
+"""The table of error codes: every code that is used stands in it, and every row is used."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.errors import ERRORS, MillraceError, PermanentError, TransientError
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = [path for folder in ("services", "shared") for path in sorted((ROOT / folder).rglob("*.py"))]
+RAISED = {"PermanentError", "TransientError"}
+
+
+def texts(node: ast.AST) -> Iterator[str]:
+    """The texts that an expression may have as its value, those that it compares with left out."""
+    match node:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.IfExp(body=body, orelse=other):
+            yield from texts(body)
+            yield from texts(other)
+
+
+def used_codes(tree: ast.Module) -> Iterator[str]:
+    """What errors are raised with, what is assigned to ``code``, and what events say as ``code=``."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id=name), args=[first, *_]) if name in RAISED:
+                yield from texts(first)
+            case ast.Call(func=ast.Name(id=name), keywords=keywords) if name in RAISED | {"Failed"}:
+                for keyword in keywords:
+                    if keyword.arg == "code":
+                        yield from texts(keyword.value)
+            case ast.Assign(targets=[ast.Name(id="code")], value=value):
+                yield from texts(value)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_code_that_is_used_is_in_the_table(path: Path) -> None:
+    assert [code for code in used_codes(ast.parse(path.read_text())) if code not in ERRORS] == []
+
+
+def test_every_row_of_the_table_is_used() -> None:
+    found = {
+        node.value
+        for path in SOURCES
+        if path.name != "errors.py" or path.parent.name != "shared"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert sorted(set(ERRORS) - found) == []
+
+
+def test_the_public_wording_of_an_unreadable_input() -> None:
+    assert PermanentError("input_unreachable").message == "The specified input URL does not exist or cannot be accessed"
+
+
+@pytest.mark.parametrize("code", ERRORS)
+def test_messages_are_whole_sentences_for_people(code: str) -> None:
+    row = ERRORS[code]
+    assert row.who in ("you", "operator")
+    assert row.message[0].isupper()
+    assert row.message.endswith(".") or code == "input_unreachable"
+
+
+def test_an_error_carries_code_sentence_and_detail() -> None:
+    error = TransientError("encode_stalled", "no progress for 300 s")
+    assert isinstance(error, MillraceError)
+    assert (error.code, error.message, error.detail) == (
+        "encode_stalled",
+        "The encoder made no progress and was stopped.",
+        "no progress for 300 s",
+    )
+    assert str(error) == "encode_stalled: no progress for 300 s"
+    own = PermanentError("input_not_video", "it is a PDF", message="The input is a PDF document, not a video.")
+    assert own.message == "The input is a PDF document, not a video."
+
+
+def test_a_code_that_is_not_in_the_table_is_a_bug() -> None:
+    with pytest.raises(KeyError):
+        PermanentError("no_such_code")

@@ -1,0 +1,168 @@
+"""Addresses of inputs and outputs: how they are read, and how they are shown without their secrets."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.locations import S3Location, is_forbidden_address, mask, parse_http, parse_s3, secrets_of
+
+SECRET = "se/cr+et=="
+
+
+def secret_of(location: S3Location) -> str | None:
+    return location.secret_key.get_secret_value() if location.secret_key else None
+
+
+def test_the_published_sample_with_its_stray_slash() -> None:
+    text = "s3://example-bucket/videos/input.mp4/?access_key=AK&secret_key=SK&region=us-east-1"
+    location = parse_s3(text, is_prefix=False)
+    assert (location.bucket, location.key) == ("example-bucket", "videos/input.mp4")
+    assert (location.access_key, secret_of(location), location.region, location.endpoint) == (
+        "AK",
+        "SK",
+        "us-east-1",
+        None,
+    )
+
+
+@pytest.mark.parametrize("path", ["path/to", "path/to/", "/path/to/", "path%2Fto"])
+def test_a_prefix_keeps_no_slash_at_either_end(path: str) -> None:
+    assert parse_s3(f"s3://bucket/{path}", is_prefix=True).key == "path/to"
+
+
+def test_the_whole_bucket_may_be_the_prefix_but_not_the_object() -> None:
+    assert parse_s3("s3://bucket", is_prefix=True).key == ""
+    assert parse_s3("s3://bucket/", is_prefix=True).key == ""
+    with pytest.raises(ValueError, match="key of the object is missing"):
+        parse_s3("s3://bucket/", is_prefix=False)
+
+
+@pytest.mark.parametrize("written", [SECRET, "se%2Fcr%2Bet%3D%3D"])
+def test_a_secret_key_may_be_raw_or_percent_encoded(written: str) -> None:
+    assert secret_of(parse_s3(f"s3://bucket/x?access_key=a&secret_key={written}", is_prefix=True)) == SECRET
+
+
+def test_names_of_objects_may_hold_anything_printable() -> None:
+    location = parse_s3("s3://bucket/a%20b/ü%3F%23.mp4?region=eu", is_prefix=False)
+    assert location.key == "a b/ü?#.mp4"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("http://bucket/x", "Must start with s3://"),
+        ("s3://", "bucket name"),
+        ("s3://x/y", "bucket name"),
+        ("s3://buc ket/y", "bucket name"),
+        ("s3://bucket/x?acces_key=a", "Unknown parameter “acces_key”"),
+        ("s3://bucket/x?region=a&region=b", "given twice"),
+        ("s3://bucket/x?access_key=a", "given together"),
+        ("s3://bucket/x?secret_key=a", "given together"),
+        ("s3://bucket/a/../b", "segments"),
+        ("s3://bucket/a/%2e%2e/b", "segments"),
+        ("s3://bucket/./b", "segments"),
+        ("s3://bucket/" + "x" * 901, "too long"),
+        ("s3://bucket/" + "x" * 5000, "Longer than 4096"),
+        ("s3://bucket/x\n", "Control characters"),
+        ("s3://bucket/x?endpoint=ftp://host", "endpoint must be"),
+        ("s3://bucket/x?endpoint=https://", "endpoint must be"),
+        ("s3://bucket/x?endpoint=https://user@host", "endpoint must be"),
+    ],
+)
+def test_what_is_wrong_with_an_s3_address_is_said(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        parse_s3(text, is_prefix=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ftp://host/x",
+        "https://",
+        "//host/x",
+        "file:///etc/passwd",
+        "http://host:port/",
+        "http://[::1/",
+        "",
+        "http://host/\r\nX: y",
+    ],
+)
+def test_only_http_addresses_are_http_addresses(text: str) -> None:
+    with pytest.raises(ValueError, match=r"valid URL|Control characters"):
+        parse_http(text)
+
+
+def test_reprs_show_no_secret() -> None:
+    location = parse_s3(f"s3://bucket/x?access_key=a&secret_key={SECRET}", is_prefix=True)
+    assert SECRET not in f"{location!r}{location}"
+    assert "token" not in f"{parse_http('https://host/x?token=abc')!r}"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "s3://bucket/path/?access_key=AK&secret_key=se/cr+et&region=us-east-1",
+            "s3://bucket/path/?access_key=<access_key>&secret_key=<secret_key>&region=us-east-1",
+        ),
+        (
+            "s3://bucket/x?secret_key=k&endpoint=https://s3.example.com",
+            "s3://bucket/x?secret_key=<secret_key>&endpoint=https://s3.example.com",
+        ),
+        ("s3://bucket/x?secret%5Fkey=k", "s3://bucket/x?secret%5Fkey=<secret_key>"),
+        ("s3://bucket/x?endpoint=https://user:pw@host/", "s3://bucket/x?endpoint=https://host/"),
+        ("https://user:p@ss@host/film.mp4", "https://<credentials>@host/film.mp4"),
+        ("https://host/a@b/film.mp4", "https://host/a@b/film.mp4"),
+        ("https://host/film.mp4?page=2&x=y", "https://host/film.mp4?page=2&x=y"),
+        (
+            "https://host/f?X-Amz-Signature=abc&X-Amz-Credential=AK%2F&response=1",
+            "https://host/f?X-Amz-Signature=<X-Amz-Signature>&X-Amz-Credential=<X-Amz-Credential>&response=1",
+        ),
+        ("https://host/f?access_key=a&secret_key=b", "https://host/f?access_key=<access_key>&secret_key=<secret_key>"),
+        ("https://host/f?sig=a&se=2024&auth_token=t", "https://host/f?sig=<sig>&se=<se>&auth_token=<auth_token>"),
+        ("https://host/f?flag&token", "https://host/f?flag&token"),
+        ("https://host/film.mp4#token=abc", "https://host/film.mp4"),
+        ("https://host/film.mp4?a=1#token=abc", "https://host/film.mp4?a=1"),
+    ],
+)
+def test_an_address_is_shown_without_its_secrets(text: str, shown: str) -> None:
+    assert mask(text) == shown
+    assert mask(shown) == shown
+
+
+def test_secrets_are_found_raw_and_decoded_to_be_taken_out_of_error_texts() -> None:
+    found = secrets_of("s3://b/k?access_key=AKIA123&secret_key=se%2Fcr+et&region=us-east-1")
+    assert {"AKIA123", "se%2Fcr+et", "se/cr+et", "se%2Fcr%2Bet"} <= set(found)
+    assert "us-east-1" not in found
+
+
+KEYS = st.text(st.characters(codec="ascii", categories=("L", "N"), include_characters="/+="), min_size=12, max_size=40)
+
+
+@given(
+    access=KEYS, secret=KEYS, key=st.text(st.characters(codec="utf-8", categories=("L", "N")), min_size=1, max_size=20)
+)
+def test_no_secret_survives_masking_and_masked_addresses_still_parse(access: str, secret: str, key: str) -> None:
+    shown = mask(f"s3://bucket/{key}/?access_key={access}&secret_key={secret}&region=eu")
+    assert shown == f"s3://bucket/{key}/?access_key=<access_key>&secret_key=<secret_key>&region=eu"
+    assert parse_s3(shown, is_prefix=True).key == key
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "127.8.8.8", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
+        "224.0.0.1", "255.255.255.255", "240.0.0.1", "192.0.2.1", "198.18.0.1", "::1", "::", "fe80::1", "fe80::1%eth0",
+        "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe",
+        "2001:db8::1",
+    ],
+)  # fmt: skip
+def test_inner_addresses_are_forbidden(address: str) -> None:
+    assert is_forbidden_address(address)
+
+
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+)
+def test_public_addresses_are_allowed(address: str) -> None:
+    assert not is_forbidden_address(address)

@@ -1,0 +1,318 @@
+"""The plan's arithmetic, for any source."""
+
+from array import array
+from bisect import bisect_right
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from services.fetcher.index import VideoIndex
+from services.fetcher.plan import MAX_PARTS, make_plan, output_rate
+from services.fetcher.rate import STANDARD
+from shared.media.plan import Plan
+from shared.media.source import AudioTrack, Source, VideoTrack
+
+TIME_BASES = [Fraction(1, base) for base in (1000, 12288, 12800, 15360, 24000, 30000, 90000, 1_000_000)]
+
+
+def make_source(pts: "list[int] | array[int]", rate: Fraction, time_base: Fraction, **members: Any) -> Source:
+    """A 16:9 source of 480 lines with frames at these ticks; members of the source or its video track may be given."""
+    of_source = {name: members.pop(name) for name in ("audio", "cuttable") if name in members}
+    usual = max(1, round(1 / (rate * time_base)))
+    track: dict[str, Any] = {"width": 854, "height": 480, "end_pts": pts[-1] + usual} | members
+    video = VideoTrack(
+        index=0, codec="h264", pixel_format="yuv420p", time_base=time_base, start_pts=pts[0], frames=len(pts),
+        frame_rate=rate, **track,
+    )  # fmt: skip
+    return Source(demuxer="mov", file="source", bytes=1, duration=1, video=video, **of_source)
+
+
+def audio(start: float, end: float, **members: Any) -> AudioTrack:
+    given: dict[str, Any] = {"index": 1, "codec": "aac", "channels": 2, "sample_rate": 48000}
+    return AudioTrack(start=start, end=end, **(given | members))
+
+
+def constant(
+    rate: Fraction, frames: int, *, time_base: Fraction | None = None, start: int = 0, gop: int = 48
+) -> tuple[Source, VideoIndex]:
+    """A source of constant rate."""
+    base = time_base or 1 / (rate.numerator * Fraction(1000))
+    pts = array("q", (start + round(number / (rate * base)) for number in range(frames)))
+    return make_source(pts, rate, base), VideoIndex(pts, pts[::gop], ())
+
+
+def planned(source: Source, index: VideoIndex, *, window: int = 4, profile: str = "balanced") -> Plan:
+    return make_plan(source, index, ("480p", "240p"), profile, window=window)[0]
+
+
+@st.composite
+def sources(draw: st.DrawFn) -> tuple[Source, VideoIndex]:
+    """Any source that can be cut: any rate and clock, constant or variable, with sound before, after, or not at all."""
+    rate = draw(st.sampled_from(STANDARD))
+    base = draw(st.sampled_from(TIME_BASES))
+    assume(rate * base <= Fraction(1, 2))
+    start = draw(st.integers(-100_000, 10**9))
+    step = 1 / (rate * base)
+    if draw(st.booleans()):
+        count = draw(st.integers(1, 900))
+        pts = array("q", (start + round(number * step) for number in range(count)))
+    else:
+        gaps = draw(st.lists(st.integers(1, round(step * 4) + 1), max_size=400))
+        pts = array("q", [start])
+        for gap in gaps:
+            pts.append(pts[-1] + gap)
+    keys = draw(st.sets(st.integers(0, len(pts) - 1), max_size=20)) | {0}
+    seconds = [float(tick * base) for tick in (pts[0], pts[-1])]
+    tracks = draw(
+        st.lists(
+            st.tuples(st.floats(-3, 3), st.floats(-3, 9)).map(
+                lambda off: audio(seconds[0] + off[0], max(seconds[1], seconds[0] + 3) + off[1])
+            ),
+            max_size=2,
+        )
+    )
+    members: dict[str, Any] = {"interlaced": draw(st.booleans()), "audio": tuple(tracks)}
+    index = VideoIndex(pts, array("q", (pts[number] for number in sorted(keys))), ())
+    return make_source(pts, rate, base, **members), index
+
+
+@settings(max_examples=50, deadline=None)
+@given(sources())
+def test_parts_tile_the_frames_and_the_segments_exactly(given: tuple[Source, VideoIndex]) -> None:
+    plan = planned(*given)
+    frame = segment = 0
+    for part in plan.video:
+        assert (part.first_frame, part.first_segment) == (frame, segment)
+        assert part.frames > 0
+        frame += part.frames
+        segment = -(-frame // plan.segment_frames)
+        assert frame == plan.frames or part.frames % plan.segment_frames == 0
+    assert frame == plan.frames
+    assert segment == plan.segments
+    assert len({part.name for part in plan.video}) == len(plan.video) <= MAX_PARTS
+
+
+@settings(max_examples=50, deadline=None)
+@given(sources())
+def test_the_planned_frames_are_those_of_ffmpegs_constant_rate_filter(given: tuple[Source, VideoIndex]) -> None:
+    source, index = given
+    plan, video = planned(source, index), source.video
+
+    def rounded(tick: int) -> int:
+        """To the nearest output frame, half up, as the fps filter does with ``round=near``."""
+        exact = (tick - plan.origin_pts) * video.time_base * plan.frame_rate
+        return (exact + Fraction(1, 2)).__floor__()
+
+    places = [rounded(tick) for tick in index.pts]
+    for part in plan.video:
+        for frame, shown in (
+            (part.first_frame, part.shown_first),
+            (part.first_frame + part.frames - 1, part.shown_last),
+        ):
+            expected = index.pts[max(0, bisect_right(places, frame) - 1)]
+            assert shown == (None if video.interlaced else expected)
+        first = index.pts[max(0, bisect_right(places, part.first_frame) - 1)]
+        if part.first_pts is not None:
+            assert part.first_pts <= first
+        if part.seek is not None and part.first_pts is not None:
+            assert round(Fraction(part.seek) / video.time_base) in index.keyframes
+            assert round(Fraction(part.seek) / video.time_base) <= part.first_pts
+    ticks = [tick for part in plan.video for tick in (part.shown_first, part.shown_last) if tick is not None]
+    assert ticks == sorted(ticks)
+
+
+@settings(max_examples=50, deadline=None)
+@given(sources())
+def test_the_length_is_that_of_picture_and_sound(given: tuple[Source, VideoIndex]) -> None:
+    source, index = given
+    plan, video = planned(source, index), source.video
+    begins = min([float(video.start), *(track.start for track in source.audio)])
+    ends = max([float(video.end), *(track.end for track in source.audio)])
+    # Less than a frame and a twentieth of a second may be cut or filled at either end.
+    assert abs(float(plan.duration) - (ends - begins)) <= 2 * (float(1 / plan.frame_rate) + 0.05)
+    assert begins - 0.001 <= float(plan.origin) <= float(video.start)
+    own = plan.frames - sum(part.pad for part in plan.video)
+    assert own == max(1, ((video.end - plan.origin) * plan.frame_rate + Fraction(1, 2)).__floor__())
+    for part in plan.video:
+        assert part.pad == max(0, part.first_frame + part.frames - max(own, part.first_frame))
+
+
+@settings(max_examples=50, deadline=None)
+@given(sources())
+def test_the_clock_is_exact_and_the_gops_are_short(given: tuple[Source, VideoIndex]) -> None:
+    plan = planned(*given)
+    assert Fraction(plan.frame_ticks, plan.timescale) == 1 / plan.frame_rate
+    assert plan.timescale < 2**31
+    assert 1 <= plan.frame_rate <= 60
+    assert Fraction(1) < plan.gop_frames / plan.frame_rate <= 2
+    assert plan.segment_frames / plan.frame_rate <= 6
+    assert Plan.model_validate_json(plan.model_dump_json()) == plan
+
+
+@settings(max_examples=50, deadline=None)
+@given(sources(), st.integers(1, 12))
+def test_a_finished_part_releases_exactly_one_and_never_more_than_the_window_is_out(
+    given: tuple[Source, VideoIndex], window: int
+) -> None:
+    plan = planned(*given, window=window)
+    out, done = list(plan.order[:window]), list[str]()
+    while out:
+        assert len(out) <= window
+        part = out.pop(len(done) % len(out))
+        done.append(part)
+        released = plan.released_by(part)
+        if released:
+            assert released not in done
+            assert released not in out
+            out.append(released)
+    assert sorted(done) == sorted(plan.order)
+
+
+@pytest.mark.parametrize(
+    ("rate", "interlaced", "expected"),
+    [
+        ("24", False, "24"),
+        ("30000/1001", False, "30000/1001"),
+        ("60", False, "60"),
+        ("60000/1001", False, "60000/1001"),
+        ("25", True, "50"),
+        ("30000/1001", True, "60000/1001"),
+        ("100", False, "50"),
+        ("120", False, "60"),
+        ("120000/1001", False, "60000/1001"),
+        ("144", False, "48"),
+        ("240", False, "60"),
+        ("1/5", False, "1"),
+    ],
+)
+def test_output_rate(rate: str, interlaced: bool, expected: str) -> None:
+    source = make_source([0], Fraction(rate), Fraction(1, 90000), interlaced=interlaced)
+    assert output_rate(source.video) == Fraction(expected)
+
+
+@pytest.mark.parametrize(
+    ("rate", "gop", "timescale", "ticks"),
+    [
+        ("24000/1001", 47, 24000, 1001),
+        ("24", 48, 24000, 1000),
+        ("25", 50, 25000, 1000),
+        ("30000/1001", 59, 30000, 1001),
+        ("60000/1001", 119, 60000, 1001),
+        ("60", 120, 60000, 1000),
+        ("1", 2, 1000, 1000),
+    ],
+)
+def test_gops_and_ticks_of_the_usual_rates(rate: str, gop: int, timescale: int, ticks: int) -> None:
+    plan = planned(*constant(Fraction(rate), 100))
+    assert (plan.gop_frames, plan.segment_frames, plan.timescale, plan.frame_ticks) == (gop, 3 * gop, timescale, ticks)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "parts"), [(0.05, 1), (0.1, 1), (0.5, 3), (1, 5), (10, 25), (60, 75), (180, 225), (24 * 60, 900)]
+)
+def test_a_long_film_has_long_parts(minutes: float, parts: int) -> None:
+    source, index = constant(Fraction(1), round(minutes * 60), gop=2)
+    assert len(planned(source, index).video) == parts
+
+
+def test_rare_key_frames_make_long_parts() -> None:
+    frames = 24 * 600
+    dense, sparse, one = (constant(Fraction(24), frames, gop=gop) for gop in (48, 24 * 100, frames))
+    assert len(planned(*dense).video) == 25
+    # Key frames a hundred seconds apart: parts of 24 seconds would decode three times what they show.
+    assert len(planned(*sparse).video) == 4
+    assert len(planned(*one).video) == 1
+
+
+def test_one_static_minute_does_not_make_a_film_one_part() -> None:
+    source, index = constant(Fraction(24), 24 * 600)
+    keys = array("q", (tick for tick in index.keyframes if not 100_000 < tick // 240 < 160_000))
+    assert len(planned(source, VideoIndex(index.pts, keys, ())).video) == 25
+
+
+def test_what_cannot_be_cut_is_one_part_with_a_warning() -> None:
+    source, index = constant(Fraction(24), 24 * 60)
+    plan, warnings = make_plan(source.model_copy(update={"cuttable": False}), index, ("240p",), "fast", window=4)
+    assert [part.frames for part in plan.video] == [24 * 60]
+    # Its time stamps may have been worked out, so there is nothing to compare them with.
+    assert (plan.video[0].shown_first, plan.video[0].shown_last) == (None, None)
+    assert [warning.code for warning in warnings] == ["single_part"]
+    short, index = constant(Fraction(24), 24 * 5)
+    _, warnings = make_plan(short.model_copy(update={"cuttable": False}), index, ("240p",), "fast", window=4)
+    assert warnings == ()
+
+
+def test_only_parts_after_the_first_seek_and_they_seek_to_a_key_frame() -> None:
+    plan = planned(*constant(Fraction(24), 480, time_base=Fraction(1, 12288), gop=100))
+    assert [(part.seek, part.first_pts) for part in plan.video] == [
+        (None, None),
+        (100 / 24, 144 * 512),
+        (200 / 24, 288 * 512),
+        (400 / 24, 432 * 512),
+    ]
+
+
+def test_deinterlacing_gets_two_frames_before_the_first() -> None:
+    pts = array("q", range(0, 500 * 512, 512))
+    source = make_source(pts, Fraction(25), Fraction(1, 12800), interlaced=True)
+    plan = planned(source, VideoIndex(pts, pts[::50], ()))
+    assert plan.frame_rate == 50
+    assert [part.first_pts for part in plan.video] == [None, 148 * 512, 298 * 512, 448 * 512]
+    assert [part.seek for part in plan.video] == [None, 4.0, 10.0, 16.0]
+    assert {part.shown_first for part in plan.video} == {None}
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "origin", "frames", "pad"),
+    [
+        (10.0, 20.0, 10, 240, 0),
+        (9.98, 20.0, 10, 240, 0),  # priming of the encoder is no content
+        (8.5, 20.0, Fraction(17, 2), 276, 0),
+        (10.0, 20.03, 10, 240, 0),  # a frame or less is cut
+        (10.0, 25.0, 10, 360, 120),
+        (12.0, 18.0, 10, 240, 0),
+    ],
+)
+def test_sound_before_and_after_the_picture(start: float, end: float, origin: Fraction, frames: int, pad: int) -> None:
+    pts = array("q", (10_000 + round(number * 1000 / 24) for number in range(240)))
+    source = make_source(pts, Fraction(24), Fraction(1, 1000), end_pts=20_000, audio=(audio(start, end),))
+    plan = planned(source, VideoIndex(pts, pts[:1], ()))
+    assert (plan.origin, plan.frames, sum(part.pad for part in plan.video)) == (origin, frames, pad)
+
+
+def test_every_audio_track_is_a_part_of_its_own_and_sound_goes_first() -> None:
+    tracks = (
+        audio(0, 20, index=1, language="eng"),
+        audio(0, 20, index=2, language="eng", title='Director\'s "cut"', default=True),
+        audio(0, 20, index=5),
+        audio(0, 20, index=6, language="und"),
+    )
+    source, index = constant(Fraction(24), 480)
+    plan = planned(source.model_copy(update={"audio": tracks}), index)
+    assert plan.order[:5] == ("a0", "a1", "a2", "a3", "v0000")
+    assert [part.folder for part in plan.audio] == ["audio/0-eng", "audio/1-eng", "audio/2-und", "audio/3-und"]
+    assert [part.label for part in plan.audio] == ["eng", "Director's cut", "Audio", "Audio 2"]
+    assert [part.default for part in plan.audio] == [False, True, False, False]
+    assert [part.language for part in plan.audio] == ["eng", "eng", None, None]
+
+
+def test_the_first_track_is_the_default_where_none_is_marked() -> None:
+    source, index = constant(Fraction(24), 48)
+    plan = planned(source.model_copy(update={"audio": (audio(0, 2), audio(0, 2, index=2))}), index)
+    assert [part.default for part in plan.audio] == [True, False]
+
+
+def test_one_frame_is_a_film() -> None:
+    plan = planned(*constant(Fraction(25), 1))
+    assert (plan.frames, plan.segments, len(plan.video)) == (1, 1, 1)
+
+
+def test_segment_counts_add_up() -> None:
+    plan = planned(*constant(Fraction(25), 1501))
+    assert plan.segments == 11
+    assert [part.first_segment for part in plan.video] == [0, 2, 4, 6, 8, 10]
+    assert [late.first_frame - early.first_frame for early, late in pairwise(plan.video)] == [300] * 5
