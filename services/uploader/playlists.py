@@ -132,9 +132,9 @@ def _media_tags(sounds: Sequence[Sound]) -> Iterator[str]:
     chosen = {sound.language: sound for sound in reversed([default, *sounds])}
     for sound in sounds:
         attributes = [("TYPE", "AUDIO"), ("GROUP-ID", _quoted(_AUDIO_GROUP)), ("NAME", _quoted(sound.label))]
-        if sound.language:
-            attributes.append(("LANGUAGE", _quoted(sound.language)))
         attributes += [
+            # Apple's rules want the language of every rendition; und is what ISO 639 says where nobody does.
+            ("LANGUAGE", _quoted(sound.language or "und")),
             ("DEFAULT", "YES" if sound is default else "NO"),
             ("AUTOSELECT", "YES" if sound is chosen[sound.language] else "NO"),
             ("CHANNELS", _quoted(str(sound.channels))),
