@@ -1,0 +1,98 @@
+"""docs/asyncapi.yaml: the events as an AsyncAPI 3 document, out of the same models."""
+
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+from pydantic import BaseModel
+
+from shared.deliveries import DeliveryAttempted
+from shared.events import EVENT_TYPES
+from tools.documents.events import prose, subject_of
+
+_ADDRESS = "#/components/schemas/{model}"
+_PARAMETERS = {
+    "org": "Code of the organization: 6 lower-case letters and digits",
+    "job": "Id of the job: 11 letters and digits",
+    "part": "Name of the part, such as v0007 or a0",
+    "what": "The name of a part, or fetch",
+    "hook": "Id of the webhook",
+    "status": "The status that was told",
+}
+
+
+def asyncapi_yaml() -> str:
+    """The document as YAML."""
+    return str(yaml.safe_dump(asyncapi(), sort_keys=False, allow_unicode=True, width=120))
+
+
+def asyncapi() -> dict[str, Any]:
+    """The document. What it describes is what Millrace sends; a subscriber receives it."""
+    channels: dict[str, Any] = {}
+    operations: dict[str, Any] = {}
+    messages: dict[str, Any] = {}
+    schemas: dict[str, Any] = {}
+    for event in EVENT_TYPES:
+        name = event.__name__
+        _add_schema(schemas, event)
+        messages[name] = _message(event)
+        _add_channel(channels, operations, name, f"feed.{subject_of(event)}", prose(event))
+    _add_schema(schemas, DeliveryAttempted)
+    messages["DeliveryAttempted"] = _message(DeliveryAttempted)
+    _add_channel(
+        channels, operations, "DeliveryAttempted", "deliveries.<org>.<job>.<hook>.<status>", prose(DeliveryAttempted)
+    )
+    messages["Progress"] = {
+        "contentType": "text/plain",
+        "summary": "The fraction done of a part or of the download, 0 to 1. The newest counts; a lost one harms nothing.",
+        "payload": {"type": "string", "pattern": r"^[01]\.[0-9]{4}$", "examples": ["0.4375"]},
+    }
+    _add_channel(
+        channels,
+        operations,
+        "Progress",
+        "progress.<org>.<job>.<what>",
+        "Progress, at most twice a second.",
+    )
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Millrace events",
+            "version": "1",
+            "description": "The facts of every transcoding job, as docs/events.md explains them. The stream JOBS keeps them under"
+            " the same subjects without the leading feed.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "servers": {"bus": {"host": "localhost:4222", "protocol": "nats"}},
+        "channels": channels,
+        "operations": operations,
+        "components": {"messages": messages, "schemas": dict(sorted(schemas.items()))},
+    }
+
+
+def _message(model: type[BaseModel]) -> dict[str, Any]:
+    return {"summary": prose(model).split("\n")[0], "payload": {"$ref": _ADDRESS.format(model=model.__name__)}}
+
+
+def _add_channel(
+    channels: dict[str, Any], operations: dict[str, Any], name: str, subject: str, description: str
+) -> None:
+    tokens = subject.split(".")
+    given = [token[1:-1] for token in tokens if token.startswith("<")]
+    channels[name] = {
+        "address": ".".join(f"{{{token[1:-1]}}}" if token.startswith("<") else token for token in tokens),
+        "description": description,
+        "parameters": {token: {"description": _PARAMETERS[token]} for token in given},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"}},
+    }
+    operations[f"say{name}"] = {
+        "action": "send",
+        "channel": {"$ref": f"#/channels/{name}"},
+        "messages": [{"$ref": f"#/channels/{name}/messages/{name}"}],
+    }
+
+
+def _add_schema(schemas: dict[str, Any], model: type[BaseModel]) -> None:
+    schema = model.model_json_schema(mode="serialization", ref_template=_ADDRESS)
+    schemas.update(schema.pop("$defs", {}))
+    schemas[model.__name__] = schema

@@ -1,0 +1,33 @@
+"""Which documents are made, and from what."""
+
+import re
+from pathlib import Path
+
+from tools.documents.asyncapi import asyncapi_yaml
+from tools.documents.errors import error_tables
+from tools.documents.events import event_sections
+from tools.documents.settings import env_example, settings_tables
+
+MADE = "<!-- Made by `python -m tools.documents`. Change it there. -->"
+_SECTION = re.compile(r"(<!-- made: events -->\n).*?(<!-- end of what is made -->)", re.DOTALL)
+
+
+def documents(root: Path) -> dict[str, str]:
+    """The text that each generated document should have, by its path below ``root``.
+
+    Of docs/events.md one section is made; the rest of it is taken as it stands.
+
+    Raises:
+        ValueError: docs/events.md has no such section.
+    """
+    events = (root / "docs/events.md").read_text()
+    if not _SECTION.search(events):
+        raise ValueError("docs/events.md lacks the section that is made")
+    sections = event_sections()
+    return {
+        ".env.example": env_example(),
+        "docs/errors.md": f"{MADE}\n\n{error_tables()}",
+        "docs/configuration.md": f"{MADE}\n\n{settings_tables()}",
+        "docs/events.md": _SECTION.sub(lambda match: f"{match[1]}\n{sections}\n{match[2]}", events),
+        "docs/asyncapi.yaml": f"# Made by `python -m tools.documents`. Change it there.\n{asyncapi_yaml()}",
+    }

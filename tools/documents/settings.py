@@ -1,0 +1,147 @@
+"""docs/configuration.md and .env.example, out of the settings models."""
+
+from importlib import import_module
+from typing import Any
+
+from pydantic import SecretStr
+from pydantic_core import PydanticUndefined
+
+from shared.settings import SERVICES, CommonSettings, variables
+
+_SERVICE_HEADINGS = {
+    "api": "The REST API, admission and the projection of the log",
+    "fetcher": "Downloads, probes and plans",
+    "transcoder": "Encodes",
+    "uploader": "Uploads, verifies and writes the playlists",
+    "notifier": "Delivers webhooks",
+}
+_INTRODUCTION = """\
+# Configuration
+
+All settings come from environment variables. `MILLRACE_<NAME>` is common to the services, `MILLRACE_<SERVICE>_<NAME>`
+belongs to one. A service does not start while a variable with the prefix `MILLRACE_` is unknown or has a value that does
+not fit, and says which; variables of the other services are let pass, so that one file serves all five.
+[.env.example](../.env.example) lists the same settings, ready for `docker compose`.
+"""
+_ENV_HEAD = """\
+# Settings for docker-compose.yml, and for services started by hand. Made by `python -m tools.documents`.
+# deploy/new-env writes .env out of this file, with passwords and keys of its own.
+
+# --- What has no default. Passwords go into addresses: letters and digits only. ---
+
+# Seals the credentials of customers. Keep a copy; docs/operations.md tells how to change it. openssl rand -base64 32
+MILLRACE_SEAL_KEYS=
+# openssl rand -hex 16
+NATS_PASSWORD=
+# openssl rand -hex 16
+POSTGRES_PASSWORD=
+# Access to the S3 server that comes along for trying; any, of three characters or more. openssl rand -hex 10
+S3_ACCESS_KEY=
+S3_SECRET_KEY=
+
+# --- For docker-compose.yml alone. ---
+
+# Address and ports on which the host offers the API, NATS and S3.
+#BIND=127.0.0.1
+#API_PORT=8080
+#NATS_PORT=4222
+#S3_PORT=9000
+#IMAGE_TAG=latest
+#NATS_IMAGE=nats:2-alpine
+#POSTGRES_IMAGE=postgres:18
+#S3_IMAGE=rclone/rclone:1
+
+# The S3 server that comes along has a private address, so trying it takes this. Take it out where strangers post jobs.
+MILLRACE_ALLOW_PRIVATE_ADDRESSES=true
+"""
+# Required, set by docker-compose.yml itself, or shown at the head of the file.
+_ELSEWHERE = {"MILLRACE_SEAL_KEYS", "MILLRACE_ALLOW_PRIVATE_ADDRESSES"}
+_NOTES = dict.fromkeys(
+    ("MILLRACE_NATS_URL", "MILLRACE_WORKSPACE_URL", "MILLRACE_API_DATABASE_URL"), "docker-compose.yml sets it"
+) | dict.fromkeys(
+    ("MILLRACE_API_PORT", *(f"MILLRACE_{service.upper()}_HEALTH_PORT" for service in SERVICES if service != "api")),
+    "8080 in an image, whose health check asks there",
+)
+
+
+def settings_models() -> dict[str, type[CommonSettings]]:
+    """The settings model of each service."""
+    found: dict[str, type[CommonSettings]] = {}
+    for service in SERVICES:
+        module = import_module(f"services.{service}.settings")
+        models = [
+            value
+            for value in vars(module).values()
+            if isinstance(value, type) and issubclass(value, CommonSettings) and vars(value).get("service") == service
+        ]
+        (found[service],) = models
+    return found
+
+
+def settings_tables() -> str:
+    """docs/configuration.md, but for its first line."""
+    parts = [_INTRODUCTION]
+    for heading, model, names in _groups():
+        parts.append(f"## {heading}\n\n| Variable | Default | Meaning |\n|---|---|---|")
+        parts[-1] += "".join(f"\n{_row(name, model, field)}" for name, field in names.items()) + "\n"
+    return "\n".join(parts)
+
+
+def env_example() -> str:
+    """.env.example: everything that has a default is commented out."""
+    parts = [_ENV_HEAD]
+    for heading, model, names in _groups():
+        lines = [f"# --- {heading.replace('`', '')} ---", ""]
+        for name, field in names.items():
+            if name not in _ELSEWHERE:
+                note = f" ({_NOTES[name]})" if name in _NOTES else ""
+                lines.append(f"# {model.model_fields[field].description}{note}")
+                lines.append(f"#{name}={_default(model, field) or ''}")
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _groups() -> list[tuple[str, type[CommonSettings], dict[str, str]]]:
+    models = settings_models()
+    first = next(iter(models.values()))
+    common = {name: field for name, field in variables(first).items() if field in CommonSettings.model_fields}
+    groups = [("Common to all services", first, common)]
+    for service, model in models.items():
+        own = {name: field for name, field in variables(model).items() if name not in common}
+        groups.append(
+            (f"`{service}`: {_SERVICE_HEADINGS[service][0].lower()}{_SERVICE_HEADINGS[service][1:]}", model, own)
+        )
+    return groups
+
+
+def _row(name: str, model: type[CommonSettings], field: str) -> str:
+    default = _default(model, field)
+    optional = f"`{default}`" if default else ""
+    shown = "**required**" if model.model_fields[field].is_required() else optional
+    meaning = (model.model_fields[field].description or "").replace("|", "\\|")
+    limits = _limits(model, field)
+    return f"| `{name}` | {shown} | {meaning}{f' ({limits})' if limits else ''} |"
+
+
+def _default(model: type[CommonSettings], field: str) -> str | None:
+    """The default as one would write it in an environment, None where there is none to write."""
+    value = model.model_fields[field].default
+    if value is None or value is PydanticUndefined:
+        return None
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
+
+
+def _limits(model: type[CommonSettings], field: str) -> str:
+    schema: dict[str, Any] = model.model_json_schema()["properties"][field]
+    low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
+    high = schema.get("maximum")
+    begin = f"{low:,}" if low is not None else f"more than {above:,}" if above is not None else ""
+    if begin and high is not None:
+        return f"{begin} to {high:,}"
+    if begin and low is not None:
+        return f"at least {begin}"
+    return begin or (f"at most {high:,}" if high is not None else "")
