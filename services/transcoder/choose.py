@@ -1,0 +1,42 @@
+"""Which encoder this machine has, found out by trying."""
+
+from typing import Literal
+
+import structlog
+
+from services.transcoder.command import Encoder
+from shared.process import Limits, ProcessStalled, ProcessTimeout, run_process
+
+_TRIAL_SECONDS = 20
+
+
+async def choose_encoder(ffmpeg: str, wanted: Literal["auto", "libx264", "h264_nvenc"]) -> Encoder:
+    """The encoder to use: as set, or with ``auto`` NVENC where a short trial encode works.
+
+    That a build of ffmpeg lists NVENC says nothing about a GPU, a driver, or free sessions on it.
+
+    Raises:
+        RuntimeError: NVENC is set and does not work here.
+    """
+    if wanted == "libx264":
+        return "libx264"
+    reason = await _trial(ffmpeg)
+    await structlog.get_logger().ainfo("trial encode with NVENC", works=reason is None, reason=reason)
+    if reason is None:
+        return "h264_nvenc"
+    if wanted == "h264_nvenc":
+        raise RuntimeError(f"h264_nvenc is set but does not work here: {reason}")
+    return "libx264"
+
+
+async def _trial(ffmpeg: str) -> str | None:
+    """Why NVENC does not work, None if it does."""
+    argv = [
+        ffmpeg, "-hide_banner", "-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30:duration=1",
+        "-c:v", "h264_nvenc", "-preset", "p5", "-bf", "2", "-f", "null", "-",
+    ]  # fmt: skip
+    try:
+        finished = await run_process(argv, limits=Limits(seconds=_TRIAL_SECONDS))
+    except (ProcessTimeout, ProcessStalled) as error:
+        return str(error)
+    return None if finished.status == 0 else finished.error_tail.splitlines()[0] if finished.error_tail else "failed"

@@ -1,0 +1,180 @@
+"""The use case: encode one part."""
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+from nats.aio.client import Client
+
+from services.transcoder import assemble, command
+from services.transcoder.command import FRAME_STATS, Tools
+from services.transcoder.ffmpeg import EncoderFailed, Ffmpeg, complains_of_damage
+from shared.bus.joblog import JobLog
+from shared.bus.subjects import job_subject
+from shared.errors import PermanentError, TransientError
+from shared.events import Fetched, JobWarning, PartRequested, PartTranscoded
+from shared.media.plan import AudioPart, VideoPart
+from shared.media.result import TrackResult
+from shared.process import Limits
+from shared.workspace import WorkSpace
+
+_DAMAGED = JobWarning(
+    code="source_damaged",
+    message="Some pictures of the source are damaged. They are shown as far as they could be decoded.",
+)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What an attempt made, and with what."""
+
+    tracks: tuple[TrackResult, ...]
+    encoder: str
+    warnings: tuple[JobWarning, ...] = ()
+
+
+class Encode:
+    """Encodes parts.
+
+    Args:
+        tools: ffmpeg and the encoder chosen at start.
+        limits: of one encode.
+    """
+
+    def __init__(self, client: Client, log: JobLog, space: WorkSpace, tools: Tools, limits: Limits) -> None:
+        self._ffmpeg = Ffmpeg(client)
+        self._log = log
+        self._space = space
+        self._tools = tools
+        self._limits = limits
+
+    async def __call__(self, request: PartRequested) -> None:
+        """Encode the part, unless that has been done, and let the next one begin."""
+        org, job, name = request.org, request.job, request.part
+        fetched = await self._log.fact(org, job, Fetched)
+        if fetched is None:
+            raise PermanentError("internal_error", f"part {name} requested before the source was fetched")
+        if await self._log.last(job_subject(org, job, f"{PartTranscoded.subject}.{name}")) is None:
+            await self._log.append(await self._transcoded(fetched, name))
+        released = fetched.plan.released_by(name)
+        if released:
+            await self._log.append(PartRequested(org=org, job=job, part=released))
+
+    async def _transcoded(self, fetched: Fetched, name: str) -> PartTranscoded:
+        """The result: of an earlier attempt that was finished but never told, or of a new one."""
+        record = self._space.finished(fetched.org, fetched.job, name)
+        if record is None:
+            with self._space.attempt(fetched.org, fetched.job, name) as folder:
+                begun = time.monotonic()
+                made = await self._make(fetched, name, folder)
+                result = PartTranscoded(
+                    org=fetched.org, job=fetched.job, part=name, tracks=made.tracks, encoder=made.encoder,
+                    seconds=round(time.monotonic() - begun, 3), warnings=made.warnings,
+                )  # fmt: skip
+                record = self._space.finish(folder, fetched.org, fetched.job, name, result.model_dump_json())
+        return PartTranscoded.model_validate_json(record)
+
+    async def _make(self, fetched: Fetched, name: str, folder: Path) -> Made:
+        video, audio = fetched.plan.video_part(name), fetched.plan.audio_part(name)
+        if video:
+            return await self._make_video(fetched, video, folder)
+        if audio:
+            return await self._make_audio(fetched, audio, folder)
+        raise PermanentError("internal_error", f"no part {name} in the plan")
+
+    async def _make_video(self, fetched: Fetched, part: VideoPart, folder: Path) -> Made:
+        if self._tools.encoder != "libx264":
+            try:
+                # A graphics driver maps far more memory than it uses.
+                limits = replace(self._limits, memory_bytes=None)
+                return await self._video_attempt(fetched, part, folder, self._tools, limits)
+            except (EncoderFailed, TransientError) as error:
+                if isinstance(error, TransientError) and error.code == "workspace_full":
+                    raise
+                # A GPU may be gone, hang, be full, or be unable to do this size. The CPU can do it.
+                await structlog.get_logger().awarning("GPU encode failed, using the CPU", error=str(error))
+        try:
+            return await self._video_attempt(
+                fetched, part, folder, replace(self._tools, encoder="libx264"), self._limits
+            )
+        except EncoderFailed as error:
+            raise PermanentError("encode_failed", str(error)) from error
+
+    async def _video_attempt(
+        self, fetched: Fetched, part: VideoPart, folder: Path, tools: Tools, limits: Limits
+    ) -> Made:
+        source, plan = fetched.source, fetched.plan
+        file = self._space.source(fetched.org, fetched.job) / source.file
+
+        async def attempt(part: VideoPart) -> str:
+            argv = command.video_command(tools, source, file, plan, part, folder)
+            return await self._run(fetched, part, argv, _patient(limits, fetched, part))
+
+        tail = await attempt(part)
+        if part.first_pts is not None and not _sound(folder, part, tail):
+            # The container seeks inexactly after all, or the decoder needs more than a key frame to begin with (4:4:4 of an
+            # old x264 is read wrongly without the first frame's notes), or the pictures that it should begin with are
+            # broken. Reading from the start is what one single pass would do.
+            await structlog.get_logger().awarning("inexact seek, decoding from the start", planned=part.shown_first)
+            part = part.model_copy(update={"seek": None, "first_pts": None})
+            tail = await attempt(part)
+        warnings = () if _sound(folder, part, tail) else (_DAMAGED,)
+        try:
+            tracks = [
+                await asyncio.to_thread(
+                    assemble.video_segments, folder / f"{rung.resolution}.mp4", folder, plan, part, rung
+                )
+                for rung in plan.rungs
+            ]
+        except (assemble.WrongResult, ValueError) as error:
+            if isinstance(error, assemble.TooShort) and tools.encoder == "libx264":
+                raise PermanentError("input_damaged", f"{error}\n{tail}") from error
+            raise EncoderFailed(f"{error}\n{tail}") from error
+        for name in (FRAME_STATS, *(f"{rung.resolution}.mp4" for rung in plan.rungs)):
+            (folder / name).unlink()
+        return Made(tuple(tracks), tools.encoder, warnings)
+
+    async def _make_audio(self, fetched: Fetched, part: AudioPart, folder: Path) -> Made:
+        file = self._space.source(fetched.org, fetched.job) / fetched.source.file
+        argv = command.audio_command(self._tools, fetched.source, file, fetched.plan, part, folder)
+        try:
+            tail = await self._run(fetched, part, argv, self._limits)
+            made = folder / "audio.mp4"
+            track = await asyncio.to_thread(assemble.audio_segments, made, folder, fetched.plan, part)
+        except EncoderFailed as error:
+            raise PermanentError("encode_failed", str(error)) from error
+        except (assemble.WrongResult, ValueError) as error:
+            raise PermanentError("encode_failed", f"{error}\n{tail}") from error
+        made.unlink()
+        return Made((track,), "aac")
+
+    async def _run(self, fetched: Fetched, part: VideoPart | AudioPart, argv: list[str], limits: Limits) -> str:
+        frames = part.frames if isinstance(part, VideoPart) else None
+        seconds = float(fetched.plan.duration)
+        return await self._ffmpeg.run(
+            argv, org=fetched.org, job=fetched.job, part=part.name, frames=frames, seconds=seconds, limits=limits
+        )
+
+
+def _patient(limits: Limits, fetched: Fetched, part: VideoPart) -> Limits:
+    """The limits with time to decode what lies between where reading begins and the part; nothing is put out meanwhile."""
+    if not limits.stall_seconds:
+        return limits
+    video, plan = fetched.source.video, fetched.plan
+    if part.first_pts is None or part.seek is None:
+        seconds = float(part.first_frame / plan.frame_rate)
+    else:
+        seconds = float(part.first_pts * video.time_base) - part.seek
+    return replace(limits, stall_seconds=limits.stall_seconds + max(0.0, seconds))
+
+
+def _sound(folder: Path, part: VideoPart, tail: str) -> bool:
+    """Whether the part shows the frames it was planned to show, all of them whole."""
+    if complains_of_damage(tail):
+        return False
+    if part.shown_first is None:
+        return True
+    shown = assemble.read_shown(folder / FRAME_STATS)
+    return shown is not None and (shown.first, shown.last) == (part.shown_first, part.shown_last)

@@ -1,0 +1,79 @@
+"""Runs ffmpeg for a part, tells how far it is, and says in our terms why it failed."""
+
+import shlex
+import signal
+from collections.abc import Sequence
+
+import structlog
+from nats.aio.client import Client
+
+from services.transcoder.progress_lines import FrameCounter
+from shared.bus.progress import ProgressReporter
+from shared.errors import TransientError
+from shared.process import Finished, Limits, ProcessStalled, run_process
+
+# What ffmpeg says of pictures that could not be decoded, or only in part.
+_DAMAGE = ("corrupt decoded frame", "Decoding error", "Error submitting packet to decoder")
+
+
+class EncoderFailed(Exception):
+    """ffmpeg ended with an error, or made something else than planned. The text is for the operator."""
+
+
+class Ffmpeg:
+    """Runs ffmpeg.
+
+    Args:
+        client: to tell progress through.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._nc = client
+
+    async def run(
+        self, argv: Sequence[str], *, org: str, job: str, part: str, frames: int | None, seconds: float, limits: Limits
+    ) -> str:
+        """Run it to its end; returns the last lines it wrote to standard error.
+
+        Args:
+            frames: output frames that make the whole, None for sound.
+            seconds: of the output.
+
+        Raises:
+            TransientError: another try may go better.
+            EncoderFailed: anything else.
+        """
+        await structlog.get_logger().ainfo("ffmpeg", command=shlex.join(argv))
+        reporter = ProgressReporter(self._nc, org, job, part)
+        counter = FrameCounter(seconds if frames is None else frames, by_time=frames is None)
+
+        async def on_line(line: str) -> bool:
+            grown = counter.feed(line)
+            if grown:
+                await reporter.tell(counter.fraction)
+            return grown
+
+        try:
+            finished = await run_process(argv, limits=limits, on_line=on_line)
+        except ProcessStalled as error:
+            raise TransientError("encode_stalled", str(error)) from error
+        if finished.status == 0:
+            return finished.error_tail
+        raise _failure(finished)
+
+
+def complains_of_damage(tail: str) -> bool:
+    """Whether ffmpeg met pictures that it could not decode, or not wholly."""
+    return any(complaint in tail for complaint in _DAMAGE)
+
+
+def _failure(finished: Finished) -> Exception:
+    tail = finished.error_tail
+    if "No space left on device" in tail:
+        return TransientError("workspace_full", tail)
+    if finished.status == -signal.SIGXFSZ:
+        return EncoderFailed(f"an output file grew beyond the largest that is allowed\n{tail}")
+    if finished.status < 0:
+        # Killed from outside, out of memory most likely: another try may find more of it.
+        return TransientError("encode_failed", f"ffmpeg ended by signal {-finished.status}\n{tail}")
+    return EncoderFailed(f"ffmpeg ended with status {finished.status}\n{tail}")

@@ -1,0 +1,39 @@
+"""The bus edge of the transcoder."""
+
+from faststream import AckPolicy
+
+from services.transcoder.choose import choose_encoder
+from services.transcoder.command import Tools
+from services.transcoder.encode import Encode
+from services.transcoder.settings import TranscoderSettings
+from shared.bus.topology import JOBS, TRANSCODER
+from shared.events import PartRequested
+from shared.health import Check
+from shared.media.tools import ffmpeg_path
+from shared.process import Limits
+from shared.worker import PULL, Bus, stream
+from shared.workspace import WorkSpace
+
+
+async def register(bus: Bus, settings: TranscoderSettings) -> dict[str, Check]:
+    """Build the use case and subscribe it, once for each slot."""
+    ffmpeg = ffmpeg_path(settings.ffmpeg)
+    tools = Tools(ffmpeg, await choose_encoder(ffmpeg, settings.encoder))
+    limits = Limits(
+        stall_seconds=settings.stall_seconds, memory_bytes=settings.memory_bytes, file_bytes=settings.file_bytes
+    )
+    space = WorkSpace(settings.workspace_url)
+    encode = Encode(bus.client, bus.log, space, tools, limits)
+    for _ in range(settings.slots):
+
+        @bus.broker.subscriber(
+            "jobs.*.*.part_requested.*",
+            durable=TRANSCODER,
+            stream=stream(JOBS),
+            pull_sub=PULL,
+            ack_policy=AckPolicy.MANUAL,
+        )
+        async def on_part_requested(event: PartRequested) -> None:
+            await encode(event)
+
+    return {"workspace": space.check}

@@ -1,0 +1,143 @@
+"""Probe, plan and encode a clip with the services' own code, but without a bus; then join the parts as a player would."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from services.fetcher.plan import make_plan
+from services.fetcher.probe import Probe, Probed, ProbeLimits
+from services.transcoder.command import Tools
+from services.transcoder.encode import Encode
+from shared.bus.joblog import Appended, Recorded
+from shared.events import Event, Fetched, PartRequested, PartTranscoded
+from shared.media.headers import merge_headers
+from shared.media.plan import Plan
+from shared.media.result import TrackResult
+from shared.media.tools import ffmpeg_path, ffprobe_path
+from shared.process import Limits
+from shared.workspace import WorkSpace
+
+ORG, JOB = "org001", "5KQfnXCg8Qh"
+PROBE_LIMITS = ProbeLimits(seconds=60, memory_bytes=8 * 2**30, max_duration=3600, max_pixels=2**26)
+ENCODE_LIMITS = Limits(stall_seconds=60)
+_AT_ONCE = 2
+
+
+@cache
+def probed(file: Path) -> Probed:
+    """What the probe finds; asked once for each file."""
+    with ThreadPoolExecutor(1) as beside:
+        # In a thread, because the caller may be in a loop of its own.
+        return beside.submit(lambda: asyncio.run(Probe(ffprobe_path(), ffmpeg_path(), PROBE_LIMITS)(file))).result()
+
+
+def fetched(
+    file: Path, resolutions: Sequence[str] = ("144p",), *, profile: str = "fast", whole: bool = False
+) -> Fetched:
+    """The event that a fetcher would say.
+
+    Args:
+        whole: all of the video as one part.
+    """
+    found = probed(file)
+    source = found.source.model_copy(update={"cuttable": False}) if whole else found.source
+    plan, warnings = make_plan(source, found.index, resolutions, profile, window=900)
+    return Fetched(org=ORG, job=JOB, source=source, plan=plan, warnings=warnings)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Every part of a plan, encoded."""
+
+    plan: Plan
+    space: WorkSpace
+    job: str
+    results: dict[str, PartTranscoded]
+
+    def tracks(self, folder: str) -> list[tuple[str, TrackResult]]:
+        """The results of a rendition (``144p``) or an audio track, each with the name of its part, in order."""
+        return [
+            (name, track)
+            for name, result in sorted(self.results.items())
+            for track in result.tracks
+            if track.folder == folder
+        ]
+
+    def segments(self, folder: str) -> list[Path]:
+        """The segments of a rendition or an audio track in order."""
+        kind = "audio" if folder.startswith("audio") else "video"
+        return [
+            self.space.part(ORG, self.job, name) / folder / f"{kind}_{track.first_segment + number:05d}.m4s"
+            for name, track in self.tracks(folder)
+            for number in range(len(track.sizes))
+        ]
+
+    def join(self, folder: str) -> Path:
+        """One file of a rendition or an audio track: its header, then every segment."""
+        path = self.space.root / f"{self.job}-{folder.replace('/', '-')}.mp4"
+        header = merge_headers([track.init for _, track in self.tracks(folder)])
+        path.write_bytes(header + b"".join(segment.read_bytes() for segment in self.segments(folder)))
+        return path
+
+    @property
+    def warnings(self) -> set[str]:
+        """Codes of all warnings."""
+        return {warning.code for result in self.results.values() for warning in result.warnings}
+
+
+def encode(event: Fetched, file: Path, root: Path, *, tools: Tools | None = None) -> Encoded:
+    """Encode all parts of a plan below a folder."""
+    return asyncio.run(encode_parts(event, file, root, tools=tools))
+
+
+async def encode_parts(event: Fetched, file: Path, root: Path, *, tools: Tools | None = None) -> Encoded:
+    """The same for callers that run in a loop."""
+    space = WorkSpace(root.as_uri())
+    folder = space.source(event.org, event.job)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / event.source.file).exists():
+        (folder / event.source.file).symlink_to(file)
+    log: Any = MemoryLog(event)
+    bus: Any = DeafBus()
+    work = Encode(bus, log, space, tools or Tools(ffmpeg_path()), ENCODE_LIMITS)
+    turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(part: str) -> None:
+        async with turns:
+            await work(PartRequested(org=event.org, job=event.job, part=part))
+
+    await asyncio.gather(*(one(part) for part in event.plan.order))
+    results = {said.part: said for said in log.said if isinstance(said, PartTranscoded)}
+    return Encoded(event.plan, space, event.job, results)
+
+
+class MemoryLog:
+    """What the transcoder needs of a job's log."""
+
+    def __init__(self, event: Fetched) -> None:
+        self._fetched = event
+        self.said: list[Event] = []
+
+    async def fact(self, _org: str, _job: str, _kind: type[Event]) -> Fetched:
+        """The one fact that is asked for."""
+        return self._fetched
+
+    async def last(self, _subject: str) -> None:
+        """Nothing is there yet."""
+        return
+
+    async def append(self, event: Event) -> Appended:
+        """Keep what was said."""
+        self.said.append(event)
+        return Appended(Recorded(len(self.said), event), new=True)
+
+
+class DeafBus:
+    """Nobody listens to the progress."""
+
+    async def publish(self, _subject: str, _payload: bytes) -> None:
+        """Nothing."""

@@ -1,0 +1,163 @@
+"""Whole command lines for ffmpeg, compared as text; nothing is run."""
+
+import shlex
+from array import array
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from services.fetcher.index import VideoIndex
+from services.fetcher.normalise import TAGGED
+from services.fetcher.plan import make_plan
+from services.transcoder.command import Tools, audio_command, audio_samples, video_command, video_graph
+from shared.media.plan import Plan, Rung
+from shared.media.source import AudioTrack, Color, Source, VideoTrack
+
+TOOLS = Tools("/usr/bin/ffmpeg")
+FILE, FOLDER = Path("/space/source/film"), Path("/space/attempt")
+RUNGS = (
+    Rung(resolution="480p", width=854, height=480, crf=24, max_rate=1_500_000, buffer=1_400_000, level="3.1"),
+    Rung(resolution="240p", width=426, height=240, crf=25.5, max_rate=400_000, buffer=400_000, level="2.1"),
+)
+
+
+def planned(
+    *, sound: tuple[float, float] | None = (0, 20), demuxer: str = "mov", start: int = 0, **members: Any
+) -> tuple[Source, Plan]:
+    """Twenty seconds at 25 frames a second with a ladder of two rungs."""
+    pts = array("q", range(start, start + 500 * 512, 512))
+    video = VideoTrack(
+        index=2, codec="h264", pixel_format="yuv420p", width=1280, height=720, time_base=Fraction(1, 12800), start_pts=start,
+        end_pts=start + 500 * 512, frames=500, frame_rate=Fraction(25), color=Color(matrix="bt709"), **members,
+    )  # fmt: skip
+    audio = (
+        AudioTrack(index=1, codec="aac", channels=6, sample_rate=44100, start=sound[0], end=sound[1]) if sound else None
+    )
+    source = Source(demuxer=demuxer, file="film", bytes=1, duration=20, video=video, audio=(audio,) if audio else ())
+    plan, _ = make_plan(source, VideoIndex(pts, pts[::50], ()), ("480p",), "balanced", window=4)
+    return source, plan.model_copy(update={"rungs": RUNGS, "preset": "faster", "encoder_params": "aq-mode=3"})
+
+
+def command(source: Source, plan: Plan, number: int, tools: Tools = TOOLS) -> str:
+    return shlex.join(video_command(tools, source, FILE, plan, plan.video[number], FOLDER))
+
+
+X264_480 = (
+    "-map '[480p]' -c:v libx264 -preset faster -crf 24 -fps_mode passthrough -pix_fmt yuv420p -profile:v high -level:v 3.1 "
+    "-maxrate:v 1500000 -bufsize:v 1400000 -g 50 -colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range tv "
+    "-threads:v 1 -x264-params keyint=50:min-keyint=50:scenecut=0:open-gop=0:sps-id=1:aq-mode=3 "
+    "-stats_enc_pre:v /space/attempt/shown.txt -stats_enc_pre_fmt '{ptsi}'"
+)
+X264_240 = (
+    "-map '[240p]' -c:v libx264 -preset faster -crf 25.5 -fps_mode passthrough -pix_fmt yuv420p -profile:v high -level:v 2.1 "
+    "-maxrate:v 400000 -bufsize:v 400000 -g 50 -colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range tv "
+    "-threads:v 1 -x264-params keyint=50:min-keyint=50:scenecut=0:open-gop=0:sps-id=1:aq-mode=3"
+)
+BITEXACT = "-map_metadata -1 -map_chapters -1 -fflags +bitexact -flags +bitexact -use_editlist 0"
+FRAGMENTS = "-movflags +empty_moov+default_base_moof+negative_cts_offsets"
+MP4 = f"-video_track_timescale 25000 {BITEXACT} {FRAGMENTS}+frag_keyframe -f mp4"
+START = (
+    "/usr/bin/ffmpeg -hide_banner -nostdin -loglevel warning -progress pipe:1 -stats_period 0.5 -y -max_error_rate 1"
+)
+UPRIGHT = "sidedata=mode=delete:type=DISPLAYMATRIX"
+SCALES = "scale=854:480:flags=bicubic,setsar=1,split=2[480p][from1];[from1]scale=426:240:flags=bicubic,setsar=1[240p]"
+LADDER = f"format=yuv420p,{TAGGED},{UPRIGHT},{SCALES}"
+
+
+def test_the_first_part_reads_from_the_start() -> None:
+    assert command(*planned(), 0) == (
+        f"{START} -protocol_whitelist file -f mov -enable_drefs 0 -use_absolute_path 0 -copyts -noautorotate -i /space/source/film "
+        f"-filter_complex '[0:2]fps=fps=25:round=near:start_time=0,trim=start_pts=0:end_pts=150,setpts=PTS-STARTPTS,{LADDER}' "
+        f"{X264_480} {MP4} /space/attempt/480p.mp4 {X264_240} {MP4} /space/attempt/240p.mp4"
+    )
+
+
+def test_a_later_part_seeks_to_its_key_frame_and_cuts_by_frames() -> None:
+    assert command(*planned(demuxer="matroska", start=12800), 1) == (
+        f"{START} -protocol_whitelist file -f matroska -seek_timestamp 1 -noaccurate_seek -ss 5.000000 -copyts -noautorotate "
+        "-i /space/source/film "
+        "-filter_complex '[0:2]trim=start_pts=76800,fps=fps=25:round=near,trim=start_pts=150:end_pts=300,"
+        f"setpts=PTS-STARTPTS,{LADDER}' "
+        f"{X264_480} {MP4} /space/attempt/480p.mp4 {X264_240} {MP4} /space/attempt/240p.mp4"
+    )
+
+
+def test_a_video_that_begins_after_zero_is_put_on_the_clock_of_the_output() -> None:
+    source, plan = planned(sound=None, start=12800)
+    assert video_graph(source, plan, plan.video[0]).startswith(
+        "[0:2]setpts=PTS-12800,fps=fps=25:round=near:start_time=0,trim="
+    )
+    assert video_graph(source, plan, plan.video[1]).startswith(
+        "[0:2]trim=start_pts=89600,setpts=PTS-12800,fps=fps=25:round=near,trim=start_pts=150:end_pts=300,"
+    )
+
+
+def test_the_last_picture_is_repeated_while_the_sound_goes_on() -> None:
+    source, plan = planned(sound=(0, 33))
+    tails = [
+        graph.split("round=near")[1].split(",setpts")[0]
+        for graph in (video_graph(source, plan, part) for part in plan.video)
+    ]
+    assert [part.frames for part in plan.video] == [300, 300, 225]
+    assert tails == [
+        ":start_time=0,trim=start_pts=0:end_pts=300",
+        ",tpad=stop_mode=clone:stop=150,trim=start_pts=300:end_pts=600",
+        ",tpad=stop_mode=clone:stop=375,trim=start_pts=600:end_pts=825",
+    ]
+
+
+def test_only_the_last_part_may_end_before_its_time() -> None:
+    source, plan = planned()
+    padded = ["tpad=stop_mode=clone:stop=50," in video_graph(source, plan, part) for part in plan.video]
+    assert padded == [False, False, False, True]
+
+
+def test_fields_are_woven_before_the_rate_is_made_constant_and_pictures_turned_after_it() -> None:
+    source, plan = planned(interlaced=True, rotation=90, sample_aspect=Fraction(4, 3))
+    assert video_graph(source, plan, plan.video[1]) == (
+        "[0:2]trim=start_pts=75776,bwdif=mode=send_field:parity=tff:deint=all,fps=fps=50:round=near,"
+        f"trim=start_pts=300:end_pts=600,setpts=PTS-STARTPTS,format=yuv420p,{TAGGED},transpose=dir=cclock,{UPRIGHT},{SCALES}"
+    )
+
+
+def test_nvenc_makes_the_same_gops() -> None:
+    source, plan = planned()
+    argv = video_command(replace(TOOLS, encoder="h264_nvenc"), source, FILE, plan, plan.video[0], FOLDER)
+    line = shlex.join(argv[argv.index("-map") :])
+    assert line.startswith(
+        "-map '[480p]' -c:v h264_nvenc -preset p5 -tune hq -rc vbr -cq 24 -b:v 0 -forced-idr 1 -no-scenecut 1 -strict_gop 1 "
+        "-bf 2 -rc-lookahead 16 -fps_mode passthrough -pix_fmt yuv420p -profile:v high -level:v 3.1 "
+        "-maxrate:v 1500000 -bufsize:v 1400000 -g 50"
+    )
+    assert "x264" not in line
+
+
+def test_audio_is_one_piece_on_the_clock_of_the_output() -> None:
+    source, plan = planned(sound=(-2.5, 20), start=0)
+    assert shlex.join(audio_command(TOOLS, source, FILE, plan, plan.audio[0], FOLDER)) == (
+        f"{START} -protocol_whitelist file -f mov -enable_drefs 0 -use_absolute_path 0 -copyts -noautorotate -i /space/source/film "
+        "-filter_complex '[0:1]asetpts=PTS-(-2.500000000)/TB,aresample=48000:async=1000:min_hard_comp=0.02:first_pts=0,"
+        "aformat=sample_fmts=fltp:channel_layouts=stereo,apad=whole_len=1080960,atrim=end_sample=1080960[out]' "
+        f"-map '[out]' -c:a aac -b:a 128000 {BITEXACT} {FRAGMENTS} -f mp4 -frag_duration 10000000 /space/attempt/audio.mp4"
+    )
+
+
+def test_the_sound_is_as_long_as_the_picture_to_the_sample() -> None:
+    _, plan = planned()
+    ntsc = plan.model_copy(update={"frame_rate": Fraction(30000, 1001), "frames": 299})
+    # 299 frames last 9.976633… s, which is 478878.4 samples.
+    assert audio_samples(ntsc, plan.audio[0]) == 478879
+
+
+def test_the_source_can_choose_neither_demuxer_nor_protocol() -> None:
+    for demuxer in ("mov", "matroska", "mpegts"):
+        source, plan = planned(demuxer=demuxer)
+        for argv in (
+            video_command(TOOLS, source, FILE, plan, plan.video[0], FOLDER),
+            audio_command(TOOLS, source, FILE, plan, plan.audio[0], FOLDER),
+        ):
+            before = argv[: argv.index("-i")]
+            assert before[before.index("-protocol_whitelist") + 1] == "file"
+            assert before[before.index("-f") + 1] == demuxer
+            assert argv.count("-i") == 1
