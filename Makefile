@@ -18,7 +18,7 @@ STACK := $(VENV)/bin/python -m stack
 CHOICES := --state-dir "$$STATE_DIR" --port-base "$$PORT_BASE" --transcoders "$$TRANSCODERS"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down ps logs test test-unit check format bench documents lock .venv
+.PHONY: help demo up down ps logs test test-unit check format bench ladder documents lock .venv
 
 help: ## Show this list
 	@echo "Millrace: video in over REST, adaptive HLS out to a bucket."
@@ -44,10 +44,12 @@ logs: $(STAMP) ## Follow all logs, or those of SERVICE=<name>
 	@$(STACK) logs $(CHOICES) --service "$$SERVICE"
 
 test: $(STAMP) ## Run the whole test suite, on real servers
-	@$(VENV)/bin/python -m pytest tests
+	@# These tests mostly wait for servers and processes, so three run side by side; the whole-stack ones need the machine.
+	@$(VENV)/bin/python -m pytest -q -n 3 --dist loadfile tests/unit tests/integration
+	@$(VENV)/bin/python -m pytest tests/e2e
 
 test-unit: $(STAMP) ## Run the tests that need no server
-	@$(VENV)/bin/python -m pytest tests/unit
+	@$(VENV)/bin/python -m pytest -q -n 3 tests/unit
 
 check: $(STAMP) ## Lint, formatting, types, import contracts
 	$(VENV)/bin/ruff check .
@@ -61,6 +63,9 @@ format: $(STAMP) ## Format the code and put its imports in order
 
 bench: $(STAMP) ## Measure a clip, or CLIP=<path>, against plain ffmpeg
 	@$(STACK) bench $(CHOICES) --clip "$$CLIP"
+
+ladder: $(STAMP) ## Measure the encoding profiles on a clip, or CLIP=<path>
+	@$(VENV)/bin/python -m tools.measure_ladder "$$CLIP"
 
 documents: $(STAMP) ## Write the documents that are made from the code
 	@$(VENV)/bin/python -m tools.documents

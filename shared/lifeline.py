@@ -6,6 +6,8 @@ from typing import TypeVar
 
 import structlog
 
+from shared.tasks import end_tasks
+
 T = TypeVar("T")
 
 
@@ -46,8 +48,7 @@ class Lifeline:
         over.cancel()
         if not self._over.is_set():
             return start.result()
-        start.cancel()
-        await asyncio.wait({start})
+        await end_tasks(start)
         return None
 
     def exit_status(self) -> int:

@@ -13,6 +13,7 @@ locations are put right: those of finished jobs go, those that unfinished jobs l
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import asyncpg
 from nats.aio.client import Client
@@ -98,7 +99,12 @@ async def _put_claims_right(connection: Connection) -> None:
     )
     rows = await connection.fetch("select state from jobs where status in ('queued', 'transcoding')")
     jobs = [Job.model_validate_json(row["state"]) for row in rows]
+    claims = []
+    for job in jobs:
+        # An address that is none cannot be claimed by anybody else either.
+        with suppress(ValueError):
+            claims.append((job.org, claim_of(job.output_path), job.id, job.created))
     await connection.executemany(
         "insert into output_claims (org, location, job, claimed) values ($1, $2, $3, $4) on conflict do nothing",
-        [(job.org, claim_of(job.output_path), job.id, job.created) for job in jobs],
+        claims,
     )

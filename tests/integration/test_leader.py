@@ -15,8 +15,9 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from services.api.admission import _WAITING
 from services.api.database import Connection
-from services.api.leader import LEADERSHIP, Leader
+from services.api.leader import _SESSION, LEADERSHIP, Leader
 from services.api.projection import load_offset
 from shared import events as ev
 from shared.bus.joblog import JobEnded, JobLog
@@ -227,6 +228,16 @@ async def test_a_replica_that_stops_hands_over_at_once(url: str, client: Client)
         stopped = time.monotonic()
         await until(leads(heir))
         assert time.monotonic() - stopped < 2
+
+
+async def test_a_leader_that_hangs_loses_its_place(url: str, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is alive and connected and does nothing: Postgres ends its session, and with that its leadership."""
+    monkeypatch.setitem(_SESSION, "idle_session_timeout", "2s")
+    async with leading(url, client) as first:
+        await until(leads(first))
+        assert first._term
+        async with first._term._turn, leading(url, client) as second:
+            await until(leads(second), seconds=10)
 
 
 async def test_the_leader_steps_down_for_who_waits_in_line(
@@ -501,8 +512,6 @@ async def test_a_large_backlog_costs_little(url: str, connection: Connection) ->
         select 'job' || n, 'org' || n % 20, now(), 'queued', false, 1, false, n, '{}' from generate_series(1, 40000) as n
     """)
     await connection.execute("analyze jobs")
-    from services.api.admission import _WAITING
-
     plan = "\n".join(
         found[0] for found in await connection.fetch(f"explain (analyze, buffers) {_WAITING.replace('$1', '10')}")
     )

@@ -70,6 +70,7 @@ async def test_the_status_alone_decides_even_if_the_body_never_ends() -> None:
         ("ftp://127.0.0.1/", "The address is malformed."),
         ("http://127.0.0.1\\@example.com/", "The address is malformed."),
     ],
+    ids=["refused", "no such name", "broken literal", "other scheme", "backslash"],
 )
 async def test_a_request_that_cannot_be_made_leaves_no_doubt(url: str, sentence: str) -> None:
     answer = await post(url, timeout=5)

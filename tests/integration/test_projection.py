@@ -132,7 +132,7 @@ async def test_an_event_that_does_not_fit_is_left_out(connection: Connection) ->
                 ev.Started(org=ORG, job=odd),
                 ev.Started(org=ORG, job=good),
             ]
-        ),  # fmt: skip
+        ),
     )
     assert await row(connection, orphan) is None
     assert (await state(connection, odd)).status == "transcoding"

@@ -27,7 +27,7 @@ async def test_a_connection_that_closes_after_the_word_to_stop_is_no_error() -> 
 
 async def test_a_start_that_takes_too_long_is_cancelled_when_the_process_has_to_stop() -> None:
     lifeline = Lifeline()
-    start: asyncio.Task[None] = asyncio.create_task(asyncio.sleep(60))
+    start = asyncio.create_task(asyncio.sleep(60, result="started"))
     waiting = asyncio.create_task(lifeline.unless_over(start))
     await asyncio.sleep(0)
     await lifeline.cut()
