@@ -19,7 +19,7 @@ VICTIMS = ["fetcher", "transcoder-1", "uploader", "notifier", "api", "nats", "po
 async def test_sigkill_in_the_middle_of_a_job(victim: str, stack: RunningStack) -> None:
     clip = long_clip()
     org, bus = stack.env["ORG_ID"], stack.env["NATS_URL"]
-    pause = 0.1 if victim == "fetcher" else 0.0
+    pause = 0.03 if victim == "fetcher" else 0.0
     async with source_server() as source, Client(stack.env) as client:
         body = {
             "input_url": source.host(clip.name, clip.read_bytes(), pause=pause),

@@ -1,5 +1,6 @@
 """The main job, whole: in by HTTP and by S3, out as a stream that players play."""
 
+import asyncio
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -20,8 +21,12 @@ RESOLUTIONS = ["240p", "360p", "480p"]
 
 
 @pytest.fixture(scope="module")
-async def by_http(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+def by_http(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """A clip of more than 40 s out of an HTTP server that allows ranges."""
+    return asyncio.run(_by_http(stack, tmp_path_factory.mktemp("by-http")))
+
+
+async def _by_http(stack: RunningStack, folder: Path) -> Outcome:
     clip = long_clip()
     async with source_server() as source, Client(stack.env) as client:
         body = {
@@ -30,7 +35,7 @@ async def by_http(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory)
             "resolutions": RESOLUTIONS,
             "client_metadata": {"b": 1, "a": [1.50, "é"]},
         }
-        return await complete(stack, body, tmp_path_factory.mktemp("by-http"))
+        return await complete(stack, body, folder)
 
 
 async def test_the_clip_was_cut_into_several_parts(by_http: Outcome, stack: RunningStack) -> None:
