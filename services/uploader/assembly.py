@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from services.uploader.presentation import Presentation, Rendition, Sound
 from shared.media.bmff import MalformedMedia
-from shared.media.headers import HeaderConflict, merge_headers
+from shared.media.headers import HeaderConflict, codecs_of, merge_headers
 from shared.media.plan import AudioPart, Plan, Rung
 from shared.media.result import TrackResult
 
@@ -52,14 +52,15 @@ def _rendition(plan: Plan, rung: Rung, results: Results) -> Rendition:
     _check_contiguous(rung.resolution, pieces)
     if sum(piece.frames for piece in pieces) != plan.frames:
         raise Mismatch(f"{rung.resolution}: {sum(piece.frames for piece in pieces)} frames instead of {plan.frames}")
+    header = _header(rung.resolution, pieces)
     return Rendition(
         kind="video",
         folder=rung.resolution,
-        codecs=_same(rung.resolution, "codecs", (piece.codecs for piece in pieces)),
+        codecs=_codecs(rung.resolution, pieces, header),
         timescale=_same(rung.resolution, "timescale", (piece.timescale for piece in pieces)),
         durations=tuple(duration for piece in pieces for duration in piece.durations),
         sizes=tuple(size for piece in pieces for size in piece.sizes),
-        header=_header(rung.resolution, pieces),
+        header=header,
         width=rung.width,
         height=rung.height,
         frame_rate=plan.frame_rate,
@@ -110,6 +111,17 @@ def _same(folder: str, what: str, values: Iterable[T]) -> T:
     if len(distinct) != 1:
         raise Mismatch(f"{folder}: {what} differ between parts: {distinct}")
     return distinct[0]
+
+
+def _codecs(folder: str, pieces: Sequence[TrackResult], header: bytes) -> str:
+    """What all parts declare; where a GPU's parts and a CPU's differ, what the merged header promises for both."""
+    distinct = {piece.codecs for piece in pieces}
+    if len(distinct) == 1:
+        return distinct.pop()
+    try:
+        return codecs_of(header)
+    except MalformedMedia as error:
+        raise Mismatch(f"{folder}: codecs differ between parts: {sorted(distinct)}") from error
 
 
 def _header(folder: str, pieces: Sequence[TrackResult]) -> bytes:

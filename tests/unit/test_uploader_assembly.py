@@ -86,6 +86,15 @@ def both(
     return apply
 
 
+def test_parts_of_two_encoders_are_shown_as_their_merged_header_promises(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = results()
+    change("v0001", "240p", codecs="avc1.4d0020")(given)
+    monkeypatch.setattr("services.uploader.assembly.codecs_of", lambda _header: "avc1.640020")
+    shown = {one.folder: one.codecs for one in assemble(PLAN, given).renditions}
+    assert shown["240p"] == "avc1.640020"
+    assert shown["480p"] != "avc1.640020"
+
+
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
