@@ -23,7 +23,6 @@ from shared.workspace import WorkSpace
 
 ORG, JOB = "org001", "5KQfnXCg8Qh"
 PROBE_LIMITS = ProbeLimits(seconds=60, memory_bytes=8 * 2**30, max_duration=3600, max_pixels=2**26)
-ENCODE_LIMITS = Limits(stall_seconds=60)
 _AT_ONCE = 2
 
 
@@ -94,7 +93,9 @@ def encode(event: Fetched, file: Path, root: Path, *, tools: Tools | None = None
     return asyncio.run(encode_parts(event, file, root, tools=tools))
 
 
-async def encode_parts(event: Fetched, file: Path, root: Path, *, tools: Tools | None = None) -> Encoded:
+async def encode_parts(
+    event: Fetched, file: Path, root: Path, *, tools: Tools | None = None, stall_seconds: float = 60
+) -> Encoded:
     """The same for callers that run in a loop."""
     space = WorkSpace(root.as_uri())
     folder = space.source(event.org, event.job)
@@ -103,7 +104,7 @@ async def encode_parts(event: Fetched, file: Path, root: Path, *, tools: Tools |
         (folder / event.source.file).symlink_to(file)
     log: Any = MemoryLog(event)
     bus: Any = DeafBus()
-    work = Encode(bus, log, space, tools or Tools(ffmpeg_path()), ENCODE_LIMITS)
+    work = Encode(bus, log, space, tools or Tools(ffmpeg_path()), Limits(stall_seconds=stall_seconds))
     turns = asyncio.Semaphore(_AT_ONCE)
 
     async def one(part: str) -> None:
