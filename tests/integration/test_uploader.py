@@ -14,7 +14,8 @@ from tests.support.faults import Fault, FaultyProxy, every, seen
 from tests.support.s3 import s3_server
 from tests.support.servers import NatsServer
 from tests.support.service import Service
-from tests.support.uploads import PREFIX, Job, Site, expected_objects
+from tests.support.site import PREFIX
+from tests.support.uploads import Job, Site, expected_objects
 
 pytestmark = pytest.mark.usefixtures("uploader")
 

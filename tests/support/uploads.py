@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -10,43 +9,22 @@ from typing import TypeVar
 from nats.aio.client import Client
 
 from shared.bus.joblog import JobLog, Recorded
-from shared.bus.topology import provision
 from shared.bus.vault import JobAddresses, Vault
 from shared.errors import PermanentError
 from shared.events import Created, Event, PartTranscoded
 from shared.ids import new_job_id, new_org_code
 from shared.media.plan import Plan
 from shared.sealing import Sealer
-from shared.workspace import WorkSpace
 from tests.support.bus import until
 from tests.support.encoded import leave_part, make_fetched, make_plan
-from tests.support.s3 import S3Server
-from tests.support.servers import NatsServer
 from tests.support.service import Service
+from tests.support.site import LEASE_SECONDS, PREFIX, WorkSite
 
-LEASE_SECONDS = 3
-PREFIX = "films/one"
 E = TypeVar("E", bound=Event)
 
 
-@dataclass(frozen=True)
-class Site:
+class Site(WorkSite):
     """What an uploader needs around it: bus, work space, storage."""
-
-    nats: NatsServer
-    space: WorkSpace
-    s3: S3Server
-    key: bytes = field(default_factory=lambda: os.urandom(32))
-
-    def prepare(self) -> None:
-        """Provision the bus."""
-
-        async def provisioned() -> None:
-            client = await self.nats.connect()
-            await provision(client.jetstream(), lease_seconds=LEASE_SECONDS)
-            await client.close()
-
-        asyncio.run(provisioned())
 
     def uploader(self, **settings: object) -> Service:
         """An uploader, not started yet."""
