@@ -7,6 +7,7 @@ import structlog
 from services.fetcher.facts import Probed
 from services.fetcher.probe import Probe, input_arguments
 from shared.errors import PermanentError
+from shared.events import JobWarning
 from shared.media.source import Source
 from shared.process import Limits, ProcessTimeout, run_process
 
@@ -30,6 +31,10 @@ _QUICKTIME = frozenset(
 )
 _QUICKTIME_TEXT = frozenset({"mov_text"})
 _MATROSKA_TEXT = frozenset({"subrip", "ass", "ssa", "webvtt"})
+_MOVED = JobWarning(
+    code="source_remuxed",
+    message="The source's container cannot be cut exactly, so its streams were first copied into another, unchanged.",
+)
 _SAME_TIME = 0.0011
 _SAME_START, _SAME_END = 0.05, 0.15
 SHORT_SECONDS = 12.0
@@ -77,7 +82,7 @@ class Remux:
         except (PermanentError, ProcessTimeout) as error:
             found, difference = None, str(error)
         if found and not difference:
-            return Probed(found.source, found.index, probed.warnings + found.warnings, found.movable)
+            return Probed(found.source, found.index, (*probed.warnings, *found.warnings, _MOVED), found.movable)
         await structlog.get_logger().ainfo("not remuxed", demuxer=probed.source.demuxer, reason=difference)
         target.unlink(missing_ok=True)
         return None

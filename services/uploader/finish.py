@@ -1,5 +1,6 @@
 """The use case at the end of a job: verify, write the playlists, say that it is completed."""
 
+import asyncio
 from collections.abc import Mapping
 
 import structlog
@@ -7,6 +8,7 @@ import structlog
 from services.uploader.assembly import Mismatch, assemble
 from services.uploader.bucket import Bucket
 from services.uploader.buckets import Buckets
+from services.uploader.compliance import check_compliance, not_compliant
 from services.uploader.dash import manifest
 from services.uploader.layout import DASH, HEADER, IFRAMES, MASTER
 from services.uploader.outputs import outputs_of
@@ -46,21 +48,30 @@ class Finish:
             presentation = assemble(record.plan, record.results)
         except Mismatch as error:
             raise PermanentError("internal_error", str(error)) from error
+        documents, master = playlists(presentation), {MASTER: master_playlist(presentation).encode()}
+        compliance = await asyncio.to_thread(check_compliance, presentation, documents | master)
         async with self._buckets.of(org, job) as bucket:
-            total = await self._publish(bucket, presentation)
-            outputs = outputs_of(presentation, bucket.location, total)
-        await self._log.append(Completed(org=org, job=job, outputs=outputs))
+            total = await self._publish(bucket, presentation, documents, master)
+            outputs = outputs_of(presentation, bucket.location, total, compliance)
+        warnings = not_compliant(compliance)
+        if warnings:
+            await structlog.get_logger().aerror("not compliant", violations=[one.rule for one in compliance.violations])
+        await self._log.append(Completed(org=org, job=job, outputs=outputs, warnings=warnings))
         await structlog.get_logger().ainfo("completed", bytes=total, segments=outputs.segments)
 
-    async def _publish(self, bucket: Bucket, presentation: Presentation) -> int:
-        """Write and verify everything that is not there yet, so that no playlist ever leads nowhere; returns bytes in all."""
+    async def _publish(self, bucket: Bucket, presentation: Presentation, *documents: Mapping[str, bytes]) -> int:
+        """Write and verify everything that is not there yet, so that no playlist ever leads nowhere; returns bytes in all.
+
+        Args:
+            documents: playlists and manifests by path, those that lead to others last.
+        """
         await self._put(bucket, headers(presentation))
         media = {path: size for track in presentation.tracks for path, size in track.objects().items()}
         await verify_sizes(bucket, media, parallel=self._parallel)
-        for documents in (playlists(presentation), {MASTER: master_playlist(presentation).encode()}):
-            await self._put(bucket, documents)
-            await verify_contents(bucket, documents, parallel=self._parallel)
-            media |= {path: len(body) for path, body in documents.items()}
+        for bodies in documents:
+            await self._put(bucket, bodies)
+            await verify_contents(bucket, bodies, parallel=self._parallel)
+            media |= {path: len(body) for path, body in bodies.items()}
         return sum(media.values())
 
     async def _put(self, bucket: Bucket, bodies: Mapping[str, bytes]) -> None:

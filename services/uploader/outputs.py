@@ -3,10 +3,12 @@
 from services.uploader.layout import DASH, MASTER, object_key
 from services.uploader.presentation import Presentation
 from shared.locations import S3Location
-from shared.media.result import AudioOutput, Outputs, RenditionOutput
+from shared.media.result import AudioOutput, Compliance, Outputs, RenditionOutput
 
 
-def outputs_of(presentation: Presentation, location: S3Location, total_bytes: int) -> Outputs:
+def outputs_of(
+    presentation: Presentation, location: S3Location, total_bytes: int, compliance: Compliance | None = None
+) -> Outputs:
     """The outputs of a job.
 
     Args:
@@ -45,6 +47,7 @@ def outputs_of(presentation: Presentation, location: S3Location, total_bytes: in
         ),
         bytes=total_bytes,
         segments=sum(len(track.sizes) for track in presentation.tracks),
+        compliance=compliance,
     )
 
 

@@ -1,5 +1,7 @@
 """What came out: of one part, and of a whole job."""
 
+from typing import Literal
+
 from pydantic import Base64Bytes, BaseModel, ConfigDict
 
 
@@ -59,8 +61,38 @@ class AudioOutput(_Model):
     playlist: str
 
 
+class Violation(_Model):
+    """A place where a rule of the compliance check does not hold: what was measured there, and what the rule expects."""
+
+    rule: str
+    severity: Literal["must", "should"]
+    text: str
+    where: str
+    measured: str
+    expected: str
+
+
+class Compliance(_Model):
+    """What the compliance check found before the job was completed.
+
+    Attributes:
+        ok: no MUST is violated.
+        checked: rules that were applied. skipped: rules that need every byte of every segment; ``python -m
+            services.uploader.check`` applies those, too.
+        violations: the first places of each rule that does not hold.
+    """
+
+    ok: bool
+    checked: int
+    skipped: int
+    violations: tuple[Violation, ...] = ()
+
+
 class Outputs(_Model):
-    """Where a completed job's output is. Locations are ``s3://bucket/key`` without credentials."""
+    """Where a completed job's output is. Locations are ``s3://bucket/key`` without credentials.
+
+    ``compliance`` is None only in the log of a version that did not check.
+    """
 
     master: str
     dash: str
@@ -68,3 +100,4 @@ class Outputs(_Model):
     audio: tuple[AudioOutput, ...]
     bytes: int
     segments: int
+    compliance: Compliance | None = None

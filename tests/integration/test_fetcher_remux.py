@@ -115,7 +115,7 @@ async def test_a_clock_that_jumps_is_mended(tmp_path: Path) -> None:
     assert after.source.cuttable and after.source.file == "source.mov"
     assert after.source.video.frames == 2 * 25 * SECONDS
     assert after.source.duration == pytest.approx(2 * SECONDS, abs=0.2)
-    assert [warning.code for warning in after.warnings] == ["source_clock_jumps"]
+    assert [warning.code for warning in after.warnings] == ["source_clock_jumps", "source_remuxed"]
 
 
 async def test_a_clock_that_cannot_be_mended_is_an_error_and_no_wrong_cut(

@@ -19,6 +19,7 @@ from services.uploader.check.rules import RULES, apply_rules
 from services.uploader.check.source import Unreadable, read_stream
 from services.uploader.check.sps import parse_sps
 from services.uploader.check.subset import check_presentation
+from services.uploader.compliance import check_compliance, not_compliant
 from services.uploader.presentation import Presentation, Rendition, Sound
 from shared.media.bmff import SEGMENT_TYPE, write_fragment
 from shared.media.headers import codecs_of
@@ -275,6 +276,30 @@ def test_what_the_uploader_knows_already_is_checked_by_the_same_table(tmp_path: 
     assert "millrace-uri" in check_presentation(stream, fewer).violated
     broken = replace(stream, sounds=(replace(stream.sounds[0], header=b"no header"), stream.sounds[1]))
     assert "millrace-parse" in check_presentation(broken, documents).violated
+
+
+def test_a_job_carries_what_the_check_found(tmp_path: Path) -> None:
+    stream, documents = write_stream(tmp_path)
+    bodies = {path: text.encode() for path, text in documents.items()}
+    found = check_compliance(stream, bodies)
+    assert (found.ok, found.skipped, found.violations) == (True, 2, ())
+    assert found.checked == len(RULES) - 2
+    assert not_compliant(found) == ()
+    longer = documents["240p/video.m3u8"].replace("6.000000", "6.500000").encode()
+    found = check_compliance(stream, bodies | {"240p/video.m3u8": longer})
+    assert not found.ok
+    violation, *_ = [one for one in found.violations if one.rule == "apple-8.1"]
+    assert (violation.severity, violation.where) == ("must", "240p/video_00000.m4s")
+    assert (violation.measured, violation.expected) == ("EXTINF: 6.5 s", "6 s")
+    [warning] = not_compliant(found)
+    assert "apple-8.1" in warning.message
+
+
+def test_a_should_is_told_but_warned_of_by_nobody(tmp_path: Path) -> None:
+    stream, documents = write_stream(tmp_path, Picture(gop=75))
+    found = check_compliance(stream, {path: text.encode() for path, text in documents.items()})
+    assert found.ok and {one.rule for one in found.violations} == {"apple-1.13"}
+    assert not_compliant(found) == ()
 
 
 async def test_a_stream_is_read_over_http(tmp_path: Path) -> None:
