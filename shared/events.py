@@ -14,6 +14,7 @@ from shared.ids import JobId, OrgCode, PartName
 from shared.media.plan import Plan
 from shared.media.result import Outputs, TrackResult
 from shared.media.source import Source
+from shared.media.stills import Still
 
 Priority = Literal["low", "normal", "high"]
 
@@ -102,7 +103,8 @@ class PartRequested(Event):
 class PartTranscoded(Event):
     """A part's files lie in the work space. Said by the transcoder, heard by the uploader.
 
-    ``seconds`` is the wall time of the encode, ``encoder`` what did it (``libx264``, ``h264_nvenc``, ``aac``).
+    ``seconds`` is the wall time of the encode, ``encoder`` what did it (``libx264``, ``h264_nvenc``, ``aac``), ``stills``
+    what was taken out of it.
     """
 
     subject = "part_transcoded"
@@ -112,6 +114,7 @@ class PartTranscoded(Event):
     encoder: str
     seconds: float
     warnings: tuple[JobWarning, ...] = ()
+    stills: tuple[Still, ...] = ()
 
 
 class PartUploaded(Event):

@@ -9,6 +9,7 @@ from math import ceil, floor
 from services.fetcher.index import VideoIndex
 from services.fetcher.ladder import make_ladder
 from services.fetcher.normalise import field_filters, picture_filters
+from services.fetcher.stills import plan_stills
 from shared.events import JobWarning
 from shared.media.plan import AudioPart, Plan, VideoPart
 from shared.media.profile import load_profile
@@ -62,6 +63,7 @@ def make_plan(
         video=_video_parts(source, index, clock, frames, segment, pad),
         audio=_audio_parts(source.audio, profile.audio_rate),
         window=window,
+        stills=plan_stills(video, frames, rate),
     )
     return plan, warnings + _cut_warnings(source, plan)
 

@@ -7,6 +7,7 @@ from math import ceil
 from pathlib import Path
 from typing import Literal
 
+from services.transcoder import stills
 from shared.media.plan import AudioPart, Plan, Rung, VideoPart
 from shared.media.source import Source
 
@@ -28,7 +29,7 @@ class Tools:
 
 
 def video_command(tools: Tools, source: Source, file: Path, plan: Plan, part: VideoPart, folder: Path) -> list[str]:
-    """Encode a part at all rungs with one decode, into ``<folder>/<resolution>.mp4``."""
+    """Encode a part at all rungs with one decode, into ``<folder>/<resolution>.mp4``, and its stills below ``<folder>``."""
     argv = [tools.ffmpeg, *_GLOBAL, *_input(source, file, part), "-filter_complex", video_graph(source, plan, part)]
     for rung in plan.rungs:
         argv += ["-map", f"[{rung.resolution}]", *_video_encoder(tools.encoder, plan, rung)]
@@ -36,7 +37,7 @@ def video_command(tools: Tools, source: Source, file: Path, plan: Plan, part: Vi
             # One line for each frame handed to the encoder, with the time stamp it had in the source.
             argv += ["-stats_enc_pre:v", str(folder / FRAME_STATS), "-stats_enc_pre_fmt", "{ptsi}"]
         argv += [*_mp4(plan.timescale), str(folder / f"{rung.resolution}.mp4")]
-    return argv
+    return [*argv, *stills.outputs(plan, part, folder)]
 
 
 def audio_command(tools: Tools, source: Source, file: Path, plan: Plan, part: AudioPart, folder: Path) -> list[str]:
@@ -69,7 +70,10 @@ def audio_samples(plan: Plan, part: AudioPart) -> int:
 
 
 def video_graph(source: Source, plan: Plan, part: VideoPart) -> str:
-    """The filter graph: cut exactly, make the rate constant, normalise, then scale each rung from the next larger one."""
+    """The filter graph: cut exactly, make the rate constant, normalise, then scale each rung from the next larger one.
+
+    Stills branch off before the scaling: they may be larger than the largest rung.
+    """
     cut = [f"trim=start_pts={part.first_pts}"] if part.first_pts is not None else []
     if plan.origin_pts:
         cut.append(f"setpts=PTS-{plan.origin_pts}")
@@ -86,7 +90,12 @@ def video_graph(source: Source, plan: Plan, part: VideoPart) -> str:
         "setpts=PTS-STARTPTS",
         *plan.picture_filters,
     ]
-    return f"[0:{source.video.index}]" + ",".join(chain) + _ladder_graph(plan.rungs)
+    aside = stills.branches(plan, part)
+    if not aside:
+        return f"[0:{source.video.index}]{','.join(chain)},{_ladder_graph(plan.rungs)}"
+    split = f"split={1 + len(aside)}[pictures]" + "".join(f"[to_{label}]" for label in aside)
+    taken = "".join(f";[to_{label}]{filters}[{label}]" for label, filters in aside.items())
+    return f"[0:{source.video.index}]{','.join(chain)},{split};[pictures]{_ladder_graph(plan.rungs)}{taken}"
 
 
 def _tail(plan: Plan, part: VideoPart) -> list[str]:
@@ -102,8 +111,7 @@ def _ladder_graph(rungs: Sequence[Rung]) -> str:
     pieces = []
     for number, rung in enumerate(rungs):
         feed = "" if number == 0 else f";[from{number}]"
-        comma = "," if number == 0 else ""
-        scale = f"{feed}{comma}scale={rung.width}:{rung.height}:flags=bicubic,setsar=1"
+        scale = f"{feed}scale={rung.width}:{rung.height}:flags=bicubic,setsar=1"
         if number + 1 < len(rungs):
             # Scaling from the next larger rung costs a fraction of scaling from the source each time.
             scale += f",split=2[{rung.resolution}][from{number + 1}]"

@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 from nats.aio.client import Client
 
-from services.transcoder import assemble, command
+from services.transcoder import assemble, command, stills
 from services.transcoder.command import FRAME_STATS, Tools
 from services.transcoder.ffmpeg import EncoderFailed, Ffmpeg, complains_of_damage
 from shared.bus.joblog import JobLog
@@ -17,6 +17,7 @@ from shared.errors import PermanentError, TransientError
 from shared.events import Fetched, JobWarning, PartRequested, PartTranscoded
 from shared.media.plan import AudioPart, VideoPart
 from shared.media.result import TrackResult
+from shared.media.stills import Still
 from shared.process import Limits
 from shared.workspace import WorkSpace
 
@@ -33,6 +34,7 @@ class Made:
     tracks: tuple[TrackResult, ...]
     encoder: str
     warnings: tuple[JobWarning, ...] = ()
+    stills: tuple[Still, ...] = ()
 
 
 class Encode:
@@ -71,7 +73,7 @@ class Encode:
                 made = await self._make(fetched, name, folder)
                 result = PartTranscoded(
                     org=fetched.org, job=fetched.job, part=name, tracks=made.tracks, encoder=made.encoder,
-                    seconds=round(time.monotonic() - begun, 3), warnings=made.warnings,
+                    seconds=round(time.monotonic() - begun, 3), warnings=made.warnings, stills=made.stills,
                 )  # fmt: skip
                 record = self._space.finish(folder, fetched.org, fetched.job, name, result.model_dump_json())
         return PartTranscoded.model_validate_json(record)
@@ -107,6 +109,7 @@ class Encode:
     ) -> Made:
         source, plan = fetched.source, fetched.plan
         file = self._space.source(fetched.org, fetched.job) / source.file
+        stills.prepare(plan, part, folder)
 
         async def attempt(part: VideoPart) -> str:
             argv = command.video_command(tools, source, file, plan, part, folder)
@@ -128,13 +131,14 @@ class Encode:
                 )
                 for rung in plan.rungs
             ]
+            taken = stills.collect(plan, part, folder)
         except (assemble.WrongResult, ValueError) as error:
             if isinstance(error, assemble.TooShort) and tools.encoder == "libx264":
                 raise PermanentError("input_damaged", f"{error}\n{tail}") from error
             raise EncoderFailed(f"{error}\n{tail}") from error
         for name in (FRAME_STATS, *(f"{rung.resolution}.mp4" for rung in plan.rungs)):
             (folder / name).unlink()
-        return Made(tuple(tracks), tools.encoder, warnings)
+        return Made(tuple(tracks), tools.encoder, warnings, taken)
 
     async def _make_audio(self, fetched: Fetched, part: AudioPart, folder: Path) -> Made:
         file = self._space.source(fetched.org, fetched.job) / fetched.source.file

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.ids import PartName
 from shared.media.source import Rational
+from shared.media.stills import Stills
 
 
 class _Model(BaseModel):
@@ -93,6 +94,7 @@ class Plan(_Model):
         field_filters: ffmpeg filters before the frame rate is made constant. picture_filters: after it; they bring the
             frames to upright BT.709 8-bit 4:2:0. Scaling to each rung follows.
         window: how many parts of the job may be with the transcoders at once.
+        stills: taken out of the encode of the video parts that their frames lie in; None where nobody planned any.
     """
 
     profile: str
@@ -112,6 +114,7 @@ class Plan(_Model):
     video: tuple[VideoPart, ...]
     audio: tuple[AudioPart, ...]
     window: int
+    stills: Stills | None = None
 
     @property
     def duration(self) -> Fraction:

@@ -88,6 +88,13 @@ class Compliance(_Model):
     violations: tuple[Violation, ...] = ()
 
 
+class SpriteOutput(_Model):
+    """The pictures for the seek bar: one sheet, and WebVTT cues that say which piece of it belongs to which time."""
+
+    image: str
+    vtt: str
+
+
 class Outputs(_Model):
     """Where a completed job's output is. Locations are ``s3://bucket/key`` without credentials.
 
@@ -101,3 +108,5 @@ class Outputs(_Model):
     bytes: int
     segments: int
     compliance: Compliance | None = None
+    thumbnails: tuple[str, ...] = ()
+    sprite: SpriteOutput | None = None

@@ -13,6 +13,7 @@ from services.fetcher.plan import make_plan
 from services.transcoder.command import Tools, audio_command, audio_samples, video_command, video_graph
 from shared.media.plan import Plan, Rung
 from shared.media.source import AudioTrack, Color, Source, VideoTrack
+from shared.media.stills import Stills, StillSet
 
 TOOLS = Tools("/usr/bin/ffmpeg")
 FILE, FOLDER = Path("/space/source/film"), Path("/space/attempt")
@@ -23,7 +24,12 @@ RUNGS = (
 
 
 def planned(
-    *, sound: tuple[float, float] | None = (0, 20), demuxer: str = "mov", start: int = 0, **members: Any
+    *,
+    sound: tuple[float, float] | None = (0, 20),
+    demuxer: str = "mov",
+    start: int = 0,
+    stills: Stills | None = None,
+    **members: Any,
 ) -> tuple[Source, Plan]:
     """Twenty seconds at 25 frames a second with a ladder of two rungs."""
     pts = array("q", range(start, start + 500 * 512, 512))
@@ -36,7 +42,9 @@ def planned(
     )
     source = Source(demuxer=demuxer, file="film", bytes=1, duration=20, video=video, audio=(audio,) if audio else ())
     plan, _ = make_plan(source, VideoIndex(pts, pts[::50], ()), ("480p",), "balanced", window=4)
-    return source, plan.model_copy(update={"rungs": RUNGS, "preset": "faster", "encoder_params": "aq-mode=3"})
+    return source, plan.model_copy(
+        update={"rungs": RUNGS, "preset": "faster", "encoder_params": "aq-mode=3", "stills": stills}
+    )
 
 
 def command(source: Source, plan: Plan, number: int, tools: Tools = TOOLS) -> str:
@@ -119,6 +127,61 @@ def test_fields_are_woven_before_the_rate_is_made_constant_and_pictures_turned_a
         "[0:2]trim=start_pts=75776,bwdif=mode=send_field:parity=tff:deint=all,fps=fps=50:round=near,"
         f"trim=start_pts=300:end_pts=600,setpts=PTS-STARTPTS,format=yuv420p,{TAGGED},transpose=dir=cclock,{UPRIGHT},{SCALES}"
     )
+
+
+STILLS = Stills(
+    thumbnails=StillSet(frames=(50, 449), width=1280, height=720),
+    tiles=StillSet(frames=(25, 74, 149, 150, 175), width=160, height=90),
+    tile_frames=50,
+    columns=5,
+)
+NORMAL = f"format=yuv420p,{TAGGED},{UPRIGHT}"
+AS_JPEG = (
+    "scale=1280:720:flags=bicubic+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in_range=limited"
+    ":out_color_matrix=bt601:out_range=full,format=yuv420p:color_ranges=pc,setsar=1,sidedata=mode=delete[thumbnail]"
+)
+AS_PNG = (
+    "scale=160:90:flags=bicubic+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in_range=limited"
+    ",format=rgb24,setsar=1,sidedata=mode=delete[tile]"
+)
+PICTURES = (
+    "-fps_mode passthrough -threads:v 1 -map_metadata -1 -fflags +bitexact -flags +bitexact -start_number {} -f image2"
+)
+
+
+def test_stills_are_taken_out_of_the_same_decode_before_anything_is_scaled() -> None:
+    source, plan = planned(stills=STILLS)
+    whole = command(source, plan, 0)
+    assert video_graph(source, plan, plan.video[0]).endswith(
+        f"setpts=PTS-STARTPTS,{NORMAL},split=3[pictures][to_thumbnail][to_tile];[pictures]{SCALES}"
+        f";[to_thumbnail]select='eq(n,50)',{AS_JPEG};[to_tile]select='eq(n,25)+eq(n,74)+eq(n,149)',{AS_PNG}"
+    )
+    assert whole.endswith(
+        f"/space/attempt/240p.mp4 -map '[thumbnail]' -c:v mjpeg -q:v 3 {PICTURES.format(1)} /space/attempt/thumbnails/thumbnail_%d.jpg "
+        f"-map '[tile]' -c:v png {PICTURES.format(1)} /space/attempt/tiles/tile_%d.png"
+    )
+
+
+def test_a_part_has_only_the_branches_that_it_needs_and_counts_on_from_the_parts_before() -> None:
+    source, plan = planned(stills=STILLS)
+    assert video_graph(source, plan, plan.video[1]).endswith(
+        f"{NORMAL},split=2[pictures][to_tile];[pictures]{SCALES};[to_tile]select='eq(n,0)+eq(n,25)',{AS_PNG}"
+    )
+    assert "thumbnail" not in command(source, plan, 1)
+    assert f"{PICTURES.format(4)} /space/attempt/tiles/tile_%d.png" in command(source, plan, 1)
+    assert f"{PICTURES.format(2)} /space/attempt/thumbnails/thumbnail_%d.jpg" in command(source, plan, 2)
+    assert [part.first_frame for part in plan.video] == [0, 150, 300, 450]
+
+
+def test_a_part_without_stills_is_encoded_as_if_there_were_none() -> None:
+    none = STILLS.model_copy(update={"tiles": StillSet(frames=(25,), width=160, height=90)})
+    assert command(*planned(stills=none), 1) == command(*planned(), 1)
+
+
+def test_a_folder_with_a_percent_sign_is_no_pattern() -> None:
+    source, plan = planned(stills=STILLS)
+    argv = video_command(TOOLS, source, FILE, plan, plan.video[0], Path("/space/50%d"))
+    assert argv[-1] == "/space/50%%d/tiles/tile_%d.png"
 
 
 def test_nvenc_makes_the_same_gops() -> None:
