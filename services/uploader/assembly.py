@@ -9,6 +9,7 @@ from shared.media.bmff import MalformedMedia
 from shared.media.headers import HeaderConflict, codecs_of, merge_headers
 from shared.media.plan import AudioPart, Plan, Rung
 from shared.media.result import TrackResult
+from shared.media.stills import Still, StillKind
 
 T = TypeVar("T")
 
@@ -23,12 +24,15 @@ class Mismatch(ValueError):
     """The parts do not make up what was planned. The text says which, where and how."""
 
 
-def assemble(plan: Plan, results: Results) -> Presentation:
+def assemble(plan: Plan, results: Results, stills: Sequence[Still] = ()) -> Presentation:
     """Join the parts.
 
+    Args:
+        stills: of all parts.
+
     Raises:
-        Mismatch: a segment or frame is missing or too many, boundaries differ between renditions, a length is wrong, or
-            headers contradict each other.
+        Mismatch: a segment, frame or still is missing or too many, boundaries differ between renditions, a length is wrong,
+            or headers contradict each other.
     """
     renditions = [_rendition(plan, rung, results) for rung in plan.rungs]
     renditions.sort(key=lambda rendition: (rendition.width * rendition.height, rendition.folder))
@@ -37,7 +41,9 @@ def assemble(plan: Plan, results: Results) -> Presentation:
         _check_video(plan, rendition, renditions[0])
     for sound in sounds:
         _check_sound(plan, sound, renditions[0])
-    return Presentation(tuple(renditions), tuple(sounds))
+    thumbnails = _stills(plan, stills, "thumbnail")
+    _stills(plan, stills, "tile")
+    return Presentation(tuple(renditions), tuple(sounds), plan.stills, thumbnails)
 
 
 def _rendition(plan: Plan, rung: Rung, results: Results) -> Rendition:
@@ -85,6 +91,15 @@ def _sound(part: AudioPart, results: Results) -> Sound:
         channels=part.channels,
         sample_rate=part.sample_rate,
     )
+
+
+def _stills(plan: Plan, stills: Sequence[Still], kind: StillKind) -> tuple[Still, ...]:
+    """The stills of a kind in order: exactly those that are planned."""
+    found = sorted((still for still in stills if still.kind == kind), key=lambda still: still.number)
+    planned = list(plan.stills.of(kind).numbers) if plan.stills else []
+    if [still.number for still in found] != planned:
+        raise Mismatch(f"{kind}s {[still.number for still in found]} instead of {len(planned)}")
+    return tuple(found)
 
 
 def _track(results: Results, part: str, folder: str) -> TrackResult:

@@ -1,4 +1,4 @@
-"""The use case at the end of a job: verify, write the playlists, say that it is completed."""
+"""The use case at the end of a job: verify, write sprite and playlists, say that it is completed."""
 
 import asyncio
 from collections.abc import Mapping
@@ -16,10 +16,13 @@ from services.uploader.parallel import in_parallel
 from services.uploader.playlists import iframe_playlist, master_playlist, media_playlist
 from services.uploader.presentation import Presentation
 from services.uploader.record import JobRecord
+from services.uploader.sprite import sprite
 from services.uploader.verify import verify_contents, verify_sizes
 from shared.bus.joblog import JobLog
 from shared.errors import PermanentError
 from shared.events import Completed
+from shared.media.plan import Plan
+from shared.workspace import WorkSpace
 
 
 class Finish:
@@ -31,9 +34,10 @@ class Finish:
         parallel: requests at the same time.
     """
 
-    def __init__(self, log: JobLog, buckets: Buckets, *, parallel: int) -> None:
+    def __init__(self, log: JobLog, buckets: Buckets, space: WorkSpace, *, parallel: int) -> None:
         self._log = log
         self._buckets = buckets
+        self._space = space
         self._parallel = parallel
 
     async def __call__(self, org: str, job: str, record: JobRecord) -> None:
@@ -45,13 +49,15 @@ class Finish:
             JobEnded: the job has ended otherwise meanwhile.
         """
         try:
-            presentation = assemble(record.plan, record.results)
+            presentation = assemble(record.plan, record.results, record.stills)
+            # Compressing the sheet takes a moment of the processor.
+            pictures = await asyncio.to_thread(self._sprite, org, job, record.plan)
         except Mismatch as error:
             raise PermanentError("internal_error", str(error)) from error
         documents, master = playlists(presentation), {MASTER: master_playlist(presentation).encode()}
         compliance = await asyncio.to_thread(check_compliance, presentation, documents | master)
         async with self._buckets.of(org, job) as bucket:
-            total = await self._publish(bucket, presentation, documents, master)
+            total = await self._publish(bucket, presentation, pictures, documents, master)
             outputs = outputs_of(presentation, bucket.location, total, compliance)
         warnings = not_compliant(compliance)
         if warnings:
@@ -59,14 +65,22 @@ class Finish:
         await self._log.append(Completed(org=org, job=job, outputs=outputs, warnings=warnings))
         await structlog.get_logger().ainfo("completed", bytes=total, segments=outputs.segments)
 
+    def _sprite(self, org: str, job: str, plan: Plan) -> dict[str, bytes]:
+        """Sheet and cues by path, nothing where none are planned."""
+        if plan.stills is None:
+            return {}
+        tiles = self._space.tiles(org, job, plan.stills.tiles.numbers)
+        return sprite(plan.stills, plan.frames, plan.frame_rate, tiles)
+
     async def _publish(self, bucket: Bucket, presentation: Presentation, *documents: Mapping[str, bytes]) -> int:
         """Write and verify everything that is not there yet, so that no playlist ever leads nowhere; returns bytes in all.
 
         Args:
-            documents: playlists and manifests by path, those that lead to others last.
+            documents: pictures, playlists and manifests by path; what leads to others comes after them.
         """
         await self._put(bucket, headers(presentation))
         media = {path: size for track in presentation.tracks for path, size in track.objects().items()}
+        media |= {still.path: still.size for still in presentation.thumbnails}
         await verify_sizes(bucket, media, parallel=self._parallel)
         for bodies in documents:
             await self._put(bucket, bodies)

@@ -29,7 +29,7 @@ async def register(bus: Bus, settings: UploaderSettings, resources: AsyncExitSta
     space = WorkSpace(settings.workspace_url)
     buckets = Buckets(bus.vault, allow_private=settings.allow_private_addresses, cache_control=settings.cache_control)
     resources.push_async_callback(buckets.close)
-    finish = Finish(bus.log, buckets, parallel=settings.parallel_requests)
+    finish = Finish(bus.log, buckets, space, parallel=settings.parallel_requests)
     upload = Upload(bus.log, buckets, space, finish, parallel=settings.parallel_requests)
     clean_up = CleanUp(bus.log, bus.vault, space)
     sweeping = asyncio.create_task(clean_up.sweep_forever(settings.sweep_seconds))

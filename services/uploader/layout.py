@@ -12,6 +12,7 @@ MASTER = "video.m3u8"
 DASH = "video.mpd"
 HEADER = "init.mp4"
 IFRAMES = "iframes.m3u8"
+SHEET, CUES = "sprite/sprite_image.jpg", "sprite/sprite.vtt"
 AUDIO_FOLDER = "audio"
 
 # Segments and headers are typed as CMAF (ISO/IEC 23000-19) and Apple's authoring rules have them: as the MP4 files that

@@ -1,9 +1,9 @@
 """What a completed job shows of its output: locations without credentials, and measured rates. Pure."""
 
-from services.uploader.layout import DASH, MASTER, object_key
+from services.uploader.layout import CUES, DASH, MASTER, SHEET, object_key
 from services.uploader.presentation import Presentation
 from shared.locations import S3Location
-from shared.media.result import AudioOutput, Compliance, Outputs, RenditionOutput
+from shared.media.result import AudioOutput, Compliance, Outputs, RenditionOutput, SpriteOutput
 
 
 def outputs_of(
@@ -48,6 +48,10 @@ def outputs_of(
         bytes=total_bytes,
         segments=sum(len(track.sizes) for track in presentation.tracks),
         compliance=compliance,
+        thumbnails=tuple(address(location, still.path) for still in presentation.thumbnails),
+        sprite=SpriteOutput(image=address(location, SHEET), vtt=address(location, CUES))
+        if presentation.stills
+        else None,
     )
 
 

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from services.uploader import rates
 from services.uploader.layout import HEADER, Kind, playlist_name, segment_name
+from shared.media.stills import Still, Stills
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,10 +115,16 @@ class Sound(Track):
 
 @dataclass(frozen=True)
 class Presentation:
-    """All tracks of a stream; the renditions by ascending size of the picture."""
+    """All tracks of a stream; the renditions by ascending size of the picture.
+
+    Attributes:
+        stills: as planned; None where there are none. thumbnails: those made, in order.
+    """
 
     renditions: tuple[Rendition, ...]
     sounds: tuple[Sound, ...]
+    stills: Stills | None = None
+    thumbnails: tuple[Still, ...] = ()
 
     @property
     def tracks(self) -> tuple[Track, ...]:

@@ -7,6 +7,7 @@ from shared.bus.joblog import Recorded
 from shared.events import Completed, Fetched, PartTranscoded, PartUploaded
 from shared.media.plan import Plan
 from shared.media.result import TrackResult
+from shared.media.stills import Still
 
 
 @dataclass(frozen=True)
@@ -16,12 +17,14 @@ class JobRecord:
     Attributes:
         results: tracks of each transcoded part, by its name.
         uploaded: for each uploaded part, the place in the log where that stands.
+        stills: of all parts.
     """
 
     plan: Plan
     results: Mapping[str, tuple[TrackResult, ...]]
     uploaded: Mapping[str, int]
     completed: bool = False
+    stills: tuple[Still, ...] = ()
 
     def closed_by(self, part: str) -> bool:
         """Whether all parts are uploaded, and this one was the last.
@@ -44,16 +47,18 @@ def record_of(events: Iterable[Recorded]) -> JobRecord:
     results: dict[str, tuple[TrackResult, ...]] = {}
     uploaded: dict[str, int] = {}
     completed = False
+    stills: list[Still] = []
     for recorded in events:
         match recorded.event:
             case Fetched(plan=found):
                 plan = found
             case PartTranscoded(part=part, tracks=tracks):
                 results[part] = tracks
+                stills += recorded.event.stills
             case PartUploaded(part=part):
                 uploaded[part] = recorded.sequence
             case Completed():
                 completed = True
     if plan is None:
         raise ValueError("the log has no plan of this job")
-    return JobRecord(plan, results, uploaded, completed)
+    return JobRecord(plan, results, uploaded, completed, tuple(stills))

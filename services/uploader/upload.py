@@ -24,8 +24,8 @@ class WrongFile(Exception):
 
 
 @dataclass(frozen=True)
-class Segment:
-    """A segment to upload: the file, its path below the output prefix, and its size in bytes as the transcoder told it."""
+class Piece:
+    """A segment or a still to upload: the file, its path below the output prefix, and its bytes as the transcoder told them."""
 
     file: Path
     path: str
@@ -66,27 +66,37 @@ class Upload:
         fetched = await self._log.fact(org, job, Fetched)
         if fetched is None:
             raise WrongFile(f"part {part} was transcoded before the source was fetched")
-        segments = segments_of(event, fetched.plan, self._space.part(org, job, part))
+        folder = self._space.part(org, job, part)
+        pieces = segments_of(event, fetched.plan, folder) + thumbnails_of(event, folder)
         try:
             async with self._buckets.of(org, job) as bucket:
-                await in_parallel(segments, lambda segment: _put(bucket, segment), limit=self._parallel)
+                await in_parallel(pieces, lambda piece: _put(bucket, piece), limit=self._parallel)
+            await asyncio.to_thread(self._keep_tiles, event)
         except FileNotFoundError as error:
             # A twin that took this part over may have been faster: then the files are gone because they are uploaded.
             sequence = await self._recorded(event)
             if sequence is None:
                 raise WrongFile(f"{error.filename} is missing") from error
             return sequence
-        total = sum(segment.size for segment in segments)
-        uploaded = PartUploaded(org=org, job=job, part=part, objects=len(segments), bytes=total)
-        await structlog.get_logger().ainfo("part uploaded", objects=len(segments), bytes=total)
+        total = sum(piece.size for piece in pieces)
+        uploaded = PartUploaded(org=org, job=job, part=part, objects=len(pieces), bytes=total)
+        await structlog.get_logger().ainfo("part uploaded", objects=len(pieces), bytes=total)
         return (await self._log.append(uploaded)).recorded.sequence
+
+    def _keep_tiles(self, event: PartTranscoded) -> None:
+        """Copy a part's tiles to where they outlive the part. A second time changes nothing."""
+        folder = self._space.part(event.org, event.job, event.part)
+        for still in event.stills:
+            if still.kind == "tile":
+                body = _content(folder / still.path, still.path, still.size)
+                self._space.keep_tile(event.org, event.job, still.number, body)
 
     async def _recorded(self, event: PartTranscoded) -> int | None:
         found = await self._log.last(job_subject(event.org, event.job, f"{PartUploaded.subject}.{event.part}"))
         return found.sequence if found else None
 
 
-def segments_of(event: PartTranscoded, plan: Plan, folder: Path) -> list[Segment]:
+def segments_of(event: PartTranscoded, plan: Plan, folder: Path) -> list[Piece]:
     """Every segment of a part, track by track in order of time.
 
     Args:
@@ -97,12 +107,27 @@ def segments_of(event: PartTranscoded, plan: Plan, folder: Path) -> list[Segment
     for track in event.tracks:
         for number, size in enumerate(track.sizes, start=track.first_segment):
             path = f"{track.folder}/{segment_name(kind, number)}"
-            segments.append(Segment(folder / path, path, size))
+            segments.append(Piece(folder / path, path, size))
     return segments
 
 
-async def _put(bucket: Bucket, segment: Segment) -> None:
-    body = await asyncio.to_thread(segment.file.read_bytes)
-    if len(body) != segment.size:
-        raise WrongFile(f"{segment.path} has {len(body)} bytes instead of {segment.size}")
-    await bucket.put(segment.path, body)
+def thumbnails_of(event: PartTranscoded, folder: Path) -> list[Piece]:
+    """Every thumbnail of a part.
+
+    Args:
+        folder: of the part in the work space.
+    """
+    thumbnails = [still for still in event.stills if still.kind == "thumbnail"]
+    return [Piece(folder / still.path, still.path, still.size) for still in thumbnails]
+
+
+async def _put(bucket: Bucket, piece: Piece) -> None:
+    await bucket.put(piece.path, await asyncio.to_thread(_content, piece.file, piece.path, piece.size))
+
+
+def _content(file: Path, path: str, size: int) -> bytes:
+    """What is in a file, if it has as many bytes as the transcoder said."""
+    body = file.read_bytes()
+    if len(body) != size:
+        raise WrongFile(f"{path} has {len(body)} bytes instead of {size}")
+    return body

@@ -45,7 +45,7 @@ async def verify_contents(bucket: Bucket, expected: Mapping[str, bytes], *, para
         wrong = [path for path, body in zip(wrong, bodies, strict=True) if body != expected[path]]
         if not wrong:
             return
-    raise PermanentError("output_lost", f"{len(wrong)} playlists do not read as they were written: {_some(wrong)}")
+    raise PermanentError("output_lost", f"{len(wrong)} objects do not read as they were written: {_some(wrong)}")
 
 
 async def _not_listed(bucket: Bucket, expected: Mapping[str, int]) -> list[str]:

@@ -1,20 +1,23 @@
 """The uploader as a process, against real NATS and a real S3 server: from transcoded parts to a completed job."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from aiohttp import web
 from nats.aio.client import Client
+from PIL import Image
 
 from shared.events import Cancelled, Completed, Failed, PartTranscoded, PartUploaded
 from shared.workspace import WorkSpace
-from tests.support.encoded import make_plan, segment_body
+from tests.support.encoded import make_plan, segment_body, still_body, tile_color
 from tests.support.faults import Fault, FaultyProxy, every, seen
 from tests.support.s3 import s3_server
 from tests.support.servers import NatsServer
 from tests.support.service import Service
 from tests.support.site import PREFIX
+from tests.support.stills import color, far_off
 from tests.support.uploads import Job, Site, expected_objects
 
 pytestmark = pytest.mark.usefixtures("uploader")
@@ -57,6 +60,10 @@ async def test_a_job_completes(client: Client, site: Site) -> None:
     assert end.outputs.bytes == sum(path.stat().st_size for path in job.objects.values())
     assert [one.resolution for one in end.outputs.renditions] == ["240p", "480p"]
     await check_segments(job)
+    check_stills(job)
+    assert {*end.outputs.thumbnails, *(end.outputs.sprite.model_dump().values() if end.outputs.sprite else ())} == {
+        f"s3://{job.bucket}/{PREFIX}/{path}" for path in job.objects if path.startswith(("thumbnails/", "sprite/"))
+    }
     await job.cleaned()
 
 
@@ -69,9 +76,28 @@ async def check_segments(job: Job) -> None:
                 body = objects[f"{track.folder}/{kind}_{number:05d}.m4s"].read_bytes()
                 assert body == segment_body(track.folder, number, size)
                 total += size
+        for still in part.stills:
+            if still.kind == "thumbnail":
+                assert objects[still.path].read_bytes() == still_body(still.kind, still.number)
+                total += still.size
     uploaded = await job.said(PartUploaded)
     assert sum(event.bytes for event in uploaded) == total
-    assert sum(event.objects for event in uploaded) == len([path for path in objects if path.endswith(".m4s")])
+    assert sum(event.objects for event in uploaded) == len(
+        [path for path in objects if path.endswith(".m4s") or path.startswith("thumbnails/")]
+    )
+
+
+def check_stills(job: Job) -> None:
+    """Every tile is in the sheet, where the cues say."""
+    assert job.plan.stills
+    objects, chosen = job.objects, job.plan.stills
+    sheet = objects["sprite/sprite_image.jpg"]
+    size = Image.open(sheet).size
+    pieces = re.findall(r"sprite_image\.jpg#xywh=(\d+),(\d+),(\d+),(\d+)", objects["sprite/sprite.vtt"].read_text())
+    assert len(pieces) == len(chosen.tiles.frames) == 20
+    for number, (left, top, width, height) in enumerate(pieces, start=1):
+        found = color(sheet, (int(left) + int(width) / 2) / size[0], (int(top) + int(height) / 2) / size[1])
+        assert far_off(found, bytes(tile_color(number))) <= 8, number
 
 
 async def test_every_object_has_its_content_type(client: Client, site: Site) -> None:
@@ -82,7 +108,7 @@ async def test_every_object_has_its_content_type(client: Client, site: Site) -> 
     async with site.s3.client() as s3:
         for path in job.objects:
             head = await s3.head_object(Bucket=job.bucket, Key=f"{PREFIX}/{path}")
-            kind = "audio" if path.startswith("audio/") else "video"
+            kind = path.partition("/")[0] if path.startswith(("audio/", "sprite/", "thumbnails/")) else "video"
             types.setdefault(f"{kind} {path.rpartition('.')[2]}", set()).add(head["ContentType"])
     assert types == {
         "video m3u8": {"application/vnd.apple.mpegurl"},
@@ -92,7 +118,32 @@ async def test_every_object_has_its_content_type(client: Client, site: Site) -> 
         "audio mp4": {"audio/mp4"},
         "video m4s": {"video/mp4"},
         "audio m4s": {"audio/mp4"},
+        "thumbnails jpg": {"image/jpeg"},
+        "sprite jpg": {"image/jpeg"},
+        "sprite vtt": {"text/vtt"},
     }
+
+
+async def test_a_job_that_was_planned_without_stills_has_none(client: Client, site: Site) -> None:
+    job = await site.begin(client, plan=make_plan(frames=200))
+    await job.transcode()
+    end = await job.end()
+    assert isinstance(end, Completed)
+    assert set(job.objects) == expected_objects(job.plan)
+    assert (end.outputs.thumbnails, end.outputs.sprite) == ((), None)
+
+
+async def test_a_lost_tile_is_no_sheet_with_a_gap(client: Client, site: Site) -> None:
+    job = await site.begin(client)
+    *most, last = job.plan.order
+    await job.transcode(*most)
+    await job.has_said(PartUploaded, len(most))
+    (job.folder / "tiles" / "3").unlink()
+    await job.transcode(last)
+    end = await job.end()
+    assert isinstance(end, Failed)
+    assert (end.code, end.detail) == ("internal_error", "1 of 20 tiles are missing: [3]")
+    assert "sprite/sprite_image.jpg" not in job.objects
 
 
 async def test_parts_go_up_while_others_are_still_encoded(client: Client, site: Site) -> None:
@@ -139,7 +190,7 @@ async def test_a_lost_object_is_no_success(client: Client, site: Site) -> None:
 
 
 async def test_a_storage_that_fails_in_a_tenth_of_all_calls(client: Client, site: Site) -> None:
-    plan = make_plan(frames=3000, resolutions=("240p", "480p", "720p"), languages=("en", "de"))
+    plan = make_plan(frames=3000, resolutions=("240p", "480p", "720p"), languages=("en", "de"), stills=True)
     async with FaultyProxy(site.s3.endpoint, every(10)) as proxy:
         job = await site.begin(client, endpoint=proxy.endpoint, plan=plan)
         await job.transcode()
@@ -163,7 +214,9 @@ async def test_a_storage_that_does_not_let_us_list(client: Client, site: Site) -
         await job.transcode()
         assert isinstance(await job.end(), Completed)
         asked = set(proxy.of("HEAD"))
-        assert asked == {job.key(path) for path in job.objects if path.endswith((".m4s", ".mp4"))}
+        assert asked == {
+            job.key(path) for path in job.objects if path.endswith((".m4s", ".mp4")) or "thumbnail" in path
+        }
 
 
 async def test_a_storage_that_is_down_for_a_while(client: Client, site: Site) -> None:

@@ -5,18 +5,23 @@ Segments are a few hundred bytes of nothing in particular; only their names, siz
 
 from base64 import b64encode
 from fractions import Fraction
+from io import BytesIO
 from itertools import pairwise
 from math import ceil
+
+from PIL import Image
 
 from shared.events import Fetched, PartTranscoded
 from shared.media.plan import AudioPart, Plan, Rung, VideoPart
 from shared.media.result import TrackResult
 from shared.media.source import AudioTrack, Source, VideoTrack
+from shared.media.stills import STILL_KINDS, Still, StillKind, Stills, StillSet
 from shared.workspace import WorkSpace
 
 LADDER = {"240p": (426, 240), "480p": (854, 480), "720p": (1280, 720)}
 SAMPLE_RATE = 48_000
 AAC_FRAME = 1024
+TILE = StillSet(frames=(), width=32, height=18)
 
 
 def make_plan(
@@ -27,8 +32,9 @@ def make_plan(
     segments_in_part: int = 2,
     languages: tuple[str | None, ...] = ("en",),
     window: int = 4,
+    stills: bool = False,
 ) -> Plan:
-    """A plan with GOPs of two seconds and segments of three GOPs."""
+    """A plan with GOPs of two seconds and segments of three GOPs; with three thumbnails and a tile every two seconds."""
     gop = int(2 * frame_rate)
     segment = 3 * gop
     parts = []
@@ -53,6 +59,7 @@ def make_plan(
         video=tuple(parts),
         audio=tuple(_audio(number, language) for number, language in enumerate(languages)),
         window=window,
+        stills=_stills(frames, gop) if stills else None,
     )
 
 
@@ -63,6 +70,18 @@ def make_result(plan: Plan, part: str) -> tuple[TrackResult, ...]:
         return tuple(_video_track(plan, video, rung, number) for number, rung in enumerate(plan.rungs, start=1))
     assert audio, f"no part {part}"
     return (_audio_track(plan, audio),)
+
+
+def make_stills(plan: Plan, part: str) -> tuple[Still, ...]:
+    """The stills of a part, as its encode would report them."""
+    video = plan.video_part(part)
+    if not video or not plan.stills:
+        return ()
+    return tuple(
+        Still(kind=kind, number=number, size=len(still_body(kind, number)))
+        for kind in STILL_KINDS
+        for number in plan.stills.of(kind).within(video.first_frame, video.frames)
+    )
 
 
 def make_fetched(org: str, job: str, plan: Plan) -> Fetched:
@@ -79,7 +98,10 @@ def make_fetched(org: str, job: str, plan: Plan) -> Fetched:
 
 def leave_part(space: WorkSpace, org: str, job: str, plan: Plan, part: str) -> PartTranscoded:
     """Write a part's files where the transcoder leaves them; returns what it would say."""
-    event = PartTranscoded(org=org, job=job, part=part, tracks=make_result(plan, part), encoder="libx264", seconds=1)
+    event = PartTranscoded(
+        org=org, job=job, part=part, tracks=make_result(plan, part), encoder="libx264", seconds=1,
+        stills=make_stills(plan, part),
+    )  # fmt: skip
     kind = "audio" if plan.audio_part(part) else "video"
     with space.attempt(org, job, part) as folder:
         for track in event.tracks:
@@ -87,6 +109,9 @@ def leave_part(space: WorkSpace, org: str, job: str, plan: Plan, part: str) -> P
             for number, size in enumerate(track.sizes, start=track.first_segment):
                 name = f"{kind}_{number:05d}.m4s"
                 (folder / track.folder / name).write_bytes(segment_body(track.folder, number, size))
+        for still in event.stills:
+            (folder / still.path).parent.mkdir(exist_ok=True)
+            (folder / still.path).write_bytes(still_body(still.kind, still.number))
         space.finish(folder, org, job, part, event.model_dump_json())
     return event
 
@@ -94,6 +119,31 @@ def leave_part(space: WorkSpace, org: str, job: str, plan: Plan, part: str) -> P
 def segment_body(folder: str, number: int, size: int) -> bytes:
     """The bytes that stand for a segment: no two are alike."""
     return f"{folder}#{number};".encode().ljust(size, b".")
+
+
+def still_body(kind: StillKind, number: int) -> bytes:
+    """The bytes that stand for a thumbnail, and tiles of one colour each: no two are alike."""
+    if kind == "thumbnail":
+        return f"thumbnail {number}".encode()
+    file = BytesIO()
+    Image.new("RGB", (TILE.width, TILE.height), tile_color(number)).save(file, "PNG")
+    return file.getvalue()
+
+
+def tile_color(number: int) -> tuple[int, int, int]:
+    """Red, green and blue of a tile."""
+    return number * 53 % 256, number * 97 % 256, number * 29 % 256
+
+
+def _stills(frames: int, each: int) -> Stills:
+    tiles = tuple((first + min(first + each, frames)) // 2 for first in range(0, frames, each))
+    thumbnails = tuple((2 * number + 1) * frames // 6 for number in range(3))
+    return Stills(
+        thumbnails=StillSet(frames=thumbnails, width=1280, height=720),
+        tiles=TILE.model_copy(update={"frames": tiles}),
+        tile_frames=each,
+        columns=min(10, len(tiles)),
+    )
 
 
 def _rung(resolution: str) -> Rung:

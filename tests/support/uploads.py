@@ -45,7 +45,7 @@ class Site(WorkSite):
             endpoint: of a proxy before the storage.
         """
         bucket = await asyncio.to_thread(self.s3.new_bucket)
-        job = Job(client, self, plan or make_plan(languages=("en", None)), bucket)
+        job = Job(client, self, plan or make_plan(languages=("en", None), stills=True), bucket)
         await job.begin(self.s3.address(bucket, f"{PREFIX}/", endpoint=endpoint))
         return job
 
@@ -134,4 +134,7 @@ def expected_objects(plan: Plan) -> set[str]:
     for folder, kind in folders:
         found |= {f"{folder}/init.mp4", f"{folder}/{kind}.m3u8"}
         found |= {f"{folder}/{kind}_{number:05d}.m4s" for number in range(plan.segments)}
+    if plan.stills:
+        found |= {f"thumbnails/thumbnail_{number}.jpg" for number in plan.stills.thumbnails.numbers}
+        found |= {"sprite/sprite_image.jpg", "sprite/sprite.vtt"}
     return found

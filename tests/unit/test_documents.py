@@ -142,7 +142,7 @@ def test_env_example_has_no_secret_filled_in() -> None:
     assert filled == [("MILLRACE_ALLOW_PRIVATE_ADDRESSES", "true")]
 
 
-@pytest.mark.parametrize("extra", ["api", "media"])
+@pytest.mark.parametrize("extra", ["api", "media", "uploader"])
 def test_an_image_installs_what_its_packages_need_and_nothing_else(extra: str) -> None:
     lock = (ROOT / "requirements.lock").read_text()
     text = requirements_of([extra], pyproject=(ROOT / "pyproject.toml").read_text(), lock=lock)

@@ -97,3 +97,31 @@ async def test_the_check_writes_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError):
         await WorkSpace((tmp_path / "file").as_uri()).check()
+
+
+def test_a_tile_that_is_kept_outlives_its_part_and_is_kept_once_however_often(space: WorkSpace) -> None:
+    make(space, "x")
+    for body in (b"tile", b"tile"):
+        space.keep_tile(ORG, JOB, 7, body)
+    space.remove_part(ORG, JOB, PART)
+    assert space.tiles(ORG, JOB, range(6, 9)) == {7: b"tile"}
+    assert [path.name for path in (space.job(ORG, JOB) / "tiles").iterdir()] == ["7"]
+
+
+def test_what_was_left_of_a_tile_by_a_crash_is_no_tile(space: WorkSpace, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(space, "x")
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        space.keep_tile(ORG, JOB, 1, b"tile")
+    monkeypatch.undo()
+    assert space.tiles(ORG, JOB, range(1, 3)) == {}
+    space.keep_tile(ORG, JOB, 1, b"tile")
+    assert space.tiles(ORG, JOB, range(1, 3)) == {1: b"tile"}
+
+
+def test_a_late_tile_does_not_bring_a_removed_job_back(space: WorkSpace) -> None:
+    make(space, "x")
+    space.remove_job(ORG, JOB)
+    with pytest.raises(FileNotFoundError):
+        space.keep_tile(ORG, JOB, 1, b"tile")
+    assert space.jobs() == []
