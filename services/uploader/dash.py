@@ -3,23 +3,33 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import groupby
+from math import ceil
 from xml.etree import ElementTree
 
-from services.uploader.layout import HEADER, Kind, uri
+from services.uploader.layout import HEADER, SHEET, Kind, uri
 from services.uploader.presentation import Presentation, Rendition, Sound, Track
+from shared.media.stills import Stills
 
 _NAMESPACE = "urn:mpeg:dash:schema:mpd:2011"
 # Segments named by number, each starting with a key frame; and that they are CMAF.
 _PROFILES = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019"
+_TILES = "http://dashif.org/guidelines/thumbnail_tile"
 _ROLE = "urn:mpeg:dash:role:2011"
 _CHANNELS = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
 # ChannelConfiguration of ISO/IEC 23091-3 for the counts of channels that we make.
 _CHANNEL_CONFIGURATION = {1: "1", 2: "2", 6: "6"}
 
 
-def manifest(presentation: Presentation) -> str:
-    """The manifest, at the output prefix itself."""
+def manifest(presentation: Presentation, *, sheet_bytes: int = 0) -> str:
+    """The manifest, at the output prefix itself.
+
+    Args:
+        sheet_bytes: size of the sheet of tiles; 0 leaves it out.
+    """
     longest = max(Fraction(max(track.durations), track.timescale) for track in presentation.tracks)
+    tiles = presentation.stills if sheet_bytes else None
+    if tiles:
+        longest = max(longest, _sheet_seconds(tiles, presentation))
     root = ElementTree.Element(
         "MPD",
         {
@@ -37,6 +47,8 @@ def manifest(presentation: Presentation) -> str:
     default = next((sound for sound in presentation.sounds if sound.default), None)
     for number, sound in enumerate(presentation.sounds, start=1):
         _audio_set(period, presentation, sound, number, main=sound is (default or presentation.sounds[0]))
+    if tiles:
+        _image_set(period, presentation, tiles, len(presentation.sounds) + 1, sheet_bytes)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -119,6 +131,35 @@ def _audio_set(
             "audioSamplingRate": str(sound.sample_rate),
         },
     )
+
+
+def _image_set(
+    period: ElementTree.Element, presentation: Presentation, tiles: Stills, number: int, sheet_bytes: int
+) -> None:
+    """The sheet as a segment of its own, after DASH-IF's guidelines (IOP 4.3, 6.2.6), for players that know them."""
+    common = {"id": str(number), "contentType": "image", "mimeType": "image/jpeg"}
+    adaptation = ElementTree.SubElement(period, "AdaptationSet", common)
+    seconds = _sheet_seconds(tiles, presentation)
+    # In the fewest ticks that there are, since this has to fit into 32 bits.
+    times = {"timescale": str(seconds.denominator), "duration": str(seconds.numerator)}
+    ElementTree.SubElement(adaptation, "SegmentTemplate", times | {"media": SHEET, "startNumber": "1"})
+    representation = ElementTree.SubElement(
+        adaptation,
+        "Representation",
+        {
+            "id": "tiles",
+            "bandwidth": str(ceil(8 * sheet_bytes / seconds)),
+            "width": str(tiles.columns * tiles.tiles.width),
+            "height": str(tiles.rows * tiles.tiles.height),
+        },
+    )
+    grid = {"schemeIdUri": _TILES, "value": f"{tiles.columns}x{tiles.rows}"}
+    ElementTree.SubElement(representation, "EssentialProperty", grid)
+
+
+def _sheet_seconds(tiles: Stills, presentation: Presentation) -> Fraction:
+    """What the sheet would cover if it were full: players divide this by its places to get the length of a tile."""
+    return tiles.columns * tiles.rows * tiles.tile_frames / presentation.renditions[0].frame_rate
 
 
 def _template(adaptation: ElementTree.Element, folder: str, track: Track) -> None:

@@ -10,7 +10,7 @@ from services.uploader.bucket import Bucket
 from services.uploader.buckets import Buckets
 from services.uploader.compliance import check_compliance, not_compliant
 from services.uploader.dash import manifest
-from services.uploader.layout import DASH, HEADER, IFRAMES, MASTER
+from services.uploader.layout import DASH, HEADER, IFRAMES, MASTER, SHEET
 from services.uploader.outputs import outputs_of
 from services.uploader.parallel import in_parallel
 from services.uploader.playlists import iframe_playlist, master_playlist, media_playlist
@@ -54,7 +54,8 @@ class Finish:
             pictures = await asyncio.to_thread(self._sprite, org, job, record.plan)
         except Mismatch as error:
             raise PermanentError("internal_error", str(error)) from error
-        documents, master = playlists(presentation), {MASTER: master_playlist(presentation).encode()}
+        documents = playlists(presentation, sheet_bytes=len(pictures.get(SHEET, b"")))
+        master = {MASTER: master_playlist(presentation).encode()}
         compliance = await asyncio.to_thread(check_compliance, presentation, documents | master)
         async with self._buckets.of(org, job) as bucket:
             total = await self._publish(bucket, presentation, pictures, documents, master)
@@ -97,10 +98,14 @@ def headers(presentation: Presentation) -> dict[str, bytes]:
     return {f"{track.folder}/{HEADER}": track.header for track in presentation.tracks}
 
 
-def playlists(presentation: Presentation) -> dict[str, bytes]:
-    """Every playlist by path that the master leads to, and the DASH manifest."""
+def playlists(presentation: Presentation, *, sheet_bytes: int = 0) -> dict[str, bytes]:
+    """Every playlist by path that the master leads to, and the DASH manifest.
+
+    Args:
+        sheet_bytes: size of the sheet of tiles; 0 where there is none.
+    """
     target = presentation.target
     texts = {track.playlist: media_playlist(track, target) for track in presentation.tracks}
     texts |= {f"{one.folder}/{IFRAMES}": iframe_playlist(one) for one in presentation.renditions if one.iframes}
-    texts[DASH] = manifest(presentation)
+    texts[DASH] = manifest(presentation, sheet_bytes=sheet_bytes)
     return {path: text.encode() for path, text in texts.items()}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.uploader.assembly import assemble
 from services.uploader.dash import manifest, timeline
-from tests.support.encoded import make_plan, make_result
+from tests.support.encoded import make_plan, make_result, make_stills
 
 NAMES = {"mpd": "urn:mpeg:dash:schema:mpd:2011"}
 
@@ -63,6 +63,30 @@ def test_further_sounds_are_alternates() -> None:
     sounds = [one for one in root.findall(".//mpd:AdaptationSet", NAMES) if one.get("contentType") == "audio"]
     assert [one.get("lang") for one in sounds] == ["en", "de", None]
     assert len({one.get("id") for one in root.iter() if one.get("id") and one.tag.endswith("AdaptationSet")}) == 4
+
+
+def test_the_sheet_of_tiles_is_a_set_of_its_own() -> None:
+    plan = make_plan(frames=580, frame_rate=Fraction(30000, 1001), stills=True)
+    stream = assemble(
+        plan,
+        {part: make_result(plan, part) for part in plan.order},
+        [still for part in plan.order for still in make_stills(plan, part)],
+    )
+    root = ElementTree.fromstring(manifest(stream, sheet_bytes=4004))
+    [image] = [one for one in root.findall(".//mpd:AdaptationSet", NAMES) if one.get("contentType") == "image"]
+    assert image.attrib == {"id": "2", "contentType": "image", "mimeType": "image/jpeg"}
+    [template, representation] = image
+    # Ten tiles of 59 frames each in one row: 590 frames are 19.686 s, whether there are pictures for all of it or not.
+    assert plan.stills
+    assert (plan.stills.tile_frames, plan.stills.columns, plan.stills.rows) == (59, 10, 1)
+    assert template.attrib == {
+        "timescale": "3000", "duration": "59059", "media": "sprite/sprite_image.jpg", "startNumber": "1",
+    }  # fmt: skip
+    assert representation.attrib == {"id": "tiles", "bandwidth": "1628", "width": "320", "height": "18"}
+    [tiles] = representation
+    assert tiles.attrib == {"schemeIdUri": "http://dashif.org/guidelines/thumbnail_tile", "value": "10x1"}
+    assert root.get("maxSegmentDuration") == "PT19.686333S"
+    assert "image" not in manifest(stream)
 
 
 def test_fractional_rates_and_lengths() -> None:
