@@ -11,6 +11,7 @@ from services.fetcher.boxes import BoxLayout
 from services.fetcher.index import VideoIndex
 from services.fetcher.integrity import Findings
 from services.fetcher.packets import NO_TIME, Extent, PacketTable
+from services.fetcher.signal import alpha_decoder, is_enhancement, mastering, with_base_layer
 from services.fetcher.timeline import Claims, Timeline, make_timeline
 from shared.events import JobWarning
 from shared.media.source import AudioTrack, Source, VideoTrack
@@ -28,6 +29,8 @@ class Answers:
         header: ffprobe's streams and format. video: the one of its streams that is transcoded.
         packets, complaints: the list of packets, and what ffprobe wrote on standard error meanwhile.
         frames: the first decoded frames; may be none.
+        woven: measured of pictures that say nothing of fields: True for fields with the top one first, False for the bottom
+            one, None for none.
         boxes: for ISO base media.
     """
 
@@ -39,6 +42,7 @@ class Answers:
     packets: PacketTable
     complaints: str
     frames: Sequence[st.Stream] = ()
+    woven: bool | None = None
     boxes: BoxLayout | None = None
 
 
@@ -77,7 +81,7 @@ def assemble(answers: Answers) -> Probed:
     Raises:
         ValueError: there is nothing to show.
     """
-    interlaced, top_first = st.fields(answers.video, answers.frames)
+    interlaced, top_first = st.fields(answers.video, answers.frames) if answers.woven is None else (True, answers.woven)
     claims = _claims(answers, interlaced=interlaced)
     timeline = make_timeline(answers.packets.video, claims)
     track = _video_track(answers, claims, timeline, top_first=top_first)
@@ -96,7 +100,7 @@ def assemble(answers: Answers) -> Probed:
         cuttable=timeline.exact and answers.demuxer in _SEEKABLE and not fragmented,
     )
     movable = not timeline.joined and (timeline.exact or timeline.jumps > 0)
-    return Probed(source, timeline.index, _jump_warning(timeline) + silent, movable)
+    return Probed(source, timeline.index, _jump_warning(timeline) + _left_out(answers) + silent, movable)
 
 
 def _promised(answers: Answers) -> float | None:
@@ -125,7 +129,9 @@ def _claims(answers: Answers, *, interlaced: bool) -> Claims:
 def _video_track(answers: Answers, claims: Claims, timeline: Timeline, *, top_first: bool) -> VideoTrack:
     video = answers.video
     rotation, mirrored = st.orientation(video)
-    pixel_format = str(video.get("pix_fmt") or "")
+    pixel_format, decoder = str(video.get("pix_fmt") or ""), alpha_decoder(video)
+    if decoder:
+        pixel_format = pixel_format.replace("yuv4", "yuva4")
     return VideoTrack(
         index=video["index"],
         codec=video["codec_name"],
@@ -145,7 +151,9 @@ def _video_track(answers: Answers, claims: Claims, timeline: Timeline, *, top_fi
         interlaced=claims.interlaced,
         top_field_first=top_first,
         bit_depth=st.bit_depth(video, pixel_format),
-        color=st.color(video, answers.frames),
+        color=with_base_layer(st.color(video, answers.frames), video),
+        mastering=mastering(video, answers.frames),
+        decoder=decoder,
     )
 
 
@@ -164,6 +172,23 @@ def _audio_tracks(answers: Answers, timeline: Timeline) -> tuple[tuple[AudioTrac
             message = f"A sound track of the source was left out, because its codec ({codec}) is not supported."
             warnings.append(JobWarning(code="sound_dropped", message=message))
     return tuple(tracks), tuple(warnings)
+
+
+def _left_out(answers: Answers) -> tuple[JobWarning, ...]:
+    """A warning where there are other films in the file than the one that is transcoded."""
+    others = [
+        stream
+        for stream in st.films(answers.header["streams"])
+        if stream["index"] != answers.video["index"]
+        and not is_enhancement(stream)
+        # A single picture is a title card, not a film.
+        and answers.packets.extent(stream["index"]).count > 1
+    ]
+    if not others:
+        return ()
+    more = "another video track" if len(others) == 1 else f"{len(others)} other video tracks"
+    message = f"The source has {more}; only the main one (stream {answers.video['index']}) was transcoded."
+    return (JobWarning(code="video_track_dropped", message=message),)
 
 
 def _jump_warning(timeline: Timeline) -> tuple[JobWarning, ...]:

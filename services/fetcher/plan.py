@@ -8,14 +8,13 @@ from math import ceil, floor
 
 from services.fetcher.index import VideoIndex
 from services.fetcher.ladder import make_ladder
-from services.fetcher.normalise import field_filters, picture_filters
+from services.fetcher.normalise import MAX_FRAME_RATE, field_filters, picture_filters
 from services.fetcher.stills import plan_stills
 from shared.events import JobWarning
 from shared.media.plan import AudioPart, Plan, VideoPart
 from shared.media.profile import load_profile
 from shared.media.source import AudioTrack, Source, VideoTrack
 
-MAX_FRAME_RATE = 60
 GOP_SECONDS = 2
 GOPS_IN_SEGMENT = 3
 MAX_PARTS = 900

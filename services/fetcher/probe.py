@@ -14,7 +14,9 @@ from services.fetcher import packets as pk
 from services.fetcher import streams as st
 from services.fetcher.boxes import BoxLayout, box_layout
 from services.fetcher.facts import Answers, Probed, assemble, findings
+from services.fetcher.fields import MEASURED_FRAMES, is_unsaid, measured
 from services.fetcher.integrity import NOTHING_INSIDE, cannot_open, check_complete, nothing_to_show
+from services.fetcher.signal import alpha_decoder, refuse_dolby_vision_alone
 from services.fetcher.sniff import HEAD_BYTES, not_video, sniff
 from services.fetcher.timeline import starts_cleanly
 from shared.errors import PermanentError, TransientError
@@ -32,7 +34,9 @@ _UNKNOWN_DECODER = re.compile(r"no decoder found|Decoder \(codec [^)]*\) not fou
 _DRM = "DRM protected stream"
 _FRAME_FACTS = (
     "pts,best_effort_timestamp,interlaced_frame,top_field_first,color_range,color_space,color_primaries,color_transfer"
+    ":frame_side_data=side_data_type,max_luminance,max_content"
 )
+_MEASURE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -76,9 +80,7 @@ class Probe:
         video = self._pick(header)
         try:
             # The two need nothing of each other: one waits for the disk, the other for the processor.
-            listing, decoding = await _together(
-                self._packets(opened, video["index"]), self._decode(opened, video["index"])
-            )
+            listing, decoding = await _together(self._packets(opened, video["index"]), self._decode(opened, video))
         except ProcessTimeout as error:
             raise PermanentError("input_damaged", f"it could not be read in the time allowed: {error}") from error
         table, complaints = listing
@@ -89,7 +91,8 @@ class Probe:
         if not decoding.frames:
             raise _undecodable(video, decoding.complaints)
         frames = await self._frames(opened, video, table.video)
-        probed = await asyncio.to_thread(assemble, replace(answers, frames=frames))
+        woven = await self._measure_fields(opened, video) if is_unsaid(video, frames) else None
+        probed = await asyncio.to_thread(assemble, replace(answers, frames=frames, woven=woven))
         if demuxer == "gif" and probed.source.video.frames == 1:
             raise not_video("a picture (GIF)")
         if probed.source.duration > self._limits.max_duration:
@@ -125,6 +128,7 @@ class Probe:
             raise PermanentError("input_encrypted", f"streams {encrypted}")
         if video.get("codec_name") in (None, "unknown", "none"):
             raise PermanentError("input_unsupported_codec", f"codec tag {video.get('codec_tag_string')}")
+        refuse_dolby_vision_alone(video)
         pixels = int(video.get("width") or 0) * int(video.get("height") or 0)
         if pixels > self._limits.max_pixels:
             size = f"{video['width']}×{video['height']}"
@@ -164,9 +168,21 @@ class Probe:
             return []
         return frames
 
-    async def _decode(self, opened: "_Opened", stream: int) -> "_Decoding":
+    async def _measure_fields(self, opened: "_Opened", video: st.Stream) -> bool | None:
+        """Whether pictures are made of fields; None too where it takes too long to tell."""
+        argv = [self._ffmpeg, "-v", "info", "-hide_banner", "-nostdin", "-nostats", "-threads", "2", *opened.arguments]
+        argv += ["-map", f"0:{video['index']}", "-frames:v", str(MEASURED_FRAMES), "-vf", "idet", "-f", "null", "-"]
+        try:
+            done = await self._run(argv, _MEASURE_SECONDS)
+        except ProcessTimeout:
+            return None
+        return measured(done.error_tail)
+
+    async def _decode(self, opened: "_Opened", video: st.Stream) -> "_Decoding":
         """Whether ffmpeg, which will do the work, gets a first frame out of it."""
-        argv = [self._ffmpeg, "-v", "error", "-nostdin", "-threads", "2", *opened.arguments, "-map", f"0:{stream}"]
+        decoder = alpha_decoder(video)
+        argv = [self._ffmpeg, "-v", "error", "-nostdin", "-threads", "2", *(["-c:v", decoder] if decoder else [])]
+        argv += [*opened.arguments, "-map", f"0:{video['index']}"]
         argv += ["-frames:v", "1", "-f", "null", "-nostats", "-progress", "pipe:1", "-"]
         done = await self._run(argv, _LOOK_SECONDS)
         counts = [int(count) for count in re.findall(rb"^frame=\s*(\d+)", done.output, re.MULTILINE)]

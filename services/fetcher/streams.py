@@ -21,11 +21,16 @@ _PROGRESSIVE_CODECS = frozenset({"vp8", "vp9", "av1", "hevc", "vvc", "gif", "the
 
 def choose_video(streams: Iterable[Stream]) -> Stream | None:
     """The video stream to transcode: the default one, else the first. Cover art and thumbnails are none."""
-    films = [stream for stream in streams if stream.get("codec_type") == "video" and not _is_picture(stream)]
+    moving = films(streams)
     # A stream that is announced but never comes has no size.
-    seen = [stream for stream in films if stream.get("width")] or films
+    seen = [stream for stream in moving if stream.get("width")] or moving
     marked = [stream for stream in seen if disposition(stream, "default")]
     return next(iter(marked or seen), None)
+
+
+def films(streams: Iterable[Stream]) -> list[Stream]:
+    """All video streams but cover art, thumbnails and layers of another."""
+    return [stream for stream in streams if stream.get("codec_type") == "video" and not _is_picture(stream)]
 
 
 def _is_picture(stream: Stream) -> bool:

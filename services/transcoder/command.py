@@ -138,6 +138,11 @@ def _input(source: Source, file: Path, part: VideoPart | None) -> list[str]:
     if part is not None and part.seek is not None:
         # To a key frame, by the source's own clock; the frames before the cut are decoded and dropped by the trim filter.
         argv += ["-seek_timestamp", "1", "-noaccurate_seek", "-ss", f"{part.seek:.6f}"]
+    if part is not None:
+        # Where pictures change in the middle, the graph scales them itself. One made anew would forget where it is in time.
+        argv += ["-reinit_filter:v", "0"]
+        if source.video.decoder:
+            argv += ["-c:v", source.video.decoder]
     # Time stamps as they are in the file: the plan counts on them. Orientation is the plan's business, too.
     return [*argv, "-copyts", "-noautorotate", "-i", str(file)]
 

@@ -31,6 +31,18 @@ class Color(_Model):
     range: str | None = None
 
 
+class Mastering(_Model):
+    """How bright HDR pictures get, in nits, None where the stream does not say.
+
+    Attributes:
+        display_peak: of the screen on which they were graded (SMPTE ST 2086).
+        content_peak: of the brightest pixel of all (MaxCLL of CTA-861.3).
+    """
+
+    display_peak: float | None = None
+    content_peak: float | None = None
+
+
 class VideoTrack(_Model):
     """The video stream that is transcoded.
 
@@ -49,6 +61,7 @@ class VideoTrack(_Model):
         interlaced: fields have to be woven into frames first.
         top_field_first: which field comes first where interlaced.
         bit_depth: bits of a sample.
+        decoder: ffmpeg's name of the decoder to use, where the one it would choose loses something; else None.
     """
 
     index: int
@@ -70,6 +83,8 @@ class VideoTrack(_Model):
     top_field_first: bool = True
     bit_depth: int = 8
     color: Color = Color()
+    mastering: Mastering = Mastering()
+    decoder: str | None = None
 
     @property
     def start(self) -> Fraction:

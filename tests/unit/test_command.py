@@ -48,7 +48,9 @@ def planned(
 
 
 def command(source: Source, plan: Plan, number: int, tools: Tools = TOOLS) -> str:
-    return shlex.join(video_command(tools, source, FILE, plan, plan.video[number], FOLDER))
+    # Quoted for a shell, quotes of the graph would be unreadable here.
+    argv = video_command(tools, source, FILE, plan, plan.video[number], FOLDER)
+    return " ".join(f"'{word}'" if "[" in word else shlex.quote(word) for word in argv)
 
 
 X264_480 = (
@@ -70,22 +72,26 @@ START = (
 )
 UPRIGHT = "sidedata=mode=delete:type=DISPLAYMATRIX"
 SCALES = "scale=854:480:flags=bicubic,setsar=1,split=2[480p][from1];[from1]scale=426:240:flags=bicubic,setsar=1[240p]"
+SIZE = (
+    "scale=w='if(eq(ih,720),1280,round(min(1280/iw,720/ih)*iw))':h='if(eq(ih,720),720,round(min(1280/iw,720/ih)*ih))'"
+    ":eval=frame,pad=1280:720:(ow-iw)/2:(oh-ih)/2:eval=frame"
+)
 LADDER = f"format=yuv420p,{TAGGED},{UPRIGHT},{SCALES}"
 
 
 def test_the_first_part_reads_from_the_start() -> None:
     assert command(*planned(), 0) == (
-        f"{START} -protocol_whitelist file -f mov -enable_drefs 0 -use_absolute_path 0 -copyts -noautorotate -i /space/source/film "
-        f"-filter_complex '[0:2]fps=fps=25:round=near:start_time=0,trim=start_pts=0:end_pts=150,setpts=PTS-STARTPTS,{LADDER}' "
+        f"{START} -protocol_whitelist file -f mov -enable_drefs 0 -use_absolute_path 0 -reinit_filter:v 0 -copyts -noautorotate -i /space/source/film "
+        f"-filter_complex '[0:2]{SIZE},fps=fps=25:round=near:start_time=0,trim=start_pts=0:end_pts=150,setpts=PTS-STARTPTS,{LADDER}' "
         f"{X264_480} {MP4} /space/attempt/480p.mp4 {X264_240} {MP4} /space/attempt/240p.mp4"
     )
 
 
 def test_a_later_part_seeks_to_its_key_frame_and_cuts_by_frames() -> None:
     assert command(*planned(demuxer="matroska", start=12800), 1) == (
-        f"{START} -protocol_whitelist file -f matroska -seek_timestamp 1 -noaccurate_seek -ss 5.000000 -copyts -noautorotate "
-        "-i /space/source/film "
-        "-filter_complex '[0:2]trim=start_pts=76800,fps=fps=25:round=near,trim=start_pts=150:end_pts=300,"
+        f"{START} -protocol_whitelist file -f matroska -seek_timestamp 1 -noaccurate_seek -ss 5.000000 -reinit_filter:v 0 "
+        "-copyts -noautorotate -i /space/source/film "
+        f"-filter_complex '[0:2]trim=start_pts=76800,{SIZE},fps=fps=25:round=near,trim=start_pts=150:end_pts=300,"
         f"setpts=PTS-STARTPTS,{LADDER}' "
         f"{X264_480} {MP4} /space/attempt/480p.mp4 {X264_240} {MP4} /space/attempt/240p.mp4"
     )
@@ -94,10 +100,10 @@ def test_a_later_part_seeks_to_its_key_frame_and_cuts_by_frames() -> None:
 def test_a_video_that_begins_after_zero_is_put_on_the_clock_of_the_output() -> None:
     source, plan = planned(sound=None, start=12800)
     assert video_graph(source, plan, plan.video[0]).startswith(
-        "[0:2]setpts=PTS-12800,fps=fps=25:round=near:start_time=0,trim="
+        f"[0:2]setpts=PTS-12800,{SIZE},fps=fps=25:round=near:start_time=0,trim="
     )
     assert video_graph(source, plan, plan.video[1]).startswith(
-        "[0:2]trim=start_pts=89600,setpts=PTS-12800,fps=fps=25:round=near,trim=start_pts=150:end_pts=300,"
+        f"[0:2]trim=start_pts=89600,setpts=PTS-12800,{SIZE},fps=fps=25:round=near,trim=start_pts=150:end_pts=300,"
     )
 
 
@@ -124,7 +130,7 @@ def test_only_the_last_part_may_end_before_its_time() -> None:
 def test_fields_are_woven_before_the_rate_is_made_constant_and_pictures_turned_after_it() -> None:
     source, plan = planned(interlaced=True, rotation=90, sample_aspect=Fraction(4, 3))
     assert video_graph(source, plan, plan.video[1]) == (
-        "[0:2]trim=start_pts=75776,bwdif=mode=send_field:parity=tff:deint=all,fps=fps=50:round=near,"
+        "[0:2]trim=start_pts=75776,scale=1280:720:interl=1,bwdif=mode=send_field:parity=tff:deint=all,fps=fps=50:round=near,"
         f"trim=start_pts=300:end_pts=600,setpts=PTS-STARTPTS,format=yuv420p,{TAGGED},transpose=dir=cclock,{UPRIGHT},{SCALES}"
     )
 
@@ -182,6 +188,14 @@ def test_a_folder_with_a_percent_sign_is_no_pattern() -> None:
     source, plan = planned(stills=STILLS)
     argv = video_command(TOOLS, source, FILE, plan, plan.video[0], Path("/space/50%d"))
     assert argv[-1] == "/space/50%%d/tiles/tile_%d.png"
+
+
+def test_a_decoder_that_sees_transparency_is_asked_for() -> None:
+    source, plan = planned(demuxer="matroska", decoder="libvpx-vp9")
+    argv = video_command(TOOLS, source, FILE, plan, plan.video[0], FOLDER)
+    assert argv[argv.index("-c:v") + 1] == "libvpx-vp9" and argv.index("-c:v") < argv.index("-i")
+    argv = audio_command(TOOLS, source, FILE, plan, plan.audio[0], FOLDER)
+    assert "-c:v" not in argv and "-reinit_filter:v" not in argv
 
 
 def test_nvenc_makes_the_same_gops() -> None:

@@ -1,0 +1,134 @@
+"""What a source's colours mean, and the ffmpeg filters that make BT.709 of them. Pure."""
+
+from fractions import Fraction
+
+from shared.media.source import Color, VideoTrack
+
+HDR_TRANSFERS = frozenset({"smpte2084", "arib-std-b67"})
+
+DIFFUSE_WHITE = 203
+"""Nits of white paper in HDR (ITU-R BT.2408). Players show it as the white of SDR, and so do we, but for room above it."""
+
+MASTERED_PEAK = 1000
+"""Nits of the brightest highlight where the source does not say: what most HDR10 is graded for, and HLG's nominal peak."""
+
+# The standard's own end of the scale (ST 2084); a "peak" beyond it, or below any screen's, is a mistake.
+_LEAST_PEAK, _MOST_PEAK = 100, 10_000
+# Left as it is up to here (of diffuse white), and rolled off from here to the peak. Half as bright as white, skin included,
+# nothing is changed; white itself loses a third of its light, which is a seventh of its code values.
+_KNEE = 0.3
+_SD_LINES = 576
+_RGB = ("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "x2rgb", "x2bgr", "pal8", "xyz", "bayer")
+_GRAY = ("gray", "ya", "mono")
+# Primaries whose reds and greens BT.709 does not have. Shown without a conversion, everything in them looks faded.
+_WIDE = frozenset({"bt2020", "smpte431", "smpte432"})
+_OTHER_SD = frozenset({"smpte170m", "smpte240m", "bt470bg", "bt470m"})
+_TO_BT709 = "out_color_matrix=bt709:out_range=limited:flags=bicubic+accurate_rnd"
+
+
+def is_hdr(video: VideoTrack) -> bool:
+    """Whether the pictures are meant for a brighter screen than BT.709's."""
+    return video.color.transfer in HDR_TRANSFERS
+
+
+def is_rgb(video: VideoTrack) -> bool:
+    """Whether samples are red, green and blue, not luma and chroma."""
+    return video.pixel_format.startswith(_RGB)
+
+
+def has_other_primaries(video: VideoTrack) -> bool:
+    """Whether the source says that its primaries are others than BT.709's. What it does not say is not converted."""
+    return not is_hdr(video) and video.color.primaries in _WIDE | _OTHER_SD
+
+
+def has_other_matrix(video: VideoTrack) -> bool:
+    """Whether samples are coded otherwise than BT.709 with limited range."""
+    color = effective_color(video)
+    return is_rgb(video) or _swscale_matrix(color) != "bt709" or color.range == "pc"
+
+
+def peak_nits(video: VideoTrack) -> int:
+    """The light that becomes the brightest white: of the content where the source tells, else of the screen it was made on.
+
+    Taken once for the whole job. Filters that look for it in each picture's side data would map parts of one film, some
+    of which begin without any, differently.
+    """
+    said = video.mastering
+    screen = said.display_peak if _is_sane(said.display_peak) else None
+    content = said.content_peak if _is_sane(said.content_peak) else None
+    if content and screen:
+        # No grade is brighter than the screen it was graded on: then the number is wrong, or one stray pixel's.
+        content = min(content, screen)
+    return round(max(content or screen or MASTERED_PEAK, DIFFUSE_WHITE))
+
+
+def tone_map_filters(video: VideoTrack) -> tuple[str, ...]:
+    """HDR to SDR in linear light, in floating point; all channels by one factor, so that hues stay."""
+    peak = Fraction(peak_nits(video), DIFFUSE_WHITE)
+    return (
+        f"zscale={_zscale_input(effective_color(video))}:matrix=gbr:transfer=linear:primaries=bt709:npl={DIFFUSE_WHITE}",
+        "format=gbrpf32le",
+        f"tonemap=tonemap=mobius:param={_KNEE}:desat=0:peak={float(peak):.4f}",
+        "zscale=matrix=bt709:transfer=bt709:primaries=bt709:range=limited",
+    )
+
+
+def primaries_filters(video: VideoTrack) -> tuple[str, ...]:
+    """Other primaries to BT.709's, together with matrix and range; the curve of all SDR is taken to be BT.709's."""
+    color = effective_color(video).model_copy(update={"transfer": "bt709"})
+    return (f"zscale={_zscale_input(color)}:primaries=bt709:transfer=bt709:matrix=bt709:range=limited",)
+
+
+def matrix_filters(video: VideoTrack) -> tuple[str, ...]:
+    """Other matrices, full range, and RGB to BT.709 with limited range."""
+    if is_rgb(video):
+        return (f"scale={_TO_BT709}",)
+    color = effective_color(video)
+    in_range = "full" if color.range == "pc" else "limited"
+    return (f"scale=in_color_matrix={_swscale_matrix(color)}:in_range={in_range}:{_TO_BT709}",)
+
+
+def effective_color(video: VideoTrack) -> Color:
+    """What the colours mean, with what the stream leaves unsaid filled in as players do: by size, BT.601 or BT.709."""
+    color, hdr = video.color, is_hdr(video)
+    guess = "smpte170m" if min(video.width, video.height) <= _SD_LINES else "bt709"
+    full = color.range == "pc" or video.pixel_format.startswith("yuvj") or is_rgb(video)
+    # Gray pictures are full range unless they say otherwise, as all software that makes them has it.
+    full = full or (color.range is None and video.pixel_format.startswith(_GRAY))
+    return Color(
+        primaries=_said(color.primaries) or ("bt2020" if hdr else guess),
+        transfer=_said(color.transfer) or guess,
+        matrix="gbr" if is_rgb(video) else _luma_matrix(color) or ("bt2020nc" if hdr else guess),
+        range="pc" if full else "tv",
+    )
+
+
+def _is_sane(nits: float | None) -> bool:
+    return nits is not None and _LEAST_PEAK <= nits <= _MOST_PEAK
+
+
+def _said(value: str | None) -> str | None:
+    return None if value in (None, "unknown", "unspecified", "reserved") else value
+
+
+def _luma_matrix(color: Color) -> str | None:
+    """The matrix, None where it is unsaid or cannot be: pictures of luma and chroma that claim to be RGB."""
+    said = _said(color.matrix)
+    return None if said in ("gbr", "rgb") else said
+
+
+def _zscale_input(color: Color) -> str:
+    in_range = "full" if color.range == "pc" else "limited"
+    return f"matrixin={color.matrix}:transferin={color.transfer}:primariesin={color.primaries}:rangein={in_range}"
+
+
+def _swscale_matrix(color: Color) -> str:
+    match color.matrix:
+        case "smpte170m" | "bt470bg" | "fcc":
+            return "bt601"
+        case "smpte240m":
+            return "smpte240m"
+        case "bt2020nc" | "bt2020c":
+            return "bt2020"
+        case _:
+            return "bt709"
