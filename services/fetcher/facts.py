@@ -129,7 +129,7 @@ def _claims(answers: Answers, *, interlaced: bool) -> Claims:
 def _video_track(answers: Answers, claims: Claims, timeline: Timeline, *, top_first: bool) -> VideoTrack:
     video = answers.video
     rotation, mirrored = st.orientation(video)
-    pixel_format, decoder = str(video.get("pix_fmt") or ""), alpha_decoder(video)
+    pixel_format, decoder = st.pixel_format(video, answers.frames), alpha_decoder(video)
     if decoder:
         pixel_format = pixel_format.replace("yuv4", "yuva4")
     return VideoTrack(

@@ -8,6 +8,9 @@ from services.fetcher.streams import Stream, may_be_interlaced
 MEASURED_FRAMES = 300
 """Frames to look at: some seconds, in which nearly every film moves."""
 
+MEASURE = "idet=intl_thres=1.2"
+"""The filter. At its default threshold of 1.04 it takes moving patterns of fine lines for fields."""
+
 # A picture with fewer lines than these is a single field of a broadcast, or was never one.
 _LEAST_LINES = 400
 # Fields are only seen where something moves. Of the frames that tell, this share has to agree, and there must be some.
@@ -27,10 +30,11 @@ def is_unsaid(stream: Stream, frames: Sequence[Stream]) -> bool:
 
 def measured(report: str) -> bool | None:
     """What ffmpeg's ``idet`` says at its end: True for the top field first, False for the bottom one, None for no fields."""
-    match = _COUNTS.search(report)
-    if not match:
+    # It reports once for each filter graph that was made, and one of them saw nothing.
+    counts = [tuple(int(count) for count in match) for match in _COUNTS.findall(report)]
+    if not counts:
         return None
-    top, bottom, progressive, undetermined = (int(count) for count in match.groups())
+    top, bottom, progressive, undetermined = max(counts, key=sum)
     telling = top + bottom + progressive
     if telling < max(_LEAST_FRAMES, _LEAST_SHARE * (telling + undetermined)):
         return None

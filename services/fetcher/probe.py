@@ -14,8 +14,9 @@ from services.fetcher import packets as pk
 from services.fetcher import streams as st
 from services.fetcher.boxes import BoxLayout, box_layout
 from services.fetcher.facts import Answers, Probed, assemble, findings
-from services.fetcher.fields import MEASURED_FRAMES, is_unsaid, measured
+from services.fetcher.fields import MEASURE, MEASURED_FRAMES, is_unsaid, measured
 from services.fetcher.integrity import NOTHING_INSIDE, cannot_open, check_complete, nothing_to_show
+from services.fetcher.showinfo import read_showinfo
 from services.fetcher.signal import alpha_decoder, refuse_dolby_vision_alone
 from services.fetcher.sniff import HEAD_BYTES, not_video, sniff
 from services.fetcher.timeline import starts_cleanly
@@ -36,7 +37,7 @@ _FRAME_FACTS = (
     "pts,best_effort_timestamp,interlaced_frame,top_field_first,color_range,color_space,color_primaries,color_transfer"
     ":frame_side_data=side_data_type,max_luminance,max_content"
 )
-_MEASURE_SECONDS = 30.0
+_REPORT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ class Probe:
         if not decoding.frames:
             raise _undecodable(video, decoding.complaints)
         frames = await self._frames(opened, video, table.video)
-        woven = await self._measure_fields(opened, video) if is_unsaid(video, frames) else None
+        unsaid = is_unsaid(video, frames)
+        woven = measured(await self._report(opened, video, MEASURE, MEASURED_FRAMES)) if unsaid else None
         probed = await asyncio.to_thread(assemble, replace(answers, frames=frames, woven=woven))
         if demuxer == "gif" and probed.source.video.frames == 1:
             raise not_video("a picture (GIF)")
@@ -154,7 +156,7 @@ class Probe:
         return table, done.error_tail
 
     async def _frames(self, opened: "_Opened", video: st.Stream, found: pk.VideoPackets) -> list[st.Stream]:
-        """The first decoded frames; none where ffprobe lacks the decoder, which ffmpeg may have all the same."""
+        """The first decoded frames. Where ffprobe lacks the decoder, ffmpeg is asked, which has more of them."""
         count = _SAMPLE_PACKETS if st.may_be_interlaced(video) else _FEW_PACKETS
         if not starts_cleanly(found):
             count = min(found.flags.find(pk.KEY) + _SAMPLE_PACKETS, _MOST_PACKETS)
@@ -166,17 +168,17 @@ class Probe:
             frames: list[st.Stream] = json.loads(done.output).get("frames", [])
         except (json.JSONDecodeError, ProcessTimeout):
             return []
-        return frames
+        return frames or read_showinfo(await self._report(opened, video, "showinfo", _FEW_PACKETS))
 
-    async def _measure_fields(self, opened: "_Opened", video: st.Stream) -> bool | None:
-        """Whether pictures are made of fields; None too where it takes too long to tell."""
+    async def _report(self, opened: "_Opened", video: st.Stream, filters: str, frames: int) -> str:
+        """What a filter of ffmpeg says of the first frames; nothing where that takes too long."""
         argv = [self._ffmpeg, "-v", "info", "-hide_banner", "-nostdin", "-nostats", "-threads", "2", *opened.arguments]
-        argv += ["-map", f"0:{video['index']}", "-frames:v", str(MEASURED_FRAMES), "-vf", "idet", "-f", "null", "-"]
+        argv += ["-map", f"0:{video['index']}", "-frames:v", str(frames), "-vf", filters, "-f", "null", "-"]
         try:
-            done = await self._run(argv, _MEASURE_SECONDS)
+            done = await self._run(argv, _REPORT_SECONDS)
         except ProcessTimeout:
-            return None
-        return measured(done.error_tail)
+            return ""
+        return done.error_tail
 
     async def _decode(self, opened: "_Opened", video: st.Stream) -> "_Decoding":
         """Whether ffmpeg, which will do the work, gets a first frame out of it."""

@@ -105,6 +105,12 @@ def color(stream: Stream, frames: Sequence[Stream]) -> Color:
     )
 
 
+def pixel_format(stream: Stream, frames: Sequence[Stream]) -> str:
+    """ffmpeg's name of the pixel format; empty where nothing tells."""
+    said = (source.get("pix_fmt") for source in (stream, *frames[:1]))
+    return next((str(name) for name in said if name not in (None, "unknown", "none")), "")
+
+
 def bit_depth(stream: Stream, pixel_format: str) -> int:
     """Bits of a sample, from the pixel format's name (``yuv420p10le``, ``p010le``, ``rgb48be``)."""
     match = re.search(r"(\d+)(?:le|be)$", pixel_format)

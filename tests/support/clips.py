@@ -150,12 +150,19 @@ def silent() -> Path:
     return numbered("24", sound_seconds=0)
 
 
-def interlaced(*, top_first: bool = True) -> Path:
-    """Interlaced 25 frames a second; every field of the 50 has a number of its own, and they go up."""
+def interlaced(*, top_first: bool = True, rate: str = "50", seconds: float = 14) -> Path:
+    """Interlaced; every field has a number of its own, and they go up.
+
+    Args:
+        rate: fields per second.
+    """
     mode = "interleave_top" if top_first else "interleave_bottom"
     flags = ("-flags", "+ildct+ilme", "-x264-params", f"{'tff' if top_first else 'bff'}=1:keyint=50")
     return numbered(
-        "50", picture=f"tinterlace={mode},fieldorder={'tff' if top_first else 'bff'}", encoder=(*X264, *flags)
+        rate,
+        seconds=seconds,
+        picture=f"tinterlace={mode},fieldorder={'tff' if top_first else 'bff'}",
+        encoder=(*X264, *flags),
     )
 
 

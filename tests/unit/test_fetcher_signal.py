@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from services.fetcher.fields import is_unsaid, measured
+from services.fetcher.showinfo import read_showinfo
 from services.fetcher.signal import (
     alpha_decoder,
     is_enhancement,
@@ -120,11 +121,33 @@ def test_fields_need_a_clear_majority(
     top: int, bottom: int, progressive: int, undetermined: int, fields: bool | None
 ) -> None:
     report = (
+        "[Parsed_idet_0 @ 0x0] Multi frame detection: TFF:     0 BFF:     0 Progressive:     0 Undetermined:     0\n"
         "[Parsed_idet_0 @ 0x1] Single frame detection: TFF:   300 BFF:     0 Progressive:     0 Undetermined:     0\n"
         f"[Parsed_idet_0 @ 0x1] Multi frame detection: TFF:{top:6} BFF:{bottom:6} Progressive:{progressive:6} "
         f"Undetermined:{undetermined:6}\n"
     )
     assert measured(report) is fields
+
+
+SHOWN = """\
+[Parsed_showinfo_0 @ 0x1] config in time_base: 1/12800, frame_rate: 25/1
+[Parsed_showinfo_0 @ 0x1] n:   0 pts:      0 pts_time:0       duration:    512 duration_time:0.04    fmt:yuv420p10le \
+cl:left sar:1/1 s:64x64 i:B iskey:1 type:I checksum:B8 plane_checksum:[18C290E1] mean:[504 512 512] stdev:[0.0 0.0 0.0]
+[Parsed_showinfo_0 @ 0x1]   side data - Mastering display metadata: min_luminance=0.000100, max_luminance=1000.000000
+[Parsed_showinfo_0 @ 0x1]   side data - Content light level metadata: MaxCLL=800, MaxFALL=400
+[Parsed_showinfo_0 @ 0x1] color_range:tv color_space:bt2020nc color_primaries:bt2020 color_trc:smpte2084
+[Parsed_showinfo_0 @ 0x1] n:   1 pts:    512 pts_time:0.04    fmt:rgba cl:unspecified sar:1/1 s:64x64 i:P iskey:1
+"""
+
+
+def test_frames_that_ffprobe_cannot_decode_are_described_by_ffmpeg() -> None:
+    first, second = read_showinfo(SHOWN)
+    assert (first["pix_fmt"], second["pix_fmt"]) == ("yuv420p10le", "rgba")
+    assert (first["interlaced_frame"], first["top_field_first"], second["interlaced_frame"]) == (1, 0, 0)
+    assert (first["color_range"], first["color_space"], first["color_primaries"]) == ("tv", "bt2020nc", "bt2020")
+    assert first["color_transfer"] == "smpte2084"
+    assert mastering({}, [first]) == Mastering(display_peak=1000, content_peak=800)
+    assert read_showinfo("Error opening input") == []
 
 
 def test_a_report_without_counts_tells_nothing() -> None:

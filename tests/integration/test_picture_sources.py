@@ -1,0 +1,169 @@
+"""Pictures of every odd kind, through probe, plan and parts: what comes out is what a player shows."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from services.fetcher.facts import Probed
+from services.fetcher.plan import make_plan
+from services.fetcher.probe import Probe
+from services.fetcher.remux import Remux
+from shared.events import Fetched
+from shared.media.tools import ffmpeg_path, ffprobe_path
+from tests.support import clips, frames
+from tests.support.clips import X264, made, numbered
+from tests.support.parts import JOB, ORG, PROBE_LIMITS, encode, fetched, probed
+from tests.support.patches import patches
+
+FFV1 = ("-c:v", "ffv1")
+WEAVE = "tinterlace=interleave_{first},setfield=prog"
+
+
+def lavfi(graph: str, *options: str, suffix: str = "mkv") -> Path:
+    return made(f"clip.{suffix}", "-f", "lavfi", "-i", graph, *options)
+
+
+def joined(first: Path, second: Path, folder: Path) -> Path:
+    """Two transport streams, one after the other, as ``cat`` does it."""
+    target = folder / f"joined{first.suffix}"
+    target.write_bytes(first.read_bytes() + second.read_bytes())
+    return target
+
+
+def moved(file: Path, folder: Path) -> tuple[Fetched, Path]:
+    """What a fetcher would say of a file that it would rather have in another container, and where that one is."""
+    copy = folder / f"source{file.suffix}"
+    copy.write_bytes(file.read_bytes())
+    probe = Probe(ffprobe_path(), ffmpeg_path(), PROBE_LIMITS)
+    remux = Remux(ffmpeg_path(), probe, seconds=60, memory_bytes=8 * 2**30)
+
+    async def fetch() -> Probed:
+        return await remux(copy, await probe(copy), free_bytes=2**40)
+
+    with ThreadPoolExecutor(1) as beside:
+        found = beside.submit(lambda: asyncio.run(fetch())).result()
+    plan, warnings = make_plan(found.source, found.index, ("144p",), "fast", window=900)
+    event = Fetched(org=ORG, job=JOB, source=found.source, plan=plan, warnings=found.warnings + warnings)
+    return event, folder / found.source.file
+
+
+# A white square on a transparent ground whose hidden colour is a bright red.
+HIDDEN = "color=red:s=144x144:r=25:d=0.2,format={rgb},drawbox=x=48:w=48:h=144:color=white:t=fill:replace=1"
+MASK = "color=black:s=144x144:r=25:d=0.2,drawbox=x=48:w=48:h=144:color=white:t=fill,format=gray"
+CLEAR = f"{HIDDEN.format(rgb='rgb24')}[a];{MASK}[b];[a][b]alphamerge"
+TRANSPARENT = {
+    "prores": ("mov", ("-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le")),
+    "qtrle": ("mov", ("-c:v", "qtrle", "-pix_fmt", "argb")),
+    "png": ("mov", ("-c:v", "png", "-pix_fmt", "rgba")),
+    "gif": ("gif", ("-vf", "split[a][b];[a]palettegen=reserve_transparent=1[c];[b][c]paletteuse")),
+    "vp8": ("webm", ("-c:v", "libvpx", "-auto-alt-ref", "0", "-pix_fmt", "yuva420p", "-b:v", "2M")),
+    "vp9": ("webm", ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-pix_fmt", "yuva420p", "-b:v", "2M")),
+    "ffv1": ("mkv", (*FFV1, "-pix_fmt", "yuva420p")),
+}
+
+
+@pytest.mark.parametrize("name", TRANSPARENT)
+def test_what_is_transparent_is_black_and_shows_no_hidden_colour(name: str, tmp_path: Path) -> None:
+    suffix, options = TRANSPARENT[name]
+    file = lavfi(CLEAR, *options, suffix=suffix)
+    left, middle, right = patches(encode(fetched(file), file, tmp_path).join("144p"), 3)
+    for clear in (left, right):
+        assert clear[0] <= 20 and abs(clear[1] - 128) <= 4 and abs(clear[2] - 128) <= 4
+    assert middle[0] >= 228
+
+
+CODECS = {
+    "ffv1": ("avi", FFV1),
+    "huffyuv": ("avi", ("-c:v", "huffyuv", "-pix_fmt", "yuv422p")),
+    "mjpeg": ("avi", ("-c:v", "mjpeg", "-q:v", "3", "-pix_fmt", "yuvj422p")),
+    "mpeg4": ("avi", ("-c:v", "mpeg4", "-q:v", "2")),
+    "rawvideo": ("avi", ("-c:v", "rawvideo", "-pix_fmt", "yuv420p")),
+}
+
+
+@pytest.mark.parametrize("name", CODECS)
+@pytest.mark.parametrize("first", ["top", "bottom", None])
+def test_fields_that_nothing_tells_of_are_seen(name: str, first: str | None) -> None:
+    suffix, encoder = CODECS[name]
+    picture = WEAVE.format(first=first) if first else "null"
+    file = lavfi(f"testsrc2=s=180x576:r=50:d=1,{picture}", *encoder, suffix=suffix)
+    video = probed(file).source.video
+    assert video.interlaced == (first is not None)
+    assert not first or video.top_field_first == (first == "top")
+    assert video.frame_rate == (25 if first else 50)
+
+
+def test_measured_fields_become_frames(tmp_path: Path) -> None:
+    picture = f"scale=180:576:flags=neighbor,{WEAVE.format(first='bottom')}"
+    file = numbered("60000/1001", seconds=7, sound_seconds=0, picture=picture, encoder=FFV1, suffix="avi")
+    event = fetched(file)
+    assert event.plan.frame_rate == Fraction(60000, 1001)
+    assert frames.numbers(encode(event, file, tmp_path).join("144p")) == list(range(event.plan.frames))
+
+
+@pytest.mark.parametrize("top_first", [True, False])
+def test_ntsc_fields_become_frames(top_first: bool, tmp_path: Path) -> None:
+    file = clips.interlaced(top_first=top_first, rate="60000/1001", seconds=7)
+    event = fetched(file)
+    assert event.plan.frame_rate == Fraction(60000, 1001) and len(event.plan.video) == 2
+    assert frames.numbers(encode(event, file, tmp_path).join("144p")) == list(range(event.plan.frames))
+
+
+def ts(seconds: float, size: str, *options: str, start: float = 0, picture: str = "null") -> Path:
+    output = ("-output_ts_offset", str(start), *options)
+    return numbered("25", seconds=seconds, sound_seconds=0, size=size, picture=picture, output=output, suffix="ts")
+
+
+@pytest.mark.parametrize("other", ["426x240", "192x144"], ids=["larger", "squeezed"])
+def test_a_size_that_changes_in_the_middle_changes_no_frame_and_no_time(other: str, tmp_path: Path) -> None:
+    file = joined(ts(8, "256x144"), ts(8, other, start=8), tmp_path)
+    expected = [*range(200), *range(200)]
+    event, source = moved(file, tmp_path)
+    assert event.source.demuxer == "mov" and len(event.plan.video) == 3
+    made_of_parts = encode(event, source, tmp_path / "parts").join("144p")
+    assert frames.numbers(made_of_parts) == expected
+    assert frames.geometry(made_of_parts) == (256, 144, "1:1")
+    whole = encode(fetched(file, whole=True), file, tmp_path / "whole").join("144p")
+    assert frames.numbers(whole) == expected
+
+
+def test_another_shape_gets_bars_and_other_colours_are_converted(tmp_path: Path) -> None:
+    plain = "color=white:s={size}:r=25:d=1,format=yuv420p,setparams=colorspace={matrix}:range={span}"
+    wide = plain.format(size="256x144", matrix="bt709", span="limited")
+    tall = plain.format(size="144x256", matrix="bt709", span="limited")
+    first, second = lavfi(wide, *X264, suffix="ts"), lavfi(tall, *X264, "-output_ts_offset", "1", suffix="ts")
+    file = joined(first, second, tmp_path)
+    event = fetched(file)
+    result = encode(event, file, tmp_path).join("144p")
+    assert len(frames.packets(result)) == event.plan.frames == 50
+    last = made("last.mkv", "-ss", "1.6", "-i", str(result), *FFV1)
+    left, middle, right = patches(last, 3)
+    assert left[0] <= 18 and right[0] <= 18 and middle[0] >= 230
+
+
+def test_a_clock_that_wraps_in_the_middle_makes_no_jump(tmp_path: Path) -> None:
+    """The clock of a transport stream has 33 bits of 90 kHz, and begins anew after 26.5 hours."""
+    file = numbered("25", seconds=14, suffix="ts", output=("-output_ts_offset", str(2**33 / 90_000 - 6)))
+    found = probed(file)
+    assert found.source.video.frames == 350 and found.source.duration == pytest.approx(14, abs=0.1)
+    assert not found.warnings
+    event, source = moved(file, tmp_path)
+    assert len(event.plan.video) == 3
+    for each, path, root in ((event, source, "moved"), (fetched(file), file, "kept")):
+        result = encode(each, path, tmp_path / root)
+        assert frames.numbers(result.join("144p")) == list(range(350))
+        flashes = frames.flashes(frames.pictures(result.join("144p")), 0.04)
+        beeps = frames.beeps(result.join(each.plan.audio[0].folder))
+        assert [round(beep - flash, 1) for beep, flash in zip(beeps, flashes, strict=True)] == [0] * 7
+
+
+def test_a_transport_stream_that_begins_inside_a_gop_begins_with_its_first_whole_picture(tmp_path: Path) -> None:
+    whole = numbered("25", seconds=14, sound_seconds=0, suffix="ts").read_bytes()
+    file = tmp_path / "cut.ts"
+    file.write_bytes(whole[len(whole) // 188 // 10 * 188 :])
+    event, source = moved(file, tmp_path)
+    shown = frames.numbers(encode(event, source, tmp_path / "parts").join("144p"))
+    assert shown == list(range(48, 350))
