@@ -18,6 +18,16 @@ _LEAST_PEAK, _MOST_PEAK = 100, 10_000
 # nothing is changed; white itself loses a third of its light, which is a seventh of its code values.
 _KNEE = 0.3
 _SD_LINES = 576
+# What ffmpeg's scaler calls a matrix.
+_MATRICES = {
+    "bt709": "bt709",
+    "smpte170m": "bt601",
+    "bt470bg": "bt601",
+    "fcc": "bt601",
+    "smpte240m": "smpte240m",
+    "bt2020nc": "bt2020",
+    "bt2020c": "bt2020",
+}
 _RGB = ("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "x2rgb", "x2bgr", "pal8", "xyz", "bayer")
 _GRAY = ("gray", "ya", "mono")
 # Primaries whose reds and greens BT.709 does not have. Shown without a conversion, everything in them looks faded.
@@ -88,6 +98,14 @@ def matrix_filters(video: VideoTrack) -> tuple[str, ...]:
     return (f"scale=in_color_matrix={_swscale_matrix(color)}:in_range={in_range}:{_TO_BT709}",)
 
 
+def output_coding(video: VideoTrack) -> str:
+    """Options that make ffmpeg's scaler keep matrix and range as the source says they are; nothing where it does not say."""
+    matrix, span = video.color.matrix, {"tv": "limited", "pc": "full"}.get(video.color.range or "")
+    if matrix not in _MATRICES or not span or is_rgb(video):
+        return ""
+    return f":out_color_matrix={_MATRICES[matrix]}:out_range={span}"
+
+
 def effective_color(video: VideoTrack) -> Color:
     """What the colours mean, with what the stream leaves unsaid filled in as players do: by size, BT.601 or BT.709."""
     color, hdr = video.color, is_hdr(video)
@@ -123,12 +141,4 @@ def _zscale_input(color: Color) -> str:
 
 
 def _swscale_matrix(color: Color) -> str:
-    match color.matrix:
-        case "smpte170m" | "bt470bg" | "fcc":
-            return "bt601"
-        case "smpte240m":
-            return "smpte240m"
-        case "bt2020nc" | "bt2020c":
-            return "bt2020"
-        case _:
-            return "bt709"
+    return _MATRICES.get(color.matrix or "", "bt709")

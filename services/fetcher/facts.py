@@ -129,6 +129,7 @@ def _claims(answers: Answers, *, interlaced: bool) -> Claims:
 def _video_track(answers: Answers, claims: Claims, timeline: Timeline, *, top_first: bool) -> VideoTrack:
     video = answers.video
     rotation, mirrored = st.orientation(video)
+    width, height = st.size(video, answers.frames)
     pixel_format, decoder = st.pixel_format(video, answers.frames), alpha_decoder(video)
     if decoder:
         pixel_format = pixel_format.replace("yuv4", "yuva4")
@@ -137,8 +138,8 @@ def _video_track(answers: Answers, claims: Claims, timeline: Timeline, *, top_fi
         codec=video["codec_name"],
         profile=video.get("profile"),
         pixel_format=pixel_format,
-        width=video["width"],
-        height=video["height"],
+        width=width,
+        height=height,
         sample_aspect=st.sample_aspect(video),
         rotation=rotation,
         mirrored=mirrored,

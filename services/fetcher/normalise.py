@@ -15,6 +15,7 @@ from services.fetcher.color import (
     is_hdr,
     is_rgb,
     matrix_filters,
+    output_coding,
     primaries_filters,
     tone_map_filters,
 )
@@ -74,8 +75,8 @@ def _keeps_its_format(video: VideoTrack) -> bool:
 
 def _one_size(video: VideoTrack) -> tuple[str, ...]:
     width, height = video.width, video.height
-    # Scaled field by field where a picture has two; pictures of the usual size pass untouched.
-    options = ":interl=1" if video.interlaced else ""
+    # Scaled field by field where a picture has two. Pictures of the usual size and colours pass untouched.
+    options = (":interl=1" if video.interlaced else "") + output_coding(video)
     if video.sample_aspect != 1:
         return (f"scale={width}:{height}{options}",)
     # Nothing tells the shape of the other pixels. Squeezed pictures have all their lines (1440×1080 in 1920×1080); others
@@ -124,7 +125,8 @@ RULES = (
     Rule(
         "one size",
         "Where the size of pictures changes in the middle, later ones are scaled into the frame of the first: filling it where "
-        "only their width changes or pixels are not square, else with their own aspect and black bars.",
+        "only their width changes or pixels are not square, else with their own aspect and black bars. Pixel format, matrix "
+        "and range become those of the first, too.",
         Stage.BEFORE_RATE,
         _keeps_its_format,
         _one_size,

@@ -35,7 +35,7 @@ _UNKNOWN_DECODER = re.compile(r"no decoder found|Decoder \(codec [^)]*\) not fou
 _DRM = "DRM protected stream"
 _FRAME_FACTS = (
     "pts,best_effort_timestamp,interlaced_frame,top_field_first,color_range,color_space,color_primaries,color_transfer"
-    ":frame_side_data=side_data_type,max_luminance,max_content"
+    ",width,height,pix_fmt:frame_side_data=side_data_type,max_luminance,max_content"
 )
 _REPORT_SECONDS = 30.0
 

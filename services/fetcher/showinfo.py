@@ -4,7 +4,7 @@ import re
 
 from services.fetcher.streams import Stream
 
-_FRAME = re.compile(r" n: *\d+ .* fmt:(?P<pix_fmt>\w+) .* i:(?P<fields>[PTB]) ")
+_FRAME = re.compile(r" n: *\d+ .* fmt:(?P<pix_fmt>\w+) .* s:(?P<width>\d+)x(?P<height>\d+) i:(?P<fields>[PTB]) ")
 _COLORS = re.compile(
     r"color_range:(?P<color_range>\S+) color_space:(?P<color_space>\S+) "
     r"color_primaries:(?P<color_primaries>\S+) color_trc:(?P<color_transfer>\S+)"
@@ -14,13 +14,14 @@ _CONTENT = re.compile(r"MaxCLL=(?P<max_content>\d+)")
 
 
 def read_showinfo(report: str) -> list[Stream]:
-    """The frames in the words of ffprobe, with their pixel format besides, and without times."""
+    """The frames in the words of ffprobe, without times."""
     frames: list[Stream] = []
     for line in report.splitlines():
         if found := _FRAME.search(line):
             fields = found["fields"]
             woven = {"interlaced_frame": int(fields != "P"), "top_field_first": int(fields == "T")}
-            frames.append({"pix_fmt": found["pix_fmt"], **woven})
+            sides = {"width": int(found["width"]), "height": int(found["height"])}
+            frames.append({"pix_fmt": found["pix_fmt"], **sides, **woven})
         elif frames and (colors := _COLORS.search(line)):
             frames[-1] |= colors.groupdict()
         elif frames and (light := _DISPLAY.search(line) or _CONTENT.search(line)):

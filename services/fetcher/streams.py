@@ -106,9 +106,15 @@ def color(stream: Stream, frames: Sequence[Stream]) -> Color:
 
 
 def pixel_format(stream: Stream, frames: Sequence[Stream]) -> str:
-    """ffmpeg's name of the pixel format; empty where nothing tells."""
-    said = (source.get("pix_fmt") for source in (stream, *frames[:1]))
+    """ffmpeg's name of the pixel format, of the first decoded frame if there is one; empty where nothing tells."""
+    said = (source.get("pix_fmt") for source in (*frames[:1], stream))
     return next((str(name) for name in said if name not in (None, "unknown", "none")), "")
+
+
+def size(stream: Stream, frames: Sequence[Stream]) -> tuple[int, int]:
+    """Width and height in pixels, of the first decoded frame if there is one. The header's may be those of a later one."""
+    sized = next((source for source in (*frames[:1], stream) if source.get("width") and source.get("height")), stream)
+    return int(sized["width"]), int(sized["height"])
 
 
 def bit_depth(stream: Stream, pixel_format: str) -> int:

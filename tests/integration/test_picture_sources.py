@@ -16,9 +16,10 @@ from shared.media.tools import ffmpeg_path, ffprobe_path
 from tests.support import clips, frames
 from tests.support.clips import X264, made, numbered
 from tests.support.parts import JOB, ORG, PROBE_LIMITS, encode, fetched, probed
-from tests.support.patches import patches
+from tests.support.patches import code, patches, picture
 
 FFV1 = ("-c:v", "ffv1")
+SKIN = (0.80, 0.60, 0.50)
 WEAVE = "tinterlace=interleave_{first},setfield=prog"
 
 
@@ -131,17 +132,22 @@ def test_a_size_that_changes_in_the_middle_changes_no_frame_and_no_time(other: s
 
 
 def test_another_shape_gets_bars_and_other_colours_are_converted(tmp_path: Path) -> None:
-    plain = "color=white:s={size}:r=25:d=1,format=yuv420p,setparams=colorspace={matrix}:range={span}"
-    wide = plain.format(size="256x144", matrix="bt709", span="limited")
-    tall = plain.format(size="144x256", matrix="bt709", span="limited")
-    first, second = lavfi(wide, *X264, suffix="ts"), lavfi(tall, *X264, "-output_ts_offset", "1", suffix="ts")
-    file = joined(first, second, tmp_path)
+    """As when a telephone is turned in the middle of a live stream, and its encoder begins anew."""
+    second = code(SKIN, "smpte170m", full=True), code(SKIN, "bt709")
+    plain = "setparams=colorspace={}:color_primaries=bt709:color_trc=bt709:range={},scale={}:flags=neighbor"
+    wide = picture([second[1]] * 2, "yuv420p", "-vf", plain.format("bt709", "limited", "256:144"), *X264, suffix="ts")
+    tall = picture(
+        [second[0]] * 2, "yuv420p", "-vf", plain.format("smpte170m", "full", "144:256"), *X264,
+        "-output_ts_offset", "0.2", suffix="ts",
+    )  # fmt: skip
+    file = joined(wide, tall, tmp_path)
     event = fetched(file)
     result = encode(event, file, tmp_path).join("144p")
-    assert len(frames.packets(result)) == event.plan.frames == 50
-    last = made("last.mkv", "-ss", "1.6", "-i", str(result), *FFV1)
-    left, middle, right = patches(last, 3)
-    assert left[0] <= 18 and right[0] <= 18 and middle[0] >= 230
+    assert len(frames.packets(result)) == event.plan.frames == 10
+    for skip, bars in (("0", False), ("0.2", True)):
+        left, middle, right = patches(made("half.mkv", "-ss", skip, "-i", str(result), *FFV1), 3)
+        assert max(abs(ours - its) for ours, its in zip(middle, code(SKIN, "bt709"), strict=True)) <= 4
+        assert (left[0] <= 18 and right[0] <= 18) == bars
 
 
 def test_a_clock_that_wraps_in_the_middle_makes_no_jump(tmp_path: Path) -> None:
@@ -167,3 +173,57 @@ def test_a_transport_stream_that_begins_inside_a_gop_begins_with_its_first_whole
     event, source = moved(file, tmp_path)
     shown = frames.numbers(encode(event, source, tmp_path / "parts").join("144p"))
     assert shown == list(range(48, 350))
+
+
+@pytest.mark.parametrize("sound", [0, 0.2])
+@pytest.mark.parametrize(("rate", "seconds", "count"), [("25", 0.04, 1), ("25", 0.2, 5), ("120", 0.2, 12)])
+def test_the_shortest_clips_are_whole(rate: str, seconds: float, count: int, sound: float, tmp_path: Path) -> None:
+    file = numbered(rate, seconds=seconds, sound_seconds=sound)
+    event = fetched(file)
+    result = encode(event, file, tmp_path)
+    shown = frames.numbers(result.join("144p"))
+    # The last picture stays while there is sound, and every other one of 120 is left out.
+    assert shown[:count] == list(range(0, count * (2 if rate == "120" else 1), 2 if rate == "120" else 1))
+    assert len(shown) == event.plan.frames >= count and set(shown[count:]) <= {shown[count - 1]}
+    assert bool(event.plan.audio) == bool(sound)
+
+
+def test_an_odd_size_becomes_even(tmp_path: Path) -> None:
+    picture = "crop=853:481:exact=1,format=yuv444p"
+    file = numbered("25", seconds=2, sound_seconds=0, size="854x482", picture=picture, suffix="mkv")
+    event = fetched(file)
+    assert (event.source.video.width, event.source.video.height) == (853, 481)
+    result = encode(event, file, tmp_path).join("144p")
+    assert frames.numbers(result) == list(range(50))
+    assert frames.geometry(result) == (256, 144, "1:1")
+
+
+def test_hours_of_one_picture_a_second_are_planned_in_a_moment(tmp_path: Path) -> None:
+    """As a lecture's slides are recorded. A part of it is encoded."""
+    still = "color=teal:s=32x32:r=1:d=10800"
+    file = lavfi(still, "-c:v", "libx264", "-preset", "ultrafast", "-g", "600", suffix="mp4")
+    event = fetched(file)
+    assert event.plan.frame_rate == Fraction(1)
+    assert (event.plan.frames, event.plan.gop_frames) == (10_800, 2)
+    assert len(event.plan.video) <= 900
+    first, last = event.plan.video[0], event.plan.video[-1]
+    assert last.first_frame + last.frames == 10_800
+    few = event.model_copy(update={"plan": event.plan.model_copy(update={"video": (first, last)})})
+    made_of = encode(few, file, tmp_path)
+    assert [len(track.durations) for _, track in made_of.tracks("144p")] == [
+        -(-part.frames // 6) for part in (first, last)
+    ]
+
+
+def test_cover_art_is_no_film_and_a_second_film_is_told(tmp_path: Path) -> None:
+    film = numbered("25", seconds=2)
+    cover = made("cover.jpg", "-f", "lavfi", "-i", "color=red:s=640x640", "-frames:v", "1")
+    inputs = ("-i", str(cover), "-i", str(film), "-map", "0:v", "-map", "1", "-c", "copy")
+    with_cover = made("cover.mp4", *inputs, "-disposition:v:0", "attached_pic")
+    event = fetched(with_cover)
+    assert (event.source.video.codec, probed(with_cover).warnings) == ("h264", ())
+    assert frames.numbers(encode(event, with_cover, tmp_path).join("144p")) == list(range(50))
+    other = made("other.mkv", "-f", "lavfi", "-i", "testsrc=s=64x64:r=25:d=2", *X264)
+    two = made("two.mkv", "-i", str(film), "-i", str(other), "-map", "0", "-map", "1", "-c", "copy")
+    [warning] = probed(two).warnings
+    assert warning.code == "video_track_dropped" and "another video track" in warning.message

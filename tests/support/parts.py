@@ -22,7 +22,7 @@ from shared.process import Limits
 from shared.workspace import WorkSpace
 
 ORG, JOB = "org001", "5KQfnXCg8Qh"
-PROBE_LIMITS = ProbeLimits(seconds=60, memory_bytes=8 * 2**30, max_duration=3600, max_pixels=2**26)
+PROBE_LIMITS = ProbeLimits(seconds=60, memory_bytes=8 * 2**30, max_duration=14_400, max_pixels=2**26)
 _AT_ONCE = 2
 
 

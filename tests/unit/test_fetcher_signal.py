@@ -143,6 +143,7 @@ cl:left sar:1/1 s:64x64 i:B iskey:1 type:I checksum:B8 plane_checksum:[18C290E1]
 def test_frames_that_ffprobe_cannot_decode_are_described_by_ffmpeg() -> None:
     first, second = read_showinfo(SHOWN)
     assert (first["pix_fmt"], second["pix_fmt"]) == ("yuv420p10le", "rgba")
+    assert (first["width"], first["height"]) == (64, 64)
     assert (first["interlaced_frame"], first["top_field_first"], second["interlaced_frame"]) == (1, 0, 0)
     assert (first["color_range"], first["color_space"], first["color_primaries"]) == ("tv", "bt2020nc", "bt2020")
     assert first["color_transfer"] == "smpte2084"

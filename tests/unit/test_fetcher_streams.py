@@ -7,6 +7,7 @@ import pytest
 
 from services.fetcher.packets import NO_TIME, Extent
 from services.fetcher.streams import (
+    Stream,
     audio_track,
     bit_depth,
     choose_video,
@@ -14,8 +15,10 @@ from services.fetcher.streams import (
     fields,
     is_encrypted,
     orientation,
+    pixel_format,
     ratio,
     sample_aspect,
+    size,
     text_tracks,
 )
 
@@ -169,3 +172,13 @@ def test_subtitles_of_text_only() -> None:
     text = {"index": 2, "codec_type": "subtitle", "codec_name": "subrip", "disposition": {"forced": 1}}
     pictures = {"index": 3, "codec_type": "subtitle", "codec_name": "hdmv_pgs_subtitle"}
     assert [(track.index, track.forced) for track in text_tracks([text, pictures])] == [(2, True)]
+
+
+def test_size_and_format_are_those_of_the_first_picture_where_it_could_be_decoded() -> None:
+    later: Stream = {"width": 144, "height": 256, "pix_fmt": "yuvj420p"}
+    first: Stream = {"width": 256, "height": 144, "pix_fmt": "yuv420p"}
+    assert size(later, [first, later]) == (256, 144)
+    assert pixel_format(later, [first, later]) == "yuv420p"
+    assert (size(later, []), pixel_format(later, [])) == ((144, 256), "yuvj420p")
+    assert size(later, [{"pts": 0}]) == (144, 256)
+    assert pixel_format({"pix_fmt": "unknown"}, []) == ""

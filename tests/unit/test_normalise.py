@@ -49,6 +49,8 @@ def one_size() -> None:
     assert field_filters(video())[1] == "pad=1920:1080:(ow-iw)/2:(oh-ih)/2:eval=frame"
     assert field_filters(video(720, 576, sample_aspect=Fraction(64, 45))) == ("scale=720:576",)
     assert field_filters(video(interlaced=True))[0].endswith(":eval=frame:interl=1")
+    coding = ":out_color_matrix=bt601:out_range=full"
+    assert field_filters(video(color=Color(matrix="bt470bg", range="pc")))[0].endswith(coding)
     # ffmpeg's scaler would change the format of these even where it has nothing to scale.
     assert field_filters(video(pixel_format="pal8")) == field_filters(video(pixel_format="y210le")) == ()
 
