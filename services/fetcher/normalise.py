@@ -226,9 +226,22 @@ def field_filters(video: VideoTrack) -> tuple[str, ...]:
     return _filters(video, Stage.BEFORE_RATE)
 
 
-def picture_filters(video: VideoTrack) -> tuple[str, ...]:
-    """What happens to each picture: transparency and colour first, in the source's own depth, then orientation."""
-    return _filters(video, Stage.PICTURE)
+def picture_filters(video: VideoTrack, largest: tuple[int, int] | None = None) -> tuple[str, ...]:
+    """What happens to each picture: transparency and colour first, in the source's own depth, then orientation.
+
+    Args:
+        largest: width and height, upright, of the largest rendition.
+    """
+    return (*_shrink(video, largest), *_filters(video, Stage.PICTURE))
+
+
+def _shrink(video: VideoTrack, largest: tuple[int, int] | None) -> tuple[str, ...]:
+    # No rule, but a shortcut: tone mapping takes longer than anything else, and nobody sees the pixels that are left out.
+    if largest is None or not is_hdr(video):
+        return ()
+    width, height = largest if video.rotation % 180 == 0 else largest[::-1]
+    smaller = width <= video.width and height <= video.height and width * height < video.width * video.height
+    return (f"scale={width}:{height}:flags=bicubic",) if smaller else ()
 
 
 def _filters(video: VideoTrack, stage: Stage) -> tuple[str, ...]:

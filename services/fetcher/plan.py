@@ -57,7 +57,7 @@ def make_plan(
         origin=clock.origin_pts * video.time_base,
         origin_pts=clock.origin_pts,
         field_filters=field_filters(video),
-        picture_filters=picture_filters(video),
+        picture_filters=picture_filters(video, (rungs[0].width, rungs[0].height)),
         rungs=rungs,
         video=_video_parts(source, index, clock, frames, segment, pad),
         audio=_audio_parts(source.audio, profile.audio_rate),

@@ -117,10 +117,10 @@ THINGS: tuple[Triple, ...] = (
 WHITE = 203
 
 
-def hdr_file(transfer: str, coded_rgb: list[Triple], *x265: str) -> Path:
+def hdr_file(transfer: str, coded_rgb: list[Triple], *x265: str, enlarge: int = 1) -> Path:
     planes = [code(rgb, "bt2020nc", bits=10) for rgb in coded_rgb]
     options = ":".join(("log-level=none", "qp=4", *x265))
-    filters = tags("bt2020nc", "bt2020", transfer)
+    filters = f"scale={enlarge}*iw:{enlarge}*ih:flags=neighbor,{tags('bt2020nc', 'bt2020', transfer)}"
     return picture(planes, "yuv420p10le", "-vf", filters, *X265, "-x265-params", options, suffix="mp4")
 
 
@@ -156,7 +156,7 @@ def test_hdr10_looks_as_players_show_it(name: str, tmp_path: Path) -> None:
     for thing in THINGS:
         red, green, blue = linear_2020(thing)
         things.append((pq(red * WHITE), pq(green * WHITE), pq(blue * WHITE)))
-    file = hdr_file("smpte2084", grays + things, *MASTERED[name])
+    file = hdr_file("smpte2084", grays + things, *MASTERED[name], enlarge=2)
     found = made_of(file, len(grays + things), tmp_path)
     check_grays([luma for luma, _, _ in found[: len(NITS)]], NITS.index(26), NITS.index(203))
     assert all(abs(cb - 128) <= 2 and abs(cr - 128) <= 2 for _, cb, cr in found[: len(NITS)])

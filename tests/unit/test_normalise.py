@@ -219,6 +219,17 @@ def test_colours_come_before_turning_and_transparency_before_colours() -> None:
     assert order == sorted(order)
 
 
+def test_hdr_is_tone_mapped_in_the_size_of_the_largest_rendition() -> None:
+    track = video(3840, 2160, color=HDR10, pixel_format="yuv420p10le")
+    assert picture_filters(track, (1920, 1080)) == ("scale=1920:1080:flags=bicubic", *picture_filters(track))
+    turned = track.model_copy(update={"rotation": 90})
+    assert picture_filters(turned, (1080, 1920))[0] == "scale=1920:1080:flags=bicubic"
+    assert picture_filters(track, (3840, 2160)) == picture_filters(track)
+    anamorphic = video(1440, 1080, color=HDR10)
+    assert picture_filters(anamorphic, (1920, 1080)) == picture_filters(anamorphic), "it would be more pixels"
+    assert picture_filters(video(3840, 2160, color=BT709), (1920, 1080)) == PLAIN
+
+
 def test_hdr_without_primaries_is_taken_for_bt2020() -> None:
     color = effective_color(video(color=Color(transfer="smpte2084"), bit_depth=10))
     assert (color.primaries, color.matrix, color.range) == ("bt2020", "bt2020nc", "tv")
