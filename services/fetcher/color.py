@@ -26,13 +26,27 @@ _MATRICES = {
     "fcc": "bt601",
     "smpte240m": "smpte240m",
     "bt2020nc": "bt2020",
-    "bt2020c": "bt2020",
 }
+# Descriptions that the filters here understand; any other one is as good as none.
+_KNOWN_MATRICES = frozenset({*_MATRICES, "ycgco"})
+_HDR_MATRICES = _KNOWN_MATRICES | {"ictcp", "chroma-derived-nc"}
+_KNOWN_PRIMARIES = frozenset(
+    [
+        "bt709",
+        "bt470m",
+        "bt470bg",
+        "smpte170m",
+        "smpte240m",
+        "film",
+        "bt2020",
+        "smpte428",
+        "smpte431",
+        "smpte432",
+        "ebu3213",
+    ]
+)
 _RGB = ("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "x2rgb", "x2bgr", "pal8", "xyz", "bayer")
 _GRAY = ("gray", "ya", "mono")
-# Primaries whose reds and greens BT.709 does not have. Shown without a conversion, everything in them looks faded.
-_WIDE = frozenset({"bt2020", "smpte431", "smpte432"})
-_OTHER_SD = frozenset({"smpte170m", "smpte240m", "bt470bg", "bt470m"})
 _TO_BT709 = "out_color_matrix=bt709:out_range=limited:flags=bicubic+accurate_rnd"
 
 
@@ -48,13 +62,13 @@ def is_rgb(video: VideoTrack) -> bool:
 
 def has_other_primaries(video: VideoTrack) -> bool:
     """Whether the source says that its primaries are others than BT.709's. What it does not say is not converted."""
-    return not is_hdr(video) and video.color.primaries in _WIDE | _OTHER_SD
+    return not is_hdr(video) and video.color.primaries in _KNOWN_PRIMARIES - {"bt709"}
 
 
 def has_other_matrix(video: VideoTrack) -> bool:
     """Whether samples are coded otherwise than BT.709 with limited range."""
     color = effective_color(video)
-    return is_rgb(video) or _swscale_matrix(color) != "bt709" or color.range == "pc"
+    return is_rgb(video) or color.matrix != "bt709" or color.range == "pc"
 
 
 def peak_nits(video: VideoTrack) -> int:
@@ -94,8 +108,12 @@ def matrix_filters(video: VideoTrack) -> tuple[str, ...]:
     if is_rgb(video):
         return (f"scale={_TO_BT709}",)
     color = effective_color(video)
+    if color.matrix not in _MATRICES:
+        return primaries_filters(
+            video.model_copy(update={"color": video.color.model_copy(update={"primaries": "bt709"})})
+        )
     in_range = "full" if color.range == "pc" else "limited"
-    return (f"scale=in_color_matrix={_swscale_matrix(color)}:in_range={in_range}:{_TO_BT709}",)
+    return (f"scale=in_color_matrix={_MATRICES[color.matrix]}:in_range={in_range}:{_TO_BT709}",)
 
 
 def output_coding(video: VideoTrack) -> str:
@@ -114,9 +132,9 @@ def effective_color(video: VideoTrack) -> Color:
     # Gray pictures are full range unless they say otherwise, as all software that makes them has it.
     full = full or (color.range is None and video.pixel_format.startswith(_GRAY))
     return Color(
-        primaries=_said(color.primaries) or ("bt2020" if hdr else guess),
-        transfer=_said(color.transfer) or guess,
-        matrix="gbr" if is_rgb(video) else _luma_matrix(color) or ("bt2020nc" if hdr else guess),
+        primaries=color.primaries if color.primaries in _KNOWN_PRIMARIES else "bt2020" if hdr else guess,
+        transfer=color.transfer or guess,
+        matrix="gbr" if is_rgb(video) else _luma_matrix(color, hdr=hdr) or ("bt2020nc" if hdr else guess),
         range="pc" if full else "tv",
     )
 
@@ -125,20 +143,14 @@ def _is_sane(nits: float | None) -> bool:
     return nits is not None and _LEAST_PEAK <= nits <= _MOST_PEAK
 
 
-def _said(value: str | None) -> str | None:
-    return None if value in (None, "unknown", "unspecified", "reserved") else value
-
-
-def _luma_matrix(color: Color) -> str | None:
-    """The matrix, None where it is unsaid or cannot be: pictures of luma and chroma that claim to be RGB."""
-    said = _said(color.matrix)
-    return None if said in ("gbr", "rgb") else said
+def _luma_matrix(color: Color, *, hdr: bool) -> str | None:
+    """The matrix, None where it is unsaid or cannot be, such as RGB's for luma and chroma."""
+    if color.matrix == "bt2020c":
+        # Constant luminance is not to be had for HDR; and the colours of the other kind are nearly the same.
+        return "bt2020nc"
+    return color.matrix if color.matrix in (_HDR_MATRICES if hdr else _KNOWN_MATRICES) else None
 
 
 def _zscale_input(color: Color) -> str:
     in_range = "full" if color.range == "pc" else "limited"
     return f"matrixin={color.matrix}:transferin={color.transfer}:primariesin={color.primaries}:rangein={in_range}"
-
-
-def _swscale_matrix(color: Color) -> str:
-    return _MATRICES.get(color.matrix or "", "bt709")

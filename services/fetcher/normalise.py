@@ -77,7 +77,9 @@ def _one_size(video: VideoTrack) -> tuple[str, ...]:
     width, height = video.width, video.height
     # Scaled field by field where a picture has two. Pictures of the usual size and colours pass untouched.
     options = (":interl=1" if video.interlaced else "") + output_coding(video)
-    if video.sample_aspect != 1:
+    # ffmpeg's padding keeps to the grid of the chroma, and so refuses sizes that do not.
+    off_grid = width % 2 or height % 2 or video.pixel_format.startswith(("yuv41", "yuvj41"))
+    if video.sample_aspect != 1 or off_grid:
         return (f"scale={width}:{height}{options}",)
     # Nothing tells the shape of the other pixels. Squeezed pictures have all their lines (1440×1080 in 1920×1080); others
     # are taken for square, such as those of a telephone that was turned.

@@ -68,6 +68,14 @@ CODINGS = {
     "full range of JPEG": Coding(
         "yuvj420p", "smpte170m", full=True, encoder=("-c:v", "mjpeg", "-q:v", "1", "-strict", "-1")
     ),
+    "a telephone's": Coding(
+        "yuv420p",
+        "bt470bg",
+        tags("bt470bg", "bt470bg", "smpte170m", "full"),
+        "bt470bg",
+        full=True,
+        encoder=("-c:v", "libx264", "-qp", "2", "-preset", "ultrafast"),
+    ),
     "BT.2020": Coding("yuv420p10le", "bt2020nc", tags("bt2020nc", "bt2020", "bt2020-10"), "bt2020"),
     "P3": Coding("yuv420p10le", "bt709", tags("bt709", "smpte432"), "smpte432"),
     "10-bit 4:2:2": Coding("yuv422p10le", "bt709", tags("bt709")),

@@ -48,6 +48,8 @@ def one_size() -> None:
     assert field_filters(video())[0].startswith(square)
     assert field_filters(video())[1] == "pad=1920:1080:(ow-iw)/2:(oh-ih)/2:eval=frame"
     assert field_filters(video(720, 576, sample_aspect=Fraction(64, 45))) == ("scale=720:576",)
+    assert field_filters(video(853, 481)) == ("scale=853:481",)
+    assert field_filters(video(pixel_format="yuv411p")) == ("scale=1920:1080",)
     assert field_filters(video(interlaced=True))[0].endswith(":eval=frame:interl=1")
     coding = ":out_color_matrix=bt601:out_range=full"
     assert field_filters(video(color=Color(matrix="bt470bg", range="pc")))[0].endswith(coding)
@@ -233,6 +235,20 @@ def test_hdr_is_tone_mapped_in_the_size_of_the_largest_rendition() -> None:
 def test_hdr_without_primaries_is_taken_for_bt2020() -> None:
     color = effective_color(video(color=Color(transfer="smpte2084"), bit_depth=10))
     assert (color.primaries, color.matrix, color.range) == ("bt2020", "bt2020nc", "tv")
+
+
+@pytest.mark.parametrize("matrix", ["smpte2085", "ictcp", "reserved", "gbr"])
+def test_descriptions_that_no_filter_understands_count_as_none(matrix: str) -> None:
+    color = effective_color(video(color=Color(primaries="reserved", matrix=matrix)))
+    assert (color.primaries, color.matrix) == ("bt709", "bt709")
+
+
+def test_matrices_that_only_the_other_filter_knows_go_there() -> None:
+    [step] = pictures(color=Color(matrix="ycgco", primaries="bt709"))
+    assert step.startswith("zscale=matrixin=ycgco:transferin=bt709:primariesin=bt709:rangein=limited:primaries=bt709")
+    hdr = effective_color(video(color=Color(matrix="ictcp", transfer="smpte2084")))
+    assert (hdr.matrix, hdr.primaries) == ("ictcp", "bt2020")
+    assert effective_color(video(color=Color(matrix="bt2020c", transfer="smpte2084"))).matrix == "bt2020nc"
 
 
 def test_hdr_of_rgb_is_no_luma() -> None:
