@@ -14,8 +14,8 @@ MASTERED_PEAK = 1000
 
 # The standard's own end of the scale (ST 2084); a "peak" beyond it, or below any screen's, is a mistake.
 _LEAST_PEAK, _MOST_PEAK = 100, 10_000
-# Left as it is up to here (of diffuse white), and rolled off from here to the peak. Half as bright as white, skin included,
-# nothing is changed; white itself loses a third of its light, which is a seventh of its code values.
+# Up to this share of diffuse white, light stays as it is; from there to the peak it is rolled off. White itself loses a
+# third of its light, which is a seventh of its code values.
 _KNEE = 0.3
 _SD_LINES = 576
 # What ffmpeg's scaler calls a matrix.

@@ -99,12 +99,16 @@ def _weave(video: VideoTrack) -> tuple[str, ...]:
 def _flatten(video: VideoTrack) -> tuple[str, ...]:
     # Multiplied by its own alpha, a picture lies on black. Dropping the alpha would show whatever colour the transparent
     # pixels happen to have.
-    planar = ("format=gbrap",) if is_rgb(video) else ("format=yuva444p",) if not _is_planar_alpha(video) else ()
-    return (*planar, "premultiply=inplace=1")
+    return (*_planar(video), "premultiply=inplace=1")
 
 
-def _is_planar_alpha(video: VideoTrack) -> bool:
-    return video.pixel_format.startswith("yuva")
+def _planar(video: VideoTrack) -> tuple[str, ...]:
+    """The filter that multiplies wants planes."""
+    if video.pixel_format.startswith(("yuva", "gbrap")):
+        return ()
+    if not is_rgb(video):
+        return ("format=yuva444p",)
+    return ("format=gbrap16le",) if "64" in video.pixel_format else ("format=gbrap",)
 
 
 def _turn(video: VideoTrack) -> tuple[str, ...]:

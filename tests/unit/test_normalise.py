@@ -77,8 +77,9 @@ def at_most_60_frames() -> None:
 
 def transparency_on_black() -> None:
     assert pictures(pixel_format="yuva420p", color=BT709) == ("premultiply=inplace=1",)
-    for rgb in ("bgra", "rgba64le", "pal8"):
-        assert pictures(pixel_format=rgb)[:2] == ("format=gbrap", "premultiply=inplace=1")
+    for rgb, planar in (("bgra", "gbrap"), ("pal8", "gbrap"), ("rgba64be", "gbrap16le")):
+        assert pictures(pixel_format=rgb)[:2] == (f"format={planar}", "premultiply=inplace=1")
+    assert pictures(pixel_format="gbrap10le")[0] == "premultiply=inplace=1"
     assert pictures(pixel_format="ya8")[:2] == ("format=yuva444p", "premultiply=inplace=1")
     for opaque in ("rgb24", "yuv420p", "gbrp"):
         assert not any("premultiply" in step for step in pictures(pixel_format=opaque))
