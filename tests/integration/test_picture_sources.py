@@ -156,6 +156,8 @@ def test_a_clock_that_wraps_in_the_middle_makes_no_jump(tmp_path: Path) -> None:
     found = probed(file)
     assert found.source.video.frames == 350 and found.source.duration == pytest.approx(14, abs=0.1)
     assert not found.warnings
+    # The end is on the new round, and so the beginning before zero.
+    assert found.source.video.start < 0 < found.source.video.end
     event, source = moved(file, tmp_path)
     assert len(event.plan.video) == 3
     for each, path, root in ((event, source, "moved"), (fetched(file), file, "kept")):
