@@ -31,6 +31,7 @@ class Answers:
         frames: the first decoded frames; may be none.
         woven: measured of pictures that say nothing of fields: True for fields with the top one first, False for the bottom
             one, None for none.
+        mute: indexes of sound tracks of which nothing can be decoded.
         boxes: for ISO base media.
     """
 
@@ -43,6 +44,7 @@ class Answers:
     complaints: str
     frames: Sequence[st.Stream] = ()
     woven: bool | None = None
+    mute: frozenset[int] = frozenset()
     boxes: BoxLayout | None = None
 
 
@@ -166,11 +168,11 @@ def _audio_tracks(answers: Answers, timeline: Timeline) -> tuple[tuple[AudioTrac
             continue
         extent = answers.packets.extent(stream["index"])
         track = st.audio_track(stream, extent, by_sum=timeline.jumps > 0)
-        if track:
+        if track and track.index not in answers.mute:
             tracks.append(track)
         elif extent.count:
             codec = stream.get("codec_name") or stream.get("codec_tag_string") or "unknown"
-            message = f"A sound track of the source was left out, because its codec ({codec}) is not supported."
+            message = f"A sound track of the source was left out, because nothing of it ({codec}) could be decoded."
             warnings.append(JobWarning(code="sound_dropped", message=message))
     return tuple(tracks), tuple(warnings)
 

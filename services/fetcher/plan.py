@@ -8,6 +8,7 @@ from math import ceil, floor
 
 from services.fetcher.index import VideoIndex
 from services.fetcher.ladder import make_ladder
+from services.fetcher.languages import bcp47
 from services.fetcher.normalise import MAX_FRAME_RATE, field_filters, picture_filters
 from services.fetcher.stills import plan_stills
 from shared.events import JobWarning
@@ -173,9 +174,9 @@ def _shown(frame: int, index: VideoIndex, clock: _Clock) -> int:
 
 def _audio_parts(tracks: Sequence[AudioTrack], bit_rate: int) -> tuple[AudioPart, ...]:
     parts: list[AudioPart] = []
-    default = next((number for number, track in enumerate(tracks) if track.default), 0)
+    default = _default(tracks)
     for number, track in enumerate(tracks):
-        language = track.language if track.language not in (None, "und") else None
+        language = bcp47(track.language)
         parts.append(
             AudioPart(
                 name=f"a{number}",
@@ -186,9 +187,17 @@ def _audio_parts(tracks: Sequence[AudioTrack], bit_rate: int) -> tuple[AudioPart
                 default=number == default,
                 bit_rate=bit_rate,
                 sample_rate=AUDIO_RATE,
+                purpose=track.purpose,
             )
         )
     return tuple(parts)
+
+
+def _default(tracks: Sequence[AudioTrack]) -> int:
+    """The track to begin with: the first of those that the source marks so, else the first that is the film itself."""
+    marked = [number for number, track in enumerate(tracks) if track.default]
+    plain = [number for number, track in enumerate(tracks) if track.purpose == "main"]
+    return next(iter(marked or plain), 0)
 
 
 def _unique(label: str, taken: list[str]) -> str:

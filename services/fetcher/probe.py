@@ -94,7 +94,8 @@ class Probe:
         frames = await self._frames(opened, video, table.video)
         unsaid = is_unsaid(video, frames)
         woven = measured(await self._report(opened, video, MEASURE, MEASURED_FRAMES)) if unsaid else None
-        probed = await asyncio.to_thread(assemble, replace(answers, frames=frames, woven=woven))
+        mute = await self._mute(opened, [stream for stream in header["streams"] if table.extent(stream["index"]).count])
+        probed = await asyncio.to_thread(assemble, replace(answers, frames=frames, woven=woven, mute=mute))
         if demuxer == "gif" and probed.source.video.frames == 1:
             raise not_video("a picture (GIF)")
         if probed.source.duration > self._limits.max_duration:
@@ -189,6 +190,20 @@ class Probe:
         done = await self._run(argv, _LOOK_SECONDS)
         counts = [int(count) for count in re.findall(rb"^frame=\s*(\d+)", done.output, re.MULTILINE)]
         return _Decoding(max(counts, default=0), opened.clean(done.error_tail))
+
+    async def _mute(self, opened: "_Opened", streams: Sequence[st.Stream]) -> frozenset[int]:
+        """The sound tracks out of which ffmpeg gets nothing: it lacks the decoder, or they are damaged from end to end."""
+        mute = set()
+        for index in (stream["index"] for stream in streams if stream.get("codec_type") == "audio"):
+            argv = [self._ffmpeg, "-v", "quiet", "-nostdin", *opened.arguments, "-map", f"0:{index}"]
+            try:
+                done = await self._run([*argv, "-frames:a", "1", "-f", "s16le", "pipe:1"], _LOOK_SECONDS)
+            except ProcessTimeout:
+                # A long film that begins with damage: whoever encodes it will see.
+                continue
+            if not done.output:
+                mute.add(index)
+        return frozenset(mute)
 
     async def _run(self, argv: Sequence[str], seconds: float, *, file_bytes: int | None = None) -> Finished:
         limits = Limits(seconds=seconds, memory_bytes=self._limits.memory_bytes, file_bytes=file_bytes)

@@ -82,7 +82,8 @@ class Remux:
         except (PermanentError, ProcessTimeout) as error:
             found, difference = None, str(error)
         if found and not difference:
-            return Probed(found.source, found.index, (*probed.warnings, *found.warnings, _MOVED), found.movable)
+            warnings = (*probed.warnings, *found.warnings, _MOVED)
+            return Probed(as_told(probed.source, found.source), found.index, warnings, found.movable)
         await structlog.get_logger().ainfo("not remuxed", demuxer=probed.source.demuxer, reason=difference)
         target.unlink(missing_ok=True)
         return None
@@ -102,6 +103,14 @@ def remux_command(ffmpeg: str, file: Path, source: Source, target: Path) -> list
             argv += ["-video_track_timescale", str(source.video.time_base.denominator)]
         return [*argv, "-f", "mov", f"file:{target}"]
     return [*argv, "-f", "matroska", f"file:{target}"]
+
+
+def as_told(before: Source, after: Source) -> Source:
+    """``after`` with what the first container says of its sound, which the other one may have no words for."""
+    said = ("language", "title", "default", "purpose")
+    pairs = zip(before.audio, after.audio, strict=True)
+    audio = tuple(new.model_copy(update={name: getattr(old, name) for name in said}) for old, new in pairs)
+    return after.model_copy(update={"audio": audio})
 
 
 def differs(before: Probed, after: Probed) -> str:

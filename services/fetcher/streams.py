@@ -7,13 +7,16 @@ from math import atan2, degrees
 from typing import Any
 
 from services.fetcher.packets import NO_TIME, Extent
-from shared.media.source import AudioTrack, Color, TextTrack
+from shared.media.source import AudioTrack, Color, Purpose, TextTrack
 
 Stream = dict[str, Any]
 """One member of ffprobe's ``streams``, or one of its ``frames``."""
 
 TEXT_CODECS = frozenset({"subrip", "ass", "ssa", "mov_text", "webvtt", "text"})
 _NOT_FILM = ("attached_pic", "timed_thumbnails", "still_image", "dependent")
+_PROGRAM = re.compile(
+    r"handler|hdlr|media|produced|gpac|apple|mainconcept|isom|^(audio|sound|stereo|mono)$", re.IGNORECASE
+)
 _MOST_SQUEEZED = 8
 _MOST_INTERLACED_LINES = 1152
 _PROGRESSIVE_CODECS = frozenset({"vp8", "vp9", "av1", "hevc", "vvc", "gif", "theora"})
@@ -174,9 +177,24 @@ def audio_track(stream: Stream, extent: Extent, *, by_sum: bool) -> AudioTrack |
         start=float(start * time_base),
         end=float(end * time_base),
         language=tag(stream, "language"),
-        title=tag(stream, "title"),
+        title=tag(stream, "title") or _handler(stream),
         default=disposition(stream, "default"),
+        purpose=_purpose(stream),
     )
+
+
+def _handler(stream: Stream) -> str | None:
+    """The name of the track's handler in ISO base media, where it is a title: as a rule it is that of the writing program."""
+    name = tag(stream, "handler_name")
+    return None if not name or _PROGRAM.search(name) else name
+
+
+def _purpose(stream: Stream) -> Purpose:
+    if disposition(stream, "visual_impaired") or disposition(stream, "descriptions"):
+        return "description"
+    if disposition(stream, "comment"):
+        return "commentary"
+    return "clear_speech" if disposition(stream, "hearing_impaired") else "main"
 
 
 def text_tracks(streams: Iterable[Stream]) -> tuple[TextTrack, ...]:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from math import ceil
 from pathlib import Path
 from typing import Literal
 
 from services.transcoder import stills
+from services.transcoder.sound import audio_samples, clock_filters, stereo_filters
 from shared.media.plan import AudioPart, Plan, Rung, VideoPart
 from shared.media.source import Source
 
@@ -42,31 +42,23 @@ def video_command(tools: Tools, source: Source, file: Path, plan: Plan, part: Vi
 
 def audio_command(tools: Tools, source: Source, file: Path, plan: Plan, part: AudioPart, folder: Path) -> list[str]:
     """Encode a whole audio track into ``<folder>/audio.mp4``."""
-    samples = audio_samples(plan, part)
-    origin = _seconds(plan.origin)
-    graph = ",".join(
-        (
-            # On the output's clock. Gaps are filled with silence and drift is stretched away, so that sound stays with the
-            # picture to the last second; what lies before the origin is cut off.
-            f"[0:{part.track}]asetpts=PTS-({origin})/TB",
-            f"aresample={part.sample_rate}:async=1000:min_hard_comp=0.02:first_pts=0",
-            f"aformat=sample_fmts=fltp:channel_layouts={'mono' if part.channels == 1 else 'stereo'}",
-            # As long as the picture, to the sample.
-            f"apad=whole_len={samples}",
-            f"atrim=end_sample={samples}[out]",
-        )
-    )
+    track = source.audio_track(part.track)
     return [
-        tools.ffmpeg, *_GLOBAL, *_input(source, file, None), "-filter_complex", graph,
-        "-map", "[out]", "-c:a", "aac", "-b:a", str(part.bit_rate),
-        *_mp4(None), "-frag_duration", "10000000", str(folder / "audio.mp4"),
+        tools.ffmpeg, *_GLOBAL, *_own_times(source), *_input(source, file, None),
+        # As samples without compression, to nowhere; and from there, inside of the same process, into the second graph.
+        "-map", f"0:{part.track}", "-af", ",".join(stereo_filters(track, part.sample_rate)),
+        "-c:a", "pcm_f32le", "-f", "null", "-", "-dec", "0:0",
+        "-filter_complex", f"[dec:0]{','.join(clock_filters(track, plan, part))}[out]", "-map", "[out]",
+        *_audio_encoder(part, folder),
     ]  # fmt: skip
 
 
-def audio_samples(plan: Plan, part: AudioPart) -> int:
-    """How many samples the track has: those of the picture's duration, rounded up."""
-    exact = plan.duration * part.sample_rate
-    return -(-exact.numerator // exact.denominator)
+def silence_command(tools: Tools, plan: Plan, part: AudioPart, folder: Path) -> list[str]:
+    """The same without a source, for a track of which nothing can be decoded."""
+    silence = (
+        f"anullsrc=channel_layout=stereo:sample_rate={part.sample_rate},atrim=end_sample={audio_samples(plan, part)}"
+    )
+    return [tools.ffmpeg, *_GLOBAL, "-f", "lavfi", "-i", silence, *_audio_encoder(part, folder)]
 
 
 def video_graph(source: Source, plan: Plan, part: VideoPart) -> str:
@@ -147,6 +139,17 @@ def _input(source: Source, file: Path, part: VideoPart | None) -> list[str]:
     return [*argv, "-copyts", "-noautorotate", "-i", str(file)]
 
 
+def _own_times(source: Source) -> list[str]:
+    """Of several frames in one packet of a transport stream only the first has a time. The demuxer would work out those of
+    the others by the sample rate that the stream begins with; the decoder does it by the one that they have."""
+    return ["-fflags", "nofillin"] if source.demuxer in ("mpegts", "mpeg") else []
+
+
+def _audio_encoder(part: AudioPart, folder: Path) -> list[str]:
+    encoder = ["-c:a", "aac", "-profile:a", "aac_low", "-b:a", str(part.bit_rate)]
+    return [*encoder, *_mp4(None), "-frag_duration", "10000000", str(folder / "audio.mp4")]
+
+
 def _video_encoder(encoder: Encoder, plan: Plan, rung: Rung) -> list[str]:
     common = [
         "-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-profile:v", "high", "-level:v", rung.level,
@@ -183,7 +186,3 @@ def _mp4(timescale: int | None) -> list[str]:
         "-movflags", "+empty_moov+default_base_moof+negative_cts_offsets" + ("+frag_keyframe" if timescale else ""),
         "-f", "mp4",
     ]  # fmt: skip
-
-
-def _seconds(value: Fraction) -> str:
-    return f"{float(value):.9f}"

@@ -10,7 +10,7 @@ from nats.aio.client import Client
 
 from services.transcoder import assemble, command, stills
 from services.transcoder.command import FRAME_STATS, Tools
-from services.transcoder.ffmpeg import EncoderFailed, Ffmpeg, complains_of_damage
+from services.transcoder.ffmpeg import EncoderFailed, Ffmpeg, NothingDecoded, complains_of_damage
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject
 from shared.errors import PermanentError, TransientError
@@ -24,6 +24,14 @@ from shared.workspace import WorkSpace
 _DAMAGED = JobWarning(
     code="source_damaged",
     message="Some pictures of the source are damaged. They are shown as far as they could be decoded.",
+)
+_DAMAGED_SOUND = JobWarning(
+    code="sound_damaged",
+    message="Some of the sound of the source is damaged. Where it could not be decoded, there is silence.",
+)
+_NO_SOUND = JobWarning(
+    code="sound_damaged",
+    message="A sound track of the source is damaged so much that nothing of it could be decoded. It is silent.",
 )
 
 
@@ -143,16 +151,22 @@ class Encode:
     async def _make_audio(self, fetched: Fetched, part: AudioPart, folder: Path) -> Made:
         file = self._space.source(fetched.org, fetched.job) / fetched.source.file
         argv = command.audio_command(self._tools, fetched.source, file, fetched.plan, part, folder)
+        made = folder / "audio.mp4"
         try:
-            tail = await self._run(fetched, part, argv, self._limits)
-            made = folder / "audio.mp4"
+            try:
+                tail = await self._run(fetched, part, argv, self._limits)
+                warnings = (_DAMAGED_SOUND,) if complains_of_damage(tail) else ()
+            except NothingDecoded:
+                # The pictures may be good, and the playlists count on a track.
+                argv = command.silence_command(self._tools, fetched.plan, part, folder)
+                tail, warnings = await self._run(fetched, part, argv, self._limits), (_NO_SOUND,)
             track = await asyncio.to_thread(assemble.audio_segments, made, folder, fetched.plan, part)
         except EncoderFailed as error:
             raise PermanentError("encode_failed", str(error)) from error
         except (assemble.WrongResult, ValueError) as error:
             raise PermanentError("encode_failed", f"{error}\n{tail}") from error
         made.unlink()
-        return Made((track,), "aac")
+        return Made((track,), "aac", warnings)
 
     async def _run(self, fetched: Fetched, part: VideoPart | AudioPart, argv: list[str], limits: Limits) -> str:
         frames = part.frames if isinstance(part, VideoPart) else None

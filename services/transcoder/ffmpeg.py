@@ -15,9 +15,16 @@ from shared.process import Finished, Limits, ProcessStalled, run_process
 # What ffmpeg says of pictures that could not be decoded, or only in part.
 _DAMAGE = ("corrupt decoded frame", "Decoding error", "Error submitting packet to decoder")
 
+# What it says when the input has ended, and not one frame has come out of it.
+_NOTHING = "Could not open encoder before EOF"
+
 
 class EncoderFailed(Exception):
     """ffmpeg ended with an error, or made something else than planned. The text is for the operator."""
+
+
+class NothingDecoded(EncoderFailed):
+    """The input was read to its end, and nothing in it could be decoded."""
 
 
 class Ffmpeg:
@@ -76,4 +83,5 @@ def _failure(finished: Finished) -> Exception:
     if finished.status < 0:
         # Killed from outside, out of memory most likely: another try may find more of it.
         return TransientError("encode_failed", f"ffmpeg ended by signal {-finished.status}\n{tail}")
-    return EncoderFailed(f"ffmpeg ended with status {finished.status}\n{tail}")
+    kind = NothingDecoded if _NOTHING in tail else EncoderFailed
+    return kind(f"ffmpeg ended with status {finished.status}\n{tail}")

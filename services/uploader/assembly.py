@@ -90,6 +90,7 @@ def _sound(part: AudioPart, results: Results) -> Sound:
         default=part.default,
         channels=part.channels,
         sample_rate=part.sample_rate,
+        purpose=part.purpose,
     )
 
 

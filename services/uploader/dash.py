@@ -15,6 +15,15 @@ _NAMESPACE = "urn:mpeg:dash:schema:mpd:2011"
 _PROFILES = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019"
 _TILES = "http://dashif.org/guidelines/thumbnail_tile"
 _ROLE = "urn:mpeg:dash:role:2011"
+_ROLES = {
+    "main": "alternate",
+    "commentary": "commentary",
+    "description": "description",
+    "clear_speech": "enhanced-audio-intelligibility",
+}
+# For the visually impaired, for the hard of hearing, as DVB (ETSI TS 103 285) uses the scheme and players know it.
+_PURPOSES = "urn:tva:metadata:cs:AudioPurposeCS:2007"
+_AUDIO_PURPOSE = {"description": "1", "clear_speech": "2"}
 _CHANNELS = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
 # ChannelConfiguration of ISO/IEC 23091-3 for the counts of channels that we make.
 _CHANNEL_CONFIGURATION = {1: "1", 2: "2", 6: "6"}
@@ -119,7 +128,11 @@ def _audio_set(
         {"schemeIdUri": _CHANNELS, "value": _CHANNEL_CONFIGURATION[sound.channels]},
     )
     ElementTree.SubElement(adaptation, "Label").text = sound.label
-    ElementTree.SubElement(adaptation, "Role", {"schemeIdUri": _ROLE, "value": "main" if main else "alternate"})
+    if sound.purpose in _AUDIO_PURPOSE:
+        value = _AUDIO_PURPOSE[sound.purpose]
+        ElementTree.SubElement(adaptation, "Accessibility", {"schemeIdUri": _PURPOSES, "value": value})
+    role = "main" if main else _ROLES[sound.purpose]
+    ElementTree.SubElement(adaptation, "Role", {"schemeIdUri": _ROLE, "value": role})
     _template(adaptation, uri(sound.folder), sound)
     ElementTree.SubElement(
         adaptation,

@@ -10,6 +10,10 @@ from services.uploader.presentation import Presentation, Rendition, Sound, Track
 # EXT-X-MAP outside of I-frame playlists needs 6, and fragmented MP4 came with 7.
 VERSION = 7
 _AUDIO_GROUP = "audio"
+_CHARACTERISTICS = {
+    "description": "public.accessibility.describes-video",
+    "clear_speech": "public.accessibility.enhances-speech-intelligibility",
+}
 
 # A player without any measurement begins with the variant that is listed first. Apple's rules want one of about 2 Mb/s
 # there (9.3 of the authoring specification, for Wi-Fi); a little more is let pass.
@@ -128,15 +132,18 @@ def _iframe_target(rendition: Rendition) -> int:
 
 def _media_tags(sounds: Sequence[Sound]) -> Iterator[str]:
     default = next((sound for sound in sounds if sound.default), sounds[0])
-    # A player that chooses by itself needs a rule: at most one of a language may be chosen so, the default one first.
-    chosen = {sound.language: sound for sound in reversed([default, *sounds])}
+    # A player that chooses by itself needs a rule: at most one of a language and purpose may be chosen so, the default one
+    # first. Nobody hears a commentary who did not ask for it.
+    films = [sound for sound in sounds if sound.purpose != "commentary"]
+    chosen = {(sound.language, sound.purpose): sound for sound in reversed([default, *films])}
     for sound in sounds:
         attributes = [("TYPE", "AUDIO"), ("GROUP-ID", _quoted(_AUDIO_GROUP)), ("NAME", _quoted(sound.label))]
         attributes += [
             # Apple's rules want the language of every rendition; und is what ISO 639 says where nobody does.
             ("LANGUAGE", _quoted(sound.language or "und")),
             ("DEFAULT", "YES" if sound is default else "NO"),
-            ("AUTOSELECT", "YES" if sound is chosen[sound.language] else "NO"),
+            ("AUTOSELECT", "YES" if sound is chosen.get((sound.language, sound.purpose)) else "NO"),
+            *([("CHARACTERISTICS", _quoted(traits))] if (traits := _CHARACTERISTICS.get(sound.purpose)) else ()),
             ("CHANNELS", _quoted(str(sound.channels))),
             ("URI", _quoted(uri(sound.playlist))),
         ]

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from services.uploader import rates
 from services.uploader.layout import HEADER, Kind, playlist_name, segment_name
+from shared.media.source import Purpose
 from shared.media.stills import Still, Stills
 
 
@@ -111,6 +112,7 @@ class Sound(Track):
     default: bool
     channels: int
     sample_rate: int
+    purpose: Purpose = "main"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from fractions import Fraction
 from pydantic import BaseModel, ConfigDict
 
 from shared.ids import PartName
-from shared.media.source import Rational
+from shared.media.source import Purpose, Rational
 from shared.media.stills import Stills
 
 
@@ -65,7 +65,7 @@ class AudioPart(_Model):
     Attributes:
         track: index of the stream in the source.
         folder: where it goes below the output prefix.
-        name, language: as the playlists show them.
+        label, language: as the playlists show them; the language as BCP 47 has it.
         bit_rate: bits per second of the AAC stream.
         sample_rate: samples per second of the output.
     """
@@ -79,6 +79,7 @@ class AudioPart(_Model):
     bit_rate: int
     sample_rate: int
     channels: int = 2
+    purpose: Purpose = "main"
 
 
 class Plan(_Model):

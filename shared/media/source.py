@@ -1,7 +1,7 @@
 """What a source file is, as the probe found it. Every fact the planner uses is here, with its unit."""
 
 from fractions import Fraction
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
@@ -97,13 +97,19 @@ class VideoTrack(_Model):
         return self.end_pts * self.time_base
 
 
+Purpose = Literal["main", "commentary", "description", "clear_speech"]
+"""What a sound track is for: the film itself, talk about it, the film with its pictures described, the film with its speech
+brought out."""
+
+
 class AudioTrack(_Model):
     """An audio stream.
 
     Attributes:
         index: of the stream in the container.
         start, end: seconds on the source's clock.
-        language: ISO 639 code as tagged, None where it is not.
+        layout: of the channels, in ffmpeg's words; None where it is not told.
+        language: as tagged, mostly an ISO 639 code; None where it is not.
     """
 
     index: int
@@ -116,6 +122,7 @@ class AudioTrack(_Model):
     language: str | None = None
     title: str | None = None
     default: bool = False
+    purpose: Purpose = "main"
 
 
 class TextTrack(_Model):
@@ -148,3 +155,7 @@ class Source(_Model):
     audio: tuple[AudioTrack, ...] = ()
     text: tuple[TextTrack, ...] = ()
     cuttable: bool = True
+
+    def audio_track(self, index: int) -> AudioTrack:
+        """The audio track that is stream ``index`` of the container. Raises: StopIteration."""
+        return next(track for track in self.audio if track.index == index)

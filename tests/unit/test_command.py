@@ -10,7 +10,8 @@ from typing import Any
 from services.fetcher.index import VideoIndex
 from services.fetcher.normalise import TAGGED
 from services.fetcher.plan import make_plan
-from services.transcoder.command import Tools, audio_command, audio_samples, video_command, video_graph
+from services.transcoder.command import Tools, audio_command, silence_command, video_command, video_graph
+from services.transcoder.sound import audio_samples, clock_filters, stereo_filters
 from shared.media.plan import Plan, Rung
 from shared.media.source import AudioTrack, Color, Source, VideoTrack
 from shared.media.stills import Stills, StillSet
@@ -210,13 +211,42 @@ def test_nvenc_makes_the_same_gops() -> None:
     assert "x264" not in line
 
 
+AAC = f"-c:a aac -profile:a aac_low -b:a 128000 {BITEXACT} {FRAGMENTS} -f mp4 -frag_duration 10000000 /space/attempt/audio.mp4"
+
+
 def test_audio_is_one_piece_on_the_clock_of_the_output() -> None:
     source, plan = planned(sound=(-2.5, 20), start=0)
-    assert shlex.join(audio_command(TOOLS, source, FILE, plan, plan.audio[0], FOLDER)) == (
+    part = plan.audio[0]
+    stereo = ",".join(stereo_filters(source.audio[0], 48_000))
+    clock = ",".join(clock_filters(source.audio[0], plan, part))
+    assert "asetpts=PTS-(-2.500000000)/TB,aresample=48000:async=1000:" in clock
+    assert clock.endswith("apad=whole_len=1080960,atrim=end_sample=1080960")
+    assert shlex.join(audio_command(TOOLS, source, FILE, plan, part, FOLDER)) == (
         f"{START} -protocol_whitelist file -f mov -enable_drefs 0 -use_absolute_path 0 -copyts -noautorotate -i /space/source/film "
-        "-filter_complex '[0:1]asetpts=PTS-(-2.500000000)/TB,aresample=48000:async=1000:min_hard_comp=0.02:first_pts=0,"
-        "aformat=sample_fmts=fltp:channel_layouts=stereo,apad=whole_len=1080960,atrim=end_sample=1080960[out]' "
-        f"-map '[out]' -c:a aac -b:a 128000 {BITEXACT} {FRAGMENTS} -f mp4 -frag_duration 10000000 /space/attempt/audio.mp4"
+        f"-map 0:1 -af {shlex.quote(stereo)} -c:a pcm_f32le -f null - -dec 0:0 "
+        f"-filter_complex '[dec:0]{clock}[out]' -map '[out]' {AAC}"
+    )
+
+
+def test_a_graph_that_may_be_built_anew_has_no_memory_of_time() -> None:
+    source, _ = planned()
+    stateless = ("aformat", "volume", "pan", "aresample=48000", "aformat")
+    filters = stereo_filters(source.audio[0], 48_000)
+    assert all(text.startswith(name) for text, name in zip(filters, stateless, strict=True))
+    assert "async" not in "".join(filters)
+
+
+def test_times_inside_of_packets_are_left_to_the_decoder_in_transport_streams_only() -> None:
+    for demuxer in ("mov", "matroska", "asf", "mpegts", "mpeg"):
+        source, plan = planned(demuxer=demuxer)
+        before = audio_command(TOOLS, source, FILE, plan, plan.audio[0], FOLDER)
+        assert ("nofillin" in before[: before.index("-i")]) == (demuxer in ("mpegts", "mpeg"))
+
+
+def test_silence_is_as_long_as_the_track_would_be() -> None:
+    _, plan = planned()
+    assert shlex.join(silence_command(TOOLS, plan, plan.audio[0], FOLDER)) == (
+        f"{START} -f lavfi -i anullsrc=channel_layout=stereo:sample_rate=48000,atrim=end_sample=960000 {AAC}"
     )
 
 

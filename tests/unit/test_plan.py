@@ -294,10 +294,10 @@ def test_every_audio_track_is_a_part_of_its_own_and_sound_goes_first() -> None:
     source, index = constant(Fraction(24), 480)
     plan = planned(source.model_copy(update={"audio": tracks}), index)
     assert plan.order[:5] == ("a0", "a1", "a2", "a3", "v0000")
-    assert [part.folder for part in plan.audio] == ["audio/0-eng", "audio/1-eng", "audio/2-und", "audio/3-und"]
-    assert [part.label for part in plan.audio] == ["eng", "Director's cut", "Audio", "Audio 2"]
+    assert [part.folder for part in plan.audio] == ["audio/0-en", "audio/1-en", "audio/2-und", "audio/3-und"]
+    assert [part.label for part in plan.audio] == ["en", "Director's cut", "Audio", "Audio 2"]
     assert [part.default for part in plan.audio] == [False, True, False, False]
-    assert [part.language for part in plan.audio] == ["eng", "eng", None, None]
+    assert [part.language for part in plan.audio] == ["en", "en", None, None]
 
 
 def test_the_first_track_is_the_default_where_none_is_marked() -> None:
