@@ -35,17 +35,25 @@ def probed(file: Path) -> Probed:
 
 
 def fetched(
-    file: Path, resolutions: Sequence[str] = ("144p",), *, profile: str = "fast", whole: bool = False
+    file: Path,
+    resolutions: Sequence[str] = ("144p",),
+    *,
+    profile: str = "fast",
+    whole: bool = False,
+    pictures: bool = True,
 ) -> Fetched:
     """The event that a fetcher would say.
 
     Args:
         whole: all of the video as one part.
+        pictures: without, only the sound is encoded.
     """
     found = probed(file)
     source = found.source.model_copy(update={"cuttable": False}) if whole else found.source
     plan, warnings = make_plan(source, found.index, resolutions, profile, window=900)
-    return Fetched(org=ORG, job=JOB, source=source, plan=plan, warnings=warnings)
+    if not pictures:
+        plan = plan.model_copy(update={"video": ()})
+    return Fetched(org=ORG, job=JOB, source=source, plan=plan, warnings=found.warnings + warnings)
 
 
 @dataclass(frozen=True)
