@@ -106,9 +106,20 @@ async def test_without_room_the_source_stays_where_it_is(tmp_path: Path) -> None
     assert after is before
 
 
-async def test_a_clock_that_jumps_is_mended(tmp_path: Path) -> None:
-    one = made("a.ts", *PICTURE, *SOUND, *X264, "-c:a", "aac")
-    two = made("b.ts", *PICTURE, *SOUND, *X264, "-c:a", "aac", "-output_ts_offset", "1000")
+async def test_aac_that_changes_its_format_stays_where_it_is(tmp_path: Path) -> None:
+    """Elsewhere it would have one header for the whole track."""
+    one = made("a.ts", *PICTURE, *SOUND, *X264, "-c:a", "aac", "-ac", "1")
+    two = made("b.ts", *PICTURE, *SOUND, *X264, "-c:a", "aac", "-ac", "2", "-output_ts_offset", str(SECONDS))
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(one.read_bytes() + two.read_bytes())
+    before, after = await moved(joined, tmp_path)
+    assert after is before and not list(tmp_path.glob("*.adts"))
+
+
+@pytest.mark.parametrize("codec", ["aac", "ac3"])
+async def test_a_clock_that_jumps_is_mended(tmp_path: Path, codec: str) -> None:
+    one = made("a.ts", *PICTURE, *SOUND, *X264, "-c:a", codec)
+    two = made("b.ts", *PICTURE, *SOUND, *X264, "-c:a", codec, "-output_ts_offset", "1000")
     joined = tmp_path / "joined.ts"
     joined.write_bytes(two.read_bytes() + one.read_bytes())
     _, after = await moved(joined, tmp_path)
@@ -121,7 +132,7 @@ async def test_a_clock_that_jumps_is_mended(tmp_path: Path) -> None:
 async def test_a_clock_that_cannot_be_mended_is_an_error_and_no_wrong_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.fetcher.remux.differs", lambda *_: "frames have other times")
+    monkeypatch.setattr("services.fetcher.remux.differs", lambda *_, **__: "frames have other times")
     one = made("a.ts", *PICTURE, *X264)
     joined = tmp_path / "joined.ts"
     joined.write_bytes(one.read_bytes() * 2)

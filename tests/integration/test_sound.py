@@ -242,6 +242,42 @@ def test_a_broadcast_that_changes_its_format_stays_in_step(codec: str, tmp_path:
         assert all(abs(decibels(tone(side[beep], 1000) / 0.5)) < 1 for side in (left, right))
 
 
+# Tracks
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_eight_tracks_are_eight_renditions(suffix: str) -> None:
+    languages = ["eng", "ger", "fre", "por", "eng", "jpn", "und", "eng"]
+    title = "handler_name" if suffix == "mp4" else "title"
+    titles = ["Film", 'Der "Film"', "Le film / 🎬", "x" * 500, "Film", "", "", "Audio 2"]
+    maps = [
+        "-map",
+        "0",
+        *(["-map", "1"] * 8),
+        *X264,
+        "-c:a",
+        "aac",
+        "-disposition:a",
+        "0",
+        "-disposition:a:4",
+        "default",
+    ]
+    for number, (language, name) in enumerate(zip(languages, titles, strict=True)):
+        maps += [f"-metadata:s:a:{number}", f"language={language}", f"-metadata:s:a:{number}", f"{title}={name}"]
+    maps += ["-disposition:a:2", "comment", "-disposition:a:3", "default"]
+    event = fetched(made(f"eight.{suffix}", *picture(1), *beeping(seconds=1), *maps), pictures=False)
+    parts = event.plan.audio
+    assert [part.language for part in parts] == ["en", "de", "fr", "pt", "en", "ja", None, "en"]
+    assert [part.folder for part in parts][:3] == ["audio/0-en", "audio/1-de", "audio/2-fr"]
+    labels = [part.label for part in parts]
+    assert len(set(labels)) == 8 and labels[:3] == ["Film", "Der Film", "Le film / 🎬"]
+    assert all(0 < len(label) <= 102 for label in labels)
+    if suffix == "mkv":
+        assert [part.default for part in parts].index(True) == 3
+        assert parts[2].purpose == "commentary"
+    assert sum(part.default for part in parts) == 1
+
+
 # Damage
 
 

@@ -3,7 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 
-from services.fetcher.remux import remux_command
+from services.fetcher.remux import as_told, remux_command, sound_command
 from shared.media.source import AudioTrack, Source, TextTrack
 from tests.support.samples import source
 
@@ -30,4 +30,21 @@ def test_into_matroska() -> None:
     assert " ".join(argv) == (
         "ffmpeg -v error -nostdin -y -protocol_whitelist file -f asf -i file:/w/source.bin"
         " -map 0:1 -map 0:2 -c copy -map_metadata 0 -f matroska file:/w/source.mkv"
+    )
+
+
+def test_what_the_first_container_says_of_sound_is_kept() -> None:
+    said = {"language": "pt-BR", "title": "Comentário", "default": True, "purpose": "commentary"}
+    before, after = given("mpegts"), given("mov")
+    before = before.model_copy(update={"audio": (SOUND.model_copy(update=said),)})
+    after = after.model_copy(update={"audio": (SOUND.model_copy(update={"index": 7, "start": 0.5}),)})
+    [track] = as_told(before, after).audio
+    assert track == SOUND.model_copy(update=said | {"index": 7, "start": 0.5})
+
+
+def test_the_frames_of_a_track_as_they_are() -> None:
+    argv = sound_command("ffmpeg", Path("/w/source.bin"), given("mpegts"), 2, Path("/w/source.adts"))
+    assert " ".join(argv) == (
+        "ffmpeg -v error -nostdin -y -protocol_whitelist file -f mpegts -i file:/w/source.bin"
+        " -map 0:2 -c copy -f data file:/w/source.adts"
     )

@@ -21,6 +21,7 @@ from services.fetcher.streams import (
     size,
     text_tracks,
 )
+from shared.media.source import AudioTrack
 
 ONE = 65536
 
@@ -182,3 +183,44 @@ def test_size_and_format_are_those_of_the_first_picture_where_it_could_be_decode
     assert (size(later, []), pixel_format(later, [])) == ((144, 256), "yuvj420p")
     assert size(later, [{"pts": 0}]) == (144, 256)
     assert pixel_format({"pix_fmt": "unknown"}, []) == ""
+
+
+def heard(**more: Any) -> AudioTrack:
+    stream = {"index": 1, "codec_name": "aac", "sample_rate": "48000", "channels": 2, "time_base": "1/1000"} | more
+    found = audio_track(stream, Extent(1, 0, 1000, 1000), by_sum=False)
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("flags", "purpose"),
+    [
+        ((), "main"),
+        (("default", "original"), "main"),
+        (("comment",), "commentary"),
+        (("visual_impaired",), "description"),
+        (("descriptions",), "description"),
+        (("hearing_impaired",), "clear_speech"),
+        (("comment", "visual_impaired"), "description"),
+    ],
+)
+def test_what_a_sound_is_for(flags: tuple[str, ...], purpose: str) -> None:
+    assert heard(disposition=dict.fromkeys(flags, 1)).purpose == purpose
+
+
+@pytest.mark.parametrize(
+    ("tags", "title"),
+    [
+        ({"title": "Director's cut", "handler_name": "SoundHandler"}, "Director's cut"),
+        ({"handler_name": "Kommentar"}, "Kommentar"),
+        ({"handler_name": "SoundHandler"}, None),
+        ({"handler_name": "Core Media Audio"}, None),
+        ({"handler_name": "Stereo"}, None),
+        ({"handler_name": "ISO Media file produced by a site"}, None),
+        ({"title": "é" * 500}, "é" * 100),
+        ({"title": "a\nb\x00/🎬"}, "ab/🎬"),
+        ({}, None),
+    ],
+)
+def test_a_handler_is_a_title_unless_it_is_that_of_a_program(tags: dict[str, str], title: str | None) -> None:
+    assert heard(tags=tags).title == title

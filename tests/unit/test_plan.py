@@ -304,6 +304,10 @@ def test_the_first_track_is_the_default_where_none_is_marked() -> None:
     source, index = constant(Fraction(24), 48)
     plan = planned(source.model_copy(update={"audio": (audio(0, 2), audio(0, 2, index=2))}), index)
     assert [part.default for part in plan.audio] == [True, False]
+    spoken_about = (audio(0, 2, purpose="commentary"), audio(0, 2, index=2), audio(0, 2, index=3))
+    plan = planned(source.model_copy(update={"audio": spoken_about}), index)
+    assert [part.default for part in plan.audio] == [False, True, False]
+    assert [part.purpose for part in plan.audio] == ["commentary", "main", "main"]
 
 
 def test_one_frame_is_a_film() -> None:

@@ -19,6 +19,7 @@ from services.uploader.playlists import (
     media_playlist,
 )
 from services.uploader.presentation import Presentation, Rendition
+from shared.media.source import Purpose
 from tests.support.encoded import make_plan, make_result
 
 
@@ -173,6 +174,23 @@ def test_only_one_sound_of_a_language_is_selected_by_itself() -> None:
     ]
     assert ["AUTOSELECT=YES" in tag for tag in tags] == [False, True, True, True]
     assert ["DEFAULT=YES" in tag for tag in tags] == [False, True, False, False]
+
+
+def test_what_a_sound_is_for_is_told() -> None:
+    stream = presentation(languages=("en", "en", "en", "en"))
+    purposes: tuple[Purpose, ...] = ("main", "description", "clear_speech", "commentary")
+    sounds = tuple(replace(one, purpose=purpose) for one, purpose in zip(stream.sounds, purposes, strict=True))
+    text = master_playlist(Presentation(stream.renditions, sounds))
+    tags = [line for line in text.splitlines() if "TYPE=AUDIO" in line]
+    # A player may choose the film as its owner's settings need it, but never a commentary.
+    assert ["AUTOSELECT=YES" in tag for tag in tags] == [True, True, True, False]
+    told = [tag.partition('CHARACTERISTICS="')[2].partition('"')[0] for tag in tags]
+    assert told == [
+        "",
+        "public.accessibility.describes-video",
+        "public.accessibility.enhances-speech-intelligibility",
+        "",
+    ]
 
 
 def test_names_cannot_break_out_of_their_quotes() -> None:

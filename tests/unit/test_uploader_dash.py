@@ -89,6 +89,20 @@ def test_the_sheet_of_tiles_is_a_set_of_its_own() -> None:
     assert "image" not in manifest(stream)
 
 
+def test_what_a_sound_is_for_is_told() -> None:
+    plan = make_plan(languages=("en", "en", "en", "en"))
+    purposes = ("main", "description", "clear_speech", "commentary")
+    audio = [part.model_copy(update={"purpose": each}) for part, each in zip(plan.audio, purposes, strict=True)]
+    plan = plan.model_copy(update={"audio": tuple(audio)})
+    root = ElementTree.fromstring(manifest(assemble(plan, {part: make_result(plan, part) for part in plan.order})))
+    roles = [role.get("value") for role in root.findall(".//mpd:Role", NAMES)]
+    assert roles == ["main", "description", "enhanced-audio-intelligibility", "commentary"]
+    # After the label and before the role, as the schema wants it: 1 for those who do not see, 2 for those who hear badly.
+    described = root.findall(".//mpd:AdaptationSet", NAMES)[2]
+    assert [one.tag.rpartition("}")[2] for one in described][1:4] == ["Label", "Accessibility", "Role"]
+    assert [one.get("value") for one in root.findall(".//mpd:Accessibility", NAMES)] == ["1", "2"]
+
+
 def test_fractional_rates_and_lengths() -> None:
     root = ElementTree.fromstring(manifest_of(frames=7, frame_rate=Fraction(30000, 1001)))
     assert root.get("mediaPresentationDuration") == "PT0.233567S"
