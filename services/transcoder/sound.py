@@ -7,6 +7,8 @@ has, gets the same format from the beginning to the end.
 """
 
 import re
+from fractions import Fraction
+from math import floor
 
 from shared.media.plan import AudioPart, Plan
 from shared.media.source import AudioTrack
@@ -26,6 +28,9 @@ _PLACED = frozenset((*_LEFT, *_RIGHT, *_BOTH))
 
 _MOST_CHANNELS_BY_DEFAULT = 8
 """Up to here ffmpeg has a usual layout for a number of channels."""
+
+# Silence that the resampler may fill by itself.
+_LATE_SECONDS = 10
 
 # 1 dB below full scale: the encoder's ripple may go a little above what goes in.
 _LIMIT = 0.89
@@ -47,11 +52,13 @@ def stereo_filters(track: AudioTrack, rate: int) -> tuple[str, ...]:
 def clock_filters(track: AudioTrack, plan: Plan, part: AudioPart) -> tuple[str, ...]:
     """The second graph: on the output's clock, and as long as the picture, to the sample."""
     samples = audio_samples(plan, part)
+    later = _silence_first(track, plan, part)
     return (
         f"asetpts=PTS-({float(plan.origin):.9f})/TB",
         # Gaps are filled with silence and drift is stretched away, so that sound stays with the picture to the last second;
         # what lies before the origin is cut off.
-        f"aresample={part.sample_rate}:async=1000:min_hard_comp=0.02:first_pts=0",
+        f"aresample={part.sample_rate}:async=1000:min_hard_comp=0.02:first_pts={later}",
+        *((f"asetpts=PTS-{later}", f"adelay=delays={later}S:all=1") if later else ()),
         # A sum of channels may exceed full scale. Only then is it turned down, and only where channels are summed up.
         *((f"alimiter=limit={_LIMIT}:level=0:latency=1",) if track.channels > 2 else ()),
         f"apad=whole_len={samples}",
@@ -63,6 +70,15 @@ def audio_samples(plan: Plan, part: AudioPart) -> int:
     """How many samples the track has: those of the picture's duration, rounded up."""
     exact = plan.duration * part.sample_rate
     return -(-exact.numerator // exact.denominator)
+
+
+def _silence_first(track: AudioTrack, plan: Plan, part: AudioPart) -> int:
+    """Samples of silence to begin with, where the sound begins much later than the picture.
+
+    The resampler could fill that as well, but as a single frame: an hour of it would take gigabytes.
+    """
+    late = Fraction(track.start).limit_denominator(1_000_000) - plan.origin - _LATE_SECONDS
+    return max(0, floor(late * part.sample_rate))
 
 
 def _has_places(track: AudioTrack) -> bool:

@@ -224,6 +224,15 @@ def test_sound_that_begins_late_or_early_or_is_cut(tmp_path: Path) -> None:
     assert len(found) >= 3 and all(abs(off) < EXACT for off in found), found
 
 
+def test_sound_that_begins_very_late(tmp_path: Path) -> None:
+    late = ("-itsoffset", "12.5", *beeping(seconds=3))
+    event, encoded = heard(made("very-late.mkv", *picture(16), *late, *X264, "-c:a", "flac"), tmp_path)
+    found = offsets(event, encoded, event.plan.audio[0], early=-12.5)
+    assert len(found) == 2 and all(abs(off) < EXACT for off in found), found
+    left, _ = samples(encoded.join(event.plan.audio[0].folder))
+    assert peak(left[: 12 * RATE]) < 0.001
+
+
 @pytest.mark.parametrize("codec", ["aac", "ac3"])
 def test_a_broadcast_that_changes_its_format_stays_in_step(codec: str, tmp_path: Path) -> None:
     joined = tmp_path / "joined.ts"

@@ -61,3 +61,12 @@ def test_only_sums_of_channels_are_limited(channels: int, limited: bool) -> None
     plan = make_plan(frames=7, frame_rate=Fraction(30000, 1001))
     filters = clock_filters(track(channels, None), plan, plan.audio[0])
     assert any(text.startswith("alimiter") for text in filters) is limited
+
+
+def test_a_long_silence_before_the_sound_is_no_single_frame() -> None:
+    plan = make_plan(frames=25 * 60)
+    late = track(2, "stereo").model_copy(update={"start": 40.5, "end": 60})
+    filters = clock_filters(late, plan, plan.audio[0])
+    assert filters[1].endswith(":first_pts=1464000")
+    assert filters[2:4] == ("asetpts=PTS-1464000", "adelay=delays=1464000S:all=1")
+    assert not any("adelay" in text for text in clock_filters(track(2, "stereo"), plan, plan.audio[0]))
