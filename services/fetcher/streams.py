@@ -15,7 +15,7 @@ Stream = dict[str, Any]
 TEXT_CODECS = frozenset({"subrip", "ass", "ssa", "mov_text", "webvtt", "text"})
 _NOT_FILM = ("attached_pic", "timed_thumbnails", "still_image", "dependent")
 _PROGRAM = re.compile(
-    r"handler|hdlr|media|produced|gpac|apple|mainconcept|isom|^(audio|sound|stereo|mono)$", re.IGNORECASE
+    r"handle|hdlr|media|produced|gpac|apple|mainconcept|isom|^(audio|sound|stereo|mono)$", re.IGNORECASE
 )
 _MOST_SQUEEZED = 8
 _MOST_INTERLACED_LINES = 1152

@@ -214,6 +214,7 @@ def test_what_a_sound_is_for(flags: tuple[str, ...], purpose: str) -> None:
         ({"title": "Director's cut", "handler_name": "SoundHandler"}, "Director's cut"),
         ({"handler_name": "Kommentar"}, "Kommentar"),
         ({"handler_name": "SoundHandler"}, None),
+        ({"handler_name": "SoundHandle"}, None),
         ({"handler_name": "Core Media Audio"}, None),
         ({"handler_name": "Stereo"}, None),
         ({"handler_name": "ISO Media file produced by a site"}, None),
