@@ -13,7 +13,7 @@ from services.fetcher.integrity import Findings
 from services.fetcher.packets import NO_TIME, Extent, PacketTable
 from services.fetcher.timeline import Claims, Timeline, make_timeline
 from shared.events import JobWarning
-from shared.media.source import AudioTrack, Source, VideoTrack
+from shared.media.source import AudioTrack, Source, TextTrack, VideoTrack
 
 # Seeking in these was seen to land exactly; others are read from the beginning.
 _SEEKABLE = frozenset({"mov", "matroska"})
@@ -82,6 +82,7 @@ def assemble(answers: Answers) -> Probed:
     timeline = make_timeline(answers.packets.video, claims)
     track = _video_track(answers, claims, timeline, top_first=top_first)
     audio, silent = _audio_tracks(answers, timeline)
+    text, unread = _text_tracks(answers)
     starts = [float(track.start), *(one.start for one in audio)]
     ends = [float(track.end), *(one.end for one in audio)]
     fragmented = answers.boxes is not None and answers.boxes.fragmented
@@ -92,11 +93,11 @@ def assemble(answers: Answers) -> Probed:
         duration=max(ends) - min(starts),
         video=track,
         audio=audio,
-        text=st.text_tracks(answers.header["streams"]),
+        text=text,
         cuttable=timeline.exact and answers.demuxer in _SEEKABLE and not fragmented,
     )
     movable = not timeline.joined and (timeline.exact or timeline.jumps > 0)
-    return Probed(source, timeline.index, _jump_warning(timeline) + silent, movable)
+    return Probed(source, timeline.index, _jump_warning(timeline) + silent + unread, movable)
 
 
 def _promised(answers: Answers) -> float | None:
@@ -164,6 +165,27 @@ def _audio_tracks(answers: Answers, timeline: Timeline) -> tuple[tuple[AudioTrac
             message = f"A sound track of the source was left out, because its codec ({codec}) is not supported."
             warnings.append(JobWarning(code="sound_dropped", message=message))
     return tuple(tracks), tuple(warnings)
+
+
+def _text_tracks(answers: Answers) -> tuple[tuple[TextTrack, ...], tuple[JobWarning, ...]]:
+    """The subtitles that can be made text, and a warning for each that cannot. Those without a cue are no tracks."""
+    tracks, warnings = [], []
+    for stream in st.subtitles(answers.header["streams"]):
+        if not answers.packets.extent(stream["index"]).count:
+            continue
+        track = st.text_track(stream)
+        if track:
+            tracks.append(track)
+        else:
+            warnings.append(JobWarning(code="subtitles_dropped", message=_left_out(stream)))
+    return tuple(tracks), tuple(warnings)
+
+
+def _left_out(stream: st.Stream) -> str:
+    name = st.tag(stream, "title") or st.tag(stream, "language")
+    codec = stream.get("codec_name") or stream.get("codec_tag_string") or "unknown"
+    why = "they are pictures" if codec in st.PICTURE_CODECS else "their format is not supported"
+    return f"Subtitles of the source{f' ({name})' if name else ''} were left out, because {why} ({codec})."
 
 
 def _jump_warning(timeline: Timeline) -> tuple[JobWarning, ...]:

@@ -1,5 +1,6 @@
 """The plan: from the facts of a source to parts that can be encoded independently and joined without a seam. Pure."""
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,17 +11,20 @@ from services.fetcher.index import VideoIndex
 from services.fetcher.ladder import make_ladder
 from services.fetcher.normalise import field_filters, picture_filters
 from shared.events import JobWarning
-from shared.media.plan import AudioPart, Plan, VideoPart
+from shared.media.plan import AudioPart, Plan, TextPart, VideoPart
 from shared.media.profile import load_profile
-from shared.media.source import AudioTrack, Source, VideoTrack
+from shared.media.source import AudioTrack, Source, TextTrack, VideoTrack
 
 MAX_FRAME_RATE = 60
 GOP_SECONDS = 2
 GOPS_IN_SEGMENT = 3
 MAX_PARTS = 900
-"""The log answers at most 1024 events of one kind in one read."""
+"""Parts of the video. The log answers at most 1024 events of one kind in one read."""
+
+MAX_TEXTS = 60
 
 AUDIO_RATE = 48_000
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 # Sound that begins this little before the picture is priming or muxing slack, not content.
 _START_SLACK = Fraction(1, 20)
 
@@ -61,9 +65,10 @@ def make_plan(
         rungs=rungs,
         video=_video_parts(source, index, clock, frames, segment, pad),
         audio=_audio_parts(source.audio, profile.audio_rate),
+        text=_text_parts(source.text[:MAX_TEXTS]),
         window=window,
     )
-    return plan, warnings + _cut_warnings(source, plan)
+    return plan, warnings + _cut_warnings(source, plan) + _text_warnings(source)
 
 
 def output_rate(video: VideoTrack) -> Fraction:
@@ -174,13 +179,13 @@ def _audio_parts(tracks: Sequence[AudioTrack], bit_rate: int) -> tuple[AudioPart
     parts: list[AudioPart] = []
     default = next((number for number, track in enumerate(tracks) if track.default), 0)
     for number, track in enumerate(tracks):
-        language = track.language if track.language not in (None, "und") else None
+        language = _language(track)
         parts.append(
             AudioPart(
                 name=f"a{number}",
                 track=track.index,
                 folder=f"audio/{number}-{language or 'und'}",
-                label=_unique(track.title or language or "Audio", [part.label for part in parts]),
+                label=_unique(track.title or language, "Audio", [part.label for part in parts]),
                 language=language,
                 default=number == default,
                 bit_rate=bit_rate,
@@ -190,8 +195,34 @@ def _audio_parts(tracks: Sequence[AudioTrack], bit_rate: int) -> tuple[AudioPart
     return tuple(parts)
 
 
-def _unique(label: str, taken: list[str]) -> str:
-    clean = "".join(character for character in label if character.isprintable() and character != '"').strip() or "Audio"
+def _text_parts(tracks: Sequence[TextTrack]) -> tuple[TextPart, ...]:
+    parts: list[TextPart] = []
+    default = next((number for number, track in enumerate(tracks) if track.default), None)
+    for number, track in enumerate(tracks):
+        language = _language(track)
+        parts.append(
+            TextPart(
+                name=f"t{number}",
+                track=track.index,
+                folder=f"text/{number}-{language or 'und'}",
+                label=_unique(track.title or language, "Subtitles", [part.label for part in parts]),
+                language=language,
+                default=number == default,
+                forced=track.forced,
+            )
+        )
+    return tuple(parts)
+
+
+def _language(track: AudioTrack | TextTrack) -> str | None:
+    """The language, where the tag is one (BCP 47): it becomes part of a folder's name."""
+    return track.language if _LANGUAGE.fullmatch(track.language or "") and track.language != "und" else None
+
+
+def _unique(label: str | None, nameless: str, taken: list[str]) -> str:
+    """A label that is not taken yet; ``nameless`` for what has none."""
+    clean = "".join(character for character in label or "" if character.isprintable() and character != '"').strip()
+    clean = clean or nameless
     candidates = [clean, *(f"{clean} {number}" for number in range(2, len(taken) + 3))]
     return next(candidate for candidate in candidates if candidate not in taken)
 
@@ -201,3 +232,10 @@ def _cut_warnings(source: Source, plan: Plan) -> tuple[JobWarning, ...]:
         return ()
     message = "The source cannot be cut exactly, so it was encoded in one piece, which takes longer."
     return (JobWarning(code="single_part", message=message),)
+
+
+def _text_warnings(source: Source) -> tuple[JobWarning, ...]:
+    if len(source.text) <= MAX_TEXTS:
+        return ()
+    message = f"The source has {len(source.text)} subtitle tracks; those after the first {MAX_TEXTS} were left out."
+    return (JobWarning(code="subtitles_dropped", message=message),)

@@ -12,7 +12,8 @@ from shared.media.source import AudioTrack, Color, TextTrack
 Stream = dict[str, Any]
 """One member of ffprobe's ``streams``, or one of its ``frames``."""
 
-TEXT_CODECS = frozenset({"subrip", "ass", "ssa", "mov_text", "webvtt", "text"})
+TEXT_CODECS = frozenset({"subrip", "ass", "ssa", "mov_text", "webvtt", "text", "eia_608"})
+PICTURE_CODECS = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub"})
 _NOT_FILM = ("attached_pic", "timed_thumbnails", "still_image", "dependent")
 _MOST_SQUEEZED = 8
 _MOST_INTERLACED_LINES = 1152
@@ -162,19 +163,22 @@ def audio_track(stream: Stream, extent: Extent, *, by_sum: bool) -> AudioTrack |
     )
 
 
-def text_tracks(streams: Iterable[Stream]) -> tuple[TextTrack, ...]:
-    """Subtitles of text."""
-    return tuple(
-        TextTrack(
-            index=stream["index"],
-            codec=stream["codec_name"],
-            language=tag(stream, "language"),
-            title=tag(stream, "title"),
-            default=disposition(stream, "default"),
-            forced=disposition(stream, "forced"),
-        )
-        for stream in streams
-        if stream.get("codec_type") == "subtitle" and stream.get("codec_name") in TEXT_CODECS
+def subtitles(streams: Iterable[Stream]) -> list[Stream]:
+    """The subtitle streams, of text or not."""
+    return [stream for stream in streams if stream.get("codec_type") == "subtitle"]
+
+
+def text_track(stream: Stream) -> TextTrack | None:
+    """A subtitle stream of text, None where it is none."""
+    if stream.get("codec_name") not in TEXT_CODECS:
+        return None
+    return TextTrack(
+        index=stream["index"],
+        codec=stream["codec_name"],
+        language=tag(stream, "language"),
+        title=tag(stream, "title"),
+        default=disposition(stream, "default"),
+        forced=disposition(stream, "forced"),
     )
 
 

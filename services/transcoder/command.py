@@ -7,7 +7,8 @@ from math import ceil
 from pathlib import Path
 from typing import Literal
 
-from shared.media.plan import AudioPart, Plan, Rung, VideoPart
+from services.transcoder.webvtt import CLOCK_SHIFT
+from shared.media.plan import AudioPart, Plan, Rung, TextPart, VideoPart
 from shared.media.source import Source
 
 Encoder = Literal["libx264", "h264_nvenc"]
@@ -59,6 +60,16 @@ def audio_command(tools: Tools, source: Source, file: Path, plan: Plan, part: Au
         tools.ffmpeg, *_GLOBAL, *_input(source, file, None), "-filter_complex", graph,
         "-map", "[out]", "-c:a", "aac", "-b:a", str(part.bit_rate),
         *_mp4(None), "-frag_duration", "10000000", str(folder / "audio.mp4"),
+    ]  # fmt: skip
+
+
+def text_command(tools: Tools, source: Source, file: Path, part: TextPart, folder: Path) -> list[str]:
+    """Turn a whole subtitle track into ``<folder>/text.vtt``, on the source's clock and :data:`CLOCK_SHIFT` seconds later."""
+    return [
+        tools.ffmpeg, *_GLOBAL, *_input(source, file, None), "-map", f"0:{part.track}", "-c:s", "webvtt",
+        # No cue may be lost that begins before zero, nor may the muxer move all of them for its sake.
+        "-output_ts_offset", str(CLOCK_SHIFT), "-avoid_negative_ts", "disabled",
+        "-map_metadata", "-1", "-f", "webvtt", str(folder / "text.vtt"),
     ]  # fmt: skip
 
 

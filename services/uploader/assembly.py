@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import TypeVar
 
-from services.uploader.presentation import Presentation, Rendition, Sound
+from services.uploader.presentation import Presentation, Rendition, Sound, Subtitles
 from shared.media.bmff import MalformedMedia
 from shared.media.headers import HeaderConflict, codecs_of, merge_headers
-from shared.media.plan import AudioPart, Plan, Rung
+from shared.media.plan import AudioPart, Plan, Rung, TextPart
 from shared.media.result import TrackResult
 
 T = TypeVar("T")
@@ -37,7 +37,12 @@ def assemble(plan: Plan, results: Results) -> Presentation:
         _check_video(plan, rendition, renditions[0])
     for sound in sounds:
         _check_sound(plan, sound, renditions[0])
-    return Presentation(tuple(renditions), tuple(sounds))
+    # One that could not be read has no track, which the job does without.
+    subtitles = [_subtitles(part, results) for part in plan.text if results.get(part.name)]
+    for text in subtitles:
+        if (text.timescale, text.durations) != (renditions[0].timescale, renditions[0].durations):
+            raise Mismatch(f"{text.folder}: boundaries differ from those of {renditions[0].folder}")
+    return Presentation(tuple(renditions), tuple(sounds), tuple(subtitles))
 
 
 def _rendition(plan: Plan, rung: Rung, results: Results) -> Rendition:
@@ -84,6 +89,27 @@ def _sound(part: AudioPart, results: Results) -> Sound:
         default=part.default,
         channels=part.channels,
         sample_rate=part.sample_rate,
+    )
+
+
+def _subtitles(part: TextPart, results: Results) -> Subtitles:
+    piece = _track(results, part.name, part.folder)
+    _check_contiguous(part.folder, [piece])
+    if piece.whole <= 0:
+        raise Mismatch(f"{part.folder}: no whole file")
+    return Subtitles(
+        kind="text",
+        folder=part.folder,
+        codecs=piece.codecs,
+        timescale=piece.timescale,
+        durations=piece.durations,
+        sizes=piece.sizes,
+        header=b"",
+        label=part.label,
+        language=part.language,
+        default=part.default,
+        forced=part.forced,
+        whole=piece.whole,
     )
 
 

@@ -6,7 +6,7 @@ from itertools import groupby
 from xml.etree import ElementTree
 
 from services.uploader.layout import HEADER, Kind, uri
-from services.uploader.presentation import Presentation, Rendition, Sound, Track
+from services.uploader.presentation import Presentation, Rendition, Sound, Subtitles, Track
 
 _NAMESPACE = "urn:mpeg:dash:schema:mpd:2011"
 # Segments named by number, each starting with a key frame; and that they are CMAF.
@@ -37,6 +37,8 @@ def manifest(presentation: Presentation) -> str:
     default = next((sound for sound in presentation.sounds if sound.default), None)
     for number, sound in enumerate(presentation.sounds, start=1):
         _audio_set(period, presentation, sound, number, main=sound is (default or presentation.sounds[0]))
+    for number, text in enumerate(presentation.subtitles, start=1 + len(presentation.sounds)):
+        _text_set(period, text, number)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -119,6 +121,21 @@ def _audio_set(
             "audioSamplingRate": str(sound.sample_rate),
         },
     )
+
+
+def _text_set(period: ElementTree.Element, text: Subtitles, number: int) -> None:
+    """Text as one file: as long as it is no fragmented MP4, the segments of a representation cannot be WebVTT."""
+    language = {"lang": text.language} if text.language else {}
+    common = {"id": str(number), "contentType": "text", "mimeType": "text/vtt"}
+    adaptation = ElementTree.SubElement(period, "AdaptationSet", common | language)
+    ElementTree.SubElement(adaptation, "Label").text = text.label
+    role = "forced-subtitle" if text.forced else "subtitle"
+    ElementTree.SubElement(adaptation, "Role", {"schemeIdUri": _ROLE, "value": role})
+    if text.default:
+        ElementTree.SubElement(adaptation, "Role", {"schemeIdUri": _ROLE, "value": "main"})
+    attributes = {"id": f"text-{number}", "bandwidth": str(text.whole_rate)}
+    representation = ElementTree.SubElement(adaptation, "Representation", attributes)
+    ElementTree.SubElement(representation, "BaseURL").text = uri(text.whole_file)
 
 
 def _template(adaptation: ElementTree.Element, folder: str, track: Track) -> None:

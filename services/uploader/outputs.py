@@ -3,7 +3,7 @@
 from services.uploader.layout import DASH, MASTER, object_key
 from services.uploader.presentation import Presentation
 from shared.locations import S3Location
-from shared.media.result import AudioOutput, Outputs, RenditionOutput
+from shared.media.result import AudioOutput, Outputs, RenditionOutput, SubtitleOutput
 
 
 def outputs_of(presentation: Presentation, location: S3Location, total_bytes: int) -> Outputs:
@@ -42,6 +42,16 @@ def outputs_of(presentation: Presentation, location: S3Location, total_bytes: in
                 playlist=address(location, sound.playlist),
             )
             for sound in presentation.sounds
+        ),
+        subtitles=tuple(
+            SubtitleOutput(
+                name=text.label,
+                language=text.language,
+                forced=text.forced,
+                bytes=text.bytes,
+                playlist=address(location, text.playlist),
+            )
+            for text in presentation.subtitles
         ),
         bytes=total_bytes,
         segments=sum(len(track.sizes) for track in presentation.tracks),

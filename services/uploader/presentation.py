@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from services.uploader import rates
-from services.uploader.layout import HEADER, Kind, playlist_name, segment_name
+from services.uploader.layout import HEADER, WHOLE_TEXT, Kind, playlist_name, segment_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,7 @@ class Track:
         codecs: RFC 6381 text.
         timescale: ticks per second.
         durations: ticks of each segment. sizes: bytes of each segment.
-        header: the bytes of ``init.mp4``.
+        header: the bytes of ``init.mp4``, none for text.
     """
 
     kind: Kind
@@ -61,10 +61,10 @@ class Track:
         return ends
 
     def objects(self) -> dict[str, int]:
-        """Path and size of every object that a media playlist of this track leads to."""
+        """Path and size of every object that a playlist or the manifest leads to for this track."""
         names = (segment_name(self.kind, number) for number in range(len(self.sizes)))
         segments = {f"{self.folder}/{name}": size for name, size in zip(names, self.sizes, strict=True)}
-        return {f"{self.folder}/{HEADER}": len(self.header)} | segments
+        return ({f"{self.folder}/{HEADER}": len(self.header)} if self.header else {}) | segments
 
 
 @dataclass(frozen=True)
@@ -112,17 +112,48 @@ class Sound(Track):
     sample_rate: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Subtitles(Track):
+    """A rendition of text. ``label`` is unique among them, ``whole`` the bytes of the file that has all of it."""
+
+    label: str
+    language: str | None
+    default: bool
+    forced: bool
+    whole: int
+
+    @property
+    def whole_file(self) -> str:
+        """Path of the file that has all of it."""
+        return f"{self.folder}/{WHOLE_TEXT}"
+
+    @property
+    def whole_rate(self) -> int:
+        """Bits per second of the whole file."""
+        return rates.average_rate([self.whole], [sum(self.durations)], self.timescale)
+
+    @property
+    def bytes(self) -> int:
+        """Size of the segments and of the whole file together."""
+        return sum(self.sizes) + self.whole
+
+    def objects(self) -> dict[str, int]:
+        """Path and size of the segments and of the whole file."""
+        return super().objects() | {self.whole_file: self.whole}
+
+
 @dataclass(frozen=True)
 class Presentation:
     """All tracks of a stream; the renditions by ascending size of the picture."""
 
     renditions: tuple[Rendition, ...]
     sounds: tuple[Sound, ...]
+    subtitles: tuple[Subtitles, ...] = ()
 
     @property
     def tracks(self) -> tuple[Track, ...]:
-        """Video and audio."""
-        return (*self.renditions, *self.sounds)
+        """Video, audio and text."""
+        return (*self.renditions, *self.sounds, *self.subtitles)
 
     @property
     def target(self) -> int:

@@ -11,14 +11,15 @@ class TrackResult(_Model):
     """One track of one transcoded part; the files lie in the part's folder of the work space as ``<folder>/<file>``.
 
     Attributes:
-        folder: below the part's folder and below the output prefix alike, such as ``480p`` or ``audio/und``.
+        folder: below the part's folder and below the output prefix alike, such as ``480p`` or ``audio/0-en``.
         timescale: ticks per second of ``durations``.
         first_segment: number of its first segment.
         durations: ticks of each segment. sizes: bytes of each segment.
-        frames: samples in all segments together: video frames, or AAC frames.
-        init: the header (``init.mp4``), base64 in JSON; the headers of all parts of a track are merged by
+        frames: samples in all segments together: video frames, AAC frames, or cues.
+        init: the header (``init.mp4``), base64 in JSON, empty for text; the headers of all parts of a track are merged by
             :func:`shared.media.bmff.merge_headers`, and are the same bytes where one kind of encoder made them all.
         codecs: RFC 6381 text, read out of the header.
+        whole: bytes of the file that holds all of a track of text besides its segments (``text.vtt``); 0 for other tracks.
         iframes: for video, for each segment the list of (offset, length in bytes, ticks until the next) of its IDR frames.
     """
 
@@ -31,6 +32,7 @@ class TrackResult(_Model):
     init: Base64Bytes
     codecs: str
     iframes: tuple[tuple[tuple[int, int, int], ...], ...] = ()
+    whole: int = 0
 
 
 class RenditionOutput(_Model):
@@ -59,6 +61,16 @@ class AudioOutput(_Model):
     playlist: str
 
 
+class SubtitleOutput(_Model):
+    """A rendition of subtitles, as WebVTT. Sizes are bytes."""
+
+    name: str
+    language: str | None
+    forced: bool
+    bytes: int
+    playlist: str
+
+
 class Outputs(_Model):
     """Where a completed job's output is. Locations are ``s3://bucket/key`` without credentials."""
 
@@ -68,3 +80,4 @@ class Outputs(_Model):
     audio: tuple[AudioOutput, ...]
     bytes: int
     segments: int
+    subtitles: tuple[SubtitleOutput, ...] = ()

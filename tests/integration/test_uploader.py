@@ -9,7 +9,7 @@ from nats.aio.client import Client
 
 from shared.events import Cancelled, Completed, Failed, PartTranscoded, PartUploaded
 from shared.workspace import WorkSpace
-from tests.support.encoded import make_plan, segment_body
+from tests.support.encoded import make_plan, segment_body, segment_file
 from tests.support.faults import Fault, FaultyProxy, every, seen
 from tests.support.s3 import s3_server
 from tests.support.servers import NatsServer
@@ -63,15 +63,19 @@ async def test_a_job_completes(client: Client, site: Site) -> None:
 async def check_segments(job: Job) -> None:
     objects, total = job.objects, 0
     for part in await job.said(PartTranscoded):
-        kind = "audio" if part.part.startswith("a") else "video"
         for track in part.tracks:
             for number, size in enumerate(track.sizes, start=track.first_segment):
-                body = objects[f"{track.folder}/{kind}_{number:05d}.m4s"].read_bytes()
+                body = objects[f"{track.folder}/{segment_file(job.plan, part.part, number)}"].read_bytes()
                 assert body == segment_body(track.folder, number, size)
                 total += size
+            if track.whole:
+                assert objects[f"{track.folder}/text.vtt"].read_bytes() == segment_body(track.folder, -1, track.whole)
+                total += track.whole
     uploaded = await job.said(PartUploaded)
     assert sum(event.bytes for event in uploaded) == total
-    assert sum(event.objects for event in uploaded) == len([path for path in objects if path.endswith(".m4s")])
+    assert sum(event.objects for event in uploaded) == len(
+        [path for path in objects if path.endswith((".m4s", ".vtt"))]
+    )
 
 
 async def test_every_object_has_its_content_type(client: Client, site: Site) -> None:
@@ -82,12 +86,14 @@ async def test_every_object_has_its_content_type(client: Client, site: Site) -> 
     async with site.s3.client() as s3:
         for path in job.objects:
             head = await s3.head_object(Bucket=job.bucket, Key=f"{PREFIX}/{path}")
-            kind = "audio" if path.startswith("audio/") else "video"
+            kind = path.partition("/")[0] if path.startswith(("audio/", "text/")) else "video"
             types.setdefault(f"{kind} {path.rpartition('.')[2]}", set()).add(head["ContentType"])
     assert types == {
         "video m3u8": {"application/vnd.apple.mpegurl"},
         "audio m3u8": {"application/vnd.apple.mpegurl"},
         "video mpd": {"application/dash+xml"},
+        "text m3u8": {"application/vnd.apple.mpegurl"},
+        "text vtt": {"text/vtt"},
         "video mp4": {"video/mp4"},
         "audio mp4": {"audio/mp4"},
         "video m4s": {"video/mp4"},
@@ -139,7 +145,7 @@ async def test_a_lost_object_is_no_success(client: Client, site: Site) -> None:
 
 
 async def test_a_storage_that_fails_in_a_tenth_of_all_calls(client: Client, site: Site) -> None:
-    plan = make_plan(frames=3000, resolutions=("240p", "480p", "720p"), languages=("en", "de"))
+    plan = make_plan(frames=3000, resolutions=("240p", "480p", "720p"), languages=("en", "de"), texts=("de", None))
     async with FaultyProxy(site.s3.endpoint, every(10)) as proxy:
         job = await site.begin(client, endpoint=proxy.endpoint, plan=plan)
         await job.transcode()
@@ -163,7 +169,7 @@ async def test_a_storage_that_does_not_let_us_list(client: Client, site: Site) -
         await job.transcode()
         assert isinstance(await job.end(), Completed)
         asked = set(proxy.of("HEAD"))
-        assert asked == {job.key(path) for path in job.objects if path.endswith((".m4s", ".mp4"))}
+        assert asked == {job.key(path) for path in job.objects if path.endswith((".m4s", ".mp4", ".vtt"))}
 
 
 async def test_a_storage_that_is_down_for_a_while(client: Client, site: Site) -> None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import ceil
 
 from shared.events import Fetched, PartTranscoded
-from shared.media.plan import AudioPart, Plan, Rung, VideoPart
+from shared.media.plan import AudioPart, Plan, Rung, TextPart, VideoPart
 from shared.media.result import TrackResult
 from shared.media.source import AudioTrack, Source, VideoTrack
 from shared.workspace import WorkSpace
@@ -26,9 +26,14 @@ def make_plan(
     resolutions: tuple[str, ...] = ("240p", "480p"),
     segments_in_part: int = 2,
     languages: tuple[str | None, ...] = ("en",),
+    texts: tuple[str | None, ...] = (),
     window: int = 4,
 ) -> Plan:
-    """A plan with GOPs of two seconds and segments of three GOPs."""
+    """A plan with GOPs of two seconds and segments of three GOPs.
+
+    Args:
+        languages: of the sound. texts: languages of the subtitles.
+    """
     gop = int(2 * frame_rate)
     segment = 3 * gop
     parts = []
@@ -53,14 +58,17 @@ def make_plan(
         video=tuple(parts),
         audio=tuple(_audio(number, language) for number, language in enumerate(languages)),
         window=window,
+        text=tuple(_text(number, language) for number, language in enumerate(texts)),
     )
 
 
 def make_result(plan: Plan, part: str) -> tuple[TrackResult, ...]:
     """The tracks of a part, as its encode would report them."""
-    video, audio = plan.video_part(part), plan.audio_part(part)
+    video, audio, text = plan.video_part(part), plan.audio_part(part), plan.text_part(part)
     if video:
         return tuple(_video_track(plan, video, rung, number) for number, rung in enumerate(plan.rungs, start=1))
+    if text:
+        return (_text_track(plan, text),)
     assert audio, f"no part {part}"
     return (_audio_track(plan, audio),)
 
@@ -80,15 +88,23 @@ def make_fetched(org: str, job: str, plan: Plan) -> Fetched:
 def leave_part(space: WorkSpace, org: str, job: str, plan: Plan, part: str) -> PartTranscoded:
     """Write a part's files where the transcoder leaves them; returns what it would say."""
     event = PartTranscoded(org=org, job=job, part=part, tracks=make_result(plan, part), encoder="libx264", seconds=1)
-    kind = "audio" if plan.audio_part(part) else "video"
     with space.attempt(org, job, part) as folder:
         for track in event.tracks:
             (folder / track.folder).mkdir(parents=True)
             for number, size in enumerate(track.sizes, start=track.first_segment):
-                name = f"{kind}_{number:05d}.m4s"
+                name = segment_file(plan, part, number)
                 (folder / track.folder / name).write_bytes(segment_body(track.folder, number, size))
+            if track.whole:
+                (folder / track.folder / "text.vtt").write_bytes(segment_body(track.folder, -1, track.whole))
         space.finish(folder, org, job, part, event.model_dump_json())
     return event
+
+
+def segment_file(plan: Plan, part: str, number: int) -> str:
+    """Name of a segment of a part."""
+    if plan.text_part(part):
+        return f"text_{number:05d}.vtt"
+    return f"{'audio' if plan.audio_part(part) else 'video'}_{number:05d}.m4s"
 
 
 def segment_body(folder: str, number: int, size: int) -> bytes:
@@ -105,6 +121,13 @@ def _audio(number: int, language: str | None) -> AudioPart:
     return AudioPart(
         name=f"a{number}", track=1 + number, folder=f"audio/{number}-{language or 'und'}", label=language or "Audio",
         language=language, default=number == 0, bit_rate=128_000, sample_rate=SAMPLE_RATE,
+    )  # fmt: skip
+
+
+def _text(number: int, language: str | None) -> TextPart:
+    return TextPart(
+        name=f"t{number}", track=10 + number, folder=f"text/{number}-{language or 'und'}", label=language or "Subtitles",
+        language=language, default=number == 0, forced=False,
     )  # fmt: skip
 
 
@@ -143,4 +166,19 @@ def _audio_track(plan: Plan, part: AudioPart) -> TrackResult:
         frames=frames,
         init=b64encode(f"header of {part.folder}".encode()),
         codecs="mp4a.40.2",
+    )
+
+
+def _text_track(plan: Plan, part: TextPart) -> TrackResult:
+    frames = [min(plan.segment_frames, plan.frames - first) for first in range(0, plan.frames, plan.segment_frames)]
+    return TrackResult(
+        folder=part.folder,
+        timescale=plan.timescale,
+        first_segment=0,
+        durations=tuple(count * plan.frame_ticks for count in frames),
+        sizes=tuple(60 + number % 3 for number in range(len(frames))),
+        frames=3,
+        init=b"",
+        codecs="wvtt",
+        whole=90,
     )

@@ -45,7 +45,7 @@ class Site(WorkSite):
             endpoint: of a proxy before the storage.
         """
         bucket = await asyncio.to_thread(self.s3.new_bucket)
-        job = Job(client, self, plan or make_plan(languages=("en", None)), bucket)
+        job = Job(client, self, plan or make_plan(languages=("en", None), texts=("en",)), bucket)
         await job.begin(self.s3.address(bucket, f"{PREFIX}/", endpoint=endpoint))
         return job
 
@@ -134,4 +134,7 @@ def expected_objects(plan: Plan) -> set[str]:
     for folder, kind in folders:
         found |= {f"{folder}/init.mp4", f"{folder}/{kind}.m3u8"}
         found |= {f"{folder}/{kind}_{number:05d}.m4s" for number in range(plan.segments)}
+    for part in plan.text:
+        found |= {f"{part.folder}/text.m3u8", f"{part.folder}/text.vtt"}
+        found |= {f"{part.folder}/text_{number:05d}.vtt" for number in range(plan.segments)}
     return found

@@ -16,7 +16,8 @@ from services.fetcher.streams import (
     orientation,
     ratio,
     sample_aspect,
-    text_tracks,
+    subtitles,
+    text_track,
 )
 
 ONE = 65536
@@ -168,4 +169,7 @@ def test_what_cannot_be_heard_is_no_track(stream: dict[str, Any]) -> None:
 def test_subtitles_of_text_only() -> None:
     text = {"index": 2, "codec_type": "subtitle", "codec_name": "subrip", "disposition": {"forced": 1}}
     pictures = {"index": 3, "codec_type": "subtitle", "codec_name": "hdmv_pgs_subtitle"}
-    assert [(track.index, track.forced) for track in text_tracks([text, pictures])] == [(2, True)]
+    assert subtitles([sound(), text, pictures]) == [text, pictures]
+    track = text_track(text)
+    assert track and (track.index, track.forced) == (2, True)
+    assert text_track(pictures) is None

@@ -11,10 +11,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from services.fetcher.index import VideoIndex
-from services.fetcher.plan import MAX_PARTS, make_plan, output_rate
+from services.fetcher.plan import MAX_PARTS, MAX_TEXTS, make_plan, output_rate
 from services.fetcher.rate import STANDARD
 from shared.media.plan import Plan
-from shared.media.source import AudioTrack, Source, VideoTrack
+from shared.media.source import AudioTrack, Source, TextTrack, VideoTrack
 
 TIME_BASES = [Fraction(1, base) for base in (1000, 12288, 12800, 15360, 24000, 30000, 90000, 1_000_000)]
 
@@ -304,6 +304,40 @@ def test_the_first_track_is_the_default_where_none_is_marked() -> None:
     source, index = constant(Fraction(24), 48)
     plan = planned(source.model_copy(update={"audio": (audio(0, 2), audio(0, 2, index=2))}), index)
     assert [part.default for part in plan.audio] == [True, False]
+
+
+def test_every_subtitle_track_is_a_part_between_sound_and_picture() -> None:
+    tracks = (
+        TextTrack(index=2, codec="subrip", language="eng", forced=True),
+        TextTrack(index=3, codec="ass", language="eng", default=True),
+        TextTrack(index=4, codec="webvtt", language="en/../..", default=True),
+        TextTrack(index=7, codec="subrip", language="und", title='\x00"'),
+    )
+    source, index = constant(Fraction(24), 480)
+    plan = planned(source.model_copy(update={"audio": (audio(0, 20),), "text": tracks}), index)
+    assert plan.order[:6] == ("a0", "t0", "t1", "t2", "t3", "v0000")
+    assert [part.folder for part in plan.text] == ["text/0-eng", "text/1-eng", "text/2-und", "text/3-und"]
+    assert [part.label for part in plan.text] == ["eng", "eng 2", "Subtitles", "Subtitles 2"]
+    assert [part.default for part in plan.text] == [False, True, False, False]
+    assert [part.forced for part in plan.text] == [True, False, False, False]
+    assert [part.track for part in plan.text] == [2, 3, 4, 7]
+    assert plan.text_part("t1") == plan.text[1]
+    assert plan.text_part("a0") is None
+
+
+def test_no_subtitles_are_shown_by_themselves_where_none_are_marked() -> None:
+    source, index = constant(Fraction(24), 48)
+    plan = planned(source.model_copy(update={"text": (TextTrack(index=2, codec="subrip"),)}), index)
+    assert [part.default for part in plan.text] == [False]
+
+
+def test_subtitle_tracks_beyond_reason_are_left_out() -> None:
+    source, index = constant(Fraction(24), 48)
+    tracks = tuple(TextTrack(index=number, codec="subrip") for number in range(2, 2 + MAX_TEXTS + 3))
+    plan, warnings = make_plan(source.model_copy(update={"text": tracks}), index, ["144p"], "fast", window=4)
+    assert len(plan.text) == MAX_TEXTS
+    assert [warning.code for warning in warnings] == ["subtitles_dropped"]
+    assert f"has {MAX_TEXTS + 3} subtitle tracks" in warnings[0].message
 
 
 def test_one_frame_is_a_film() -> None:

@@ -1,5 +1,6 @@
 """The DASH manifest: the exact text for a small stream, and its rules."""
 
+from dataclasses import replace
 from fractions import Fraction
 from textwrap import dedent
 from xml.etree import ElementTree
@@ -9,14 +10,19 @@ from hypothesis import strategies as st
 
 from services.uploader.assembly import assemble
 from services.uploader.dash import manifest, timeline
+from services.uploader.presentation import Presentation
 from tests.support.encoded import make_plan, make_result
 
 NAMES = {"mpd": "urn:mpeg:dash:schema:mpd:2011"}
 
 
-def manifest_of(**options: object) -> str:
+def stream_of(**options: object) -> Presentation:
     plan = make_plan(**options)  # type: ignore[arg-type]
-    return manifest(assemble(plan, {part: make_result(plan, part) for part in plan.order}))
+    return assemble(plan, {part: make_result(plan, part) for part in plan.order})
+
+
+def manifest_of(**options: object) -> str:
+    return manifest(stream_of(**options))
 
 
 def test_manifest() -> None:
@@ -63,6 +69,23 @@ def test_further_sounds_are_alternates() -> None:
     sounds = [one for one in root.findall(".//mpd:AdaptationSet", NAMES) if one.get("contentType") == "audio"]
     assert [one.get("lang") for one in sounds] == ["en", "de", None]
     assert len({one.get("id") for one in root.iter() if one.get("id") and one.tag.endswith("AdaptationSet")}) == 4
+
+
+def test_texts_are_whole_files() -> None:
+    stream = stream_of(frames=400, languages=("en",), texts=("de", None))
+    texts = (stream.subtitles[0], replace(stream.subtitles[1], forced=True))
+    root = ElementTree.fromstring(manifest(replace(stream, subtitles=texts)))
+    sets = [one for one in root.findall(".//mpd:AdaptationSet", NAMES) if one.get("contentType") == "text"]
+    assert [dict(one.attrib) for one in sets] == [
+        {"id": "2", "contentType": "text", "mimeType": "text/vtt", "lang": "de"},
+        {"id": "3", "contentType": "text", "mimeType": "text/vtt"},
+    ]
+    roles = [[role.get("value") for role in one.findall("mpd:Role", NAMES)] for one in sets]
+    assert roles == [["subtitle", "main"], ["forced-subtitle"]]
+    assert [one.findtext("mpd:Label", namespaces=NAMES) for one in sets] == ["de", "Subtitles"]
+    addresses = [one.findtext("mpd:Representation/mpd:BaseURL", namespaces=NAMES) for one in sets]
+    assert addresses == ["text/0-de/text.vtt", "text/1-und/text.vtt"]
+    assert not [one for text in sets for one in text.iter() if "Template" in one.tag]
 
 
 def test_fractional_rates_and_lengths() -> None:
