@@ -147,6 +147,7 @@ def _video_track(answers: Answers, claims: Claims, timeline: Timeline, *, top_fi
         top_field_first=top_first,
         bit_depth=st.bit_depth(video, pixel_format),
         color=st.color(video, answers.frames),
+        captions=st.has_captions(answers.frames),
     )
 
 

@@ -3,6 +3,8 @@
 Scaling to square pixels is no filter here: every rung is scaled to its own square-pixel size.
 """
 
+from fractions import Fraction
+
 from shared.media.source import Color, VideoTrack
 
 HDR_TRANSFERS = frozenset({"smpte2084", "arib-std-b67"})
@@ -17,6 +19,10 @@ _HDR_SIDE_DATA = (
     "DOVI_METADATA",
 )
 _SD_LINES = 576
+# Frames per second for which ffmpeg deals captions out anew over the frames; at others they stay with their picture.
+_CAPTION_RATES = frozenset(
+    Fraction(rate) for rate in ("15", "24000/1001", "24", "30000/1001", "30", "60000/1001", "60")
+)
 _RGB = ("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "x2rgb", "x2bgr", "pal8")
 _TO_BT709 = "out_color_matrix=bt709:out_range=limited:flags=bicubic+accurate_rnd"
 # What leaves here says what it is. ffmpeg would take pictures without a tag for something else than the encoder is told
@@ -29,7 +35,11 @@ def field_filters(video: VideoTrack) -> tuple[str, ...]:
     if not video.interlaced:
         return ()
     parity = "tff" if video.top_field_first else "bff"
-    return (f"bwdif=mode=send_field:parity={parity}:deint=all",)
+    filters = (f"bwdif=mode=send_field:parity={parity}:deint=all",)
+    if video.captions and 2 * video.frame_rate not in _CAPTION_RATES:
+        # Both frames that come of a picture would carry its captions.
+        return (*filters, "sidedata=mode=delete:type=A53_CC:enable='mod(n,2)'")
+    return filters
 
 
 def picture_filters(video: VideoTrack) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ AUDIO_RATE = 48_000
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 # Sound that begins this little before the picture is priming or muxing slack, not content.
 _START_SLACK = Fraction(1, 20)
+_CAPTION_RUN_UP = 1
 
 
 def make_plan(
@@ -152,8 +153,7 @@ def _video_part(
 ) -> VideoPart:
     video = source.video
     shown_first, shown_last = _shown(first, index, clock), _shown(first + count - 1, index, clock)
-    # A deinterlacer looks at the frames before; the constant-rate filter drops what that gives too much.
-    start = max(0, shown_first - 2) if video.interlaced else shown_first
+    start = max(0, shown_first - _run_up(video))
     keyframe = bisect_right(index.keyframes, index.pts[start]) - 1
     whole = first == 0
     return VideoPart(
@@ -168,6 +168,15 @@ def _video_part(
         shown_last=None if video.interlaced or not source.cuttable else index.pts[shown_last],
         pad=max(0, first + count - max(own, first)),
     )
+
+
+def _run_up(video: VideoTrack) -> int:
+    """Frames of the source to begin with before the first one that is shown; what they give is dropped later on.
+
+    A deinterlacer looks at the frames before. Closed captions are dealt out anew over the frames by ffmpeg, which looks
+    one frame ahead and keeps what has no room for later: after a second it holds what one single pass would hold.
+    """
+    return (2 if video.interlaced else 0) + (ceil(_CAPTION_RUN_UP * video.frame_rate) if video.captions else 0)
 
 
 def _shown(frame: int, index: VideoIndex, clock: _Clock) -> int:

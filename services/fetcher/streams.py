@@ -137,6 +137,12 @@ def fields(stream: Stream, frames: Sequence[Stream]) -> tuple[bool, bool]:
     return order in ("tt", "bb", "tb", "bt"), order not in ("bb", "tb")
 
 
+def has_captions(frames: Iterable[Stream]) -> bool:
+    """Whether closed captions (ATSC A/53) lie with these decoded frames."""
+    kinds = (item.get("side_data_type", "") for frame in frames for item in frame.get("side_data_list", ()))
+    return any("A53" in kind for kind in kinds)
+
+
 def audio_track(stream: Stream, extent: Extent, *, by_sum: bool) -> AudioTrack | None:
     """An audio stream, None where nothing in it can be heard.
 

@@ -70,6 +70,7 @@ def _rendition(plan: Plan, rung: Rung, results: Results) -> Rendition:
         height=rung.height,
         frame_rate=plan.frame_rate,
         iframes=_iframes(rung.resolution, pieces),
+        captions=_captions(results),
     )
 
 
@@ -155,6 +156,12 @@ def _header(folder: str, pieces: Sequence[TrackResult]) -> bytes:
         return merge_headers([piece.init for piece in pieces])
     except (HeaderConflict, MalformedMedia) as error:
         raise Mismatch(f"{folder}: {error}") from error
+
+
+def _captions(results: Results) -> tuple[str, ...]:
+    """The channels that occur anywhere; all renditions come from the same pictures."""
+    found = {channel for tracks in results.values() for track in tracks for channel in track.captions}
+    return tuple(sorted(found, key=lambda channel: (channel.rstrip("0123456789"), len(channel), channel)))
 
 
 def _iframes(folder: str, pieces: Sequence[TrackResult]) -> tuple[tuple[tuple[int, int, int], ...], ...]:

@@ -1,6 +1,6 @@
 """The DASH manifest (ISO/IEC 23009-1) over the same segments. Pure: data in, text out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import groupby
 from xml.etree import ElementTree
@@ -69,10 +69,22 @@ def _video_set(period: ElementTree.Element, presentation: Presentation) -> None:
             "maxFrameRate": _frame_rate(renditions[0].frame_rate),
         },
     )
+    for scheme, value in _captions(presentation.captions):
+        ElementTree.SubElement(adaptation, "Accessibility", {"schemeIdUri": scheme, "value": value})
     # The folder of a rendition is its id, so one template serves all.
     _template(adaptation, "$RepresentationID$", renditions[0])
     for rendition in renditions:
         _representation(adaptation, rendition, presentation)
+
+
+def _captions(channels: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Scheme and value of the descriptors of closed captions (SCTE 214-1); nobody knows their languages."""
+    lines = [f"{channel}=und" for channel in channels if channel.startswith("CC")]
+    services = [f"{channel.removeprefix('SERVICE')}=lang:und" for channel in channels if not channel.startswith("CC")]
+    if lines:
+        yield "urn:scte:dash:cc:cea-608:2015", ";".join(lines)
+    if services:
+        yield "urn:scte:dash:cc:cea-708:2015", ";".join(services)
 
 
 def _representation(adaptation: ElementTree.Element, rendition: Rendition, presentation: Presentation) -> None:

@@ -9,7 +9,7 @@ from services.uploader.presentation import Presentation, Rendition, Sound, Subti
 
 # EXT-X-MAP outside of I-frame playlists needs 6, and fragmented MP4 came with 7.
 VERSION = 7
-_AUDIO_GROUP, _TEXT_GROUP = "audio", "text"
+_AUDIO_GROUP, _TEXT_GROUP, _CAPTION_GROUP = "audio", "text", "cc"
 
 # A player without any measurement begins with the variant that is listed first. Apple's rules want one of about 2 Mb/s
 # there (9.3 of the authoring specification, for Wi-Fi); a little more is let pass.
@@ -23,6 +23,8 @@ def master_playlist(presentation: Presentation) -> str:
         lines += ["", *_media_tags(presentation.sounds)]
     if presentation.subtitles:
         lines += ["", *_subtitle_tags(presentation.subtitles)]
+    if presentation.captions:
+        lines += ["", *_caption_tags(presentation.captions)]
     lines.append("")
     for rendition in in_listed_order(presentation):
         lines += [_tag("EXT-X-STREAM-INF", _variant(presentation, rendition)), uri(rendition.playlist)]
@@ -114,7 +116,7 @@ def _variant(presentation: Presentation, rendition: Rendition) -> list[tuple[str
         attributes.append(("AUDIO", _quoted(_AUDIO_GROUP)))
     if presentation.subtitles:
         attributes.append(("SUBTITLES", _quoted(_TEXT_GROUP)))
-    return [*attributes, ("CLOSED-CAPTIONS", "NONE")]
+    return [*attributes, ("CLOSED-CAPTIONS", _quoted(_CAPTION_GROUP) if presentation.captions else "NONE")]
 
 
 def _iframe_variant(rendition: Rendition) -> list[tuple[str, str]]:
@@ -166,6 +168,22 @@ def _subtitle_tags(subtitles: Sequence[Subtitles]) -> Iterator[str]:
             ("AUTOSELECT", "YES" if text is chosen[text.language, text.forced] else "NO"),
             ("FORCED", "YES" if text.forced else "NO"),
             ("URI", _quoted(uri(text.playlist))),
+        ]
+        yield _tag("EXT-X-MEDIA", attributes)
+
+
+def _caption_tags(channels: Sequence[str]) -> Iterator[str]:
+    for channel in channels:
+        attributes = [
+            ("TYPE", "CLOSED-CAPTIONS"),
+            ("GROUP-ID", _quoted(_CAPTION_GROUP)),
+            ("NAME", _quoted(channel)),
+            # The pictures do not tell it.
+            ("LANGUAGE", _quoted("und")),
+            ("DEFAULT", "NO"),
+            # Only one of a language may be chosen by a player itself.
+            ("AUTOSELECT", "YES" if channel == channels[0] else "NO"),
+            ("INSTREAM-ID", _quoted(channel)),
         ]
         yield _tag("EXT-X-MEDIA", attributes)
 

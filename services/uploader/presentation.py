@@ -87,12 +87,14 @@ class Rendition(Track):
     Attributes:
         width, height: pixels, which are square. frame_rate: frames per second.
         iframes: for each segment, of each of its key frames: offset, length (bytes), ticks until the next.
+        captions: channels of closed captions that lie with the pictures (``CC1``, ``SERVICE1``).
     """
 
     width: int
     height: int
     frame_rate: Fraction
     iframes: tuple[tuple[tuple[int, int, int], ...], ...] = ()
+    captions: tuple[str, ...] = ()
 
     def key_frames(self) -> Iterator[IFrame]:
         """All key frames in order; none where the encoder told of none."""
@@ -154,6 +156,11 @@ class Presentation:
     def tracks(self) -> tuple[Track, ...]:
         """Video, audio and text."""
         return (*self.renditions, *self.sounds, *self.subtitles)
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """Channels of closed captions, which all renditions carry alike."""
+        return self.renditions[0].captions
 
     @property
     def target(self) -> int:

@@ -20,6 +20,7 @@ class TrackResult(_Model):
             :func:`shared.media.bmff.merge_headers`, and are the same bytes where one kind of encoder made them all.
         codecs: RFC 6381 text, read out of the header.
         whole: bytes of the file that holds all of a track of text besides its segments (``text.vtt``); 0 for other tracks.
+        captions: for video, the channels of closed captions that carry something, in HLS's names (``CC1``, ``SERVICE1``).
         iframes: for video, for each segment the list of (offset, length in bytes, ticks until the next) of its IDR frames.
     """
 
@@ -33,6 +34,7 @@ class TrackResult(_Model):
     codecs: str
     iframes: tuple[tuple[tuple[int, int, int], ...], ...] = ()
     whole: int = 0
+    captions: tuple[str, ...] = ()
 
 
 class RenditionOutput(_Model):

@@ -49,6 +49,7 @@ class VideoTrack(_Model):
         interlaced: fields have to be woven into frames first.
         top_field_first: which field comes first where interlaced.
         bit_depth: bits of a sample.
+        captions: closed captions lie with the first pictures. Where they only begin later, nobody knows.
     """
 
     index: int
@@ -70,6 +71,7 @@ class VideoTrack(_Model):
     top_field_first: bool = True
     bit_depth: int = 8
     color: Color = Color()
+    captions: bool = False
 
     @property
     def start(self) -> Fraction:

@@ -12,6 +12,7 @@ from services.fetcher.streams import (
     choose_video,
     color,
     fields,
+    has_captions,
     is_encrypted,
     orientation,
     ratio,
@@ -164,6 +165,12 @@ def test_an_audio_track() -> None:
 def test_what_cannot_be_heard_is_no_track(stream: dict[str, Any]) -> None:
     assert audio_track(stream, Extent(1, 0, 1024, 1024), by_sum=False) is None
     assert audio_track(sound(), Extent(), by_sum=False) is None
+
+
+def test_captions_lie_with_any_of_the_frames() -> None:
+    data = {"side_data_list": [{"side_data_type": "Pan/scan"}, {"side_data_type": "ATSC A53 Part 4 Closed Captions"}]}
+    assert has_captions([{}, data])
+    assert not has_captions([{}, {"side_data_list": [{"side_data_type": "Pan/scan"}]}])
 
 
 def test_subtitles_of_text_only() -> None:

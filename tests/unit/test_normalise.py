@@ -41,6 +41,13 @@ def test_fields_become_frames_of_their_own(top: bool, parity: str) -> None:
     assert field_filters(track) == (f"bwdif=mode=send_field:parity={parity}:deint=all",)
 
 
+def test_captions_stay_with_the_first_of_two_frames_where_ffmpeg_does_not_deal_them_out() -> None:
+    track = video(interlaced=True, captions=True)
+    ntsc, pal = (track.model_copy(update={"frame_rate": Fraction(rate)}) for rate in ("30000/1001", "25"))
+    assert len(field_filters(ntsc)) == 1
+    assert field_filters(pal)[1:] == ("sidedata=mode=delete:type=A53_CC:enable='mod(n,2)'",)
+
+
 @pytest.mark.parametrize(
     ("rotation", "mirrored", "expected"),
     [

@@ -75,7 +75,11 @@ def sources(draw: st.DrawFn) -> tuple[Source, VideoIndex]:
             max_size=2,
         )
     )
-    members: dict[str, Any] = {"interlaced": draw(st.booleans()), "audio": tuple(tracks)}
+    members: dict[str, Any] = {
+        "interlaced": draw(st.booleans()),
+        "captions": draw(st.booleans()),
+        "audio": tuple(tracks),
+    }
     index = VideoIndex(pts, array("q", (pts[number] for number in sorted(keys))), ())
     return make_source(pts, rate, base, **members), index
 
@@ -264,6 +268,15 @@ def test_deinterlacing_gets_two_frames_before_the_first() -> None:
     assert [part.first_pts for part in plan.video] == [None, 148 * 512, 298 * 512, 448 * 512]
     assert [part.seek for part in plan.video] == [None, 4.0, 10.0, 16.0]
     assert {part.shown_first for part in plan.video} == {None}
+
+
+def test_captions_get_a_second_before_the_first_frame() -> None:
+    pts = array("q", range(0, 500 * 512, 512))
+    source = make_source(pts, Fraction(25), Fraction(1, 12800), captions=True)
+    plan = planned(source, VideoIndex(pts, pts[::50], ()))
+    assert [part.first_pts for part in plan.video] == [None, 125 * 512, 275 * 512, 425 * 512]
+    assert [part.seek for part in plan.video] == [None, 4.0, 10.0, 16.0]
+    assert [part.shown_first for part in plan.video] == [0, 150 * 512, 300 * 512, 450 * 512]
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,21 @@ def test_only_one_text_of_a_kind_is_selected_by_itself_and_none_has_to_be_the_de
         assert sum("DEFAULT=YES" in tag for tag in tags) == sum(text.default for text in shown)
 
 
+def test_closed_captions_in_the_master() -> None:
+    stream = with_captions("CC1", "SERVICE1")
+    lines = master_playlist(stream).splitlines()
+    assert [line for line in lines if "TYPE=CLOSED" in line] == [
+        '#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID="cc",NAME="CC1",LANGUAGE="und",DEFAULT=NO,AUTOSELECT=YES,INSTREAM-ID="CC1"',
+        '#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID="cc",NAME="SERVICE1",LANGUAGE="und",DEFAULT=NO,AUTOSELECT=NO,INSTREAM-ID="SERVICE1"',
+    ]
+    assert all(line.endswith(',CLOSED-CAPTIONS="cc"') for line in lines if "EXT-X-STREAM-INF" in line)
+
+
+def with_captions(*channels: str) -> Presentation:
+    stream = presentation()
+    return replace(stream, renditions=tuple(replace(one, captions=channels) for one in stream.renditions))
+
+
 def test_playlist_of_text() -> None:
     stream = presentation(frames=400, texts=("en",))
     assert media_playlist(stream.subtitles[0], stream.target) == dedent("""\

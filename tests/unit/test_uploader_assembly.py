@@ -51,6 +51,15 @@ def test_objects_of_a_track() -> None:
     assert sum(text.values()) == stream.subtitles[1].bytes
 
 
+def test_captions_of_any_part_are_captions_of_all() -> None:
+    given = results()
+    change("v0000", "240p", captions=("SERVICE10", "CC1"))(given)
+    change("v0001", "480p", captions=("CC3", "SERVICE2"))(given)
+    stream = assemble(PLAN, given)
+    assert {one.captions for one in stream.renditions} == {("CC1", "CC3", "SERVICE2", "SERVICE10")}
+    assert assemble(PLAN, results()).captions == ()
+
+
 def test_a_text_that_could_not_be_read_is_left_out() -> None:
     given = results() | {"t0": ()}
     assert [text.folder for text in assemble(PLAN, given).subtitles] == ["text/1-und"]

@@ -88,6 +88,19 @@ def test_texts_are_whole_files() -> None:
     assert not [one for text in sets for one in text.iter() if "Template" in one.tag]
 
 
+def test_closed_captions_are_described() -> None:
+    stream = stream_of()
+    told = replace(
+        stream, renditions=tuple(replace(one, captions=("CC1", "CC3", "SERVICE2")) for one in stream.renditions)
+    )
+    found = ElementTree.fromstring(manifest(told)).findall(".//mpd:AdaptationSet/mpd:Accessibility", NAMES)
+    assert [(one.get("schemeIdUri"), one.get("value")) for one in found] == [
+        ("urn:scte:dash:cc:cea-608:2015", "CC1=und;CC3=und"),
+        ("urn:scte:dash:cc:cea-708:2015", "2=lang:und"),
+    ]
+    assert "Accessibility" not in manifest(stream)
+
+
 def test_fractional_rates_and_lengths() -> None:
     root = ElementTree.fromstring(manifest_of(frames=7, frame_rate=Fraction(30000, 1001)))
     assert root.get("mediaPresentationDuration") == "PT0.233567S"
