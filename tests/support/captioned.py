@@ -15,7 +15,7 @@ _HEAD = bytes.fromhex("b5003147413934") + b"\x03"
 
 def pair(number: int, *, field: int = 0) -> Triplet:
     """Two printable characters that stand for a number below 9216, with odd parity."""
-    return field, _odd(0x20 + number // 96), _odd(0x20 + number % 96)
+    return field, odd(0x20 + number // 96), odd(0x20 + number % 96)
 
 
 def number_of(triplet: Triplet) -> int:
@@ -66,5 +66,6 @@ def captioned(
     return clips.made("captioned.mp4", "-r", rate, "-i", str(raw), "-c", "copy")
 
 
-def _odd(byte: int) -> int:
+def odd(byte: int) -> int:
+    """Seven bits with odd parity."""
     return byte | (0 if byte.bit_count() % 2 else 0x80)
