@@ -103,8 +103,9 @@ class PartRequested(Event):
 class PartTranscoded(Event):
     """A part's files lie in the work space. Said by the transcoder, heard by the uploader.
 
-    ``seconds`` is the wall time of the encode, ``encoder`` what did it (``libx264``, ``h264_nvenc``, ``aac``), ``stills``
-    what was taken out of it.
+    ``seconds`` is the wall time of the encode, ``encoder`` what did it (``libx264``, ``h264_nvenc``, ``aac``, ``webvtt``);
+    ``tracks`` is empty where a track of text could not be read, which the job does without; ``stills`` are what was taken
+    out of the same decode.
     """
 
     subject = "part_transcoded"

@@ -20,12 +20,16 @@ FINISHED: frozenset[str] = frozenset({"completed", "error", "cancelled"})
 # How much of the bar each stage fills, in percent; encoding is the bulk of the work.
 FETCH_SHARE, ENCODE_SHARE, UPLOAD_SHARE = 10.0, 80.0, 9.0
 
+# What a track of sound and one of text take, against the whole video.
+AUDIO_WORK, TEXT_WORK = 0.1, 0.01
+
 
 class Job(BaseModel):
     """The state of one job after some prefix of its events.
 
     ``part_weights`` is each part's share of the whole encode (they sum to 1; an audio track counts as a tenth of the
-    video), ``encoding`` the same for the parts that are not transcoded yet; ``uploaded`` is the share that is uploaded.
+    video, one of text as a hundredth), ``encoding`` the same for the parts that are not transcoded yet; ``uploaded`` is
+    the share that is uploaded.
     ``*_at`` are the instants at which the stages ended, for the timings.
     """
 
@@ -173,9 +177,11 @@ def _change(job: Job, event: ev.Event) -> dict[str, Any]:
 
 def _fetched(job: Job, event: ev.Fetched) -> dict[str, Any]:
     plan = event.plan
-    total = float(plan.frames * (1 + 0.1 * len(plan.audio))) or 1.0
-    weights = {part.name: part.frames / total for part in plan.video}
-    weights |= {part.name: 0.1 * plan.frames / total for part in plan.audio}
+    work = {part.name: float(part.frames) for part in plan.video}
+    work |= {part.name: AUDIO_WORK * plan.frames for part in plan.audio}
+    work |= {part.name: TEXT_WORK * plan.frames for part in plan.text}
+    total = sum(work.values()) or 1.0
+    weights = {name: amount / total for name, amount in work.items()}
     return {
         "fetched_at": event.at,
         "video_duration": float(plan.duration),

@@ -14,7 +14,7 @@ from services.fetcher.packets import NO_TIME, Extent, PacketTable
 from services.fetcher.signal import alpha_decoder, is_enhancement, mastering, with_base_layer
 from services.fetcher.timeline import Claims, Timeline, make_timeline
 from shared.events import JobWarning
-from shared.media.source import AudioTrack, Source, VideoTrack
+from shared.media.source import AudioTrack, Source, TextTrack, VideoTrack
 
 # Seeking in these was seen to land exactly; others are read from the beginning.
 _SEEKABLE = frozenset({"mov", "matroska"})
@@ -88,6 +88,7 @@ def assemble(answers: Answers) -> Probed:
     timeline = make_timeline(answers.packets.video, claims)
     track = _video_track(answers, claims, timeline, top_first=top_first)
     audio, silent = _audio_tracks(answers, timeline)
+    text, unread = _text_tracks(answers)
     starts = [float(track.start), *(one.start for one in audio)]
     ends = [float(track.end), *(one.end for one in audio)]
     fragmented = answers.boxes is not None and answers.boxes.fragmented
@@ -98,11 +99,12 @@ def assemble(answers: Answers) -> Probed:
         duration=max(ends) - min(starts),
         video=track,
         audio=audio,
-        text=st.text_tracks(answers.header["streams"]),
+        text=text,
         cuttable=timeline.exact and answers.demuxer in _SEEKABLE and not fragmented,
     )
     movable = not timeline.joined and (timeline.exact or timeline.jumps > 0)
-    return Probed(source, timeline.index, _jump_warning(timeline) + _left_out(answers) + silent, movable)
+    found = _jump_warning(timeline) + _left_out(answers) + silent + unread
+    return Probed(source, timeline.index, found, movable)
 
 
 def _promised(answers: Answers) -> float | None:
@@ -157,6 +159,7 @@ def _video_track(answers: Answers, claims: Claims, timeline: Timeline, *, top_fi
         color=with_base_layer(st.color(video, answers.frames), video),
         mastering=mastering(video, answers.frames),
         decoder=decoder,
+        captions=st.has_captions(answers.frames),
     )
 
 
@@ -192,6 +195,27 @@ def _left_out(answers: Answers) -> tuple[JobWarning, ...]:
     more = "another video track" if len(others) == 1 else f"{len(others)} other video tracks"
     message = f"The source has {more}; only the main one (stream {answers.video['index']}) was transcoded."
     return (JobWarning(code="video_track_dropped", message=message),)
+
+
+def _text_tracks(answers: Answers) -> tuple[tuple[TextTrack, ...], tuple[JobWarning, ...]]:
+    """The subtitles that can be made text, and a warning for each that cannot. Those without a cue are no tracks."""
+    tracks, warnings = [], []
+    for stream in st.subtitles(answers.header["streams"]):
+        if not answers.packets.extent(stream["index"]).count:
+            continue
+        track = st.text_track(stream)
+        if track:
+            tracks.append(track)
+        else:
+            warnings.append(JobWarning(code="subtitles_dropped", message=_unread(stream)))
+    return tuple(tracks), tuple(warnings)
+
+
+def _unread(stream: st.Stream) -> str:
+    name = st.tag(stream, "title") or st.tag(stream, "language")
+    codec = stream.get("codec_name") or stream.get("codec_tag_string") or "unknown"
+    why = "they are pictures" if codec in st.PICTURE_CODECS else "their format is not supported"
+    return f"Subtitles of the source{f' ({name})' if name else ''} were left out, because {why} ({codec})."
 
 
 def _jump_warning(timeline: Timeline) -> tuple[JobWarning, ...]:

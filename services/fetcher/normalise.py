@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from fractions import Fraction
 
 from services.fetcher.color import (
     has_other_matrix,
@@ -37,6 +38,10 @@ _HDR_SIDE_DATA = (
     "DOVI_METADATA",
 )
 _ALPHA = ("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya8", "ya16", "yaf", "ayuv", "vuya", "pal8", "rgbaf")
+# Frames per second for which ffmpeg deals captions out anew over the frames; at others they stay with their picture.
+_CAPTION_RATES = frozenset(
+    Fraction(rate) for rate in ("15", "24000/1001", "24", "30000/1001", "30", "60000/1001", "60")
+)
 
 
 class Stage(Enum):
@@ -93,7 +98,11 @@ def _one_size(video: VideoTrack) -> tuple[str, ...]:
 
 def _weave(video: VideoTrack) -> tuple[str, ...]:
     parity = "tff" if video.top_field_first else "bff"
-    return (f"bwdif=mode=send_field:parity={parity}:deint=all",)
+    filters = (f"bwdif=mode=send_field:parity={parity}:deint=all",)
+    if video.captions and 2 * video.frame_rate not in _CAPTION_RATES:
+        # Both frames that come of a picture would carry its captions.
+        return (*filters, "sidedata=mode=delete:type=A53_CC:enable='mod(n,2)'")
+    return filters
 
 
 def _flatten(video: VideoTrack) -> tuple[str, ...]:

@@ -12,18 +12,21 @@ from services.fetcher.languages import bcp47
 from services.fetcher.normalise import MAX_FRAME_RATE, field_filters, picture_filters
 from services.fetcher.stills import plan_stills
 from shared.events import JobWarning
-from shared.media.plan import AudioPart, Plan, VideoPart
+from shared.media.plan import AudioPart, Plan, TextPart, VideoPart
 from shared.media.profile import load_profile
-from shared.media.source import AudioTrack, Source, VideoTrack
+from shared.media.source import AudioTrack, Source, TextTrack, VideoTrack
 
 GOP_SECONDS = 2
 GOPS_IN_SEGMENT = 3
 MAX_PARTS = 900
-"""The log answers at most 1024 events of one kind in one read."""
+"""Parts of the video. The log answers at most 1024 events of one kind in one read."""
+
+MAX_TEXTS = 60
 
 AUDIO_RATE = 48_000
 # Sound that begins this little before the picture is priming or muxing slack, not content.
 _START_SLACK = Fraction(1, 20)
+_CAPTION_RUN_UP = 1
 
 
 def make_plan(
@@ -62,10 +65,11 @@ def make_plan(
         rungs=rungs,
         video=_video_parts(source, index, clock, frames, segment, pad),
         audio=_audio_parts(source.audio, profile.audio_rate),
+        text=_text_parts(source.text[:MAX_TEXTS]),
         window=window,
         stills=plan_stills(video, frames, rate),
     )
-    return plan, warnings + _cut_warnings(source, plan)
+    return plan, warnings + _cut_warnings(source, plan) + _text_warnings(source)
 
 
 def output_rate(video: VideoTrack) -> Fraction:
@@ -149,8 +153,7 @@ def _video_part(
 ) -> VideoPart:
     video = source.video
     shown_first, shown_last = _shown(first, index, clock), _shown(first + count - 1, index, clock)
-    # A deinterlacer looks at the frames before; the constant-rate filter drops what that gives too much.
-    start = max(0, shown_first - 2) if video.interlaced else shown_first
+    start = max(0, shown_first - _run_up(video))
     keyframe = bisect_right(index.keyframes, index.pts[start]) - 1
     whole = first == 0
     return VideoPart(
@@ -165,6 +168,15 @@ def _video_part(
         shown_last=None if video.interlaced or not source.cuttable else index.pts[shown_last],
         pad=max(0, first + count - max(own, first)),
     )
+
+
+def _run_up(video: VideoTrack) -> int:
+    """Frames of the source to begin with before the first one that is shown; what they give is dropped later on.
+
+    A deinterlacer looks at the frames before. Closed captions are dealt out anew over the frames by ffmpeg, which looks
+    one frame ahead and keeps what has no room for later: after a second it holds what one single pass would hold.
+    """
+    return (2 if video.interlaced else 0) + (ceil(_CAPTION_RUN_UP * video.frame_rate) if video.captions else 0)
 
 
 def _shown(frame: int, index: VideoIndex, clock: _Clock) -> int:
@@ -182,7 +194,7 @@ def _audio_parts(tracks: Sequence[AudioTrack], bit_rate: int) -> tuple[AudioPart
                 name=f"a{number}",
                 track=track.index,
                 folder=f"audio/{number}-{language or 'und'}",
-                label=_unique(track.title or language or "Audio", [part.label for part in parts]),
+                label=_unique(track.title or language, "Audio", [part.label for part in parts]),
                 language=language,
                 default=number == default,
                 bit_rate=bit_rate,
@@ -200,8 +212,29 @@ def _default(tracks: Sequence[AudioTrack]) -> int:
     return next(iter(marked or plain), 0)
 
 
-def _unique(label: str, taken: list[str]) -> str:
-    clean = "".join(character for character in label if character.isprintable() and character != '"').strip() or "Audio"
+def _text_parts(tracks: Sequence[TextTrack]) -> tuple[TextPart, ...]:
+    parts: list[TextPart] = []
+    default = next((number for number, track in enumerate(tracks) if track.default), None)
+    for number, track in enumerate(tracks):
+        language = bcp47(track.language)
+        parts.append(
+            TextPart(
+                name=f"t{number}",
+                track=track.index,
+                folder=f"text/{number}-{language or 'und'}",
+                label=_unique(track.title or language, "Subtitles", [part.label for part in parts]),
+                language=language,
+                default=number == default,
+                forced=track.forced,
+            )
+        )
+    return tuple(parts)
+
+
+def _unique(label: str | None, nameless: str, taken: list[str]) -> str:
+    """A label that is not taken yet; ``nameless`` for what has none."""
+    clean = "".join(character for character in label or "" if character.isprintable() and character != '"').strip()
+    clean = clean or nameless
     candidates = [clean, *(f"{clean} {number}" for number in range(2, len(taken) + 3))]
     return next(candidate for candidate in candidates if candidate not in taken)
 
@@ -211,3 +244,10 @@ def _cut_warnings(source: Source, plan: Plan) -> tuple[JobWarning, ...]:
         return ()
     message = "The source cannot be cut exactly, so it was encoded in one piece, which takes longer."
     return (JobWarning(code="single_part", message=message),)
+
+
+def _text_warnings(source: Source) -> tuple[JobWarning, ...]:
+    if len(source.text) <= MAX_TEXTS:
+        return ()
+    message = f"The source has {len(source.text)} subtitle tracks; those after the first {MAX_TEXTS} were left out."
+    return (JobWarning(code="subtitles_dropped", message=message),)

@@ -163,7 +163,7 @@ class Probe:
             count = min(found.flags.find(pk.KEY) + _SAMPLE_PACKETS, _MOST_PACKETS)
         what = ["-select_streams", str(video["index"]), "-read_intervals", f"%+#{count}"]
         argv = [self._ffprobe, "-v", "quiet", "-threads", "2", *opened.arguments, *what]
-        argv += ["-show_entries", f"frame={_FRAME_FACTS}", "-of", "json"]
+        argv += ["-show_entries", f"frame={_FRAME_FACTS}:frame_side_data=side_data_type", "-of", "json"]
         try:
             done = await self._run(argv, _LOOK_SECONDS)
             frames: list[st.Stream] = json.loads(done.output).get("frames", [])

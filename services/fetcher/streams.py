@@ -12,7 +12,8 @@ from shared.media.source import AudioTrack, Color, Purpose, TextTrack
 Stream = dict[str, Any]
 """One member of ffprobe's ``streams``, or one of its ``frames``."""
 
-TEXT_CODECS = frozenset({"subrip", "ass", "ssa", "mov_text", "webvtt", "text"})
+TEXT_CODECS = frozenset({"subrip", "ass", "ssa", "mov_text", "webvtt", "text", "eia_608"})
+PICTURE_CODECS = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub"})
 _NOT_FILM = ("attached_pic", "timed_thumbnails", "still_image", "dependent")
 _PROGRAM = re.compile(
     r"handle|hdlr|media|produced|gpac|apple|mainconcept|isom|^(audio|sound|stereo|mono)$", re.IGNORECASE
@@ -156,6 +157,12 @@ def fields(stream: Stream, frames: Sequence[Stream]) -> tuple[bool, bool]:
     return order in ("tt", "bb", "tb", "bt"), order not in ("bb", "tb")
 
 
+def has_captions(frames: Iterable[Stream]) -> bool:
+    """Whether closed captions (ATSC A/53) lie with these decoded frames."""
+    kinds = (item.get("side_data_type", "") for frame in frames for item in frame.get("side_data_list", ()))
+    return any("A53" in kind for kind in kinds)
+
+
 def audio_track(stream: Stream, extent: Extent, *, by_sum: bool) -> AudioTrack | None:
     """An audio stream, None where nothing in it can be heard.
 
@@ -197,19 +204,22 @@ def _purpose(stream: Stream) -> Purpose:
     return "clear_speech" if disposition(stream, "hearing_impaired") else "main"
 
 
-def text_tracks(streams: Iterable[Stream]) -> tuple[TextTrack, ...]:
-    """Subtitles of text."""
-    return tuple(
-        TextTrack(
-            index=stream["index"],
-            codec=stream["codec_name"],
-            language=tag(stream, "language"),
-            title=tag(stream, "title"),
-            default=disposition(stream, "default"),
-            forced=disposition(stream, "forced"),
-        )
-        for stream in streams
-        if stream.get("codec_type") == "subtitle" and stream.get("codec_name") in TEXT_CODECS
+def subtitles(streams: Iterable[Stream]) -> list[Stream]:
+    """The subtitle streams, of text or not."""
+    return [stream for stream in streams if stream.get("codec_type") == "subtitle"]
+
+
+def text_track(stream: Stream) -> TextTrack | None:
+    """A subtitle stream of text, None where it is none."""
+    if stream.get("codec_name") not in TEXT_CODECS:
+        return None
+    return TextTrack(
+        index=stream["index"],
+        codec=stream["codec_name"],
+        language=tag(stream, "language"),
+        title=tag(stream, "title"),
+        default=disposition(stream, "default"),
+        forced=disposition(stream, "forced"),
     )
 
 

@@ -5,10 +5,11 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 
 from shared.media.bmff import SEGMENT_TYPE, Fragment, Movie, read_movie, with_edit, write_fragment
+from shared.media.captions import Channels, read_captions
 from shared.media.headers import codecs_of, without_bitrate
 from shared.media.plan import AudioPart, Plan, Rung, VideoPart
 from shared.media.result import TrackResult
@@ -40,7 +41,7 @@ def video_segments(file: Path, folder: Path, plan: Plan, part: VideoPart, rung: 
     target = folder / rung.resolution
     target.mkdir(exist_ok=True)
     gops = plan.segment_frames // plan.gop_frames
-    durations, sizes, iframes = [], [], []
+    durations, sizes, iframes, channels = [], [], [], Channels()
     with _movie(file) as (data, movie):
         _check_video(movie, plan, part)
         for number, start in enumerate(range(0, len(movie.fragments), gops)):
@@ -48,6 +49,7 @@ def video_segments(file: Path, folder: Path, plan: Plan, part: VideoPart, rung: 
             marks = []
             for fragment in movie.fragments[start : start + gops]:
                 written = _video_fragment(data, fragment, plan, part)
+                _feed_captions(channels, data, fragment, plan)
                 # An I-frame playlist points at the fragment's head together with its first sample.
                 head = len(written) - sum(fragment.sizes) + fragment.sizes[0]
                 marks.append((len(segment), head, len(fragment.sizes) * plan.frame_ticks))
@@ -66,6 +68,7 @@ def video_segments(file: Path, folder: Path, plan: Plan, part: VideoPart, rung: 
             init=b64encode(with_edit(without_bitrate(movie.header), REORDER_FRAMES * plan.frame_ticks)),
             codecs=codecs_of(movie.header),
             iframes=tuple(iframes),
+            captions=channels.found,
         )
 
 
@@ -138,6 +141,13 @@ def _video_fragment(data: memoryview, fragment: Fragment, plan: Plan, part: Vide
         sequence=frame // plan.gop_frames + 1,
         offsets=[offset + REORDER_FRAMES * plan.frame_ticks for offset in fragment.offsets],
     )
+
+
+def _feed_captions(channels: Channels, data: memoryview, fragment: Fragment, plan: Plan) -> None:
+    """Captions have to be read in the order in which their pictures are shown."""
+    samples = zip(count(0, plan.frame_ticks), fragment.offsets, _spans(fragment), strict=False)
+    for _, (begin, size) in sorted((decoded + offset, span) for decoded, offset, span in samples):
+        channels.feed(read_captions(data[begin : begin + size]))
 
 
 def _check_video(movie: Movie, plan: Plan, part: VideoPart) -> None:

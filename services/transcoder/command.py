@@ -8,7 +8,8 @@ from typing import Literal
 
 from services.transcoder import stills
 from services.transcoder.sound import audio_samples, clock_filters, stereo_filters
-from shared.media.plan import AudioPart, Plan, Rung, VideoPart
+from services.transcoder.webvtt import CLOCK_SHIFT
+from shared.media.plan import AudioPart, Plan, Rung, TextPart, VideoPart
 from shared.media.source import Source
 
 Encoder = Literal["libx264", "h264_nvenc"]
@@ -59,6 +60,16 @@ def silence_command(tools: Tools, plan: Plan, part: AudioPart, folder: Path) -> 
         f"anullsrc=channel_layout=stereo:sample_rate={part.sample_rate},atrim=end_sample={audio_samples(plan, part)}"
     )
     return [tools.ffmpeg, *_GLOBAL, "-f", "lavfi", "-i", silence, *_audio_encoder(part, folder)]
+
+
+def text_command(tools: Tools, source: Source, file: Path, part: TextPart, folder: Path) -> list[str]:
+    """Turn a whole subtitle track into ``<folder>/text.vtt``, on the source's clock and :data:`CLOCK_SHIFT` seconds later."""
+    return [
+        tools.ffmpeg, *_GLOBAL, *_input(source, file, None), "-map", f"0:{part.track}", "-c:s", "webvtt",
+        # No cue may be lost that begins before zero, nor may the muxer move all of them for its sake.
+        "-output_ts_offset", str(CLOCK_SHIFT), "-avoid_negative_ts", "disabled",
+        "-map_metadata", "-1", "-f", "webvtt", str(folder / "text.vtt"),
+    ]  # fmt: skip
 
 
 def video_graph(source: Source, plan: Plan, part: VideoPart) -> str:

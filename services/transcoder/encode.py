@@ -11,11 +11,12 @@ from nats.aio.client import Client
 from services.transcoder import assemble, command, stills
 from services.transcoder.command import FRAME_STATS, Tools
 from services.transcoder.ffmpeg import EncoderFailed, Ffmpeg, NothingDecoded, complains_of_damage
+from services.transcoder.text import text_segments
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject
 from shared.errors import PermanentError, TransientError
 from shared.events import Fetched, JobWarning, PartRequested, PartTranscoded
-from shared.media.plan import AudioPart, VideoPart
+from shared.media.plan import AudioPart, TextPart, VideoPart
 from shared.media.result import TrackResult
 from shared.media.stills import Still
 from shared.process import Limits
@@ -33,6 +34,9 @@ _NO_SOUND = JobWarning(
     code="sound_damaged",
     message="A sound track of the source is damaged so much that nothing of it could be decoded. It is silent.",
 )
+
+# What a disk gives at the least, bytes per second: looking for subtitles in a large file, ffmpeg may be silent for long.
+_SLOWEST_DISK = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,9 @@ class Encode:
             return await self._make_video(fetched, video, folder)
         if audio:
             return await self._make_audio(fetched, audio, folder)
+        text = fetched.plan.text_part(name)
+        if text:
+            return await self._make_text(fetched, text, folder)
         raise PermanentError("internal_error", f"no part {name} in the plan")
 
     async def _make_video(self, fetched: Fetched, part: VideoPart, folder: Path) -> Made:
@@ -168,7 +175,27 @@ class Encode:
         made.unlink()
         return Made((track,), "aac", warnings)
 
-    async def _run(self, fetched: Fetched, part: VideoPart | AudioPart, argv: list[str], limits: Limits) -> str:
+    async def _make_text(self, fetched: Fetched, part: TextPart, folder: Path) -> Made:
+        """The cues; no track at all where ffmpeg cannot read them, since an empty one would promise something."""
+        file = self._space.source(fetched.org, fetched.job) / fetched.source.file
+        argv = command.text_command(self._tools, fetched.source, file, part, folder)
+        limits = self._limits
+        if limits.stall_seconds:
+            limits = replace(limits, stall_seconds=limits.stall_seconds + fetched.source.bytes / _SLOWEST_DISK)
+        made = folder / "text.vtt"
+        try:
+            await self._run(fetched, part, argv, limits)
+            track = await asyncio.to_thread(text_segments, made, folder, fetched.plan, part)
+        except (EncoderFailed, ValueError) as error:
+            await structlog.get_logger().awarning("subtitles cannot be converted", track=part.track, error=str(error))
+            message = f"Subtitles of the source ({part.label}) were left out, because they could not be read."
+            return Made((), "webvtt", (JobWarning(code="subtitles_dropped", message=message),))
+        made.unlink()
+        return Made((track,), "webvtt")
+
+    async def _run(
+        self, fetched: Fetched, part: VideoPart | AudioPart | TextPart, argv: list[str], limits: Limits
+    ) -> str:
         frames = part.frames if isinstance(part, VideoPart) else None
         seconds = float(fetched.plan.duration)
         return await self._ffmpeg.run(

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import TypeVar
 
-from services.uploader.presentation import Presentation, Rendition, Sound
+from services.uploader.presentation import Presentation, Rendition, Sound, Subtitles
 from shared.media.bmff import MalformedMedia
 from shared.media.headers import HeaderConflict, codecs_of, merge_headers
-from shared.media.plan import AudioPart, Plan, Rung
+from shared.media.plan import AudioPart, Plan, Rung, TextPart
 from shared.media.result import TrackResult
 from shared.media.stills import Still, StillKind
 
@@ -41,9 +41,14 @@ def assemble(plan: Plan, results: Results, stills: Sequence[Still] = ()) -> Pres
         _check_video(plan, rendition, renditions[0])
     for sound in sounds:
         _check_sound(plan, sound, renditions[0])
+    # One that could not be read has no track, which the job does without.
+    subtitles = [_subtitles(part, results) for part in plan.text if results.get(part.name)]
+    for text in subtitles:
+        if (text.timescale, text.durations) != (renditions[0].timescale, renditions[0].durations):
+            raise Mismatch(f"{text.folder}: boundaries differ from those of {renditions[0].folder}")
     thumbnails = _stills(plan, stills, "thumbnail")
     _stills(plan, stills, "tile")
-    return Presentation(tuple(renditions), tuple(sounds), plan.stills, thumbnails)
+    return Presentation(tuple(renditions), tuple(sounds), tuple(subtitles), plan.stills, thumbnails)
 
 
 def _rendition(plan: Plan, rung: Rung, results: Results) -> Rendition:
@@ -71,6 +76,7 @@ def _rendition(plan: Plan, rung: Rung, results: Results) -> Rendition:
         height=rung.height,
         frame_rate=plan.frame_rate,
         iframes=_iframes(rung.resolution, pieces),
+        captions=_captions(results),
     )
 
 
@@ -91,6 +97,27 @@ def _sound(part: AudioPart, results: Results) -> Sound:
         channels=part.channels,
         sample_rate=part.sample_rate,
         purpose=part.purpose,
+    )
+
+
+def _subtitles(part: TextPart, results: Results) -> Subtitles:
+    piece = _track(results, part.name, part.folder)
+    _check_contiguous(part.folder, [piece])
+    if piece.whole <= 0:
+        raise Mismatch(f"{part.folder}: no whole file")
+    return Subtitles(
+        kind="text",
+        folder=part.folder,
+        codecs=piece.codecs,
+        timescale=piece.timescale,
+        durations=piece.durations,
+        sizes=piece.sizes,
+        header=b"",
+        label=part.label,
+        language=part.language,
+        default=part.default,
+        forced=part.forced,
+        whole=piece.whole,
     )
 
 
@@ -145,6 +172,12 @@ def _header(folder: str, pieces: Sequence[TrackResult]) -> bytes:
         return merge_headers([piece.init for piece in pieces])
     except (HeaderConflict, MalformedMedia) as error:
         raise Mismatch(f"{folder}: {error}") from error
+
+
+def _captions(results: Results) -> tuple[str, ...]:
+    """The channels that occur anywhere; all renditions come from the same pictures."""
+    found = {channel for tracks in results.values() for track in tracks for channel in track.captions}
+    return tuple(sorted(found, key=lambda channel: (channel.rstrip("0123456789"), len(channel), channel)))
 
 
 def _iframes(folder: str, pieces: Sequence[TrackResult]) -> tuple[tuple[tuple[int, int, int], ...], ...]:

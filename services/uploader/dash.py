@@ -1,13 +1,13 @@
 """The DASH manifest (ISO/IEC 23009-1) over the same segments. Pure: data in, text out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import groupby
 from math import ceil
 from xml.etree import ElementTree
 
 from services.uploader.layout import HEADER, SHEET, Kind, uri
-from services.uploader.presentation import Presentation, Rendition, Sound, Track
+from services.uploader.presentation import Presentation, Rendition, Sound, Subtitles, Track
 from shared.media.stills import Stills
 
 _NAMESPACE = "urn:mpeg:dash:schema:mpd:2011"
@@ -56,8 +56,11 @@ def manifest(presentation: Presentation, *, sheet_bytes: int = 0) -> str:
     default = next((sound for sound in presentation.sounds if sound.default), None)
     for number, sound in enumerate(presentation.sounds, start=1):
         _audio_set(period, presentation, sound, number, main=sound is (default or presentation.sounds[0]))
+    for number, text in enumerate(presentation.subtitles, start=1 + len(presentation.sounds)):
+        _text_set(period, text, number)
     if tiles:
-        _image_set(period, presentation, tiles, len(presentation.sounds) + 1, sheet_bytes)
+        number = 1 + len(presentation.sounds) + len(presentation.subtitles)
+        _image_set(period, presentation, tiles, number, sheet_bytes)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -88,10 +91,22 @@ def _video_set(period: ElementTree.Element, presentation: Presentation) -> None:
             "maxFrameRate": _frame_rate(renditions[0].frame_rate),
         },
     )
+    for scheme, value in _captions(presentation.captions):
+        ElementTree.SubElement(adaptation, "Accessibility", {"schemeIdUri": scheme, "value": value})
     # The folder of a rendition is its id, so one template serves all.
     _template(adaptation, "$RepresentationID$", renditions[0])
     for rendition in renditions:
         _representation(adaptation, rendition, presentation)
+
+
+def _captions(channels: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Scheme and value of the descriptors of closed captions (SCTE 214-1); nobody knows their languages."""
+    lines = [f"{channel}=und" for channel in channels if channel.startswith("CC")]
+    services = [f"{channel.removeprefix('SERVICE')}=lang:und" for channel in channels if not channel.startswith("CC")]
+    if lines:
+        yield "urn:scte:dash:cc:cea-608:2015", ";".join(lines)
+    if services:
+        yield "urn:scte:dash:cc:cea-708:2015", ";".join(services)
 
 
 def _representation(adaptation: ElementTree.Element, rendition: Rendition, presentation: Presentation) -> None:
@@ -144,6 +159,21 @@ def _audio_set(
             "audioSamplingRate": str(sound.sample_rate),
         },
     )
+
+
+def _text_set(period: ElementTree.Element, text: Subtitles, number: int) -> None:
+    """Text as one file: as long as it is no fragmented MP4, the segments of a representation cannot be WebVTT."""
+    language = {"lang": text.language} if text.language else {}
+    common = {"id": str(number), "contentType": "text", "mimeType": "text/vtt"}
+    adaptation = ElementTree.SubElement(period, "AdaptationSet", common | language)
+    ElementTree.SubElement(adaptation, "Label").text = text.label
+    role = "forced-subtitle" if text.forced else "subtitle"
+    ElementTree.SubElement(adaptation, "Role", {"schemeIdUri": _ROLE, "value": role})
+    if text.default:
+        ElementTree.SubElement(adaptation, "Role", {"schemeIdUri": _ROLE, "value": "main"})
+    attributes = {"id": f"text-{number}", "bandwidth": str(text.whole_rate)}
+    representation = ElementTree.SubElement(adaptation, "Representation", attributes)
+    ElementTree.SubElement(representation, "BaseURL").text = uri(text.whole_file)
 
 
 def _image_set(

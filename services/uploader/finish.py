@@ -94,8 +94,8 @@ class Finish:
 
 
 def headers(presentation: Presentation) -> dict[str, bytes]:
-    """Every track's header by path."""
-    return {f"{track.folder}/{HEADER}": track.header for track in presentation.tracks}
+    """The header of every track that has one, by path."""
+    return {f"{track.folder}/{HEADER}": track.header for track in presentation.tracks if track.header}
 
 
 def playlists(presentation: Presentation, *, sheet_bytes: int = 0) -> dict[str, bytes]:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from shared.locations import S3Location
 
-Kind = Literal["video", "audio"]
+Kind = Literal["video", "audio", "text"]
 
 MASTER = "video.m3u8"
 DASH = "video.mpd"
@@ -14,6 +14,7 @@ HEADER = "init.mp4"
 IFRAMES = "iframes.m3u8"
 SHEET, CUES = "sprite/sprite_image.jpg", "sprite/sprite.vtt"
 AUDIO_FOLDER = "audio"
+WHOLE_TEXT = "text.vtt"
 
 # Segments and headers are typed as CMAF (ISO/IEC 23000-19) and Apple's authoring rules have them: as the MP4 files that
 # they are, by their kind of media. The older video/iso.segment is unknown to many servers and players.
@@ -29,7 +30,7 @@ _TYPES = {
 
 def segment_name(kind: Kind, number: int) -> str:
     """File name of a segment, the same in the work space and in the bucket."""
-    return f"{kind}_{number:05d}.m4s"
+    return f"{kind}_{number:05d}.{'vtt' if kind == 'text' else 'm4s'}"
 
 
 def playlist_name(kind: Kind) -> str:

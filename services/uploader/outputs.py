@@ -3,7 +3,7 @@
 from services.uploader.layout import CUES, DASH, MASTER, SHEET, object_key
 from services.uploader.presentation import Presentation
 from shared.locations import S3Location
-from shared.media.result import AudioOutput, Compliance, Outputs, RenditionOutput, SpriteOutput
+from shared.media.result import AudioOutput, Compliance, Outputs, RenditionOutput, SpriteOutput, SubtitleOutput
 
 
 def outputs_of(
@@ -44,6 +44,16 @@ def outputs_of(
                 playlist=address(location, sound.playlist),
             )
             for sound in presentation.sounds
+        ),
+        subtitles=tuple(
+            SubtitleOutput(
+                name=text.label,
+                language=text.language,
+                forced=text.forced,
+                bytes=text.bytes,
+                playlist=address(location, text.playlist),
+            )
+            for text in presentation.subtitles
         ),
         bytes=total_bytes,
         segments=sum(len(track.sizes) for track in presentation.tracks),

@@ -5,11 +5,11 @@ from fractions import Fraction
 
 from services.uploader import rates
 from services.uploader.layout import HEADER, IFRAMES, segment_name, uri
-from services.uploader.presentation import Presentation, Rendition, Sound, Track
+from services.uploader.presentation import Presentation, Rendition, Sound, Subtitles, Track
 
 # EXT-X-MAP outside of I-frame playlists needs 6, and fragmented MP4 came with 7.
 VERSION = 7
-_AUDIO_GROUP = "audio"
+_AUDIO_GROUP, _TEXT_GROUP, _CAPTION_GROUP = "audio", "text", "cc"
 _CHARACTERISTICS = {
     "description": "public.accessibility.describes-video",
     "clear_speech": "public.accessibility.enhances-speech-intelligibility",
@@ -25,6 +25,10 @@ def master_playlist(presentation: Presentation) -> str:
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     if presentation.sounds:
         lines += ["", *_media_tags(presentation.sounds)]
+    if presentation.subtitles:
+        lines += ["", *_subtitle_tags(presentation.subtitles)]
+    if presentation.captions:
+        lines += ["", *_caption_tags(presentation.captions)]
     lines.append("")
     for rendition in in_listed_order(presentation):
         lines += [_tag("EXT-X-STREAM-INF", _variant(presentation, rendition)), uri(rendition.playlist)]
@@ -41,7 +45,8 @@ def media_playlist(track: Track, target: int) -> str:
         target: target duration in seconds, the same for all tracks.
     """
     lines = _opening(target)
-    lines.append(_tag("EXT-X-MAP", [("URI", _quoted(HEADER))]))
+    if track.header:
+        lines.append(_tag("EXT-X-MAP", [("URI", _quoted(HEADER))]))
     for number, seconds in enumerate(exact_seconds(track.durations, track.timescale)):
         lines += [f"#EXTINF:{seconds},", segment_name(track.kind, number)]
     return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
@@ -68,14 +73,17 @@ def in_listed_order(presentation: Presentation) -> list[Rendition]:
 
 
 def bandwidth(presentation: Presentation, rendition: Rendition) -> int:
-    """Peak rate of a variant in bits per second: of the video, and of the sound that needs most."""
+    """Peak rate of a variant in bits per second: of the video, and of the sound and the text that need most."""
     target = presentation.target
-    return rendition.peak_rate(target) + max((sound.peak_rate(target) for sound in presentation.sounds), default=0)
+    groups = (presentation.sounds, presentation.subtitles)
+    others = sum(max((track.peak_rate(target) for track in group), default=0) for group in groups)
+    return rendition.peak_rate(target) + others
 
 
 def average_bandwidth(presentation: Presentation, rendition: Rendition) -> int:
     """Average rate of a variant in bits per second, likewise."""
-    return rendition.average_rate + max((sound.average_rate for sound in presentation.sounds), default=0)
+    groups = (presentation.sounds, presentation.subtitles)
+    return rendition.average_rate + sum(max((track.average_rate for track in group), default=0) for group in groups)
 
 
 def exact_seconds(durations: Sequence[int], timescale: int) -> Iterator[str]:
@@ -110,7 +118,9 @@ def _variant(presentation: Presentation, rendition: Rendition) -> list[tuple[str
     ]
     if presentation.sounds:
         attributes.append(("AUDIO", _quoted(_AUDIO_GROUP)))
-    return [*attributes, ("CLOSED-CAPTIONS", "NONE")]
+    if presentation.subtitles:
+        attributes.append(("SUBTITLES", _quoted(_TEXT_GROUP)))
+    return [*attributes, ("CLOSED-CAPTIONS", _quoted(_CAPTION_GROUP) if presentation.captions else "NONE")]
 
 
 def _iframe_variant(rendition: Rendition) -> list[tuple[str, str]]:
@@ -146,6 +156,41 @@ def _media_tags(sounds: Sequence[Sound]) -> Iterator[str]:
             *([("CHARACTERISTICS", _quoted(traits))] if (traits := _CHARACTERISTICS.get(sound.purpose)) else ()),
             ("CHANNELS", _quoted(str(sound.channels))),
             ("URI", _quoted(uri(sound.playlist))),
+        ]
+        yield _tag("EXT-X-MEDIA", attributes)
+
+
+def _subtitle_tags(subtitles: Sequence[Subtitles]) -> Iterator[str]:
+    default = next((text for text in subtitles if text.default), None)
+    # Of those with the same language, and forced or not, a player may choose only one by itself: the default one first.
+    kinds = [((text.language, text.forced), text) for text in ([default] if default else []) + list(subtitles)]
+    chosen = dict(reversed(kinds))
+    for text in subtitles:
+        attributes = [
+            ("TYPE", "SUBTITLES"),
+            ("GROUP-ID", _quoted(_TEXT_GROUP)),
+            ("NAME", _quoted(text.label)),
+            ("LANGUAGE", _quoted(text.language or "und")),
+            ("DEFAULT", "YES" if text is default else "NO"),
+            ("AUTOSELECT", "YES" if text is chosen[text.language, text.forced] else "NO"),
+            ("FORCED", "YES" if text.forced else "NO"),
+            ("URI", _quoted(uri(text.playlist))),
+        ]
+        yield _tag("EXT-X-MEDIA", attributes)
+
+
+def _caption_tags(channels: Sequence[str]) -> Iterator[str]:
+    for channel in channels:
+        attributes = [
+            ("TYPE", "CLOSED-CAPTIONS"),
+            ("GROUP-ID", _quoted(_CAPTION_GROUP)),
+            ("NAME", _quoted(channel)),
+            # The pictures do not tell it.
+            ("LANGUAGE", _quoted("und")),
+            ("DEFAULT", "NO"),
+            # Only one of a language may be chosen by a player itself.
+            ("AUTOSELECT", "YES" if channel == channels[0] else "NO"),
+            ("INSTREAM-ID", _quoted(channel)),
         ]
         yield _tag("EXT-X-MEDIA", attributes)
 

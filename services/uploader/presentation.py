@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from services.uploader import rates
-from services.uploader.layout import HEADER, Kind, playlist_name, segment_name
+from services.uploader.layout import HEADER, WHOLE_TEXT, Kind, playlist_name, segment_name
 from shared.media.source import Purpose
 from shared.media.stills import Still, Stills
 
@@ -19,7 +19,7 @@ class Track:
         codecs: RFC 6381 text.
         timescale: ticks per second.
         durations: ticks of each segment. sizes: bytes of each segment.
-        header: the bytes of ``init.mp4``.
+        header: the bytes of ``init.mp4``, none for text.
     """
 
     kind: Kind
@@ -63,10 +63,10 @@ class Track:
         return ends
 
     def objects(self) -> dict[str, int]:
-        """Path and size of every object that a media playlist of this track leads to."""
+        """Path and size of every object that a playlist or the manifest leads to for this track."""
         names = (segment_name(self.kind, number) for number in range(len(self.sizes)))
         segments = {f"{self.folder}/{name}": size for name, size in zip(names, self.sizes, strict=True)}
-        return {f"{self.folder}/{HEADER}": len(self.header)} | segments
+        return ({f"{self.folder}/{HEADER}": len(self.header)} if self.header else {}) | segments
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,14 @@ class Rendition(Track):
     Attributes:
         width, height: pixels, which are square. frame_rate: frames per second.
         iframes: for each segment, of each of its key frames: offset, length (bytes), ticks until the next.
+        captions: channels of closed captions that lie with the pictures (``CC1``, ``SERVICE1``).
     """
 
     width: int
     height: int
     frame_rate: Fraction
     iframes: tuple[tuple[tuple[int, int, int], ...], ...] = ()
+    captions: tuple[str, ...] = ()
 
     def key_frames(self) -> Iterator[IFrame]:
         """All key frames in order; none where the encoder told of none."""
@@ -115,6 +117,36 @@ class Sound(Track):
     purpose: Purpose = "main"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Subtitles(Track):
+    """A rendition of text. ``label`` is unique among them, ``whole`` the bytes of the file that has all of it."""
+
+    label: str
+    language: str | None
+    default: bool
+    forced: bool
+    whole: int
+
+    @property
+    def whole_file(self) -> str:
+        """Path of the file that has all of it."""
+        return f"{self.folder}/{WHOLE_TEXT}"
+
+    @property
+    def whole_rate(self) -> int:
+        """Bits per second of the whole file."""
+        return rates.average_rate([self.whole], [sum(self.durations)], self.timescale)
+
+    @property
+    def bytes(self) -> int:
+        """Size of the segments and of the whole file together."""
+        return sum(self.sizes) + self.whole
+
+    def objects(self) -> dict[str, int]:
+        """Path and size of the segments and of the whole file."""
+        return super().objects() | {self.whole_file: self.whole}
+
+
 @dataclass(frozen=True)
 class Presentation:
     """All tracks of a stream; the renditions by ascending size of the picture.
@@ -125,13 +157,19 @@ class Presentation:
 
     renditions: tuple[Rendition, ...]
     sounds: tuple[Sound, ...]
+    subtitles: tuple[Subtitles, ...] = ()
     stills: Stills | None = None
     thumbnails: tuple[Still, ...] = ()
 
     @property
     def tracks(self) -> tuple[Track, ...]:
-        """Video and audio."""
-        return (*self.renditions, *self.sounds)
+        """Video, audio and text."""
+        return (*self.renditions, *self.sounds, *self.subtitles)
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """Channels of closed captions, which all renditions carry alike."""
+        return self.renditions[0].captions
 
     @property
     def target(self) -> int:

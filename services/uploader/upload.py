@@ -9,7 +9,7 @@ import structlog
 from services.uploader.bucket import Bucket
 from services.uploader.buckets import Buckets
 from services.uploader.finish import Finish
-from services.uploader.layout import Kind, segment_name
+from services.uploader.layout import WHOLE_TEXT, Kind, segment_name
 from services.uploader.parallel import in_parallel
 from services.uploader.record import record_of
 from shared.bus.joblog import JobLog
@@ -25,7 +25,7 @@ class WrongFile(Exception):
 
 @dataclass(frozen=True)
 class Piece:
-    """A segment or a still to upload: the file, its path below the output prefix, and its bytes as the transcoder told them."""
+    """What is uploaded of a part: its file, path below the output prefix, and size in bytes as the transcoder told it."""
 
     file: Path
     path: str
@@ -97,18 +97,19 @@ class Upload:
 
 
 def segments_of(event: PartTranscoded, plan: Plan, folder: Path) -> list[Piece]:
-    """Every segment of a part, track by track in order of time.
+    """Every segment of a part, track by track in order of time; after those of a text, the file with all of it.
 
     Args:
         folder: of the part in the work space.
     """
-    kind: Kind = "audio" if plan.audio_part(event.part) else "video"
-    segments = []
+    kind: Kind = "audio" if plan.audio_part(event.part) else "text" if plan.text_part(event.part) else "video"
+    sizes: dict[str, int] = {}
     for track in event.tracks:
         for number, size in enumerate(track.sizes, start=track.first_segment):
-            path = f"{track.folder}/{segment_name(kind, number)}"
-            segments.append(Piece(folder / path, path, size))
-    return segments
+            sizes[f"{track.folder}/{segment_name(kind, number)}"] = size
+        if track.whole:
+            sizes[f"{track.folder}/{WHOLE_TEXT}"] = track.whole
+    return [Piece(folder / path, path, size) for path, size in sizes.items()]
 
 
 def thumbnails_of(event: PartTranscoded, folder: Path) -> list[Piece]:

@@ -82,6 +82,26 @@ class AudioPart(_Model):
     purpose: Purpose = "main"
 
 
+class TextPart(_Model):
+    """One whole subtitle track of text.
+
+    Attributes:
+        track: index of the stream in the source.
+        folder: where it goes below the output prefix.
+        label, language: as the playlists show them; labels are unique.
+        default: shown unless the viewer chooses otherwise; one track at the most is.
+        forced: holds only what has to be read in any case, such as signs and foreign speech.
+    """
+
+    name: PartName
+    track: int
+    folder: str
+    label: str
+    language: str | None
+    default: bool
+    forced: bool
+
+
 class Plan(_Model):
     """How a source becomes a stream.
 
@@ -116,6 +136,7 @@ class Plan(_Model):
     audio: tuple[AudioPart, ...]
     window: int
     stills: Stills | None = None
+    text: tuple[TextPart, ...] = ()
 
     @property
     def duration(self) -> Fraction:
@@ -124,8 +145,9 @@ class Plan(_Model):
 
     @property
     def order(self) -> tuple[str, ...]:
-        """Names of all parts in the order in which they are released: sound first, since it is one long piece."""
-        return tuple(part.name for part in self.audio) + tuple(part.name for part in self.video)
+        """Names of all parts in the order in which they are released: what is one long piece first, so sound, then text."""
+        names = [part.name for part in self.audio] + [part.name for part in self.text]
+        return (*names, *(part.name for part in self.video))
 
     @property
     def segments(self) -> int:
@@ -145,3 +167,7 @@ class Plan(_Model):
     def audio_part(self, name: str) -> AudioPart | None:
         """The audio part of that name, if it is one."""
         return next((part for part in self.audio if part.name == name), None)
+
+    def text_part(self, name: str) -> TextPart | None:
+        """The text part of that name, if it is one."""
+        return next((part for part in self.text if part.name == name), None)

@@ -13,14 +13,16 @@ class TrackResult(_Model):
     """One track of one transcoded part; the files lie in the part's folder of the work space as ``<folder>/<file>``.
 
     Attributes:
-        folder: below the part's folder and below the output prefix alike, such as ``480p`` or ``audio/und``.
+        folder: below the part's folder and below the output prefix alike, such as ``480p`` or ``audio/0-en``.
         timescale: ticks per second of ``durations``.
         first_segment: number of its first segment.
         durations: ticks of each segment. sizes: bytes of each segment.
-        frames: samples in all segments together: video frames, or AAC frames.
-        init: the header (``init.mp4``), base64 in JSON; the headers of all parts of a track are merged by
+        frames: samples in all segments together: video frames, AAC frames, or cues.
+        init: the header (``init.mp4``), base64 in JSON, empty for text; the headers of all parts of a track are merged by
             :func:`shared.media.bmff.merge_headers`, and are the same bytes where one kind of encoder made them all.
         codecs: RFC 6381 text, read out of the header.
+        whole: bytes of the file that holds all of a track of text besides its segments (``text.vtt``); 0 for other tracks.
+        captions: for video, the channels of closed captions that carry something, in HLS's names (``CC1``, ``SERVICE1``).
         iframes: for video, for each segment the list of (offset, length in bytes, ticks until the next) of its IDR frames.
     """
 
@@ -33,6 +35,8 @@ class TrackResult(_Model):
     init: Base64Bytes
     codecs: str
     iframes: tuple[tuple[tuple[int, int, int], ...], ...] = ()
+    whole: int = 0
+    captions: tuple[str, ...] = ()
 
 
 class RenditionOutput(_Model):
@@ -57,6 +61,16 @@ class AudioOutput(_Model):
     codecs: str
     average_bitrate: int
     peak_bitrate: int
+    bytes: int
+    playlist: str
+
+
+class SubtitleOutput(_Model):
+    """A rendition of subtitles, as WebVTT. Sizes are bytes."""
+
+    name: str
+    language: str | None
+    forced: bool
     bytes: int
     playlist: str
 
@@ -107,6 +121,7 @@ class Outputs(_Model):
     audio: tuple[AudioOutput, ...]
     bytes: int
     segments: int
+    subtitles: tuple[SubtitleOutput, ...] = ()
     compliance: Compliance | None = None
     thumbnails: tuple[str, ...] = ()
     sprite: SpriteOutput | None = None

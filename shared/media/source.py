@@ -62,6 +62,7 @@ class VideoTrack(_Model):
         top_field_first: which field comes first where interlaced.
         bit_depth: bits of a sample.
         decoder: ffmpeg's name of the decoder to use, where the one it would choose loses something; else None.
+        captions: closed captions lie with the first pictures. Where they only begin later, nobody knows.
     """
 
     index: int
@@ -85,6 +86,7 @@ class VideoTrack(_Model):
     color: Color = Color()
     mastering: Mastering = Mastering()
     decoder: str | None = None
+    captions: bool = False
 
     @property
     def start(self) -> Fraction:

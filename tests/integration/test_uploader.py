@@ -11,7 +11,7 @@ from PIL import Image
 
 from shared.events import Cancelled, Completed, Failed, PartTranscoded, PartUploaded
 from shared.workspace import WorkSpace
-from tests.support.encoded import make_plan, segment_body, still_body, tile_color
+from tests.support.encoded import make_plan, segment_body, segment_file, still_body, tile_color
 from tests.support.faults import Fault, FaultyProxy, every, seen
 from tests.support.s3 import s3_server
 from tests.support.servers import NatsServer
@@ -70,20 +70,27 @@ async def test_a_job_completes(client: Client, site: Site) -> None:
 async def check_segments(job: Job) -> None:
     objects, total = job.objects, 0
     for part in await job.said(PartTranscoded):
-        kind = "audio" if part.part.startswith("a") else "video"
         for track in part.tracks:
             for number, size in enumerate(track.sizes, start=track.first_segment):
-                body = objects[f"{track.folder}/{kind}_{number:05d}.m4s"].read_bytes()
+                body = objects[f"{track.folder}/{segment_file(job.plan, part.part, number)}"].read_bytes()
                 assert body == segment_body(track.folder, number, size)
                 total += size
+            if track.whole:
+                assert objects[f"{track.folder}/text.vtt"].read_bytes() == segment_body(track.folder, -1, track.whole)
+                total += track.whole
         for still in part.stills:
             if still.kind == "thumbnail":
                 assert objects[still.path].read_bytes() == still_body(still.kind, still.number)
                 total += still.size
     uploaded = await job.said(PartUploaded)
     assert sum(event.bytes for event in uploaded) == total
-    assert sum(event.objects for event in uploaded) == len(
-        [path for path in objects if path.endswith(".m4s") or path.startswith("thumbnails/")]
+    assert sum(event.objects for event in uploaded) == sum(came_with_a_part(path) for path in objects)
+
+
+def came_with_a_part(path: str) -> bool:
+    """Whether an object is uploaded with the part that it was made in, not at the end."""
+    return (
+        path.endswith(".m4s") or path.startswith("thumbnails/") or (path.startswith("text/") and path.endswith(".vtt"))
     )
 
 
@@ -108,12 +115,14 @@ async def test_every_object_has_its_content_type(client: Client, site: Site) -> 
     async with site.s3.client() as s3:
         for path in job.objects:
             head = await s3.head_object(Bucket=job.bucket, Key=f"{PREFIX}/{path}")
-            kind = path.partition("/")[0] if path.startswith(("audio/", "sprite/", "thumbnails/")) else "video"
+            kind = path.partition("/")[0] if path.startswith(("audio/", "text/", "sprite/", "thumbnails/")) else "video"
             types.setdefault(f"{kind} {path.rpartition('.')[2]}", set()).add(head["ContentType"])
     assert types == {
         "video m3u8": {"application/vnd.apple.mpegurl"},
         "audio m3u8": {"application/vnd.apple.mpegurl"},
         "video mpd": {"application/dash+xml"},
+        "text m3u8": {"application/vnd.apple.mpegurl"},
+        "text vtt": {"text/vtt"},
         "video mp4": {"video/mp4"},
         "audio mp4": {"audio/mp4"},
         "video m4s": {"video/mp4"},
@@ -190,7 +199,10 @@ async def test_a_lost_object_is_no_success(client: Client, site: Site) -> None:
 
 
 async def test_a_storage_that_fails_in_a_tenth_of_all_calls(client: Client, site: Site) -> None:
-    plan = make_plan(frames=3000, resolutions=("240p", "480p", "720p"), languages=("en", "de"), stills=True)
+    texts = ("de", None)
+    plan = make_plan(
+        frames=3000, resolutions=("240p", "480p", "720p"), languages=("en", "de"), texts=texts, stills=True
+    )
     async with FaultyProxy(site.s3.endpoint, every(10)) as proxy:
         job = await site.begin(client, endpoint=proxy.endpoint, plan=plan)
         await job.transcode()
@@ -214,9 +226,7 @@ async def test_a_storage_that_does_not_let_us_list(client: Client, site: Site) -
         await job.transcode()
         assert isinstance(await job.end(), Completed)
         asked = set(proxy.of("HEAD"))
-        assert asked == {
-            job.key(path) for path in job.objects if path.endswith((".m4s", ".mp4")) or "thumbnail" in path
-        }
+        assert asked == {job.key(path) for path in job.objects if came_with_a_part(path) or path.endswith("init.mp4")}
 
 
 async def test_a_storage_that_is_down_for_a_while(client: Client, site: Site) -> None:

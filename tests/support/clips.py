@@ -208,6 +208,13 @@ def made(name: str, *arguments: str) -> Path:
     return _made(name, arguments)
 
 
+def written(name: str, content: bytes | str) -> Path:
+    """A file of this content, to make clips of."""
+    path = Path(tempfile.mkdtemp(dir=_folder())) / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
 @cache
 def _made(name: str, arguments: tuple[str, ...]) -> Path:
     folder = Path(tempfile.mkdtemp(dir=_folder()))

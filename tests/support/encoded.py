@@ -12,7 +12,7 @@ from math import ceil
 from PIL import Image
 
 from shared.events import Fetched, PartTranscoded
-from shared.media.plan import AudioPart, Plan, Rung, VideoPart
+from shared.media.plan import AudioPart, Plan, Rung, TextPart, VideoPart
 from shared.media.result import TrackResult
 from shared.media.source import AudioTrack, Source, VideoTrack
 from shared.media.stills import STILL_KINDS, Still, StillKind, Stills, StillSet
@@ -31,10 +31,16 @@ def make_plan(
     resolutions: tuple[str, ...] = ("240p", "480p"),
     segments_in_part: int = 2,
     languages: tuple[str | None, ...] = ("en",),
+    texts: tuple[str | None, ...] = (),
     window: int = 4,
     stills: bool = False,
 ) -> Plan:
-    """A plan with GOPs of two seconds and segments of three GOPs; with three thumbnails and a tile every two seconds."""
+    """A plan with GOPs of two seconds and segments of three GOPs.
+
+    Args:
+        languages: of the sound. texts: languages of the subtitles.
+        stills: with three thumbnails and a tile every two seconds.
+    """
     gop = int(2 * frame_rate)
     segment = 3 * gop
     parts = []
@@ -59,15 +65,18 @@ def make_plan(
         video=tuple(parts),
         audio=tuple(_audio(number, language) for number, language in enumerate(languages)),
         window=window,
+        text=tuple(_text(number, language) for number, language in enumerate(texts)),
         stills=_stills(frames, gop) if stills else None,
     )
 
 
 def make_result(plan: Plan, part: str) -> tuple[TrackResult, ...]:
     """The tracks of a part, as its encode would report them."""
-    video, audio = plan.video_part(part), plan.audio_part(part)
+    video, audio, text = plan.video_part(part), plan.audio_part(part), plan.text_part(part)
     if video:
         return tuple(_video_track(plan, video, rung, number) for number, rung in enumerate(plan.rungs, start=1))
+    if text:
+        return (_text_track(plan, text),)
     assert audio, f"no part {part}"
     return (_audio_track(plan, audio),)
 
@@ -102,18 +111,26 @@ def leave_part(space: WorkSpace, org: str, job: str, plan: Plan, part: str) -> P
         org=org, job=job, part=part, tracks=make_result(plan, part), encoder="libx264", seconds=1,
         stills=make_stills(plan, part),
     )  # fmt: skip
-    kind = "audio" if plan.audio_part(part) else "video"
     with space.attempt(org, job, part) as folder:
         for track in event.tracks:
             (folder / track.folder).mkdir(parents=True)
             for number, size in enumerate(track.sizes, start=track.first_segment):
-                name = f"{kind}_{number:05d}.m4s"
+                name = segment_file(plan, part, number)
                 (folder / track.folder / name).write_bytes(segment_body(track.folder, number, size))
+            if track.whole:
+                (folder / track.folder / "text.vtt").write_bytes(segment_body(track.folder, -1, track.whole))
         for still in event.stills:
             (folder / still.path).parent.mkdir(exist_ok=True)
             (folder / still.path).write_bytes(still_body(still.kind, still.number))
         space.finish(folder, org, job, part, event.model_dump_json())
     return event
+
+
+def segment_file(plan: Plan, part: str, number: int) -> str:
+    """Name of a segment of a part."""
+    if plan.text_part(part):
+        return f"text_{number:05d}.vtt"
+    return f"{'audio' if plan.audio_part(part) else 'video'}_{number:05d}.m4s"
 
 
 def segment_body(folder: str, number: int, size: int) -> bytes:
@@ -158,6 +175,13 @@ def _audio(number: int, language: str | None) -> AudioPart:
     )  # fmt: skip
 
 
+def _text(number: int, language: str | None) -> TextPart:
+    return TextPart(
+        name=f"t{number}", track=10 + number, folder=f"text/{number}-{language or 'und'}", label=language or "Subtitles",
+        language=language, default=number == 0, forced=False,
+    )  # fmt: skip
+
+
 def _video_track(plan: Plan, part: VideoPart, rung: Rung, scale: int) -> TrackResult:
     durations, sizes, iframes = [], [], []
     for number, first in enumerate(range(0, part.frames, plan.segment_frames), start=part.first_segment):
@@ -193,4 +217,19 @@ def _audio_track(plan: Plan, part: AudioPart) -> TrackResult:
         frames=frames,
         init=b64encode(f"header of {part.folder}".encode()),
         codecs="mp4a.40.2",
+    )
+
+
+def _text_track(plan: Plan, part: TextPart) -> TrackResult:
+    frames = [min(plan.segment_frames, plan.frames - first) for first in range(0, plan.frames, plan.segment_frames)]
+    return TrackResult(
+        folder=part.folder,
+        timescale=plan.timescale,
+        first_segment=0,
+        durations=tuple(count * plan.frame_ticks for count in frames),
+        sizes=tuple(60 + number % 3 for number in range(len(frames))),
+        frames=3,
+        init=b"",
+        codecs="wvtt",
+        whole=90,
     )

@@ -20,6 +20,7 @@ from shared.media.result import TrackResult
 from shared.media.tools import ffmpeg_path, ffprobe_path
 from shared.process import Limits
 from shared.workspace import WorkSpace
+from tests.support.encoded import segment_file
 
 ORG, JOB = "org001", "5KQfnXCg8Qh"
 PROBE_LIMITS = ProbeLimits(seconds=60, memory_bytes=8 * 2**30, max_duration=14_400, max_pixels=2**26)
@@ -66,7 +67,7 @@ class Encoded:
     results: dict[str, PartTranscoded]
 
     def tracks(self, folder: str) -> list[tuple[str, TrackResult]]:
-        """The results of a rendition (``144p``) or an audio track, each with the name of its part, in order."""
+        """The results of a rendition (``144p``), an audio track or a text, each with the name of its part, in order."""
         return [
             (name, track)
             for name, result in sorted(self.results.items())
@@ -75,10 +76,9 @@ class Encoded:
         ]
 
     def segments(self, folder: str) -> list[Path]:
-        """The segments of a rendition or an audio track in order."""
-        kind = "audio" if folder.startswith("audio") else "video"
+        """The segments of a rendition, an audio track or a text in order."""
         return [
-            self.space.part(ORG, self.job, name) / folder / f"{kind}_{track.first_segment + number:05d}.m4s"
+            self.space.part(ORG, self.job, name) / folder / segment_file(self.plan, name, track.first_segment + number)
             for name, track in self.tracks(folder)
             for number in range(len(track.sizes))
         ]

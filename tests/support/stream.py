@@ -55,6 +55,7 @@ class Stream:
     text: str
     variants: list[Variant] = field(default_factory=list)
     audio: list[Variant] = field(default_factory=list)
+    subtitles: list[Variant] = field(default_factory=list)
     iframes: list[Variant] = field(default_factory=list)
 
     def variant(self, resolution: str) -> Variant:
@@ -72,7 +73,8 @@ async def read_stream(http: aiohttp.ClientSession, master_url: str) -> Stream:
             stream.variants.append(Variant(attributes(line), media))
         elif line.startswith(("#EXT-X-MEDIA:", "#EXT-X-I-FRAME-STREAM-INF:")) and "URI" in attributes(line):
             found = Variant(attributes(line), await _media(http, urljoin(master_url, attributes(line)["URI"])))
-            (stream.audio if attributes(line).get("TYPE") == "AUDIO" else stream.iframes).append(found)
+            lists = {"AUDIO": stream.audio, "SUBTITLES": stream.subtitles}
+            lists.get(attributes(line).get("TYPE", ""), stream.iframes).append(found)
     return stream
 
 

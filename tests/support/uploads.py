@@ -45,7 +45,7 @@ class Site(WorkSite):
             endpoint: of a proxy before the storage.
         """
         bucket = await asyncio.to_thread(self.s3.new_bucket)
-        job = Job(client, self, plan or make_plan(languages=("en", None), stills=True), bucket)
+        job = Job(client, self, plan or make_plan(languages=("en", None), texts=("en",), stills=True), bucket)
         await job.begin(self.s3.address(bucket, f"{PREFIX}/", endpoint=endpoint))
         return job
 
@@ -137,4 +137,7 @@ def expected_objects(plan: Plan) -> set[str]:
     if plan.stills:
         found |= {f"thumbnails/thumbnail_{number}.jpg" for number in plan.stills.thumbnails.numbers}
         found |= {"sprite/sprite_image.jpg", "sprite/sprite.vtt"}
+    for part in plan.text:
+        found |= {f"{part.folder}/text.m3u8", f"{part.folder}/text.vtt"}
+        found |= {f"{part.folder}/text_{number:05d}.vtt" for number in range(plan.segments)}
     return found

@@ -10,9 +10,9 @@ from typing import Any
 from services.fetcher.index import VideoIndex
 from services.fetcher.normalise import TAGGED
 from services.fetcher.plan import make_plan
-from services.transcoder.command import Tools, audio_command, silence_command, video_command, video_graph
+from services.transcoder.command import Tools, audio_command, silence_command, text_command, video_command, video_graph
 from services.transcoder.sound import audio_samples, clock_filters, stereo_filters
-from shared.media.plan import Plan, Rung
+from shared.media.plan import Plan, Rung, TextPart
 from shared.media.source import AudioTrack, Color, Source, VideoTrack
 from shared.media.stills import Stills, StillSet
 
@@ -22,6 +22,7 @@ RUNGS = (
     Rung(resolution="480p", width=854, height=480, crf=24, max_rate=1_500_000, buffer=1_400_000, level="3.1"),
     Rung(resolution="240p", width=426, height=240, crf=25.5, max_rate=400_000, buffer=400_000, level="2.1"),
 )
+TEXT = TextPart(name="t0", track=2, folder="text/0-en", label="en", language="en", default=False, forced=False)
 
 
 def planned(
@@ -257,12 +258,22 @@ def test_the_sound_is_as_long_as_the_picture_to_the_sample() -> None:
     assert audio_samples(ntsc, plan.audio[0]) == 478879
 
 
+def test_text_is_read_whole_on_the_clock_of_the_source_a_day_later() -> None:
+    source, _ = planned()
+    assert shlex.join(text_command(TOOLS, source, FILE, TEXT, FOLDER)) == (
+        f"{START} -protocol_whitelist file -f mov -enable_drefs 0 -use_absolute_path 0 -copyts -noautorotate -i /space/source/film "
+        "-map 0:2 -c:s webvtt -output_ts_offset 86400 -avoid_negative_ts disabled -map_metadata -1 "
+        "-f webvtt /space/attempt/text.vtt"
+    )
+
+
 def test_the_source_can_choose_neither_demuxer_nor_protocol() -> None:
     for demuxer in ("mov", "matroska", "mpegts"):
         source, plan = planned(demuxer=demuxer)
         for argv in (
             video_command(TOOLS, source, FILE, plan, plan.video[0], FOLDER),
             audio_command(TOOLS, source, FILE, plan, plan.audio[0], FOLDER),
+            text_command(TOOLS, source, FILE, TEXT, FOLDER),
         ):
             before = argv[: argv.index("-i")]
             assert before[before.index("-protocol_whitelist") + 1] == "file"

@@ -13,13 +13,15 @@ from services.fetcher.streams import (
     choose_video,
     color,
     fields,
+    has_captions,
     is_encrypted,
     orientation,
     pixel_format,
     ratio,
     sample_aspect,
     size,
-    text_tracks,
+    subtitles,
+    text_track,
 )
 from shared.media.source import AudioTrack
 
@@ -169,10 +171,19 @@ def test_what_cannot_be_heard_is_no_track(stream: dict[str, Any]) -> None:
     assert audio_track(sound(), Extent(), by_sum=False) is None
 
 
+def test_captions_lie_with_any_of_the_frames() -> None:
+    data = {"side_data_list": [{"side_data_type": "Pan/scan"}, {"side_data_type": "ATSC A53 Part 4 Closed Captions"}]}
+    assert has_captions([{}, data])
+    assert not has_captions([{}, {"side_data_list": [{"side_data_type": "Pan/scan"}]}])
+
+
 def test_subtitles_of_text_only() -> None:
     text = {"index": 2, "codec_type": "subtitle", "codec_name": "subrip", "disposition": {"forced": 1}}
     pictures = {"index": 3, "codec_type": "subtitle", "codec_name": "hdmv_pgs_subtitle"}
-    assert [(track.index, track.forced) for track in text_tracks([text, pictures])] == [(2, True)]
+    assert subtitles([sound(), text, pictures]) == [text, pictures]
+    track = text_track(text)
+    assert track and (track.index, track.forced) == (2, True)
+    assert text_track(pictures) is None
 
 
 def test_size_and_format_are_those_of_the_first_picture_where_it_could_be_decoded() -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from shared import events as ev
 from shared.job import Job, apply
+from tests.support.encoded import make_plan
 from tests.support.samples import ORG, at, completed, created, failed, fetched, plan, transcoded, uploaded, whole_life
 
 JOB = "5KQfnXCg8Qh"
@@ -142,6 +143,12 @@ def test_weights_are_shares_of_the_whole() -> None:
     job = fold(created(JOB), fetched(JOB, encode=plan(7, audio=2)))
     assert sum(job.part_weights.values()) == pytest.approx(1)
     assert job.part_weights["a0"] == pytest.approx(job.part_weights["v0000"] * 7 / 10)
+
+
+def test_text_weighs_little() -> None:
+    job = fold(created(JOB), fetched(JOB, encode=make_plan(texts=("en",))))
+    assert sum(job.part_weights.values()) == pytest.approx(1)
+    assert job.part_weights["t0"] == pytest.approx(job.part_weights["a0"] / 10)
 
 
 @st.composite

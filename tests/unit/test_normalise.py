@@ -278,3 +278,10 @@ def test_the_peak_is_what_the_source_says_where_that_can_be(
 ) -> None:
     said = Mastering(display_peak=display, content_peak=content)
     assert peak_nits(video(color=HDR10, mastering=said)) == peak
+
+
+def test_captions_stay_with_the_first_of_two_frames_where_ffmpeg_does_not_deal_them_out() -> None:
+    track = video(interlaced=True, captions=True)
+    ntsc, pal = (track.model_copy(update={"frame_rate": Fraction(rate)}) for rate in ("30000/1001", "25"))
+    assert "sidedata" not in "".join(field_filters(ntsc))
+    assert field_filters(pal)[-1:] == ("sidedata=mode=delete:type=A53_CC:enable='mod(n,2)'",)

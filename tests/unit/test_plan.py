@@ -11,10 +11,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from services.fetcher.index import VideoIndex
-from services.fetcher.plan import MAX_PARTS, make_plan, output_rate
+from services.fetcher.plan import MAX_PARTS, MAX_TEXTS, make_plan, output_rate
 from services.fetcher.rate import STANDARD
 from shared.media.plan import Plan
-from shared.media.source import AudioTrack, Source, VideoTrack
+from shared.media.source import AudioTrack, Source, TextTrack, VideoTrack
 
 TIME_BASES = [Fraction(1, base) for base in (1000, 12288, 12800, 15360, 24000, 30000, 90000, 1_000_000)]
 
@@ -75,7 +75,11 @@ def sources(draw: st.DrawFn) -> tuple[Source, VideoIndex]:
             max_size=2,
         )
     )
-    members: dict[str, Any] = {"interlaced": draw(st.booleans()), "audio": tuple(tracks)}
+    members: dict[str, Any] = {
+        "interlaced": draw(st.booleans()),
+        "captions": draw(st.booleans()),
+        "audio": tuple(tracks),
+    }
     index = VideoIndex(pts, array("q", (pts[number] for number in sorted(keys))), ())
     return make_source(pts, rate, base, **members), index
 
@@ -266,6 +270,15 @@ def test_deinterlacing_gets_two_frames_before_the_first() -> None:
     assert {part.shown_first for part in plan.video} == {None}
 
 
+def test_captions_get_a_second_before_the_first_frame() -> None:
+    pts = array("q", range(0, 500 * 512, 512))
+    source = make_source(pts, Fraction(25), Fraction(1, 12800), captions=True)
+    plan = planned(source, VideoIndex(pts, pts[::50], ()))
+    assert [part.first_pts for part in plan.video] == [None, 125 * 512, 275 * 512, 425 * 512]
+    assert [part.seek for part in plan.video] == [None, 4.0, 10.0, 16.0]
+    assert [part.shown_first for part in plan.video] == [0, 150 * 512, 300 * 512, 450 * 512]
+
+
 @pytest.mark.parametrize(
     ("start", "end", "origin", "frames", "pad"),
     [
@@ -308,6 +321,40 @@ def test_the_first_track_is_the_default_where_none_is_marked() -> None:
     plan = planned(source.model_copy(update={"audio": spoken_about}), index)
     assert [part.default for part in plan.audio] == [False, True, False]
     assert [part.purpose for part in plan.audio] == ["commentary", "main", "main"]
+
+
+def test_every_subtitle_track_is_a_part_between_sound_and_picture() -> None:
+    tracks = (
+        TextTrack(index=2, codec="subrip", language="eng", forced=True),
+        TextTrack(index=3, codec="ass", language="eng", default=True),
+        TextTrack(index=4, codec="webvtt", language="en/../..", default=True),
+        TextTrack(index=7, codec="subrip", language="und", title='\x00"'),
+    )
+    source, index = constant(Fraction(24), 480)
+    plan = planned(source.model_copy(update={"audio": (audio(0, 20),), "text": tracks}), index)
+    assert plan.order[:6] == ("a0", "t0", "t1", "t2", "t3", "v0000")
+    assert [part.folder for part in plan.text] == ["text/0-en", "text/1-en", "text/2-und", "text/3-und"]
+    assert [part.label for part in plan.text] == ["en", "en 2", "Subtitles", "Subtitles 2"]
+    assert [part.default for part in plan.text] == [False, True, False, False]
+    assert [part.forced for part in plan.text] == [True, False, False, False]
+    assert [part.track for part in plan.text] == [2, 3, 4, 7]
+    assert plan.text_part("t1") == plan.text[1]
+    assert plan.text_part("a0") is None
+
+
+def test_no_subtitles_are_shown_by_themselves_where_none_are_marked() -> None:
+    source, index = constant(Fraction(24), 48)
+    plan = planned(source.model_copy(update={"text": (TextTrack(index=2, codec="subrip"),)}), index)
+    assert [part.default for part in plan.text] == [False]
+
+
+def test_subtitle_tracks_beyond_reason_are_left_out() -> None:
+    source, index = constant(Fraction(24), 48)
+    tracks = tuple(TextTrack(index=number, codec="subrip") for number in range(2, 2 + MAX_TEXTS + 3))
+    plan, warnings = make_plan(source.model_copy(update={"text": tracks}), index, ["144p"], "fast", window=4)
+    assert len(plan.text) == MAX_TEXTS
+    assert [warning.code for warning in warnings] == ["subtitles_dropped"]
+    assert f"has {MAX_TEXTS + 3} subtitle tracks" in warnings[0].message
 
 
 def test_one_frame_is_a_film() -> None:

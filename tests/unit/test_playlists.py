@@ -54,6 +54,66 @@ def test_a_silent_source_has_no_audio_group() -> None:
     assert "mp4a" not in text
 
 
+def test_subtitles_in_the_master() -> None:
+    stream = presentation(frames=400, languages=(), texts=("en", None, "en"))
+    texts = (stream.subtitles[0], stream.subtitles[1], replace(stream.subtitles[2], label="en 2", forced=True))
+    lines = master_playlist(replace(stream, subtitles=texts)).splitlines()
+    assert [line for line in lines if "EXT-X-MEDIA:" in line] == [
+        '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="en",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,FORCED=NO,URI="text/0-en/text.m3u8"',
+        '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="Subtitles",LANGUAGE="und",DEFAULT=NO,AUTOSELECT=YES,FORCED=NO,URI="text/1-und/text.m3u8"',
+        '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="en 2",LANGUAGE="en",DEFAULT=NO,AUTOSELECT=YES,FORCED=YES,URI="text/2-en/text.m3u8"',
+    ]
+    variants = [line for line in lines if "EXT-X-STREAM-INF" in line]
+    assert len(variants) == 2
+    assert all(',SUBTITLES="text",CLOSED-CAPTIONS=NONE' in line for line in variants)
+    assert "SUBTITLES=" not in master_playlist(presentation())
+
+
+def test_only_one_text_of_a_kind_is_selected_by_itself_and_none_has_to_be_the_default() -> None:
+    stream = presentation(texts=("en", "en", "de"))
+    texts = tuple(replace(text, label=str(number), default=number == 1) for number, text in enumerate(stream.subtitles))
+    for shown, selected in (
+        (texts, [False, True, True]),
+        (tuple(replace(text, default=False) for text in texts), [True, False, True]),
+    ):
+        tags = [line for line in master_playlist(replace(stream, subtitles=shown)).splitlines() if "=SUBTITLES" in line]
+        assert ["AUTOSELECT=YES" in tag for tag in tags] == selected
+        assert sum("DEFAULT=YES" in tag for tag in tags) == sum(text.default for text in shown)
+
+
+def test_closed_captions_in_the_master() -> None:
+    stream = with_captions("CC1", "SERVICE1")
+    lines = master_playlist(stream).splitlines()
+    assert [line for line in lines if "TYPE=CLOSED" in line] == [
+        '#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID="cc",NAME="CC1",LANGUAGE="und",DEFAULT=NO,AUTOSELECT=YES,INSTREAM-ID="CC1"',
+        '#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID="cc",NAME="SERVICE1",LANGUAGE="und",DEFAULT=NO,AUTOSELECT=NO,INSTREAM-ID="SERVICE1"',
+    ]
+    assert all(line.endswith(',CLOSED-CAPTIONS="cc"') for line in lines if "EXT-X-STREAM-INF" in line)
+
+
+def with_captions(*channels: str) -> Presentation:
+    stream = presentation()
+    return replace(stream, renditions=tuple(replace(one, captions=channels) for one in stream.renditions))
+
+
+def test_playlist_of_text() -> None:
+    stream = presentation(frames=400, texts=("en",))
+    assert media_playlist(stream.subtitles[0], stream.target) == dedent("""\
+        #EXTM3U
+        #EXT-X-VERSION:7
+        #EXT-X-TARGETDURATION:6
+        #EXT-X-MEDIA-SEQUENCE:0
+        #EXT-X-PLAYLIST-TYPE:VOD
+        #EXTINF:6.000000,
+        text_00000.vtt
+        #EXTINF:6.000000,
+        text_00001.vtt
+        #EXTINF:4.000000,
+        text_00002.vtt
+        #EXT-X-ENDLIST
+        """)
+
+
 def test_media_playlist() -> None:
     stream = presentation(frames=400)
     assert media_playlist(stream.renditions[0], stream.target) == dedent("""\

@@ -11,7 +11,7 @@ from shared.media.plan import Plan
 from shared.media.result import TrackResult
 from tests.support.encoded import make_plan, make_result
 
-PLAN = make_plan(frames=1000, languages=("en", "de"))
+PLAN = make_plan(frames=1000, languages=("en", "de"), texts=("en", None))
 """Forty seconds: seven segments in four parts."""
 
 
@@ -30,6 +30,8 @@ def test_parts_are_joined_in_the_order_of_time() -> None:
     assert low.seconds == stream.seconds == 40
     assert low.header == b"header of 240p"
     assert [sound.label for sound in stream.sounds] == ["en", "de"]
+    assert [text.label for text in stream.subtitles] == ["en", "Subtitles"]
+    assert stream.subtitles[0].durations == low.durations
 
 
 def test_renditions_are_sorted_by_size() -> None:
@@ -43,6 +45,24 @@ def test_objects_of_a_track() -> None:
     assert list(objects)[:3] == ["audio/0-en/init.mp4", "audio/0-en/audio_00000.m4s", "audio/0-en/audio_00001.m4s"]
     assert objects["audio/0-en/init.mp4"] == len(b"header of audio/0-en")
     assert sum(objects.values()) == stream.sounds[0].bytes
+    text = stream.subtitles[1].objects()
+    assert list(text)[:2] == ["text/1-und/text_00000.vtt", "text/1-und/text_00001.vtt"]
+    assert list(text)[7:] == ["text/1-und/text.vtt"]
+    assert sum(text.values()) == stream.subtitles[1].bytes
+
+
+def test_captions_of_any_part_are_captions_of_all() -> None:
+    given = results()
+    change("v0000", "240p", captions=("SERVICE10", "CC1"))(given)
+    change("v0001", "480p", captions=("CC3", "SERVICE2"))(given)
+    stream = assemble(PLAN, given)
+    assert {one.captions for one in stream.renditions} == {("CC1", "CC3", "SERVICE2", "SERVICE10")}
+    assert assemble(PLAN, results()).captions == ()
+
+
+def test_a_text_that_could_not_be_read_is_left_out() -> None:
+    given = results() | {"t0": ()}
+    assert [text.folder for text in assemble(PLAN, given).subtitles] == ["text/1-und"]
 
 
 @pytest.mark.parametrize(
@@ -132,6 +152,11 @@ def test_parts_of_two_encoders_are_shown_as_their_merged_header_promises(monkeyp
         (
             change("a0", "audio/0-en", durations=lambda old: (old[0] - 4096, old[1] + 4096, *old[2:])),
             "audio/0-en: cut at 5.909 s, the video at 6.000 s",
+        ),
+        (change("t0", "text/0-en", whole=0), "text/0-en: no whole file"),
+        (
+            change("t0", "text/0-en", durations=lambda old: old[:-1], sizes=lambda old: old[:-1]),
+            "text/0-en: boundaries differ from those of 240p",
         ),
         (change("a0", "audio/0-en", first_segment=1), "audio/0-en: segment 1 follows segment -1"),
     ],

@@ -1,5 +1,6 @@
 """The DASH manifest: the exact text for a small stream, and its rules."""
 
+from dataclasses import replace
 from fractions import Fraction
 from textwrap import dedent
 from xml.etree import ElementTree
@@ -9,14 +10,19 @@ from hypothesis import strategies as st
 
 from services.uploader.assembly import assemble
 from services.uploader.dash import manifest, timeline
+from services.uploader.presentation import Presentation
 from tests.support.encoded import make_plan, make_result, make_stills
 
 NAMES = {"mpd": "urn:mpeg:dash:schema:mpd:2011"}
 
 
-def manifest_of(**options: object) -> str:
+def stream_of(**options: object) -> Presentation:
     plan = make_plan(**options)  # type: ignore[arg-type]
-    return manifest(assemble(plan, {part: make_result(plan, part) for part in plan.order}))
+    return assemble(plan, {part: make_result(plan, part) for part in plan.order})
+
+
+def manifest_of(**options: object) -> str:
+    return manifest(stream_of(**options))
 
 
 def test_manifest() -> None:
@@ -101,6 +107,36 @@ def test_what_a_sound_is_for_is_told() -> None:
     described = root.findall(".//mpd:AdaptationSet", NAMES)[2]
     assert [one.tag.rpartition("}")[2] for one in described][1:4] == ["Label", "Accessibility", "Role"]
     assert [one.get("value") for one in root.findall(".//mpd:Accessibility", NAMES)] == ["1", "2"]
+
+
+def test_texts_are_whole_files() -> None:
+    stream = stream_of(frames=400, languages=("en",), texts=("de", None))
+    texts = (stream.subtitles[0], replace(stream.subtitles[1], forced=True))
+    root = ElementTree.fromstring(manifest(replace(stream, subtitles=texts)))
+    sets = [one for one in root.findall(".//mpd:AdaptationSet", NAMES) if one.get("contentType") == "text"]
+    assert [dict(one.attrib) for one in sets] == [
+        {"id": "2", "contentType": "text", "mimeType": "text/vtt", "lang": "de"},
+        {"id": "3", "contentType": "text", "mimeType": "text/vtt"},
+    ]
+    roles = [[role.get("value") for role in one.findall("mpd:Role", NAMES)] for one in sets]
+    assert roles == [["subtitle", "main"], ["forced-subtitle"]]
+    assert [one.findtext("mpd:Label", namespaces=NAMES) for one in sets] == ["de", "Subtitles"]
+    addresses = [one.findtext("mpd:Representation/mpd:BaseURL", namespaces=NAMES) for one in sets]
+    assert addresses == ["text/0-de/text.vtt", "text/1-und/text.vtt"]
+    assert not [one for text in sets for one in text.iter() if "Template" in one.tag]
+
+
+def test_closed_captions_are_described() -> None:
+    stream = stream_of()
+    told = replace(
+        stream, renditions=tuple(replace(one, captions=("CC1", "CC3", "SERVICE2")) for one in stream.renditions)
+    )
+    found = ElementTree.fromstring(manifest(told)).findall(".//mpd:AdaptationSet/mpd:Accessibility", NAMES)
+    assert [(one.get("schemeIdUri"), one.get("value")) for one in found] == [
+        ("urn:scte:dash:cc:cea-608:2015", "CC1=und;CC3=und"),
+        ("urn:scte:dash:cc:cea-708:2015", "2=lang:und"),
+    ]
+    assert "Accessibility" not in manifest(stream)
 
 
 def test_fractional_rates_and_lengths() -> None:

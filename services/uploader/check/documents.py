@@ -9,6 +9,9 @@ from services.uploader.check.stream import Stream
 
 # RFC 8216bis, section 8: what a tag needs. EXT-X-MAP in anything but an I-frame playlist needs 6, in one 5.
 _MAP_VERSION, _IFRAME_MAP_VERSION = 6, 5
+# Attributes of a variant that name groups.
+_TEXT_GROUPS = ("SUBTITLES", "CLOSED-CAPTIONS")
+_GROUPS = ("AUDIO", *_TEXT_GROUPS)
 
 
 def resolvable(stream: Stream) -> Iterator[Finding]:
@@ -140,12 +143,15 @@ def separate_audio(stream: Stream) -> Iterator[Finding]:
 
 
 def group_exists(stream: Stream) -> Iterator[Finding]:
-    """The audio group that a variant names exists."""
-    groups = {entry.attributes.get("GROUP-ID") for entry in stream.master.renditions}
+    """The groups that a variant names exist, and it names those of text that do."""
+    groups = {_group(entry) for entry in stream.master.renditions}
     for entry in stream.master.variants:
-        named = entry.attributes.get("AUDIO")
-        if named is not None and named not in groups:
-            yield Finding(entry.where, "AUDIO", named, "a group of this playlist")
+        named = {(kind, entry.attributes[kind]) for kind in _GROUPS if kind in entry.attributes}
+        named -= {("CLOSED-CAPTIONS", "NONE")}
+        for kind, group in sorted(named - groups):
+            yield Finding(entry.where, kind, group, "a group of this playlist")
+        for kind in sorted({kind for kind, _ in groups if kind in _TEXT_GROUPS} - {kind for kind, _ in named}):
+            yield Finding(entry.where, kind, "none", "the group of this playlist")
 
 
 def names_unique(stream: Stream) -> Iterator[Finding]:
@@ -157,13 +163,14 @@ def names_unique(stream: Stream) -> Iterator[Finding]:
 
 
 def one_default(stream: Stream) -> Iterator[Finding]:
-    """Exactly one audio rendition of a group is the default, and a player may choose it by itself."""
-    sound = [entry for entry in stream.master.renditions if entry.attributes.get("TYPE") == "AUDIO"]
-    defaults = [entry for entry in sound if entry.attributes.get("DEFAULT") == "YES"]
-    for group in sorted({_group(entry) for entry in sound}):
-        count = sum(_group(entry) == group for entry in defaults)
-        if count != 1:
-            yield Finding(f"group {group[1]}", "renditions with DEFAULT=YES", str(count), "1")
+    """One audio rendition of a group is the default, of text at most one, and a player may choose it by itself."""
+    defaults = [entry for entry in stream.master.renditions if entry.attributes.get("DEFAULT") == "YES"]
+    counts = Counter(_group(entry) for entry in defaults)
+    for kind, group in sorted({_group(entry) for entry in stream.master.renditions}):
+        expected = {"AUDIO": (1,)}.get(kind, (0, 1))
+        if counts[kind, group] not in expected:
+            told = " or ".join(map(str, expected))
+            yield Finding(f"group {group}", "renditions with DEFAULT=YES", str(counts[kind, group]), told)
     for entry in defaults:
         if entry.attributes.get("AUTOSELECT") == "NO":
             yield Finding(entry.where, "AUTOSELECT", "NO", "YES, as DEFAULT is")
@@ -193,7 +200,9 @@ RULES = (
     Rule("apple-9.15", "must", "Every variant has FRAME-RATE", frame_rate_told),
     Rule("apple-8.10", "must", "Every rendition of sound or text has LANGUAGE", language_told),
     Rule("apple-9.5", "should", "Sound is in a group of its own", separate_audio),
-    Rule("millrace-group", "must", "The groups that variants name are there", group_exists),
+    Rule(
+        "millrace-group", "must", "The groups that variants name are there, and those of text are named", group_exists
+    ),
     Rule("rfc8216bis-4.4.6.1.1", "must", "NAME is unique within a group", names_unique),
-    Rule("millrace-default", "must", "A group of sound has one default", one_default),
+    Rule("millrace-default", "must", "A group of sound has one default, one of text at most one", one_default),
 )

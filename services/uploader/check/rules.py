@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from services.uploader.check import documents, picture, timing
+from services.uploader.check import documents, picture, text, timing
 from services.uploader.check.finding import Finding, Rule
 from services.uploader.check.stream import Stream
 
-RULES: tuple[Rule, ...] = (*documents.RULES, *picture.RULES, *timing.RULES)
+RULES: tuple[Rule, ...] = (*documents.RULES, *picture.RULES, *timing.RULES, *text.RULES)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiohttp
 
+from services.uploader.check.cues import TextSegment, read_text
 from services.uploader.check.playlist import MediaPlaylist, NotAPlaylist, parse_media, parse_multivariant
 from services.uploader.check.stream import Stream, Track
 from services.uploader.check.tracks import Header, Segment, read_header, read_segment
@@ -99,10 +100,16 @@ class Reading:
         for url, playlist in playlists.items():
             if url not in tricks and (track := await self._track(playlist)):
                 tracks[url] = track
-        # What no track is made of (text, the segments of I-frame playlists) has to be there all the same.
+        texts = {}
+        for entry in master.renditions:
+            text = playlists.get(entry.uri or "")
+            if text and entry.attributes.get("TYPE") == "SUBTITLES" and (segments := await self._text(text)):
+                texts[text.url] = segments
+        # What no track is made of (the segments of I-frame playlists) has to be there all the same.
         pieces = dict.fromkeys(piece.uri for playlist in playlists.values() for piece in playlist.pieces)
         await asyncio.gather(*(self._visit(uri) for uri in pieces if uri not in self._seen))
-        return Stream(master, playlists, tracks, tuple(self._unreadable.items()), tuple(self._broken.items()))
+        unreadable, broken = tuple(self._unreadable.items()), tuple(self._broken.items())
+        return Stream(master, playlists, tracks, unreadable, broken, texts=texts)
 
     async def _playlist(self, url: str) -> MediaPlaylist | None:
         body = await self._read(url)
@@ -130,6 +137,11 @@ class Reading:
         # A track with a hole would break every rule about time as well, which says nothing more.
         return Track(playlist, header, tuple(segments)) if segments and len(segments) == len(found) else None
 
+    async def _text(self, playlist: MediaPlaylist) -> tuple[TextSegment, ...] | None:
+        bodies = await asyncio.gather(*(self._visit(piece.uri) for piece in playlist.pieces))
+        found = [read_text(body) for body in bodies if body is not None]
+        return tuple(found) if len(found) == len(bodies) else None
+
     async def _segment(self, url: str, header: Header) -> Segment | None:
         async with self._turns:
             body = await self._read(url)
@@ -141,9 +153,9 @@ class Reading:
                 self._broken[url] = str(error)
                 return None
 
-    async def _visit(self, url: str) -> None:
+    async def _visit(self, url: str) -> bytes | None:
         async with self._turns:
-            await self._read(url)
+            return await self._read(url)
 
     async def _read(self, url: str) -> bytes | None:
         self._seen.add(url)

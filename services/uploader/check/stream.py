@@ -1,12 +1,14 @@
 """A stream as the rules see it: playlists, and the tracks that they lead to, measured. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from services.uploader import rates
+from services.uploader.check.cues import TextSegment
 from services.uploader.check.playlist import Entry, MediaPlaylist, Multivariant
 from services.uploader.check.tracks import Header, Segment
+from shared.media.captions import Channels
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,14 @@ class Track:
         return ends
 
     @property
+    def captions(self) -> tuple[str, ...]:
+        """Channels of closed captions that carry something."""
+        channels = Channels()
+        for segment in self.segments:
+            channels.feed(segment.captions)
+        return channels.found
+
+    @property
     def average(self) -> int:
         """Bits per second."""
         return rates.average_rate([one.size for one in self.segments], self.durations, self.header.timescale)
@@ -81,6 +91,7 @@ class Stream:
         tracks: by address of the playlist; I-frame playlists have none.
         unreadable: address and reason of what did not answer. broken: of what answered but has no meaning.
         measured: whether the segments themselves were read.
+        texts: by address of the playlist, the segments of subtitles in order, where they were read.
     """
 
     master: Multivariant
@@ -89,6 +100,7 @@ class Stream:
     unreadable: tuple[tuple[str, str], ...] = ()
     broken: tuple[tuple[str, str], ...] = ()
     measured: bool = True
+    texts: dict[str, tuple[TextSegment, ...]] = field(default_factory=dict)
 
     def video(self) -> Iterator[tuple[Entry, Track]]:
         """Variants whose track could be read."""
@@ -102,6 +114,12 @@ class Stream:
             mine = group is None or entry.attributes.get("GROUP-ID") == group
             if mine and entry.attributes.get("TYPE") == "AUDIO" and entry.uri in self.tracks:
                 yield entry, self.tracks[entry.uri]
+
+    def subtitles(self) -> Iterator[tuple[Entry, MediaPlaylist]]:
+        """Renditions of text whose playlist could be read."""
+        for entry in self.master.renditions:
+            if entry.attributes.get("TYPE") == "SUBTITLES" and entry.uri in self.playlists:
+                yield entry, self.playlists[entry.uri]
 
     def trick_play(self) -> Iterator[tuple[Entry, MediaPlaylist]]:
         """I-frame variants whose playlist could be read."""

@@ -102,7 +102,7 @@ def same_range(stream: Stream) -> Iterator[Finding]:
         apart = max(abs(track.start - first.start), abs(track.start + track.seconds - first.start - first.seconds))
         if apart > slack:
             yield Finding(stream.name(track.playlist.url), "time range", measured, expected)
-    for entry, playlist in stream.trick_play():
+    for entry, playlist in (*stream.trick_play(), *stream.subtitles()):
         if abs(playlist.seconds - first.seconds) > (first.frame or Fraction(1, 60)):
             yield Finding(entry.where, "length", f"{told(playlist.seconds)} s", f"{told(first.seconds)} s")
 

@@ -1,10 +1,12 @@
 """Measures headers and segments: what is in the bytes, whatever the playlists say. Pure."""
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from services.uploader.check.sps import Sps, parse_sps
 from shared.media.bmff import Box, MalformedMedia, boxes, find, sample_entry, timescale_of
+from shared.media.captions import Triplet, read_captions
 from shared.media.headers import codecs_of, parameter_sets
 
 _NOT_SYNC = 0x10000
@@ -63,7 +65,8 @@ class Fragment:
 class Segment:
     """A segment: bytes, first decode time and length in ticks, decode times of its key frames.
 
-    ``fragments`` is empty where the segment itself was not read.
+    ``fragments`` is empty where the segment itself was not read, and so is ``captions``, the closed captions in the order
+    of showing.
     """
 
     size: int
@@ -71,6 +74,7 @@ class Segment:
     duration: int
     keys: tuple[int, ...]
     fragments: tuple[Fragment, ...] = field(default=(), repr=False)
+    captions: tuple[Triplet, ...] = field(default=(), repr=False)
 
 
 def read_header(data: bytes) -> Header:
@@ -128,7 +132,19 @@ def read_segment(data: bytes, header: Header) -> Segment:
     length = fragments[-1].decode_time + fragments[-1].duration - fragments[0].decode_time
     if length <= 0:
         raise MalformedMedia("segment without length")
-    return Segment(len(data), fragments[0].decode_time, length, tuple(keys), tuple(fragments))
+    captions = tuple(_captions(data, fragments, header)) if header.video else ()
+    return Segment(len(data), fragments[0].decode_time, length, tuple(keys), tuple(fragments), captions)
+
+
+def _captions(data: bytes, fragments: list[Fragment], header: Header) -> Iterator[Triplet]:
+    view = memoryview(data)
+    for fragment in fragments:
+        time, shown = fragment.decode_time, []
+        for sample in fragment.samples:
+            shown.append((time + sample.composition, sample.offset, sample.size))
+            time += sample.duration
+        for _, offset, size in sorted(shown):
+            yield from read_captions(view[offset : offset + size], header.length_size)
 
 
 def _codecs(data: bytes, entry: Box) -> str:

@@ -55,6 +55,7 @@ function start_player({kind, url, speed}) {
   const video = document.getElementById('video');
   const report = window.report = {
     ended: false, fatal: null, errors: [], currentTime: 0, duration: 0, stalls: 0, levels: [], widths: [], gaps: 0,
+    subtitles: 0, texts: [],
   };
   video.addEventListener('ended', () => { update(); report.ended = true; });
   video.addEventListener('waiting', () => { report.stalls += 1; });
@@ -62,10 +63,17 @@ function start_player({kind, url, speed}) {
   video.addEventListener('timeupdate', update);
   video.playbackRate = video.defaultPlaybackRate = speed;
   if (kind === 'hls') {
-    const player = new Hls({startLevel: -1});
+    // Texts come as events, those of closed captions as well, and not only once they are shown.
+    const player = new Hls({startLevel: -1, renderTextTracksNatively: false});
+    player.on(Hls.Events.CUES_PARSED, (_event, {type, cues}) => {
+      report.texts.push({kind: type, cues: [...cues].map(one_cue)});
+    });
+    // As if the viewer chose it; before that the player makes its own choice, which is none.
+    video.addEventListener('loadeddata', () => { if (report.subtitles) player.subtitleTrack = 0; });
     player.on(Hls.Events.MANIFEST_PARSED, (_event, data) => {
       report.levels = data.levels.map(({height, width, codecs, bitrate}) => ({height, width, codecs, bitrate}));
       report.audio = player.allAudioTracks.length;
+      report.subtitles = player.allSubtitleTracks.length;
       video.play();
     });
     player.on(Hls.Events.ERROR, (_event, data) => {
@@ -80,11 +88,14 @@ function start_player({kind, url, speed}) {
     player.on('streamInitialized', () => {
       report.levels = player.getRepresentationsByType('video').map(({height, width, codecs}) => ({height, width, codecs}));
       report.audio = player.getTracksFor('audio').length;
+      report.subtitles = player.getTracksFor('text').length;
+      if (report.subtitles) player.setTextTrack(0);
     });
     player.on('playbackStarted', () => { video.playbackRate = speed; });
     player.initialize(video, url, true);
   }
   function update() {
+    if (kind === 'dash') read_texts();
     report.currentTime = video.currentTime;
     report.duration = video.duration;
     report.gaps = Math.max(report.gaps, video.buffered.length - 1);
@@ -92,5 +103,14 @@ function start_player({kind, url, speed}) {
     const quality = video.getVideoPlaybackQuality();
     report.frames = quality.totalVideoFrames;
     report.corrupted = quality.corruptedVideoFrames;
+  }
+  // dash.js has only those cues in its tracks that are near.
+  function read_texts() {
+    for (const {kind, cues} of video.textTracks) {
+      if (cues?.length) report.texts.push({kind, cues: [...cues].map(one_cue)});
+    }
+  }
+  function one_cue({startTime, endTime, text}) {
+    return [startTime, endTime, text];
   }
 }

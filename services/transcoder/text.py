@@ -1,0 +1,40 @@
+"""Writes a track of text into its folder: whole, and in segments along the video's boundaries."""
+
+from pathlib import Path
+
+from services.transcoder.webvtt import read_cues, segment_files, whole_file
+from shared.media.plan import Plan, TextPart
+from shared.media.result import TrackResult
+
+SEGMENT, WHOLE = "text_{:05d}.vtt", "text.vtt"
+
+
+def text_segments(file: Path, folder: Path, plan: Plan, part: TextPart) -> TrackResult:
+    """Write ``<folder>/<part.folder>/text.vtt`` and ``text_%05d.vtt`` out of the file that ffmpeg wrote.
+
+    There is always a segment for each one of the video, without a cue where nothing is said: all playlists of a stream
+    have to cover the same time.
+
+    Raises:
+        ValueError: what ffmpeg wrote is no WebVTT file.
+    """
+    cues = read_cues(file.read_text(encoding="utf-8", errors="replace"), plan)
+    target = folder / part.folder
+    target.mkdir(parents=True)
+    bodies = [text.encode() for text in segment_files(cues, plan)]
+    for number, body in enumerate(bodies):
+        (target / SEGMENT.format(number)).write_bytes(body)
+    whole = whole_file(cues).encode()
+    (target / WHOLE).write_bytes(whole)
+    frames = [min(plan.segment_frames, plan.frames - first) for first in range(0, plan.frames, plan.segment_frames)]
+    return TrackResult(
+        folder=part.folder,
+        timescale=plan.timescale,
+        first_segment=0,
+        durations=tuple(count * plan.frame_ticks for count in frames),
+        sizes=tuple(len(body) for body in bodies),
+        frames=len(cues),
+        init=b"",
+        codecs="wvtt",
+        whole=len(whole),
+    )

@@ -1,0 +1,44 @@
+"""A finished output in a folder: what the uploader would bring to a bucket, from parts that are encoded."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aiohttp import web
+from aiohttp.test_utils import BaseTestServer, TestServer
+
+from services.uploader.assembly import assemble
+from services.uploader.finish import headers, playlists
+from services.uploader.layout import MASTER
+from services.uploader.playlists import master_playlist
+from services.uploader.presentation import Presentation
+from services.uploader.upload import segments_of
+from tests.support.parts import ORG, Encoded
+
+
+def publish(made: Encoded, folder: Path) -> Presentation:
+    """Write everything that a completed job leaves."""
+    stream = assemble(made.plan, {name: result.tracks for name, result in made.results.items()})
+    documents = headers(stream) | playlists(stream) | {MASTER: master_playlist(stream).encode()}
+    for path, body in documents.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(body)
+    for name, result in made.results.items():
+        for segment in segments_of(result, made.plan, made.space.part(ORG, made.job, name)):
+            shutil.copy(segment.file, folder / segment.path)
+    return stream
+
+
+@asynccontextmanager
+async def served(folder: Path) -> AsyncIterator[BaseTestServer]:
+    """The folder over HTTP, readable from other origins as players need it."""
+
+    async def allow(_request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Access-Control-Allow-Origin"] = "*"
+
+    app = web.Application()
+    app.on_response_prepare.append(allow)
+    app.router.add_static("/", folder)
+    async with TestServer(app) as server:
+        yield server
