@@ -47,7 +47,7 @@ def audio_command(tools: Tools, source: Source, file: Path, plan: Plan, part: Au
     return [
         tools.ffmpeg, *_GLOBAL, *_own_times(source), *_input(source, file, None),
         # As samples without compression, to nowhere; and from there, inside of the same process, into the second graph.
-        "-map", f"0:{part.track}", "-af", ",".join(stereo_filters(track, part.sample_rate)),
+        "-map", f"0:{part.track}", "-af", ",".join(stereo_filters(track, plan, part.sample_rate)),
         "-c:a", "pcm_f32le", "-f", "null", "-", "-dec", "0:0",
         "-filter_complex", f"[dec:0]{','.join(clock_filters(track, plan, part))}[out]", "-map", "[out]",
         *_audio_encoder(part, folder),

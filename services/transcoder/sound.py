@@ -29,6 +29,10 @@ _PLACED = frozenset((*_LEFT, *_RIGHT, *_BOTH))
 _MOST_CHANNELS_BY_DEFAULT = 8
 """Up to here ffmpeg has a usual layout for a number of channels."""
 
+# Between the two graphs sound passes through ffmpeg's output, which loses what lies before zero, as on a clock that begins
+# anew in the middle. So it is put on the output's clock before, and later by more than any track begins before the origin.
+_PASSAGE_SECONDS = 10
+
 # Silence that the resampler may fill by itself.
 _LATE_SECONDS = 10
 
@@ -36,9 +40,10 @@ _LATE_SECONDS = 10
 _LIMIT = 0.89
 
 
-def stereo_filters(track: AudioTrack, rate: int) -> tuple[str, ...]:
+def stereo_filters(track: AudioTrack, plan: Plan, rate: int) -> tuple[str, ...]:
     """The first graph: whatever comes, stereo of float samples comes out, at ``rate`` samples per second."""
     return (
+        f"asetpts=PTS-({float(plan.origin - _PASSAGE_SECONDS):.9f})/TB",
         "aformat=sample_fmts=fltp",
         # The matrix puts a centre into both sides with 3 dB less, which is right beside other channels. One channel alone
         # is as loud on both sides as it is. (The filter looks again whenever the graph is built anew.)
@@ -54,7 +59,7 @@ def clock_filters(track: AudioTrack, plan: Plan, part: AudioPart) -> tuple[str, 
     samples = audio_samples(plan, part)
     later = _silence_first(track, plan, part)
     return (
-        f"asetpts=PTS-({float(plan.origin):.9f})/TB",
+        f"asetpts=PTS-{_PASSAGE_SECONDS}/TB",
         # Gaps are filled with silence and drift is stretched away, so that sound stays with the picture to the last second;
         # what lies before the origin is cut off.
         f"aresample={part.sample_rate}:async=1000:min_hard_comp=0.02:first_pts={later}",

@@ -11,7 +11,12 @@ _COLORS: dict[StillKind, tuple[str, str]] = {
     "thumbnail": (":out_color_matrix=bt601:out_range=full", "yuv420p:color_ranges=pc"),
     "tile": ("", "rgb24"),
 }
-_ENCODERS: dict[StillKind, list[str]] = {"thumbnail": ["-c:v", "mjpeg", "-q:v", "3"], "tile": ["-c:v", "png"]}
+_ENCODERS: dict[StillKind, list[str]] = {
+    # Where nothing could be decoded, ffmpeg opens the encoder all the same, knowing nothing of the range, and must not fail
+    # for that: it is for the video to say what is wrong.
+    "thumbnail": ["-c:v", "mjpeg", "-q:v", "3", "-strict:v", "unofficial"],
+    "tile": ["-c:v", "png"],
+}
 
 
 def branches(plan: Plan, part: VideoPart) -> dict[str, str]:

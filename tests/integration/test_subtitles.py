@@ -179,8 +179,8 @@ def test_a_cue_over_a_boundary_is_in_both_segments(tmp_path: Path) -> None:
         ["Hello & welcome", "two\nlines", "over the edge"], ["over the edge"],
     ]  # fmt: skip
     assert english.segments[0][-1] == english.segments[1][0] == Cue(5500, 7750, "over the edge")
-    assert (english.part.label, english.part.language, english.part.forced) == ("English", "eng", False)
-    assert (german.part.label, german.part.language, german.part.forced) == ("ger", "ger", True)
+    assert (english.part.label, english.part.language, english.part.forced) == ("English", "en", False)
+    assert (german.part.label, german.part.language, german.part.forced) == ("de", "de", True)
 
 
 def test_a_caption_track_of_quicktime_is_text_as_well(tmp_path: Path) -> None:

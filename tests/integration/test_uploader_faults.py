@@ -62,8 +62,8 @@ async def test_killed_while_uploading(client: Client, site: Site) -> None:
     async with FaultyProxy(site.s3.endpoint, hold) as proxy:
         async with site.uploader() as uploader:
             job = await site.begin(client, endpoint=proxy.endpoint)
-            await job.transcode("a0", "a1", "v0000")
-            await job.has_said(PartUploaded, 3)
+            await job.transcode("a0", "a1", "t0", "v0000")
+            await job.has_said(PartUploaded, 4)
             await job.transcode("v0001", "v0002", "v0003")
             await seen(lambda: hold.holding > 0)
             uploader.kill()

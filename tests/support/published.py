@@ -13,20 +13,23 @@ from services.uploader.finish import headers, playlists
 from services.uploader.layout import MASTER
 from services.uploader.playlists import master_playlist
 from services.uploader.presentation import Presentation
-from services.uploader.upload import segments_of
+from services.uploader.upload import segments_of, thumbnails_of
 from tests.support.parts import ORG, Encoded
 
 
 def publish(made: Encoded, folder: Path) -> Presentation:
-    """Write everything that a completed job leaves."""
-    stream = assemble(made.plan, {name: result.tracks for name, result in made.results.items()})
+    """Write everything that a completed job leaves but the sheet for the seek bar."""
+    stills = [still for result in made.results.values() for still in result.stills]
+    stream = assemble(made.plan, {name: result.tracks for name, result in made.results.items()}, stills)
     documents = headers(stream) | playlists(stream) | {MASTER: master_playlist(stream).encode()}
     for path, body in documents.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(body)
     for name, result in made.results.items():
-        for segment in segments_of(result, made.plan, made.space.part(ORG, made.job, name)):
-            shutil.copy(segment.file, folder / segment.path)
+        part = made.space.part(ORG, made.job, name)
+        for piece in segments_of(result, made.plan, part) + thumbnails_of(result, part):
+            (folder / piece.path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(piece.file, folder / piece.path)
     return stream
 
 

@@ -165,7 +165,7 @@ def test_stills_are_taken_out_of_the_same_decode_before_anything_is_scaled() -> 
         f";[to_thumbnail]select='eq(n,50)',{AS_JPEG};[to_tile]select='eq(n,25)+eq(n,74)+eq(n,149)',{AS_PNG}"
     )
     assert whole.endswith(
-        f"/space/attempt/240p.mp4 -map '[thumbnail]' -c:v mjpeg -q:v 3 {PICTURES.format(1)} /space/attempt/thumbnails/thumbnail_%d.jpg "
+        f"/space/attempt/240p.mp4 -map '[thumbnail]' -c:v mjpeg -q:v 3 -strict:v unofficial {PICTURES.format(1)} /space/attempt/thumbnails/thumbnail_%d.jpg "
         f"-map '[tile]' -c:v png {PICTURES.format(1)} /space/attempt/tiles/tile_%d.png"
     )
 
@@ -218,9 +218,11 @@ AAC = f"-c:a aac -profile:a aac_low -b:a 128000 {BITEXACT} {FRAGMENTS} -f mp4 -f
 def test_audio_is_one_piece_on_the_clock_of_the_output() -> None:
     source, plan = planned(sound=(-2.5, 20), start=0)
     part = plan.audio[0]
-    stereo = ",".join(stereo_filters(source.audio[0], 48_000))
+    stereo = ",".join(stereo_filters(source.audio[0], plan, 48_000))
     clock = ",".join(clock_filters(source.audio[0], plan, part))
-    assert "asetpts=PTS-(-2.500000000)/TB,aresample=48000:async=1000:" in clock
+    # On the output's clock, and later by what must not come before zero between the two graphs.
+    assert stereo.startswith("asetpts=PTS-(-12.500000000)/TB,")
+    assert clock.startswith("asetpts=PTS-10/TB,aresample=48000:async=1000:")
     assert clock.endswith("apad=whole_len=1080960,atrim=end_sample=1080960")
     assert shlex.join(audio_command(TOOLS, source, FILE, plan, part, FOLDER)) == (
         f"{START} -protocol_whitelist file -f mov -enable_drefs 0 -use_absolute_path 0 -copyts -noautorotate -i /space/source/film "
@@ -230,9 +232,9 @@ def test_audio_is_one_piece_on_the_clock_of_the_output() -> None:
 
 
 def test_a_graph_that_may_be_built_anew_has_no_memory_of_time() -> None:
-    source, _ = planned()
-    stateless = ("aformat", "volume", "pan", "aresample=48000", "aformat")
-    filters = stereo_filters(source.audio[0], 48_000)
+    source, plan = planned()
+    stateless = ("asetpts=PTS-", "aformat", "volume", "pan", "aresample=48000", "aformat")
+    filters = stereo_filters(source.audio[0], plan, 48_000)
     assert all(text.startswith(name) for text, name in zip(filters, stateless, strict=True))
     assert "async" not in "".join(filters)
 

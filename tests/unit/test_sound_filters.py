@@ -14,7 +14,7 @@ def track(channels: int, layout: str | None) -> AudioTrack:
 
 
 def matrix(channels: int, layout: str | None) -> str:
-    [pan] = [text for text in stereo_filters(track(channels, layout), 48_000) if text.startswith("pan=")]
+    [pan] = [text for text in stereo_filters(track(channels, layout), make_plan(), 48_000) if text.startswith("pan=")]
     return pan
 
 
