@@ -18,7 +18,7 @@ STACK := $(VENV)/bin/python -m stack
 CHOICES := --state-dir "$$STATE_DIR" --port-base "$$PORT_BASE" --transcoders "$$TRANSCODERS"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down ps logs test test-unit check format bench ladder documents lock .venv
+.PHONY: help demo up down ps logs test test-unit check format bench ladder formats documents lock .venv
 
 help: ## Show this list
 	@echo "Millrace: video in over REST, adaptive HLS out to a bucket."
@@ -66,6 +66,9 @@ bench: $(STAMP) ## Measure a clip, or CLIP=<path>, against plain ffmpeg
 
 ladder: $(STAMP) ## Measure the encoding profiles on a clip, or CLIP=<path>
 	@$(VENV)/bin/python -m tools.measure_ladder "$$CLIP"
+
+formats: $(STAMP) ## Send a sample of every format through a stack and write docs/formats.md
+	@$(VENV)/bin/python -m tools.formats
 
 documents: $(STAMP) ## Write the documents that are made from the code
 	@$(VENV)/bin/python -m tools.documents
