@@ -18,7 +18,7 @@ STACK := $(VENV)/bin/python -m stack
 CHOICES := --state-dir "$$STATE_DIR" --port-base "$$PORT_BASE" --transcoders "$$TRANSCODERS"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down ps logs test test-unit check format bench ladder formats documents lock .venv
+.PHONY: help demo up down ps logs test test-unit corpus check format bench ladder formats documents lock .venv
 
 help: ## Show this list
 	@echo "Millrace: video in over REST, adaptive HLS out to a bucket."
@@ -50,6 +50,9 @@ test: $(STAMP) ## Run the whole test suite, on real servers
 
 test-unit: $(STAMP) ## Run the tests that need no server
 	@$(VENV)/bin/python -m pytest -q -n 3 tests/unit
+
+corpus: $(STAMP) ## Send all real files of ../shared/media through a stack, also the one that takes minutes
+	@CORPUS=all $(VENV)/bin/python -m pytest tests/e2e/test_corpus.py
 
 check: $(STAMP) ## Lint, formatting, types, import contracts
 	$(VENV)/bin/ruff check .

@@ -47,7 +47,8 @@ _KNOWN_PRIMARIES = frozenset(
 )
 _RGB = ("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "x2rgb", "x2bgr", "pal8", "xyz", "bayer")
 _GRAY = ("gray", "ya", "mono")
-_TO_BT709 = "out_color_matrix=bt709:out_range=limited:flags=bicubic+accurate_rnd"
+# Without full_chroma_int grey comes out a shade of green or magenta: luma one code lower, chroma one higher.
+_TO_BT709 = "out_color_matrix=bt709:out_range=limited:flags=bicubic+accurate_rnd+full_chroma_int"
 
 
 def is_hdr(video: VideoTrack) -> bool:

@@ -42,9 +42,6 @@ async def test_what_is_accepted(name: str) -> None:
     heard = [] if row["audio"] == "none" else [track.split()[1:] for track in row["audio"].split(";")]
     assert [[f"{track.channels}ch", str(track.sample_rate)] for track in found.source.audio] == heard
     assert list(found.index.pts) == sorted(found.index.pts) and len(found.index.keyframes) > 0
-
-
-@pytest.mark.parametrize("name", [name for name in ACCEPTED if duration_of(name) is not None])
-async def test_durations(name: str) -> None:
-    source = (await probed(name)).source
-    assert source.duration == pytest.approx(duration_of(name), abs=float(1 / source.video.frame_rate) + 0.03)
+    told = duration_of(name)
+    if told is not None:
+        assert found.source.duration == pytest.approx(told, abs=float(1 / video.frame_rate) + 0.03)

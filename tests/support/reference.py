@@ -17,6 +17,11 @@ _SOUND_RATE = 8000
 _STEP = 8
 """Samples in a millisecond of sound."""
 
+_ONSET = 60 * _STEP
+"""Samples at the beginning that are not compared: an AAC decoder's first frame fades in."""
+
+_FULL_SCALE = 32_000
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -94,7 +99,7 @@ def color_difference(one: Picture, other: Picture) -> float:
     return max(abs(a - b) for a, b in zip(one.mean, other.mean, strict=True))
 
 
-def sound(file: Path, stream: str, origin: float = 0.0, seconds: float = 10.0) -> "array[int]":
+def sound(file: Path, stream: str, origin: float = 0.0, seconds: float = 6.0) -> "array[int]":
     """The first channel at 8 kHz, beginning at ``origin`` (seconds on the file's own clock), gaps filled with silence."""
     graph = f"asetpts=PTS-({origin:.9f})/TB,aresample={_SOUND_RATE}:async=1:first_pts=0,pan=mono|c0=c0"
     arguments = [
@@ -115,8 +120,11 @@ def sound(file: Path, stream: str, origin: float = 0.0, seconds: float = 10.0) -
 
 
 def delay(ours: Sequence[int], theirs: Sequence[int], *, most: int = 100) -> int:
-    """Milliseconds by which our sound comes later than theirs, looked for up to ``most``; by the shape of its loudness."""
-    first, second = _shape(ours), _shape(theirs)
+    """Milliseconds by which our sound comes later than theirs, looked for up to ``most``; by the shape of its loudness.
+
+    It is 0 where the sound is too even to tell.
+    """
+    first, second = _shape(ours[_ONSET:]), _shape(theirs[_ONSET:])
     length = min(len(first), len(second)) - most
     if length < most:
         return 0
@@ -126,14 +134,20 @@ def delay(ours: Sequence[int], theirs: Sequence[int], *, most: int = 100) -> int
         b = second[max(-shift, 0) : max(-shift, 0) + length]
         return sum(x * y for x, y in zip(a, b, strict=True))
 
-    return max(range(-most, most + 1), key=lambda shift: (match(shift), -abs(shift)))
+    best = max(range(-most, most + 1), key=match)
+    return best if match(best) > 1.05 * match(0) else 0
 
 
 def louder(ours: Sequence[int], theirs: Sequence[int]) -> float:
-    """Decibels by which our sound is louder than theirs; 0 where theirs is all but silent."""
+    """Decibels by which our sound is louder than theirs.
+
+    It is 0 where theirs is all but silent, and where it goes beyond full scale: every player clips that in its own way.
+    """
     length = min(len(ours), len(theirs))
-    power, other = (sum(sample * sample for sample in one[:length]) / max(length, 1) for one in (ours, theirs))
-    return 10 * log10(max(power, 1e-9) / other) if other > 100 else 0.0
+    compared = [one[_ONSET:length] for one in (ours, theirs)]
+    power, other = (sum(sample * sample for sample in one) / max(len(one), 1) for one in compared)
+    clipped = max(map(abs, compared[1]), default=0) > _FULL_SCALE
+    return 10 * log10(max(power, 1e-9) / other) if other > 100 and not clipped else 0.0
 
 
 def _shape(samples: Sequence[int]) -> list[float]:

@@ -18,7 +18,7 @@ PLAIN = ("format=yuv420p", TAGGED, UPRIGHT)
 BT709 = Color(primaries="bt709", transfer="bt709", matrix="bt709", range="tv")
 HDR10 = Color(primaries="bt2020", transfer="smpte2084", matrix="bt2020nc", range="tv")
 HLG = Color(primaries="bt2020", transfer="arib-std-b67", matrix="bt2020nc", range="tv")
-TO_BT709 = "out_color_matrix=bt709:out_range=limited:flags=bicubic+accurate_rnd"
+TO_BT709 = "out_color_matrix=bt709:out_range=limited:flags=bicubic+accurate_rnd+full_chroma_int"
 
 
 def video(width: int = 1920, height: int = 1080, **members: Any) -> VideoTrack:
