@@ -37,7 +37,14 @@ ERRORS: dict[str, ErrorCode] = {
         "you",
         False,
     ),
-    "input_no_video_stream": ErrorCode("The input has no video stream.", "you", False),
+    "input_no_video_stream": ErrorCode(
+        'The input has no video stream. For its sound alone, send the job with "resolutions": ["audio"].', "you", False
+    ),
+    "input_no_audio_stream": ErrorCode(
+        "The input has no sound that can be decoded. Send a file with sound, or ask for the resolutions of a picture.",
+        "you",
+        False,
+    ),
     "input_unsupported_codec": ErrorCode("The input's video codec is not supported.", "you", False),
     "input_truncated": ErrorCode(
         "The input ends before the length that its header promises. Upload the whole file again.", "you", False

@@ -7,7 +7,7 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from services.api.addresses import check_input, check_input_path, check_output, check_webhook
-from shared.media.profile import ProfileName, Resolution
+from shared.media.profile import AUDIO_ONLY, ProfileName, Wanted
 
 MAX_METADATA_BYTES = 10 * 1024
 
@@ -28,6 +28,15 @@ def _each_once(values: list[str]) -> list[str]:
         raise PydanticCustomError(
             "twice", "{names} is given more than once.", {"names": ", ".join(f'"{name}"' for name in twice)}
         )
+    return values
+
+
+def _audio_alone(values: list[str]) -> list[str]:
+    if AUDIO_ONLY in values and len(values) > 1:
+        message = (
+            '"{name}" asks for the sound without a picture, so it stands alone. Send another job for the resolutions.'
+        )
+        raise PydanticCustomError("not_alone", message, {"name": AUDIO_ONLY})
     return values
 
 
@@ -108,8 +117,11 @@ class JobRequest(Request):
         "Two unfinished jobs never share one.",
         examples=["s3://example-bucket/path/?access_key=<access_key>&secret_key=<secret_key>&region=us-east-1"],
     )
-    resolutions: Annotated[list[Resolution], Field(min_length=1), AfterValidator(_each_once)] = Field(
-        description="Renditions to make, each named once. What is above the source's own size is dropped with a warning.",
+    resolutions: Annotated[
+        list[Wanted], Field(min_length=1), AfterValidator(_each_once), AfterValidator(_audio_alone)
+    ] = Field(
+        description="Renditions to make, each named once. What is above the source's own size is dropped with a warning. "
+        '`["audio"]`, which stands alone, makes a stream of the sound without a picture, out of a sound file or a video.',
         examples=[["240p", "480p"]],
         json_schema_extra={"uniqueItems": True},
     )

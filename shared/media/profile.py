@@ -12,7 +12,13 @@ PROFILE_NAMES: tuple[ProfileName, ...] = get_args(ProfileName)
 
 Resolution = Literal["144p", "240p", "360p", "480p", "540p", "720p", "1080p", "1440p", "2160p"]
 RESOLUTIONS: tuple[Resolution, ...] = get_args(Resolution)
-"""What a job may ask for, by the short side in pixels, ascending."""
+"""The renditions that a job may ask for, by the short side in pixels, ascending."""
+
+AUDIO_ONLY: Literal["audio"] = "audio"
+"""What a job asks for, instead of resolutions, that wants the sound alone."""
+
+Wanted = Literal[Resolution, "audio"]
+"""All that may stand among a job's resolutions."""
 
 
 class RungSettings(BaseModel):

@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 
 def _fraction(value: object) -> object:
@@ -146,17 +146,27 @@ class Source(_Model):
         file: name of the file inside the job's source folder of the work space.
         bytes: size of that file.
         duration: seconds from the first to the last instant of any audio or video stream.
+        video_track: what is transcoded of the picture (``video`` in JSON); None where only the sound was asked for.
         cuttable: ffmpeg can seek in it exactly, so that it may be cut into parts.
     """
+
+    model_config = ConfigDict(serialize_by_alias=True)
 
     demuxer: str
     file: str
     bytes: int
     duration: float
-    video: VideoTrack
+    video_track: VideoTrack | None = Field(None, alias="video")
     audio: tuple[AudioTrack, ...] = ()
     text: tuple[TextTrack, ...] = ()
     cuttable: bool = True
+
+    @property
+    def video(self) -> VideoTrack:
+        """The picture, for all that only concerns jobs that asked for it. Raises: ValueError: this one did not."""
+        if self.video_track is None:
+            raise ValueError("only the sound of this source was asked for")
+        return self.video_track
 
     def audio_track(self, index: int) -> AudioTrack:
         """The audio track that is stream ``index`` of the container. Raises: StopIteration."""

@@ -154,7 +154,7 @@ async def test_every_difference_is_noticed(tmp_path: Path) -> None:
 
     def changed(**video: object) -> Probed:
         track = after.source.video.model_copy(update=video)
-        return replace(after, source=after.source.model_copy(update={"video": track}))
+        return replace(after, source=after.source.model_copy(update={"video_track": track}))
 
     assert differs(before, after) == ""
     assert "frames" in differs(before, changed(frames=7))

@@ -38,6 +38,12 @@ def test_the_published_samples_are_accepted() -> None:
     assert check(GOOD | {"input_url": path}).source == path
 
 
+def test_sound_may_be_asked_for_alone() -> None:
+    assert check(GOOD | {"resolutions": ["audio"]}).resolutions == ["audio"]
+    [message] = problems(json.dumps(GOOD | {"resolutions": ["240p", "audio"]}).encode())["resolutions"]
+    assert '"audio"' in message and "stands alone" in message
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -46,6 +52,7 @@ def test_the_published_samples_are_accepted() -> None:
         ({"resolutions": []}, {"resolutions": ["This list may not be empty."]}),
         ({"resolutions": "240p"}, {"resolutions": ['Expected a list of items but got type "str".']}),
         ({"resolutions": ["240p", "480p", "240p"]}, {"resolutions": ['"240p" is given more than once.']}),
+        ({"resolutions": ["audio", "audio"]}, {"resolutions": ['"audio" is given more than once.']}),
         ({"resolutions": None}, {"resolutions": ["This field may not be null."]}),
         ({"output_path": 5}, {"output_path": ["Not a valid string."]}),
         ({"output_path": ""}, {"output_path": ["This field may not be blank."]}),

@@ -12,7 +12,7 @@ SOUND = AudioTrack(index=2, codec="aac", channels=2, sample_rate=48_000, start=0
 
 def given(demuxer: str, *text: TextTrack) -> Source:
     video = source().video.model_copy(update={"index": 1, "time_base": Fraction(1, 90_000)})
-    return source().model_copy(update={"demuxer": demuxer, "video": video, "audio": (SOUND,), "text": text})
+    return source().model_copy(update={"demuxer": demuxer, "video_track": video, "audio": (SOUND,), "text": text})
 
 
 def test_into_quicktime() -> None:
