@@ -47,21 +47,36 @@ _CONTAINERS = (
     _Magic(0, bytes.fromhex("0000000001BC"), "gxf"),
     _Magic(0, bytes.fromhex("12000A"), "obu"),
 )
-_RIFF = {b"AVI ": "avi", b"AVIX": "avi", b"AVI\x19": "avi", b"CDXA": "mpeg"}
+_RIFF = {
+    **{b"AVI ": "avi", b"AVIX": "avi", b"AVI\x19": "avi", b"CDXA": "mpeg"},
+    **{b"WAVE": "wav", b"AIFF": "aiff", b"AIFC": "aiff"},
+}
 _MXF_PARTITION = bytes.fromhex("060E2B34020501010D010201")
 _MXF_RUN_IN = 65536
 
+# Signatures so short that texts may begin with them: looked at last.
 _SOUND = (
-    _Magic(0, b"ID3", "MP3"),
-    _Magic(0, b"fLaC", "FLAC"),
-    _Magic(0, b"MThd", "MIDI"),
-    _Magic(0, b"#!AMR", "AMR"),
-    _Magic(0, b"caff", "CAF"),
-    _Magic(0, b".snd", "AU"),
-    _Magic(0, b"MAC ", "APE"),
-    _Magic(0, b"wvpk", "WavPack"),
-    _Magic(0, b"ADIF", "AAC"),
-    _Magic(0, b"\x0b\x77", "AC-3"),
+    _Magic(0, b"fLaC", "flac"),
+    _Magic(0, bytes.fromhex("726966662E91CF11A5D628DB04C10000"), "w64"),
+    _Magic(0, b"#!AMR", "amr"),
+    _Magic(0, b"caff", "caf"),
+    _Magic(0, b".snd", "au"),
+    _Magic(0, b"MAC ", "ape"),
+    _Magic(0, b"wvpk", "wv"),
+    _Magic(0, b"TTA1", "tta"),
+    _Magic(0, b"DSD ", "dsf"),
+    _Magic(0, bytes.fromhex("7FFE8001"), "dts"),
+    _Magic(0, b"MThd", "midi"),
+    _Magic(0, b"ADIF", "adif"),
+)
+# Notes, and a form of AAC that nobody writes any more: ffmpeg has no demuxer of these names.
+_UNREADABLE_SOUND = frozenset({"midi", "adif"})
+_SOUND_ONLY = frozenset({"wav", "aiff", "mp3", "aac", "ac3", "eac3", *(row.name for row in _SOUND)})
+_TAG_HEAD = 10
+_AC3_VERSIONS = 10
+
+NO_MEDIA = (
+    "The input is neither a sound file nor a video that can be decoded. Send one, such as MP3, M4A, WAV, FLAC or MP4."
 )
 _OTHER = (
     _Magic(0, b"\xff\xd8\xff", "a picture (JPEG)"),
@@ -94,23 +109,45 @@ _HTML = re.compile(
 )
 
 
-def sniff(head: bytes) -> str:
+def sniff(head: bytes, *, sound: bool = False) -> str:
     """The demuxer to read a file with, as ``-f`` of ffmpeg wants it.
 
     Args:
         head: the first :data:`HEAD_BYTES` of the file, or all of it.
+        sound: the sound alone is wanted, so a sound file will do.
 
     Raises:
-        PermanentError: ``input_empty``, ``input_not_video``, ``input_no_video_stream`` or ``input_encrypted``.
+        PermanentError: ``input_empty``, ``input_not_video``, ``input_no_video_stream``, ``input_no_audio_stream`` or
+            ``input_encrypted``.
     """
     if not head:
         raise PermanentError("input_empty")
     demuxer = next((name for tells in _TELLS if (name := tells(head))), None)
     if demuxer is None:
-        _refuse(head)
+        _refuse_other(head)
+        demuxer = _sound(head)
+    if demuxer is None:
+        raise PermanentError(
+            "input_not_video", f"starts with {head[:16].hex(' ')}", message=NO_MEDIA if sound else None
+        )
+    if demuxer in _SOUND_ONLY and not sound:
+        raise PermanentError("input_no_video_stream", f"a sound file ({demuxer})")
+    if demuxer in _UNREADABLE_SOUND:
+        raise PermanentError("input_no_audio_stream", f"a sound file ({demuxer}) that is not supported")
     if demuxer == "mpegts" and _is_scrambled(head):
         raise PermanentError("input_encrypted", "the transport stream is scrambled")
-    return str(demuxer)
+    return demuxer
+
+
+def tag_bytes(head: bytes) -> int:
+    """Size of the ID3 tag that a file begins with, 0 without one. A tag with a cover may be larger than the head."""
+    if not head.startswith(b"ID3") or len(head) < _TAG_HEAD:
+        return 0
+    size = 0
+    for byte in head[6:_TAG_HEAD]:
+        size = size << 7 | byte & 0x7F
+    footer = _TAG_HEAD if head[5] & 0x10 else 0
+    return _TAG_HEAD + size + footer
 
 
 def _by_magic(head: bytes) -> str | None:
@@ -120,13 +157,11 @@ def _by_magic(head: bytes) -> str | None:
 
 
 def _riff(head: bytes) -> str | None:
-    if head[:4] not in (b"RIFF", b"RIFX", b"RF64", b"FORM"):
+    if head[:4] not in (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM"):
         return None
     form = head[8:12]
     if form == b"WEBP":
         raise not_video("a picture (WebP)")
-    if form in (b"WAVE", b"AIFF", b"AIFC"):
-        raise _no_video(form.decode())
     return _RIFF.get(form)
 
 
@@ -178,8 +213,35 @@ _TELLS: tuple[Callable[[bytes], str | None], ...] = (
 )
 
 
-def _refuse(head: bytes) -> None:
-    """Say what the file is, if that can be told. Always raises."""
+def _sound(head: bytes) -> str | None:
+    """The demuxer of a file that holds sound alone."""
+    if head.startswith(b"ID3"):
+        tag = tag_bytes(head)
+        # Nearly always MP3; what follows decides where it is there to be seen.
+        return (_sound(head[tag:]) if tag else None) or "mp3"
+    by_name = next((row.name for row in _SOUND if head.startswith(row.bytes, row.offset)), None)
+    return by_name or _dolby(head) or _mpeg_audio(head)
+
+
+def _dolby(head: bytes) -> str | None:
+    """AC-3 and E-AC-3 differ by the version of the bit stream (ETSI TS 102 366, 4.4.2 and E.1.3)."""
+    if not head.startswith(b"\x0b\x77"):
+        return None
+    return "eac3" if head[5:6] and head[5] >> 3 > _AC3_VERSIONS else "ac3"
+
+
+def _mpeg_audio(head: bytes) -> str | None:
+    """A frame header of AAC in ADTS, or of MPEG audio layers 1 to 3."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return None
+    if head[1] & 0xF6 == 0xF0:
+        return "aac"
+    valid = head[1] & 0x06 != 0 and head[1] & 0x18 != 0x08 and head[2] & 0xF0 != 0xF0 and head[2] & 0x0C != 0x0C
+    return "mp3" if valid else None
+
+
+def _refuse_other(head: bytes) -> None:
+    """Say what the file is, where it is a thing that is known and neither a video nor sound."""
     for row in _OTHER:
         if head.startswith(row.bytes, row.offset):
             raise not_video(row.name)
@@ -187,12 +249,6 @@ def _refuse(head: bytes) -> None:
         raise not_video("a PDF document")
     if _is_text(head):
         raise _text(head)
-    for row in _SOUND:
-        if head.startswith(row.bytes, row.offset):
-            raise _no_video(row.name)
-    if _is_mpeg_audio(head):
-        raise _no_video("MPEG")
-    raise PermanentError("input_not_video", f"starts with {head[:16].hex(' ')}")
 
 
 def _text(head: bytes) -> PermanentError:
@@ -213,20 +269,7 @@ def _is_text(head: bytes) -> bool:
     return not re.search(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]", sample)
 
 
-def _is_mpeg_audio(head: bytes) -> bool:
-    """A frame header of MPEG audio layers 1 to 3 or of AAC in ADTS."""
-    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
-        return False
-    if head[1] & 0xF6 == 0xF0:
-        return True
-    return head[1] & 0x06 != 0 and head[1] & 0x18 != 0x08 and head[2] & 0xF0 != 0xF0 and head[2] & 0x0C != 0x0C
-
-
 def not_video(what: str, advice: str = "") -> PermanentError:
     """The error for something that was recognised, and is no video."""
     sentence = f"The input is {what}, not a video file. {advice}".strip()
     return PermanentError("input_not_video", f"it is {what}", message=sentence)
-
-
-def _no_video(kind: str) -> PermanentError:
-    return PermanentError("input_no_video_stream", f"a sound file ({kind})")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.fetcher.sniff import sniff
+from services.fetcher.sniff import sniff, tag_bytes
 from shared.errors import PermanentError
 
 TS_PACKET = b"\x47\x40\x11\x10" + b"\0" * 184
@@ -79,6 +79,54 @@ def test_sound_files_have_no_video_stream(head: bytes) -> None:
     with pytest.raises(PermanentError) as caught:
         sniff(head)
     assert caught.value.code == "input_no_video_stream"
+    assert '"resolutions": ["audio"]' in caught.value.message
+
+
+TAG = b"ID3\4\0\0\0\0\1\0" + b"\0" * 128
+SOUNDS = {
+    "mp3": [b"ID3\4\0\0\0\7\0\0" + b"\0" * 64, TAG + b"\xff\xfb\x90\x64", b"\xff\xfb\x90\x64", b"\xff\xf3\x44\xc0"],
+    "aac": [b"\xff\xf1\x50\x80", TAG + b"\xff\xf9\x50\x80"],
+    "flac": [b"fLaC\0\0\0\x22", TAG + b"fLaC\0\0\0\x22"],
+    "wav": [b"RIFF\x10\0\0\0WAVEfmt ", b"RF64\xff\xff\xff\xffWAVEds64", b"BW64\xff\xff\xff\xffWAVEds64"],
+    "aiff": [b"FORM\0\0\x10\0AIFFCOMM", b"FORM\0\0\x10\0AIFCFVER"],
+    "ac3": [bytes.fromhex("0B771234144040")],
+    "eac3": [bytes.fromhex("0B7701BF348062")],
+    "amr": [b"#!AMR\n\0"],
+    "caf": [b"caff\0\1\0\0"],
+    "au": [b".snd\0\0\0\x18"],
+    "ogg": [b"OggS\0\2\0"],
+    "asf": [bytes.fromhex("3026B2758E66CF11A6D900AA0062CE6C")],
+    "matroska": [bytes.fromhex("1A45DFA3A3428681")],
+    "mov": [b"\0\0\0\x20ftypM4A "],
+}
+
+
+@pytest.mark.parametrize(("demuxer", "head"), [(name, head) for name, heads in SOUNDS.items() for head in heads])
+def test_sound_gets_its_demuxer_where_it_is_asked_for(demuxer: str, head: bytes) -> None:
+    assert sniff(head + b"\0" * 64, sound=True) == demuxer
+
+
+@pytest.mark.parametrize(
+    ("head", "code"),
+    [
+        (b"MThd\0\0\0\6", "input_no_audio_stream"),
+        (b"ADIF\0\0", "input_no_audio_stream"),
+        (b"%PDF-1.7\n\0", "input_not_video"),
+        (b"MAC addresses are no sound", "input_not_video"),
+        (b"\0" * 500, "input_not_video"),
+        (b"", "input_empty"),
+    ],
+)
+def test_what_is_no_sound_is_refused(head: bytes, code: str) -> None:
+    with pytest.raises(PermanentError) as caught:
+        sniff(head, sound=True)
+    assert caught.value.code == code
+
+
+def test_a_tag_is_as_long_as_it_says() -> None:
+    assert tag_bytes(TAG + b"fLaC") == len(TAG)
+    assert tag_bytes(b"ID3\4\0\x10\0\0\1\0" + b"\0" * 200) == len(TAG) + 10, "with a footer"
+    assert tag_bytes(b"fLaC") == tag_bytes(b"ID3\4") == 0
 
 
 def test_nothing() -> None:
