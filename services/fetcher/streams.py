@@ -37,6 +37,11 @@ def films(streams: Iterable[Stream]) -> list[Stream]:
     return [stream for stream in streams if stream.get("codec_type") == "video" and not _is_picture(stream)]
 
 
+def kinds(streams: Sequence[Stream]) -> str:
+    """What there is in a file, for a detail."""
+    return ", ".join(f"{one.get('codec_type')} {one.get('codec_name')}" for one in streams[:20])
+
+
 def _is_picture(stream: Stream) -> bool:
     return any(disposition(stream, name) for name in _NOT_FILM)
 
