@@ -70,7 +70,7 @@ def findings(answers: Answers) -> Findings:
     return Findings(
         demuxer=answers.demuxer,
         streams=answers.header["streams"],
-        duration=_promised(answers),
+        duration=promised(answers.demuxer, answers.header, answers.video),
         extents=answers.packets.others | {answers.video["index"]: extent},
         complaints=answers.complaints,
         boxes=answers.boxes,
@@ -107,12 +107,13 @@ def assemble(answers: Answers) -> Probed:
     return Probed(source, timeline.index, found, movable)
 
 
-def _promised(answers: Answers) -> float | None:
+def promised(demuxer: str, header: dict[str, Any], video: st.Stream | None) -> float | None:
     """Seconds that the header says the file is long, None if it does not say."""
-    text = str(answers.header.get("format", {}).get("duration", ""))
+    text = str(header.get("format", {}).get("duration", ""))
     told = float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else None
-    frames, rate = str(answers.video.get("nb_frames", "")), st.ratio(answers.video.get("avg_frame_rate"))
-    if answers.demuxer == "avi" and frames.isdigit() and rate:
+    video = video or {}
+    frames, rate = str(video.get("nb_frames", "")), st.ratio(video.get("avg_frame_rate"))
+    if demuxer == "avi" and frames.isdigit() and rate:
         # Without its index at the end, the duration told for an AVI is a guess; the number of frames is its header's.
         return max(told or 0.0, float(int(frames) / rate))
     return told
@@ -174,10 +175,15 @@ def _audio_tracks(answers: Answers, timeline: Timeline) -> tuple[tuple[AudioTrac
         if track and track.index not in answers.mute:
             tracks.append(track)
         elif extent.count:
-            codec = stream.get("codec_name") or stream.get("codec_tag_string") or "unknown"
-            message = f"A sound track of the source was left out, because nothing of it ({codec}) could be decoded."
-            warnings.append(JobWarning(code="sound_dropped", message=message))
+            warnings.append(sound_dropped(stream))
     return tuple(tracks), tuple(warnings)
+
+
+def sound_dropped(stream: st.Stream) -> JobWarning:
+    """The warning for a sound track that has content but cannot be heard."""
+    codec = stream.get("codec_name") or stream.get("codec_tag_string") or "unknown"
+    message = f"A sound track of the source was left out, because nothing of it ({codec}) could be decoded."
+    return JobWarning(code="sound_dropped", message=message)
 
 
 def _left_out(answers: Answers) -> tuple[JobWarning, ...]:

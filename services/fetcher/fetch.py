@@ -11,8 +11,9 @@ from nats.aio.client import Client
 
 from services.fetcher.download import SOURCE_FILE, Download, DownloadLimits
 from services.fetcher.http_source import HttpSource, http_session
+from services.fetcher.listen import SoundProbe
 from services.fetcher.output_check import check_output
-from services.fetcher.plan import make_plan
+from services.fetcher.plan import make_plan, make_sound_plan
 from services.fetcher.probe import Probe, remove_leftovers
 from services.fetcher.remote import Remote
 from services.fetcher.remux import Remux
@@ -25,6 +26,7 @@ from shared.errors import PermanentError
 from shared.events import Admitted, Created, Fetched, PartRequested, Started
 from shared.locations import HttpLocation, S3Location
 from shared.media.plan import Plan
+from shared.media.profile import AUDIO_ONLY
 from shared.network import ForbiddenAddress
 from shared.storage import s3_client
 from shared.workspace import WorkSpace, full_disk_is_transient
@@ -48,6 +50,7 @@ class Fetch:
         space: WorkSpace,
         probe: Probe,
         remux: Remux,
+        listen: SoundProbe,
         limits: DownloadLimits,
         *,
         window: int,
@@ -60,6 +63,7 @@ class Fetch:
         self._space = space
         self._probe = probe
         self._remux = remux
+        self._listen = listen
         self._limits = limits
         self._window = window
         self._stall_seconds = stall_seconds
@@ -94,21 +98,32 @@ class Fetch:
         with full_disk_is_transient():
             folder.mkdir(parents=True, exist_ok=True)
             await asyncio.to_thread(remove_leftovers, folder)
-            file = await self._download(org, job, addresses, folder)
-            probed = await self._remux(file, await self._probe(file), free_bytes=self._space.free_bytes())
+            sound = AUDIO_ONLY in created.resolutions
+            file = await self._download(org, job, addresses, folder, sound=sound)
+            fetched = await (self._plan_sound(created, file) if sound else self._plan(created, file))
+        await structlog.get_logger().ainfo(
+            "fetched",
+            bytes=fetched.source.bytes,
+            demuxer=fetched.source.demuxer,
+            duration=fetched.source.duration,
+            parts=len(fetched.plan.order),
+        )
+        return fetched
+
+    async def _plan(self, created: Created, file: Path) -> Fetched:
+        probed = await self._remux(file, await self._probe(file), free_bytes=self._space.free_bytes())
         plan, warnings = await asyncio.to_thread(
             make_plan, probed.source, probed.index, created.resolutions, created.profile, window=self._window
         )
-        await structlog.get_logger().ainfo(
-            "fetched",
-            bytes=probed.source.bytes,
-            demuxer=probed.source.demuxer,
-            duration=probed.source.duration,
-            parts=len(plan.order),
-        )
-        return Fetched(org=org, job=job, source=probed.source, plan=plan, warnings=probed.warnings + warnings)
+        warnings = probed.warnings + warnings
+        return Fetched(org=created.org, job=created.job, source=probed.source, plan=plan, warnings=warnings)
 
-    async def _download(self, org: str, job: str, addresses: JobAddresses, folder: Path) -> Path:
+    async def _plan_sound(self, created: Created, file: Path) -> Fetched:
+        heard = await self._listen(file)
+        plan = make_sound_plan(heard.source, created.profile, window=self._window)
+        return Fetched(org=created.org, job=created.job, source=heard.source, plan=plan, warnings=heard.warnings)
+
+    async def _download(self, org: str, job: str, addresses: JobAddresses, folder: Path, *, sound: bool) -> Path:
         """Bring the source here while the output's bucket is tried."""
         progress = ProgressReporter(self._client, org, job, "fetch")
         async with self._remote(addresses.source) as remote:
@@ -117,7 +132,8 @@ class Fetch:
                 folder,
                 self._limits,
                 free_bytes=self._space.free_bytes,
-                on_head=_refuse_early,
+                # What is of no use stops the download before it has cost anything.
+                on_head=lambda head: _check_kind(head, sound=sound),
                 on_progress=lambda fraction: progress.tell(_DOWNLOAD_SHARE * fraction),
             )
             checking = asyncio.create_task(check_output(addresses.output, allow_private=self._allow_private))
@@ -154,9 +170,8 @@ class Fetch:
             await self._log.append(PartRequested(org=org, job=job, part=part))
 
 
-def _refuse_early(head: bytes) -> None:
-    """Stop the download of something that is no video before it has cost anything."""
-    sniff(head)
+def _check_kind(head: bytes, *, sound: bool) -> None:
+    sniff(head, sound=sound)
 
 
 async def _stop(*tasks: "asyncio.Task[Any]") -> None:

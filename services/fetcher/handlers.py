@@ -4,6 +4,7 @@ from faststream import AckPolicy
 
 from services.fetcher.download import DownloadLimits
 from services.fetcher.fetch import Fetch
+from services.fetcher.listen import SoundProbe
 from services.fetcher.patience import PatienceLimits
 from services.fetcher.probe import Probe, ProbeLimits
 from services.fetcher.remux import Remux
@@ -38,16 +39,14 @@ def register(settings: FetcherSettings) -> Register:
 def make_fetch(settings: FetcherSettings, bus: Bus, space: WorkSpace) -> Fetch:
     """The use case with its adapters."""
     ffmpeg = ffmpeg_path(settings.ffmpeg)
-    probe = Probe(
-        ffprobe_path(settings.ffprobe),
-        ffmpeg,
-        ProbeLimits(
-            seconds=settings.probe_seconds,
-            memory_bytes=settings.probe_memory_bytes,
-            max_duration=settings.max_duration_seconds,
-            max_pixels=settings.max_pixels,
-        ),
+    ffprobe = ffprobe_path(settings.ffprobe)
+    probe_limits = ProbeLimits(
+        seconds=settings.probe_seconds,
+        memory_bytes=settings.probe_memory_bytes,
+        max_duration=settings.max_duration_seconds,
+        max_pixels=settings.max_pixels,
     )
+    probe, listen = Probe(ffprobe, ffmpeg, probe_limits), SoundProbe(ffprobe, ffmpeg, probe_limits)
     remux = Remux(ffmpeg, probe, seconds=settings.probe_seconds, memory_bytes=settings.probe_memory_bytes)
     patience = PatienceLimits(
         total=settings.download_seconds,
@@ -68,6 +67,7 @@ def make_fetch(settings: FetcherSettings, bus: Bus, space: WorkSpace) -> Fetch:
         space,
         probe,
         remux,
+        listen,
         limits,
         window=settings.part_window,
         stall_seconds=settings.stall_seconds,

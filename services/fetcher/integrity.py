@@ -17,7 +17,10 @@ from shared.events import JobWarning
 NOTHING_INSIDE = "The input has the header of a video, but neither pictures nor sound."
 
 # Formats whose duration stands in a header; that of the others is reckoned from the packets themselves.
-_PROMISING = frozenset({"mov", "matroska", "flv", "avi", "asf", "rm", "mxf", "gxf"})
+_PROMISING = frozenset(
+    {"mov", "matroska", "flv", "avi", "asf", "rm", "mxf", "gxf"}
+    | {"mp3", "flac", "wav", "aiff", "au", "caf", "ape", "wv", "tta", "dsf"}
+)
 # What ffmpeg's demuxers say when they run into the end in the middle of a packet (mov.c, matroskadec.c).
 _CUT_OFF = ("partial file", "File ended prematurely")
 _CUT_SLACK = 0.2

@@ -8,8 +8,11 @@ from itertools import pairwise
 NO_TIME = -(2**63)
 """Stands where a packet has no time stamp."""
 
-ENTRIES = "packet=stream_index,pts,dts,duration,size,flags:packet_side_data=side_data_type"
-_ENCRYPTED = "Encryption info"
+ENTRIES = "packet=stream_index,pts,dts,duration,size,flags:packet_side_data=side_data_type,skip_samples,discard_padding"
+NO_STREAM = -1
+"""Stands for the chosen video stream where there is none."""
+
+_ENCRYPTED, _SKIPPED = "Encryption info", "Skip Samples"
 KEY, DISCARD, CORRUPT, EMPTY = 1, 2, 4, 8
 
 
@@ -39,18 +42,21 @@ class VideoPackets:
 class Extent:
     """What is known of a stream that is no video: its packets' number, and its time in ticks.
 
-    ``start`` and ``end`` are :data:`NO_TIME` where no packet has a time; ``sum`` adds up the durations.
+    ``start`` and ``end`` are :data:`NO_TIME` where no packet has a time; ``sum`` adds up the durations. ``padding`` is how
+    many samples at the end of the last packet are no sound, but only fill it up.
     """
 
     count: int = 0
     start: int = NO_TIME
     end: int = NO_TIME
     sum: int = 0
+    padding: int = 0
 
-    def add(self, time: int, duration: int) -> None:
+    def add(self, time: int, duration: int, padding: int = 0) -> None:
         """Take one packet in."""
         self.count += 1
         self.sum += duration
+        self.padding = padding
         if time == NO_TIME:
             return
         self.start = time if self.start == NO_TIME else min(self.start, time)
@@ -88,13 +94,20 @@ def read_packets(lines: Iterable[str], video_stream: int) -> PacketTable:
             video.flags.append(_flags(flags, size))
         elif "D" not in flags:
             time = _time(pts)
-            others.setdefault(int(stream), Extent()).add(_time(dts) if time == NO_TIME else time, _length(duration))
+            extent = others.setdefault(int(stream), Extent())
+            extent.add(_time(dts) if time == NO_TIME else time, _length(duration), _padding(cells[6:]))
     return PacketTable(video, others, frozenset(encrypted))
 
 
 def gaps(values: "array[int]") -> list[int]:
     """Differences of neighbours."""
     return [late - early for early, late in pairwise(values)]
+
+
+def _padding(side_data: list[str]) -> int:
+    """What stands behind the samples to be skipped at the beginning."""
+    place = side_data.index(_SKIPPED) + 2 if _SKIPPED in side_data else len(side_data)
+    return int(side_data[place]) if place < len(side_data) and side_data[place].isdecimal() else 0
 
 
 def _time(text: str) -> int:

@@ -24,6 +24,7 @@ MAX_PARTS = 900
 MAX_TEXTS = 60
 
 AUDIO_RATE = 48_000
+_AAC_FRAME, _SEGMENT_SECONDS = 1024, GOP_SECONDS * GOPS_IN_SEGMENT
 # Sound that begins this little before the picture is priming or muxing slack, not content.
 _START_SLACK = Fraction(1, 20)
 _CAPTION_RUN_UP = 1
@@ -70,6 +71,37 @@ def make_plan(
         stills=plan_stills(video, frames, rate),
     )
     return plan, warnings + _cut_warnings(source, plan) + _text_warnings(source)
+
+
+def make_sound_plan(source: Source, profile_name: str, *, window: int) -> Plan:
+    """Decide the encode of a source whose sound alone is wanted.
+
+    What is counted in frames where there is a picture is counted in frames of AAC. The output begins with the sound that
+    begins first, and is as long as the sound that ends last.
+    """
+    profile, rate = load_profile(profile_name), Fraction(AUDIO_RATE, _AAC_FRAME)
+    begin = min(Fraction(track.start).limit_denominator(1_000_000) for track in source.audio)
+    end = max(Fraction(track.end).limit_denominator(1_000_000) for track in source.audio)
+    segment = floor(_SEGMENT_SECONDS * rate)
+    return Plan(
+        profile=profile_name,
+        preset=profile.preset,
+        encoder_params=profile.encoder_params,
+        frame_rate=rate,
+        timescale=AUDIO_RATE,
+        frame_ticks=_AAC_FRAME,
+        gop_frames=segment,
+        segment_frames=segment,
+        frames=max(1, ceil((end - begin) * rate)),
+        origin=begin,
+        origin_pts=0,
+        field_filters=(),
+        picture_filters=(),
+        rungs=(),
+        video=(),
+        audio=_audio_parts(source.audio, profile.audio_rate),
+        window=window,
+    )
 
 
 def output_rate(video: VideoTrack) -> Fraction:

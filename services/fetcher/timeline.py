@@ -11,7 +11,7 @@ from services.fetcher.rate import frame_rate
 
 # Formats whose clock may jump, where broadcasts were joined or a recorder was restarted; ffmpeg's own bound for a jump.
 DISCONTINUOUS = frozenset({"mpegts", "mpeg"})
-_JUMP_SECONDS, _BACK_SECONDS = 10, Fraction(1, 10)
+JUMP_SECONDS, _BACK_SECONDS = 10, Fraction(1, 10)
 _FEW = 0.05
 
 
@@ -132,7 +132,7 @@ def _shifted(times: "array[int]", claims: Claims) -> "array[int]":
 def _repair(times: "array[int]", packets: VideoPackets, claims: Claims) -> int:
     """Take jumps of the clock out of ``times``, in place; returns how many there were."""
     clock = packets.dts if NO_TIME not in packets.dts else times
-    far, back = _JUMP_SECONDS / claims.time_base, _BACK_SECONDS / claims.time_base
+    far, back = JUMP_SECONDS / claims.time_base, _BACK_SECONDS / claims.time_base
     steps = [step for step in gaps(clock) if 0 < step < far]
     usual = int(median(steps)) if steps else 1
     offset = jumps = 0

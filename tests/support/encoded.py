@@ -38,6 +38,7 @@ def make_plan(
     """A plan with GOPs of two seconds and segments of three GOPs.
 
     Args:
+        resolutions: none for sound alone.
         languages: of the sound. texts: languages of the subtitles.
         stills: with three thumbnails and a tile every two seconds.
     """
@@ -62,7 +63,7 @@ def make_plan(
         field_filters=(),
         picture_filters=(),
         rungs=tuple(_rung(resolution) for resolution in resolutions),
-        video=tuple(parts),
+        video=tuple(parts) if resolutions else (),
         audio=tuple(_audio(number, language) for number, language in enumerate(languages)),
         window=window,
         text=tuple(_text(number, language) for number, language in enumerate(texts)),

@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from services.fetcher.plan import make_plan
+from services.fetcher.listen import Heard, SoundProbe
+from services.fetcher.plan import make_plan, make_sound_plan
 from services.fetcher.probe import Probe, Probed, ProbeLimits
 from services.transcoder.command import Tools
 from services.transcoder.encode import Encode
@@ -16,6 +17,7 @@ from shared.bus.joblog import Appended, Recorded
 from shared.events import Event, Fetched, PartRequested, PartTranscoded
 from shared.media.headers import merge_headers
 from shared.media.plan import Plan
+from shared.media.profile import AUDIO_ONLY
 from shared.media.result import TrackResult
 from shared.media.tools import ffmpeg_path, ffprobe_path
 from shared.process import Limits
@@ -35,6 +37,14 @@ def probed(file: Path) -> Probed:
         return beside.submit(lambda: asyncio.run(Probe(ffprobe_path(), ffmpeg_path(), PROBE_LIMITS)(file))).result()
 
 
+@cache
+def listened(file: Path) -> Heard:
+    """What the probe of sound alone finds; asked once for each file."""
+    with ThreadPoolExecutor(1) as beside:
+        probe = SoundProbe(ffprobe_path(), ffmpeg_path(), PROBE_LIMITS)
+        return beside.submit(lambda: asyncio.run(probe(file))).result()
+
+
 def fetched(
     file: Path,
     resolutions: Sequence[str] = ("144p",),
@@ -49,6 +59,10 @@ def fetched(
         whole: all of the video as one part.
         pictures: without, only the sound is encoded.
     """
+    if AUDIO_ONLY in resolutions:
+        heard = listened(file)
+        plan = make_sound_plan(heard.source, profile, window=900)
+        return Fetched(org=ORG, job=JOB, source=heard.source, plan=plan, warnings=heard.warnings)
     found = probed(file)
     source = found.source.model_copy(update={"cuttable": False}) if whole else found.source
     plan, warnings = make_plan(source, found.index, resolutions, profile, window=900)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shared import events as ev
 from shared.job import Job, apply
-from tests.support.encoded import make_plan
+from tests.support.encoded import make_fetched, make_plan
 from tests.support.samples import ORG, at, completed, created, failed, fetched, plan, transcoded, uploaded, whole_life
 
 JOB = "5KQfnXCg8Qh"
@@ -199,3 +199,11 @@ def test_a_state_that_was_stored_goes_on_as_if_it_had_not_been(life: list[ev.Eve
 def test_events_survive_their_own_json(life: list[ev.Event]) -> None:
     for event in life:
         assert type(event).model_validate_json(event.model_dump_json()) == event
+
+
+def test_without_a_picture_the_sound_is_all_of_the_work() -> None:
+    plan = make_plan(resolutions=(), languages=("en", "de", "fr"))
+    job = fold(created(JOB), make_fetched(ORG, JOB, plan))
+    assert job.part_weights == pytest.approx({"a0": 1 / 3, "a1": 1 / 3, "a2": 1 / 3})
+    assert sum(job.encoding.values()) == pytest.approx(1)
+    assert job.video_duration == pytest.approx(float(plan.duration))

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from services.fetcher.index import VideoIndex
-from services.fetcher.plan import MAX_PARTS, MAX_TEXTS, make_plan, output_rate
+from services.fetcher.plan import MAX_PARTS, MAX_TEXTS, make_plan, make_sound_plan, output_rate
 from services.fetcher.rate import STANDARD
 from shared.media.plan import Plan
 from shared.media.source import AudioTrack, Source, TextTrack, VideoTrack
@@ -367,3 +367,33 @@ def test_segment_counts_add_up() -> None:
     assert plan.segments == 11
     assert [part.first_segment for part in plan.video] == [0, 2, 4, 6, 8, 10]
     assert [late.first_frame - early.first_frame for early, late in pairwise(plan.video)] == [300] * 5
+
+
+def test_sound_alone_is_counted_in_frames_of_aac() -> None:
+    tracks = (audio(0.5, 9.25), audio(0.25, 12.5, index=3, language="ger", default=True))
+    source = Source(demuxer="flac", file="source", bytes=1, duration=12.25, audio=tracks)
+    plan = make_sound_plan(source, "balanced", window=4)
+    assert (plan.rungs, plan.video, plan.text, plan.stills) == ((), (), (), None)
+    assert plan.order == ("a0", "a1")
+    assert [(part.track, part.language, part.default) for part in plan.audio] == [(1, None, False), (3, "de", True)]
+    assert plan.origin == Fraction(1, 4), "it begins with the sound that begins first"
+    assert 0 <= plan.duration - Fraction("12.25") < Fraction(1024, 48_000)
+    assert plan.frames == plan.duration * 48_000 / 1024
+    assert (plan.segment_frames, plan.segments) == (281, 3)
+
+
+def test_a_length_of_whole_frames_is_kept_exactly() -> None:
+    begin, frames = 1105 / 44_100, 300
+    track = audio(begin, begin + frames * 1024 / 48_000)
+    source = Source(demuxer="mp3", file="source", bytes=1, duration=6.4, audio=(track,))
+    assert make_sound_plan(source, "fast", window=4).frames == frames
+
+
+def test_a_source_without_a_picture_says_so_in_its_json() -> None:
+    source, _ = constant(Fraction(24), 48)
+    assert Source.model_validate_json(source.model_dump_json()) == source
+    assert source.model_dump()["video"]["frames"] == 48, "the member's name in the log"
+    sound = Source(demuxer="flac", file="source", bytes=1, duration=1)
+    assert Source.model_validate_json(sound.model_dump_json()).video_track is None
+    with pytest.raises(ValueError, match="only the sound"):
+        _ = sound.video
