@@ -40,7 +40,7 @@ def assemble(plan: Plan, results: Results, stills: Sequence[Still] = ()) -> Pres
     for rendition in renditions:
         _check_video(plan, rendition, renditions[0])
     for sound in sounds:
-        _check_sound(plan, sound, renditions[0])
+        _check_sound(plan, sound)
     # One that could not be read has no track, which the job does without.
     subtitles = [_subtitles(part, results) for part in plan.text if results.get(part.name)]
     for text in subtitles:
@@ -207,11 +207,12 @@ def _check_video(plan: Plan, rendition: Rendition, first: Rendition) -> None:
         raise Mismatch(f"{rendition.folder}: boundaries differ from those of {first.folder}")
 
 
-def _check_sound(plan: Plan, sound: Sound, video: Rendition) -> None:
-    """Sound is as long as the video, and cut at the same instants, as nearly as whole AAC frames allow."""
+def _check_sound(plan: Plan, sound: Sound) -> None:
+    """Sound is as long as planned, and cut where any video is, as nearly as whole AAC frames allow."""
     frame = Fraction(AAC_FRAME, sound.sample_rate)
     if abs(sound.seconds - plan.duration) > 2 * frame:
         raise Mismatch(f"{sound.folder}: {float(sound.seconds):.3f} s of sound for {float(plan.duration):.3f} s")
-    for ours, theirs in zip(sound.boundaries()[:-1], video.boundaries(), strict=False):
-        if abs(ours - theirs) > frame:
-            raise Mismatch(f"{sound.folder}: cut at {float(ours):.3f} s, the video at {float(theirs):.3f} s")
+    for number, cut in enumerate(sound.boundaries()[:-1], start=1):
+        planned = number * plan.segment_frames / plan.frame_rate
+        if abs(cut - planned) > frame:
+            raise Mismatch(f"{sound.folder}: cut at {float(cut):.3f} s instead of {float(planned):.3f} s")

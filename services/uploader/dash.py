@@ -52,10 +52,10 @@ def manifest(presentation: Presentation, *, sheet_bytes: int = 0) -> str:
         },
     )
     period = ElementTree.SubElement(root, "Period", {"id": "0", "start": "PT0S"})
-    _video_set(period, presentation)
-    default = next((sound for sound in presentation.sounds if sound.default), None)
+    if presentation.renditions:
+        _video_set(period, presentation)
     for number, sound in enumerate(presentation.sounds, start=1):
-        _audio_set(period, presentation, sound, number, main=sound is (default or presentation.sounds[0]))
+        _audio_set(period, presentation, sound, number, main=sound is presentation.default_sound)
     for number, text in enumerate(presentation.subtitles, start=1 + len(presentation.sounds)):
         _text_set(period, text, number)
     if tiles:

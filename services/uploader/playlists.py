@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from services.uploader import rates
 from services.uploader.layout import HEADER, IFRAMES, segment_name, uri
-from services.uploader.presentation import Presentation, Rendition, Sound, Subtitles, Track
+from services.uploader.presentation import Presentation, Rendition, Subtitles, Track
 
 # EXT-X-MAP outside of I-frame playlists needs 6, and fragmented MP4 came with 7.
 VERSION = 7
@@ -24,7 +24,7 @@ def master_playlist(presentation: Presentation) -> str:
     """The multivariant playlist, at the output prefix itself."""
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     if presentation.sounds:
-        lines += ["", *_media_tags(presentation.sounds)]
+        lines += ["", *_media_tags(presentation)]
     if presentation.subtitles:
         lines += ["", *_subtitle_tags(presentation.subtitles)]
     if presentation.captions:
@@ -32,6 +32,8 @@ def master_playlist(presentation: Presentation) -> str:
     lines.append("")
     for rendition in in_listed_order(presentation):
         lines += [_tag("EXT-X-STREAM-INF", _variant(presentation, rendition)), uri(rendition.playlist)]
+    if not presentation.renditions and presentation.default_sound:
+        lines += [_tag("EXT-X-STREAM-INF", _sound_variant(presentation)), uri(presentation.default_sound.playlist)]
     trick_play = [rendition for rendition in presentation.renditions if rendition.iframes]
     if trick_play:
         lines += ["", *(_tag("EXT-X-I-FRAME-STREAM-INF", _iframe_variant(rendition)) for rendition in trick_play)]
@@ -68,8 +70,8 @@ def in_listed_order(presentation: Presentation) -> list[Rendition]:
     """The renditions as the master lists them: first the one to begin with, then the others by ascending rate."""
     ascending = sorted(presentation.renditions, key=lambda rendition: bandwidth(presentation, rendition))
     fitting = [one for one in ascending if bandwidth(presentation, one) <= _FIRST_VARIANT_RATE]
-    first = fitting[-1] if fitting else ascending[0]
-    return [first, *(rendition for rendition in ascending if rendition is not first)]
+    first = fitting[-1] if fitting else next(iter(ascending), None)
+    return ([first] if first else []) + [rendition for rendition in ascending if rendition is not first]
 
 
 def bandwidth(presentation: Presentation, rendition: Rendition) -> int:
@@ -123,6 +125,17 @@ def _variant(presentation: Presentation, rendition: Rendition) -> list[tuple[str
     return [*attributes, ("CLOSED-CAPTIONS", _quoted(_CAPTION_GROUP) if presentation.captions else "NONE")]
 
 
+def _sound_variant(presentation: Presentation) -> list[tuple[str, str]]:
+    """Without a picture the sound is the variant; the group tells its name and language, and of other sound to choose."""
+    sounds, target = presentation.sounds, presentation.target
+    return [
+        ("BANDWIDTH", str(max(sound.peak_rate(target) for sound in sounds))),
+        ("AVERAGE-BANDWIDTH", str(max(sound.average_rate for sound in sounds))),
+        ("CODECS", _quoted(",".join(dict.fromkeys(sound.codecs for sound in sounds)))),
+        ("AUDIO", _quoted(_AUDIO_GROUP)),
+    ]
+
+
 def _iframe_variant(rendition: Rendition) -> list[tuple[str, str]]:
     frames = list(rendition.key_frames())
     sizes, ticks = [frame.length for frame in frames], [frame.ticks for frame in frames]
@@ -140,12 +153,12 @@ def _iframe_target(rendition: Rendition) -> int:
     return rates.target_duration([Fraction(frame.ticks, rendition.timescale) for frame in rendition.key_frames()])
 
 
-def _media_tags(sounds: Sequence[Sound]) -> Iterator[str]:
-    default = next((sound for sound in sounds if sound.default), sounds[0])
+def _media_tags(presentation: Presentation) -> Iterator[str]:
+    sounds, default = presentation.sounds, presentation.default_sound
     # A player that chooses by itself needs a rule: at most one of a language and purpose may be chosen so, the default one
     # first. Nobody hears a commentary who did not ask for it.
     films = [sound for sound in sounds if sound.purpose != "commentary"]
-    chosen = {(sound.language, sound.purpose): sound for sound in reversed([default, *films])}
+    chosen = {(sound.language, sound.purpose): sound for sound in reversed([*([default] if default else []), *films])}
     for sound in sounds:
         attributes = [("TYPE", "AUDIO"), ("GROUP-ID", _quoted(_AUDIO_GROUP)), ("NAME", _quoted(sound.label))]
         attributes += [

@@ -149,7 +149,7 @@ class Subtitles(Track):
 
 @dataclass(frozen=True)
 class Presentation:
-    """All tracks of a stream; the renditions by ascending size of the picture.
+    """All tracks of a stream; the renditions by ascending size of the picture, none where there is only sound.
 
     Attributes:
         stills: as planned; None where there are none. thumbnails: those made, in order.
@@ -169,7 +169,7 @@ class Presentation:
     @property
     def captions(self) -> tuple[str, ...]:
         """Channels of closed captions, which all renditions carry alike."""
-        return self.renditions[0].captions
+        return self.renditions[0].captions if self.renditions else ()
 
     @property
     def target(self) -> int:
@@ -180,5 +180,10 @@ class Presentation:
 
     @property
     def seconds(self) -> Fraction:
-        """Length of the stream: that of the video."""
-        return self.renditions[0].seconds
+        """Length of the stream: that of the video, without one that of the sound."""
+        return self.tracks[0].seconds
+
+    @property
+    def default_sound(self) -> Sound | None:
+        """What is heard unless the viewer chooses otherwise; None where there is no sound."""
+        return next((sound for sound in self.sounds if sound.default), next(iter(self.sounds), None))

@@ -260,3 +260,27 @@ def test_names_cannot_break_out_of_their_quotes() -> None:
     assert "NAME=\"The 'best' #EXT-X-ENDLIST\"" in text
     assert 'URI="audio/0-e%20n/audio.m3u8"' in text
     assert "\n#EXT-X-ENDLIST" not in text
+
+
+def test_sound_alone_is_a_variant_itself() -> None:
+    sound = presentation(frames=400, languages=("en", "de"), resolutions=())
+    assert sound.seconds == sound.sounds[0].seconds
+    assert master_playlist(sound) == dedent("""\
+        #EXTM3U
+        #EXT-X-VERSION:7
+        #EXT-X-INDEPENDENT-SEGMENTS
+
+        #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="en",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="audio/0-en/audio.m3u8"
+        #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="de",LANGUAGE="de",DEFAULT=NO,AUTOSELECT=YES,CHANNELS="2",URI="audio/1-de/audio.m3u8"
+
+        #EXT-X-STREAM-INF:BANDWIDTH=204,AVERAGE-BANDWIDTH=152,CODECS="mp4a.40.2",AUDIO="audio"
+        audio/0-en/audio.m3u8
+        """)
+
+
+def test_sound_alone_begins_with_the_default_track_and_is_rated_by_the_one_that_needs_most() -> None:
+    stream = presentation(languages=("en", "de"), resolutions=())
+    loud = replace(stream.sounds[0], sizes=tuple(size * 10 for size in stream.sounds[0].sizes), default=False)
+    lines = master_playlist(replace(stream, sounds=(loud, replace(stream.sounds[1], default=True)))).splitlines()
+    assert lines[-1] == "audio/1-de/audio.m3u8"
+    assert f"BANDWIDTH={loud.peak_rate(6)},AVERAGE-BANDWIDTH={loud.average_rate}," in lines[-2]

@@ -151,7 +151,7 @@ def test_parts_of_two_encoders_are_shown_as_their_merged_header_promises(monkeyp
         ),
         (
             change("a0", "audio/0-en", durations=lambda old: (old[0] - 4096, old[1] + 4096, *old[2:])),
-            "audio/0-en: cut at 5.909 s, the video at 6.000 s",
+            "audio/0-en: cut at 5.909 s instead of 6.000 s",
         ),
         (change("t0", "text/0-en", whole=0), "text/0-en: no whole file"),
         (
@@ -168,3 +168,24 @@ def test_what_does_not_fit_is_refused(
     spoil(given)
     with pytest.raises(Mismatch, match=complaint):
         assemble(PLAN, given)
+
+
+def test_sound_alone_is_held_against_the_plan() -> None:
+    plan = make_plan(resolutions=(), languages=("en", "de"))
+    given = results(plan)
+    stream = assemble(plan, given)
+    assert (stream.renditions, [sound.label for sound in stream.sounds]) == ((), ["en", "de"])
+    [track] = given["a1"]
+    swapped = (
+        *track.durations[:1],
+        track.durations[1] + 20 * 1024,
+        track.durations[2] - 20 * 1024,
+        *track.durations[3:],
+    )
+    wrong = {
+        "instead of": {"durations": swapped},
+        "s of sound for": {"durations": track.durations[:-1], "sizes": track.sizes[:-1]},
+    }
+    for words, update in wrong.items():
+        with pytest.raises(Mismatch, match=words):
+            assemble(plan, given | {"a1": (track.model_copy(update=update),)})

@@ -152,3 +152,10 @@ def test_a_timeline_says_each_segment_once(durations: list[int]) -> None:
         assert start == sum(told)
         told += [duration] * (1 + repeats)
     assert told == durations
+
+
+def test_sound_alone_has_no_set_of_pictures() -> None:
+    root = ElementTree.fromstring(manifest_of(frames=400, languages=("en", "de"), resolutions=()))
+    sets = root.findall(".//mpd:AdaptationSet", NAMES)
+    assert [one.get("contentType") for one in sets] == ["audio", "audio"]
+    assert [role.get("value") for role in root.findall(".//mpd:Role", NAMES)] == ["main", "alternate"]

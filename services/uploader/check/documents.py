@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from services.uploader.check.finding import Finding, Rule
 from services.uploader.check.playlist import Entry
-from services.uploader.check.stream import Stream
+from services.uploader.check.stream import SOUND_FORMAT, Stream
 
 # RFC 8216bis, section 8: what a tag needs. EXT-X-MAP in anything but an I-frame playlist needs 6, in one 5.
 _MAP_VERSION, _IFRAME_MAP_VERSION = 6, 5
@@ -77,8 +77,8 @@ def independent(stream: Stream) -> Iterator[Finding]:
 
 
 def iframes_there(stream: Stream) -> Iterator[Finding]:
-    """At least one I-frame playlist."""
-    if not stream.master.iframes:
+    """At least one I-frame playlist, where there is a picture."""
+    if not stream.master.iframes and _pictured(stream):
         yield Finding(stream.name(stream.master.url), "EXT-X-I-FRAME-STREAM-INF", "none", "at least one")
 
 
@@ -87,6 +87,11 @@ def iframes_only(stream: Stream) -> Iterator[Finding]:
     for entry, playlist in stream.trick_play():
         if not playlist.iframes_only:
             yield Finding(entry.where, "EXT-X-I-FRAMES-ONLY", "missing", "in an I-frame playlist")
+
+
+def _pictured(stream: Stream) -> list[Entry]:
+    """The variants that are more than sound."""
+    return [entry for entry in stream.master.variants if stream.has_picture(entry)]
 
 
 def _lacking(entries: Iterable[Entry], name: str) -> Iterator[Finding]:
@@ -101,8 +106,8 @@ def codecs_told(stream: Stream) -> Iterator[Finding]:
 
 
 def resolution_told(stream: Stream) -> Iterator[Finding]:
-    """RESOLUTION on every variant."""
-    yield from _lacking(stream.master.variants, "RESOLUTION")
+    """RESOLUTION on every variant with a picture."""
+    yield from _lacking(_pictured(stream), "RESOLUTION")
 
 
 def iframe_codecs_told(stream: Stream) -> Iterator[Finding]:
@@ -126,8 +131,8 @@ def bandwidth_told(stream: Stream) -> Iterator[Finding]:
 
 
 def frame_rate_told(stream: Stream) -> Iterator[Finding]:
-    """FRAME-RATE on every variant."""
-    yield from _lacking(stream.master.variants, "FRAME-RATE")
+    """FRAME-RATE on every variant with a picture."""
+    yield from _lacking(_pictured(stream), "FRAME-RATE")
 
 
 def language_told(stream: Stream) -> Iterator[Finding]:
@@ -137,8 +142,8 @@ def language_told(stream: Stream) -> Iterator[Finding]:
 
 def separate_audio(stream: Stream) -> Iterator[Finding]:
     """Sound is not mixed into the video's segments."""
-    for entry in stream.master.variants:
-        if "mp4a" in entry.attributes.get("CODECS", "") and "AUDIO" not in entry.attributes:
+    for entry in _pictured(stream):
+        if SOUND_FORMAT in entry.attributes.get("CODECS", "") and "AUDIO" not in entry.attributes:
             yield Finding(entry.where, "AUDIO", "missing", "the group of the sound that CODECS tells of")
 
 
@@ -189,15 +194,15 @@ RULES = (
     Rule("millrace-ended", "must", "Every playlist ends with EXT-X-ENDLIST", ended),
     Rule("apple-8.6", "must", "Every media playlist has EXT-X-PLAYLIST-TYPE VOD", on_demand),
     Rule("apple-9.12", "must", "EXT-X-INDEPENDENT-SEGMENTS is in the master or in all video playlists", independent),
-    Rule("apple-6.1", "must", "There are I-frame playlists", iframes_there),
+    Rule("apple-6.1", "must", "There are I-frame playlists, where there is a picture", iframes_there),
     Rule("apple-6.8", "must", "I-frame playlists have EXT-X-I-FRAMES-ONLY", iframes_only),
     Rule("apple-9.1", "must", "Every variant has CODECS", codecs_told),
-    Rule("apple-9.2", "must", "Every variant has RESOLUTION", resolution_told),
+    Rule("apple-9.2", "must", "Every variant with a picture has RESOLUTION", resolution_told),
     Rule("apple-9.3", "must", "Every I-frame variant has CODECS", iframe_codecs_told),
     Rule("apple-9.4", "must", "Every I-frame variant has RESOLUTION", iframe_resolution_told),
     Rule("rfc8216bis-4.4.6.2", "must", "Every variant has BANDWIDTH", bandwidth_told),
     Rule("apple-9.14", "must", "Every variant has AVERAGE-BANDWIDTH", average_told),
-    Rule("apple-9.15", "must", "Every variant has FRAME-RATE", frame_rate_told),
+    Rule("apple-9.15", "must", "Every variant with a picture has FRAME-RATE", frame_rate_told),
     Rule("apple-8.10", "must", "Every rendition of sound or text has LANGUAGE", language_told),
     Rule("apple-9.5", "should", "Sound is in a group of its own", separate_audio),
     Rule(

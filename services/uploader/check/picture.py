@@ -6,6 +6,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from services.uploader.check.finding import Finding, Rule, told
+from services.uploader.check.playlist import Entry
 from services.uploader.check.stream import Stream, Track
 
 _DECIMAL = re.compile(r"\d+(\.\d+)?$")
@@ -74,8 +75,8 @@ def same_aspect(stream: Stream) -> Iterator[Finding]:
 
 
 def codecs(stream: Stream) -> Iterator[Finding]:
-    """CODECS names what the headers hold: the video, and every audio rendition of the group."""
-    for entry, track in stream.video():
+    """CODECS names what the headers hold: the variant itself, and every audio rendition of the group."""
+    for entry, track in stream.variants():
         declared = entry.attributes.get("CODECS")
         if declared is None:
             continue
@@ -123,23 +124,28 @@ def channels(stream: Stream) -> Iterator[Finding]:
 
 def average_rate(stream: Stream) -> Iterator[Finding]:
     """AVERAGE-BANDWIDTH within 10 % of what is measured."""
-    for entry, track in stream.video():
+    for entry, track in stream.variants():
         sound = [other.average for _, other in stream.audio(entry.attributes.get("AUDIO", ""))]
-        yield from _near(entry.where, "AVERAGE-BANDWIDTH", entry.attributes, track.average + max(sound, default=0))
+        yield from _near(entry.where, "AVERAGE-BANDWIDTH", entry.attributes, _with(stream, entry, track.average, sound))
 
 
 def peak_rate(stream: Stream) -> Iterator[Finding]:
     """BANDWIDTH within 10 % of what is measured."""
-    for entry, track in stream.video():
+    for entry, track in stream.variants():
         sound = [other.peak for _, other in stream.audio(entry.attributes.get("AUDIO", ""))]
-        yield from _near(entry.where, "BANDWIDTH", entry.attributes, track.peak + max(sound, default=0))
+        yield from _near(entry.where, "BANDWIDTH", entry.attributes, _with(stream, entry, track.peak, sound))
 
 
 def peak_to_average(stream: Stream) -> Iterator[Finding]:
     """A peak of at most twice the average."""
-    for entry, track in stream.video():
+    for entry, track in stream.variants():
         if track.peak > 2 * track.average:
             yield Finding(entry.where, "peak bit rate", str(track.peak), f"at most {2 * track.average}")
+
+
+def _with(stream: Stream, variant: Entry, own: int, sound: list[int]) -> int:
+    """Rate of a variant and the sound of its group that needs most; without a picture the variant is one of that group."""
+    return own + max(sound, default=0) if stream.has_picture(variant) else max([own, *sound])
 
 
 def _near(where: str, name: str, attributes: dict[str, str], measured: int) -> Iterator[Finding]:

@@ -10,6 +10,9 @@ from services.uploader.check.playlist import Entry, MediaPlaylist, Multivariant
 from services.uploader.check.tracks import Header, Segment
 from shared.media.captions import Channels
 
+SOUND_FORMAT = "mp4a"
+"""Sample entry of the sound that Millrace makes, and the beginning of its codecs text."""
+
 
 @dataclass(frozen=True)
 class Track:
@@ -102,11 +105,28 @@ class Stream:
     measured: bool = True
     texts: dict[str, tuple[TextSegment, ...]] = field(default_factory=dict)
 
-    def video(self) -> Iterator[tuple[Entry, Track]]:
+    def variants(self) -> Iterator[tuple[Entry, Track]]:
         """Variants whose track could be read."""
         for entry in self.master.variants:
             if entry.uri in self.tracks:
                 yield entry, self.tracks[entry.uri]
+
+    def video(self) -> Iterator[tuple[Entry, Track]]:
+        """Those of them that have a picture."""
+        return (pair for pair in self.variants() if self.has_picture(pair[0]))
+
+    def has_picture(self, variant: Entry) -> bool:
+        """Whether a variant is more than sound: by its track, and where that could not be read, by what CODECS says."""
+        track = self.tracks.get(variant.uri or "")
+        if track:
+            return track.header.format != SOUND_FORMAT
+        told = [one.strip() for one in variant.attributes.get("CODECS", "").split(",")]
+        return not all(one.startswith(SOUND_FORMAT) for one in told)
+
+    @property
+    def lead(self) -> Track | None:
+        """The track by which the others are measured: the first with a picture, without any the first one of sound."""
+        return next((track for pairs in (self.video(), self.variants(), self.audio()) for _, track in pairs), None)
 
     def audio(self, group: str | None = None) -> Iterator[tuple[Entry, Track]]:
         """Audio renditions whose track could be read, of one group or of all."""

@@ -91,7 +91,7 @@ def same_target(stream: Stream) -> Iterator[Finding]:
 
 def same_range(stream: Stream) -> Iterator[Finding]:
     """All playlists begin and end together, within a video frame or an AAC frame, whichever is longer."""
-    first = next((track for _, track in stream.video()), None)
+    first = stream.lead
     if first is None:
         return
     for track in _all(stream):
@@ -117,8 +117,8 @@ def video_boundaries(stream: Stream) -> Iterator[Finding]:
 
 
 def audio_boundaries(stream: Stream) -> Iterator[Finding]:
-    """Sound is cut where the video is, within an AAC frame."""
-    first = next((track for _, track in stream.video()), None)
+    """Sound is cut where the video is, without one where the sound of the first variant is, within an AAC frame."""
+    first = stream.lead
     for entry, track in stream.audio():
         ends, expected = track.boundaries[:-1], first.boundaries[:-1] if first else []
         near = track.frame or Fraction(1024, 48_000)
@@ -154,7 +154,8 @@ def _difference(where: str, ends: list[Fraction], expected: list[Fraction]) -> F
 
 
 def _all(stream: Stream) -> list[Track]:
-    return [track for _, track in (*stream.video(), *stream.audio())]
+    # Without a picture a rendition of sound is the variant as well.
+    return list({track.playlist.url: track for _, track in (*stream.variants(), *stream.audio())}.values())
 
 
 RULES = (
