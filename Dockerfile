@@ -33,6 +33,8 @@ RUN pip install --no-cache-dir --require-hashes -r /lock/media.txt \
 FROM base AS packages-uploader
 COPY --from=lock /lock/uploader.txt /lock/
 RUN pip install --no-cache-dir --require-hashes -r /lock/uploader.txt
+# It holds every job's output against the rules.
+COPY checker/ checker/
 
 FROM packages-media AS packages-fetcher
 FROM packages-media AS packages-transcoder
@@ -48,7 +50,7 @@ COPY services/__init__.py services/
 COPY shared/ shared/
 COPY services/${SERVICE}/ services/${SERVICE}/
 # Compiled here, since a running container cannot write it down.
-RUN python -m compileall -q services shared
+RUN python -m compileall -q .
 USER 10001:10001
 EXPOSE 8080
 STOPSIGNAL SIGTERM

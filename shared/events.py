@@ -5,6 +5,7 @@ here, and credentials travel sealed and apart (see :mod:`shared.bus.secrets`). A
 know; a change that would mislead such a reader gets a new version number.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Literal
 
@@ -46,6 +47,14 @@ class Event(BaseModel):
         """The end of the event's subject, below ``jobs.<org>.<job>.``; the same event is said once for each."""
         part: str | None = getattr(self, "part", None)
         return f"{self.subject}.{part}" if part else self.subject
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An event with its place in the stream."""
+
+    sequence: int
+    event: Event
 
 
 class Created(Event):

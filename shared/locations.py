@@ -104,6 +104,11 @@ def parse_http(text: str) -> HttpLocation:
     return HttpLocation(url=SecretStr(text))
 
 
+def object_key(prefix: S3Location, path: str) -> str:
+    """Key of the object at a path below a prefix."""
+    return f"{prefix.key}/{path}" if prefix.key else path
+
+
 def mask(text: str) -> str:
     """An address without its secrets, as responses, events and logs show it.
 

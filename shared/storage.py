@@ -10,9 +10,10 @@ from aiohttp import ClientError as HttpClientError
 from botocore import UNSIGNED
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.addresses import ForbiddenAddress, refuse_literal
 from shared.errors import MillraceError, PermanentError, TransientError
 from shared.locations import S3Location
-from shared.network import ForbiddenAddress, GuardedResolver, refuse_literal
+from shared.network import GuardedResolver
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client

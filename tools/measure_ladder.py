@@ -17,10 +17,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.fetcher.plan import make_plan
-from services.fetcher.probe import Probe, Probed, ProbeLimits
-from services.transcoder.assemble import video_segments
+from services.fetcher.plan.plan import make_plan
+from services.fetcher.probe.probe import Probe, Probed, ProbeLimits
 from services.transcoder.command import Tools, video_command, video_graph
+from services.transcoder.packaging import video_segments
 from shared.media.plan import Plan, Rung
 from shared.media.profile import PROFILE_NAMES, RESOLUTIONS, load_profile, short_side
 from shared.media.tools import ffmpeg_path, ffprobe_path

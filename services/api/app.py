@@ -2,9 +2,9 @@
 
 from aiohttp import web
 
-from services.api.docs_page import docs_routes
-from services.api.handlers import Handlers, Runtime
-from services.api.middleware import answer_errors, finish_headers, log_requests
+from services.api.http.docs_page import docs_routes
+from services.api.http.handlers import Handlers, Runtime
+from services.api.http.middleware import answer_errors, finish_headers, log_requests
 from services.api.settings import ApiSettings
 from shared.health import Health
 

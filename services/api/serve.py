@@ -9,22 +9,23 @@ from aiohttp import web
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from services.api.accounts import Accounts
+from services.api.accounts.accounts import Accounts
+from services.api.accounts.organizations import Storages
+from services.api.accounts.passwords import Passwords
+from services.api.accounts.throttle import FailureThrottle
 from services.api.app import make_app
-from services.api.database import Database, DatabaseDown, close_pool, migrate_when_there, open_pool
-from services.api.handlers import Runtime, Services
-from services.api.hooks import HookBook
-from services.api.intake import Intake
-from services.api.jobs import Jobs
-from services.api.leader import Leader
-from services.api.live import LiveProgress
-from services.api.organizations import Storages
-from services.api.passwords import Passwords
-from services.api.reservations import Reservations
+from services.api.database.migrate import migrate_when_there
+from services.api.database.pool import Database, DatabaseDown, close_pool, open_pool
+from services.api.http.handlers import Runtime, Services
+from services.api.intake.intake import Intake
+from services.api.intake.reservations import Reservations
+from services.api.jobs.event_stream import EventStream
+from services.api.jobs.jobs import Jobs
+from services.api.jobs.live import LiveProgress
+from services.api.projection.leader import Leader
 from services.api.settings import ApiSettings
-from services.api.stream import EventStream
-from services.api.throttle import FailureThrottle
-from services.api.webhooks import Webhooks
+from services.api.webhooks.hooks import HookBook
+from services.api.webhooks.webhooks import Webhooks
 from shared.bus.connection import connect
 from shared.bus.joblog import JobLog
 from shared.bus.topology import provision

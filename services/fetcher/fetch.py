@@ -9,16 +9,17 @@ from typing import Any
 import structlog
 from nats.aio.client import Client
 
-from services.fetcher.download import SOURCE_FILE, Download, DownloadLimits
-from services.fetcher.http_source import HttpSource, http_session
-from services.fetcher.listen import SoundProbe
+from services.fetcher.download.download import SOURCE_FILE, Download, DownloadLimits
+from services.fetcher.download.http_source import HttpSource, http_session
+from services.fetcher.download.remote import Remote
+from services.fetcher.download.s3_source import S3Source
 from services.fetcher.output_check import check_output
-from services.fetcher.plan import make_plan, make_sound_plan
-from services.fetcher.probe import Probe, remove_leftovers
-from services.fetcher.remote import Remote
-from services.fetcher.remux import Remux
-from services.fetcher.s3_source import S3Source
-from services.fetcher.sniff import sniff
+from services.fetcher.plan.plan import make_plan, make_sound_plan
+from services.fetcher.probe.audio_probe import SoundProbe
+from services.fetcher.probe.probe import Probe, remove_leftovers
+from services.fetcher.probe.remux import Remux
+from services.fetcher.probe.sniff import sniff
+from shared.addresses import ForbiddenAddress
 from shared.bus.joblog import JobLog
 from shared.bus.progress import ProgressReporter
 from shared.bus.vault import JobAddresses, Vault
@@ -27,7 +28,6 @@ from shared.events import Admitted, Created, Fetched, PartRequested, Started
 from shared.locations import HttpLocation, S3Location
 from shared.media.plan import Plan
 from shared.media.profile import AUDIO_ONLY
-from shared.network import ForbiddenAddress
 from shared.storage import s3_client
 from shared.workspace import WorkSpace, full_disk_is_transient
 

@@ -2,12 +2,12 @@
 
 from faststream import AckPolicy
 
-from services.fetcher.download import DownloadLimits
+from services.fetcher.download.download import DownloadLimits
+from services.fetcher.download.patience import PatienceLimits
 from services.fetcher.fetch import Fetch
-from services.fetcher.listen import SoundProbe
-from services.fetcher.patience import PatienceLimits
-from services.fetcher.probe import Probe, ProbeLimits
-from services.fetcher.remux import Remux
+from services.fetcher.probe.audio_probe import SoundProbe
+from services.fetcher.probe.probe import Probe, ProbeLimits
+from services.fetcher.probe.remux import Remux
 from services.fetcher.settings import FetcherSettings
 from shared.bus.topology import FETCHER, JOBS
 from shared.events import Admitted

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
+from services.notifier.delivery_queue import announce
 from services.notifier.hooks import Hooks
-from services.notifier.lanes import Announced, Lanes
-from services.notifier.order import announce
-from services.notifier.outbox import Outbox
+from services.notifier.publisher import Outbox
+from services.notifier.queue_store import Announced, Lanes
 from shared import events as ev
-from shared.bus.joblog import JobLog, Recorded
+from shared.bus.joblog import JobLog
 from shared.deliveries import Hook, WebhookAttempt
+from shared.events import Recorded
 from shared.job import FINISHED, Job, Status, apply
 
 TOLD: dict[type[ev.Event], Status] = {

@@ -16,13 +16,13 @@ from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
 from yarl import URL
 
-from services.notifier import order
+from services.notifier import delivery_queue as order
+from services.notifier.concurrency import Limits
+from services.notifier.delivery_queue import Busy, Claim, Later, Pending, Send, Supersede
 from services.notifier.hooks import Hooks
-from services.notifier.lanes import Held, Lanes
-from services.notifier.letter import write_letter
-from services.notifier.limits import Limits
-from services.notifier.order import Busy, Claim, Later, Pending, Send, Supersede
-from services.notifier.outbox import Outbox
+from services.notifier.payload import write_letter
+from services.notifier.publisher import Outbox
+from services.notifier.queue_store import Held, Lanes
 from services.notifier.receiver import Answer, Receiver
 from services.notifier.schedule import next_attempt_at
 from shared import events as ev

@@ -6,11 +6,11 @@ from faststream import AckPolicy
 from faststream.nats.annotations import NatsMessage
 
 from services.notifier.announce import Announcer
+from services.notifier.concurrency import Limits
 from services.notifier.deliver import Deliverer
 from services.notifier.hooks import Hooks
-from services.notifier.lanes import Lanes
-from services.notifier.limits import Limits
-from services.notifier.outbox import Outbox
+from services.notifier.publisher import Outbox
+from services.notifier.queue_store import Lanes
 from services.notifier.receiver import Receiver
 from services.notifier.settings import NotifierSettings
 from shared.bus.topology import JOBS, NOTIFIER, WEBHOOK_ATTEMPTS, WEBHOOKS

@@ -9,9 +9,10 @@ from typing import Self
 
 import aiohttp
 
-from services.notifier.letter import Letter
+from services.notifier.payload import Letter
 from services.notifier.signature import sign
-from shared.network import ForbiddenAddress, GuardedResolver, refuse_literal
+from shared.addresses import ForbiddenAddress, refuse_literal
+from shared.network import GuardedResolver
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from services.transcoder import stills
-from services.transcoder.sound import audio_samples, clock_filters, stereo_filters
+from services.transcoder.audio_filters import audio_samples, clock_filters, stereo_filters
 from services.transcoder.webvtt import CLOCK_SHIFT
 from shared.media.plan import AudioPart, Plan, Rung, TextPart, VideoPart
 from shared.media.source import Source

@@ -8,7 +8,8 @@ from pathlib import Path
 import structlog
 from nats.aio.client import Client
 
-from services.transcoder import assemble, command, stills
+from services.transcoder import command, stills
+from services.transcoder import packaging as assemble
 from services.transcoder.command import FRAME_STATS, Tools
 from services.transcoder.ffmpeg import EncoderFailed, Ffmpeg, NothingDecoded, complains_of_damage
 from services.transcoder.text import text_segments

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from services.transcoder.assemble import WrongResult
+from services.transcoder.packaging import WrongResult
 from shared.media.plan import Plan, VideoPart
 from shared.media.stills import STILL_KINDS, Still, StillKind, still_path
 

@@ -1,11 +1,14 @@
 """The check of every job before it is completed: on what is known already, without reading a segment again. Pure."""
 
 from collections.abc import Mapping
+from itertools import accumulate
 
-from services.uploader.check.rules import Report
-from services.uploader.check.subset import check_presentation
-from services.uploader.presentation import Presentation
+from checker.rules import Report
+from checker.subset import WrittenTrack, check_written
+from checker.tracks import Segment
+from services.uploader.manifest.presentation import Presentation, Rendition, Track
 from shared.events import JobWarning
+from shared.media.layout import HEADER, MASTER, segment_name
 from shared.media.result import Compliance, Violation
 
 _MOST_PLACES = 3
@@ -14,8 +17,30 @@ _MOST_PLACES = 3
 
 def check_compliance(presentation: Presentation, documents: Mapping[str, bytes]) -> Compliance:
     """Hold the playlists (by path below the output prefix) against the rules and against what was made."""
-    texts = {path: body.decode() for path, body in documents.items()}
-    return compliance_of(check_presentation(presentation, texts))
+    return compliance_of(check_presentation(presentation, {path: body.decode() for path, body in documents.items()}))
+
+
+def check_presentation(presentation: Presentation, documents: Mapping[str, str]) -> Report:
+    """The checker's report on a stream that is about to be published.
+
+    Args:
+        documents: texts of the playlists by path below the output prefix, the multivariant playlist among them.
+    """
+    written = [_written(track) for track in (*presentation.renditions, *presentation.sounds)]
+    objects = {path: size for track in presentation.tracks for path, size in track.objects().items()}
+    return check_written(MASTER, documents, written, objects)
+
+
+def _written(track: Track) -> WrittenTrack:
+    starts = accumulate(track.durations, initial=0)
+    marks = track.iframes if isinstance(track, Rendition) else ()
+    segments = []
+    for number, (size, start, duration) in enumerate(zip(track.sizes, starts, track.durations, strict=False)):
+        steps = [ticks for _, _, ticks in marks[number]] if number < len(marks) else []
+        keys = tuple(start + step for step in accumulate(steps[:-1], initial=0)) if steps else ()
+        segments.append(Segment(size, start, duration, keys))
+    uris = [f"{track.folder}/{segment_name(track.kind, number)}" for number in range(len(track.sizes))]
+    return WrittenTrack(track.playlist, f"{track.folder}/{HEADER}", track.header, uris, segments)
 
 
 def compliance_of(report: Report) -> Compliance:

@@ -5,22 +5,22 @@ from collections.abc import Mapping
 
 import structlog
 
-from services.uploader.assembly import Mismatch, assemble
-from services.uploader.bucket import Bucket
-from services.uploader.buckets import Buckets
+from services.uploader.bucket.bucket import Bucket
+from services.uploader.bucket.buckets import Buckets
+from services.uploader.bucket.parallel import in_parallel
+from services.uploader.bucket.verify import verify_contents, verify_sizes
 from services.uploader.compliance import check_compliance, not_compliant
-from services.uploader.dash import manifest
-from services.uploader.layout import DASH, HEADER, IFRAMES, MASTER, SHEET
-from services.uploader.outputs import outputs_of
-from services.uploader.parallel import in_parallel
-from services.uploader.playlists import iframe_playlist, master_playlist, media_playlist
-from services.uploader.presentation import Presentation
+from services.uploader.manifest.assembly import Mismatch, assemble
+from services.uploader.manifest.dash import manifest
+from services.uploader.manifest.outputs import outputs_of
+from services.uploader.manifest.playlists import iframe_playlist, master_playlist, media_playlist
+from services.uploader.manifest.presentation import Presentation
+from services.uploader.manifest.sprite import sprite
 from services.uploader.record import JobRecord
-from services.uploader.sprite import sprite
-from services.uploader.verify import verify_contents, verify_sizes
 from shared.bus.joblog import JobLog
 from shared.errors import PermanentError
 from shared.events import Completed
+from shared.media.layout import DASH, HEADER, IFRAMES, MASTER, SHEET
 from shared.media.plan import Plan
 from shared.workspace import WorkSpace
 

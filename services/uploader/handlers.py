@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 
 from faststream import AckPolicy
 
-from services.uploader.buckets import Buckets
+from services.uploader.bucket.buckets import Buckets
 from services.uploader.cleanup import CleanUp
 from services.uploader.finish import Finish
 from services.uploader.settings import UploaderSettings

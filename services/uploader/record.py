@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from shared.bus.joblog import Recorded
-from shared.events import Completed, Fetched, PartTranscoded, PartUploaded
+from shared.events import Completed, Fetched, PartTranscoded, PartUploaded, Recorded
 from shared.media.plan import Plan
 from shared.media.result import TrackResult
 from shared.media.stills import Still

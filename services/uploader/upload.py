@@ -6,15 +6,15 @@ from pathlib import Path
 
 import structlog
 
-from services.uploader.bucket import Bucket
-from services.uploader.buckets import Buckets
+from services.uploader.bucket.bucket import Bucket
+from services.uploader.bucket.buckets import Buckets
+from services.uploader.bucket.parallel import in_parallel
 from services.uploader.finish import Finish
-from services.uploader.layout import WHOLE_TEXT, Kind, segment_name
-from services.uploader.parallel import in_parallel
 from services.uploader.record import record_of
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject
 from shared.events import Fetched, PartTranscoded, PartUploaded
+from shared.media.layout import WHOLE_TEXT, Kind, segment_name
 from shared.media.plan import Plan
 from shared.workspace import WorkSpace
 

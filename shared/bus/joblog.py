@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 
 from shared.bus.subjects import event_subject, job_subject
 from shared.bus.topology import JOBS
-from shared.events import AnyEvent, Event
+from shared.events import AnyEvent, Event, Recorded
 
 E = TypeVar("E", bound=Event)
 PUBLISH_TIMEOUT = 5.0
@@ -47,14 +47,6 @@ class JobEnded(Exception):
     def __init__(self, end: Event) -> None:
         self.end = end
         super().__init__(f"job {end.job} has ended: {end.token()}")
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """An event with its place in the stream."""
-
-    sequence: int
-    event: Event
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ class TrackResult(_Model):
         durations: ticks of each segment. sizes: bytes of each segment.
         frames: samples in all segments together: video frames, AAC frames, or cues.
         init: the header (``init.mp4``), base64 in JSON, empty for text; the headers of all parts of a track are merged by
-            :func:`shared.media.bmff.merge_headers`, and are the same bytes where one kind of encoder made them all.
+            :func:`shared.mp4.bmff.merge_headers`, and are the same bytes where one kind of encoder made them all.
         codecs: RFC 6381 text, read out of the header.
         whole: bytes of the file that holds all of a track of text besides its segments (``text.vtt``); 0 for other tracks.
         captions: for video, the channels of closed captions that carry something, in HLS's names (``CC1``, ``SERVICE1``).
@@ -92,7 +92,7 @@ class Compliance(_Model):
     Attributes:
         ok: no MUST is violated.
         checked: rules that were applied. skipped: rules that need every byte of every segment; ``python -m
-            services.uploader.check`` applies those, too.
+            checker`` applies those, too.
         violations: the first places of each rule that does not hold.
     """
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from services.fetcher.download import SOURCE_FILE
-from services.uploader.check.rules import apply_rules
-from services.uploader.check.source import read_stream
+from checker.rules import apply_rules
+from checker.source import read_stream
+from services.fetcher.download.download import SOURCE_FILE
 from shared.events import Fetched
 from stack.client import Client
 from tests.support import frames, reference

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.events import PartTranscoded
-from shared.media.bmff import boxes
+from shared.mp4.bmff import boxes
 from stack.client import Client
 from tests.support.jobs import LONG_SECONDS, Outcome, complete, long_clip
 from tests.support.observe import eventually, files_of, job_events

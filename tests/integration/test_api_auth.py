@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from services.api.admin import Refused
+from services.api.accounts.directory import NotPossible
 from tests.support.api import PASSWORD, Account, ApiProcess, Caller
 from tests.support.servers import REPOSITORY
 
@@ -155,9 +155,9 @@ async def test_the_admin_command(api: ApiProcess, caller: Caller) -> None:
         ["create-token", "nobody"],
         ["set-storage", "nobody"],
     ):
-        with pytest.raises(Refused, match="there is no organization nobody"):
+        with pytest.raises(NotPossible, match="there is no organization nobody"):
             api.admin(*wrong, text="s3://bucket/?access_key=a&secret_key=b\n")
-    with pytest.raises(Refused, match="already"):
+    with pytest.raises(NotPossible, match="already"):
         api.admin("create-organization", "Third", "--code", "second")
 
 

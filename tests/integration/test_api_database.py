@@ -7,7 +7,8 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from services.api.database import Database, DatabaseDown, close_pool, migrate, open_pool
+from services.api.database.migrate import migrate
+from services.api.database.pool import Database, DatabaseDown, close_pool, open_pool
 from tests.support.servers import PostgresServer, postgres_server
 
 

@@ -7,14 +7,14 @@ import pytest
 from nats.errors import TimeoutError as NatsTimeoutError
 from pydantic import SecretStr
 
-from services.api.database import Database, close_pool, open_pool
-from services.api.errors import ApiError
-from services.api.intake import Intake, Order
-from services.api.models import JobRequest
-from services.api.organizations import Storages
-from services.api.request_body import parse_members
-from services.api.reservations import Reservations
-from services.api.validation import validate
+from services.api.accounts.organizations import Storages
+from services.api.contract.errors import ApiError, Invalid, Unavailable
+from services.api.contract.json_body import parse_members
+from services.api.contract.models import JobRequest
+from services.api.contract.validation import validate
+from services.api.database.pool import Database, close_pool, open_pool
+from services.api.intake.intake import Intake, Order
+from services.api.intake.reservations import Reservations
 from shared.bus.joblog import Appended, JobLog
 from shared.bus.vault import Vault
 from shared.events import Cancelled, Event
@@ -90,8 +90,8 @@ async def test_not_confirmed_is_told_and_the_same_key_gives_the_job_that_was_nam
     wanted = order("key")
     with pytest.raises(ApiError) as caught:
         await scene.intake.accept(ORG, wanted)
-    assert caught.value.status == 503
-    assert "Retry-After" in caught.value.headers
+    assert isinstance(caught.value, Unavailable)
+    assert caught.value.retry_after > 0
     async with scene.database.connection() as connection:
         named = await connection.fetchval("select job from idempotency_keys where org = $1 and key = 'key'", ORG)
     # Its place stays reserved, because the event may be on its way still.
@@ -117,7 +117,7 @@ async def test_what_ended_without_the_projection_knowing_holds_no_place(scene: S
     first = await scene.intake.accept(ORG, order(body=body))
     with pytest.raises(ApiError) as caught:
         await scene.intake.accept(ORG, order(body=body))
-    assert caught.value.status == 400
+    assert isinstance(caught.value, Invalid)
     await scene.log.append(Cancelled(org=ORG, job=first.job.id))
     second = await scene.intake.accept(ORG, order(body=body))
     assert second.job.id != first.job.id

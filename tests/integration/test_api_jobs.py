@@ -9,7 +9,7 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from services.api.responses import Job as ShownJob
+from services.api.contract.responses import Job as ShownJob
 from shared.bus.joblog import JobLog
 from shared.bus.vault import Vault
 from shared.events import Created, Failed, Started

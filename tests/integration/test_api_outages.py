@@ -11,7 +11,7 @@ import asyncpg
 import nats
 import pytest
 
-from services.api.claims import claim_of
+from services.api.contract.claims import claim_of
 from shared.bus.joblog import JobLog
 from shared.events import Created
 from shared.ids import new_job_id

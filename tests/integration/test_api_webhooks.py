@@ -11,7 +11,7 @@ import pytest
 from nats.aio.client import Client
 from pydantic import SecretStr
 
-from services.api.responses import Delivery
+from services.api.contract.responses import Delivery
 from shared.bus.joblog import JobLog
 from shared.bus.topology import DELIVERIES, HOOKS_BUCKET, WEBHOOKS
 from shared.deliveries import DeliveryAttempted, WebhookAttempt

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import pytest
 
-from shared.media.bmff import read_movie
-from shared.media.captions import Triplet, read_captions
+from shared.mp4.bmff import read_movie
+from shared.mp4.captions import Triplet, read_captions
 from tests.support.captioned import captioned, number_of, pair
 from tests.support.parts import encode, fetched
 

@@ -15,11 +15,12 @@ from aiohttp import web
 from nats.aio.client import Client
 from pydantic import SecretStr
 
-from services.api.database import Connection, Database, close_pool, open_pool
-from services.api.live import LiveProgress
-from services.api.middleware import answer_errors
-from services.api.projection import apply_events
-from services.api.stream import EventStream, Frame, _Watch, make_frame
+from services.api.database.pool import Connection, Database, close_pool, open_pool
+from services.api.http.event_response import send_events
+from services.api.http.middleware import answer_errors
+from services.api.jobs.event_stream import EventStream, Frame, Watch, make_frame
+from services.api.jobs.live import LiveProgress
+from services.api.projection.projection import apply_events
 from shared import events as ev
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import progress_subject
@@ -65,7 +66,7 @@ async def serving(url: str, client: Client) -> AsyncIterator[Api]:
     await stream.start()
 
     async def events(request: web.Request) -> web.StreamResponse:
-        return await stream.respond(request, request.match_info["org"], request.match_info["job"])
+        return await send_events(stream, request, request.match_info["org"], request.match_info["job"])
 
     app = web.Application(middlewares=[answer_errors])
     app.add_routes([web.get("/{org}/{job}/", events)])
@@ -326,8 +327,8 @@ async def test_metadata_with_line_breaks_arrives_whole(still_api: Api) -> None:
 
 
 async def test_the_line_is_kept_alive(still_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.api.stream.KEEP_ALIVE_SECONDS", 0.4)
-    monkeypatch.setattr("services.api.stream._GONE_SECONDS", 0.1)
+    monkeypatch.setattr("services.api.http.event_response.KEEP_ALIVE_SECONDS", 0.4)
+    monkeypatch.setattr("services.api.http.event_response._GONE_SECONDS", 0.1)
     api, job = still_api, new_job_id()
     await make(api, job)
     async with listening(api, job) as listener:
@@ -338,7 +339,7 @@ async def test_the_line_is_kept_alive(still_api: Api, monkeypatch: pytest.Monkey
 
 
 async def test_who_leaves_is_forgotten(still_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.api.stream._GONE_SECONDS", 0.1)
+    monkeypatch.setattr("services.api.http.event_response._GONE_SECONDS", 0.1)
     api, job = still_api, new_job_id()
     await make(api, job)
     async with listening(api, job) as listener:
@@ -347,7 +348,7 @@ async def test_who_leaves_is_forgotten(still_api: Api, monkeypatch: pytest.Monke
             await other.next()
             assert api.stream.watched == 1
     await until(lambda: _watches(api, 0))
-    assert not [task for task in asyncio.all_tasks() if "_Watch" in repr(task.get_coro())]
+    assert not [task for task in asyncio.all_tasks() if "Watch" in repr(task.get_coro())]
 
 
 async def _watches(api: Api, count: int) -> bool:
@@ -355,14 +356,14 @@ async def _watches(api: Api, count: int) -> bool:
 
 
 async def test_many_listeners_share_one_reader(still_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    reads, read = 0, _Watch.read
+    reads, read = 0, Watch.read
 
-    async def counted(watch: _Watch) -> Frame | None:
+    async def counted(watch: Watch) -> Frame | None:
         nonlocal reads
         reads += 1
         return await read(watch)
 
-    monkeypatch.setattr(_Watch, "read", counted)
+    monkeypatch.setattr(Watch, "read", counted)
     api, jobs = still_api, [new_job_id() for _ in range(3)]
     for job in jobs:
         await make(api, job)

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from nats.aio.client import Client
 
-from services.fetcher.download import SOURCE_FILE, STATE_FILE
+from services.fetcher.download.download import SOURCE_FILE, STATE_FILE
 from services.fetcher.output_check import PROBE_NAME
 from shared.events import Cancelled, Failed, Fetched, PartRequested, Started
 from shared.workspace import WorkSpace

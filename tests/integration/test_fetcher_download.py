@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from aiohttp.abc import ResolveResult
 
-from services.fetcher import http_source
-from services.fetcher.download import SOURCE_FILE, STATE_FILE, Download, DownloadLimits
-from services.fetcher.http_source import HttpSource, http_session
-from services.fetcher.patience import PatienceLimits
-from services.fetcher.sniff import HEAD_BYTES, sniff
+from services.fetcher.download import http_source
+from services.fetcher.download.download import SOURCE_FILE, STATE_FILE, Download, DownloadLimits
+from services.fetcher.download.http_source import HttpSource, http_session
+from services.fetcher.download.patience import PatienceLimits
+from services.fetcher.probe.sniff import HEAD_BYTES, sniff
 from shared.errors import PermanentError, TransientError
 from shared.network import GuardedResolver
 from tests.support.bus import until

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.fetcher.probe import Probe, Probed, ProbeLimits
+from services.fetcher.probe.probe import Probe, Probed, ProbeLimits
 from shared.errors import PermanentError
 from shared.media.tools import ffmpeg_path, ffprobe_path
 from tests.support.clips import made

@@ -7,9 +7,9 @@ from shutil import copyfile
 
 import pytest
 
-from services.fetcher.plan import make_plan
-from services.fetcher.probe import Probe, Probed, ProbeLimits
-from services.fetcher.remux import SHORT_SECONDS, Remux, differs
+from services.fetcher.plan.plan import make_plan
+from services.fetcher.probe.probe import Probe, Probed, ProbeLimits
+from services.fetcher.probe.remux import SHORT_SECONDS, Remux, differs
 from shared.errors import PermanentError
 from shared.events import Fetched
 from shared.media.tools import ffmpeg_path, ffprobe_path
@@ -132,7 +132,7 @@ async def test_a_clock_that_jumps_is_mended(tmp_path: Path, codec: str) -> None:
 async def test_a_clock_that_cannot_be_mended_is_an_error_and_no_wrong_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.fetcher.remux.differs", lambda *_, **__: "frames have other times")
+    monkeypatch.setattr("services.fetcher.probe.remux.differs", lambda *_, **__: "frames have other times")
     one = made("a.ts", *PICTURE, *X264)
     joined = tmp_path / "joined.ts"
     joined.write_bytes(one.read_bytes() * 2)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from services.fetcher.download import Download, DownloadLimits
+from services.fetcher.download.download import Download, DownloadLimits
+from services.fetcher.download.patience import PatienceLimits
+from services.fetcher.download.s3_source import S3Source
 from services.fetcher.output_check import PROBE_NAME, check_output
-from services.fetcher.patience import PatienceLimits
-from services.fetcher.s3_source import S3Source
 from shared.errors import MillraceError, PermanentError, TransientError
 from shared.locations import S3Location
 from shared.storage import s3_client

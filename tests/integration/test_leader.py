@@ -15,10 +15,10 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from services.api.admission import _WAITING
-from services.api.database import Connection
-from services.api.leader import _SESSION, LEADERSHIP, Leader
-from services.api.projection import load_offset
+from services.api.database.pool import Connection
+from services.api.projection.admission import _WAITING
+from services.api.projection.leader import _SESSION, LEADERSHIP, Leader
+from services.api.projection.projection import load_offset
 from shared import events as ev
 from shared.bus.joblog import JobEnded, JobLog
 from shared.bus.subjects import split_job_subject
@@ -280,7 +280,7 @@ async def test_the_bus_restarts(url: str, connection: Connection) -> None:
 async def test_a_leader_cut_off_from_the_bus_lets_another_lead(
     url: str, client: Client, log: JobLog, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.api.leader._CUT_OFF_SECONDS", 1.0)
+    monkeypatch.setattr("services.api.projection.leader._CUT_OFF_SECONDS", 1.0)
     async with nats_server() as lonely, provisioned(lonely) as cut_off, leading(url, cut_off) as first:
         await until(leads(first))
         async with leading(url, client) as second:

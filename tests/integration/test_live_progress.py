@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 from nats.aio.client import Client
 
-from services.api.database import Connection
-from services.api.live import LiveProgress
+from services.api.database.pool import Connection
+from services.api.jobs.live import LiveProgress
 from shared import events as ev
 from shared.bus.joblog import JobLog
 from shared.bus.progress import ProgressReporter
@@ -123,8 +123,8 @@ async def test_pieces_and_jobs_that_are_done_are_forgotten(client: Client, live:
 
 
 async def test_memory_is_bounded(client: Client, live: LiveProgress, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.api.live.MOST_JOBS", 10)
-    monkeypatch.setattr("services.api.live.MOST_PIECES", 5)
+    monkeypatch.setattr("services.api.jobs.live.MOST_JOBS", 10)
+    monkeypatch.setattr("services.api.jobs.live.MOST_PIECES", 5)
     jobs = [new_job_id() for _ in range(30)]
     for job in jobs:
         for number in range(8):

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from services.notifier.letter import Letter
+from services.notifier.payload import Letter
 from services.notifier.receiver import Answer, Receiver
 from tests.support.receiver import Reply, WebhookReceiver
 from tests.support.servers import free_port

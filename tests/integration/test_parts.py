@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from services.fetcher import plan as planner
+from services.fetcher.plan import plan as planner
 from services.transcoder.command import Tools
 from shared.errors import PermanentError
 from shared.events import Fetched
-from shared.media.bmff import boxes, timescale_of
-from shared.media.headers import merge_headers, parameter_sets
 from shared.media.plan import VideoPart
 from shared.media.tools import ffmpeg_path
+from shared.mp4.bmff import boxes, timescale_of
+from shared.mp4.initialization import merge_headers, parameter_sets
 from tests.support import clips, frames
 from tests.support.clips import X264, numbered
 from tests.support.parts import Encoded, encode, fetched

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from services.fetcher.facts import Probed
-from services.fetcher.plan import make_plan
-from services.fetcher.probe import Probe
-from services.fetcher.remux import Remux
+from services.fetcher.plan.plan import make_plan
+from services.fetcher.probe.facts import Probed
+from services.fetcher.probe.probe import Probe
+from services.fetcher.probe.remux import Remux
 from shared.events import Fetched
 from shared.media.tools import ffmpeg_path, ffprobe_path
 from tests.support import clips, frames

@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 from nats.aio.client import Client
 
-from services.api.database import Connection
-from services.api.projection import (
+from services.api.database.pool import Connection
+from services.api.projection.projection import (
     RecordedDelivery,
     apply_events,
     disable_hooks,
@@ -20,8 +20,9 @@ from services.api.projection import (
     save_offset,
 )
 from shared import events as ev
-from shared.bus.joblog import JobLog, Recorded
+from shared.bus.joblog import JobLog
 from shared.deliveries import DeliveryAttempted
+from shared.events import Recorded
 from shared.ids import new_job_id
 from shared.job import Job
 from tests.support.bus import provisioned, tell

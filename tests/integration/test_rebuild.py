@@ -9,10 +9,10 @@ import asyncpg
 import pytest
 from nats.aio.client import Client
 
-from services.api.claims import claim_of
-from services.api.database import Connection
-from services.api.projection import apply_events, load_offset, refresh_job
-from services.api.rebuild import rebuild
+from services.api.contract.claims import claim_of
+from services.api.database.pool import Connection
+from services.api.projection.projection import apply_events, load_offset, refresh_job
+from services.api.projection.rebuild import rebuild
 from shared import events as ev
 from shared.bus.joblog import JobLog
 from shared.bus.topology import DELIVERIES, JOBS
@@ -221,7 +221,7 @@ async def test_one_that_dies_leaves_everything_as_it_was(
         raise Died
 
     for place in ("_apply_jobs", "_apply_deliveries", "_put_claims_right"):
-        monkeypatch.setattr(f"services.api.rebuild.{place}", die)
+        monkeypatch.setattr(f"services.api.projection.rebuild.{place}", die)
         with pytest.raises(Died):
             await rebuild(url, client, QUIET.append)
         monkeypatch.undo()

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from services.fetcher.listen import Heard, SoundProbe
-from services.uploader.check.rules import apply_rules
-from services.uploader.check.source import read_stream
+from checker.rules import apply_rules
+from checker.source import read_stream
+from services.fetcher.probe.audio_probe import Heard, SoundProbe
 from services.uploader.compliance import check_compliance
 from services.uploader.finish import playlists
-from services.uploader.layout import MASTER
-from services.uploader.playlists import master_playlist
+from services.uploader.manifest.playlists import master_playlist
 from shared.errors import PermanentError
+from shared.media.layout import MASTER
 from shared.media.tools import ffmpeg_path, ffprobe_path
 from tests.support.clips import made
 from tests.support.parts import PROBE_LIMITS, encode, encode_parts, fetched

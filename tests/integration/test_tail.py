@@ -10,8 +10,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from services.api.projector import sequence_of
-from services.api.tail import BATCH, Tail, TailBroken
+from services.api.projection.projector import sequence_of
+from services.api.projection.tail import BATCH, Tail, TailBroken
 from shared.bus.topology import DELIVERIES
 from tests.support.bus import provisioned
 from tests.support.servers import NatsServer, nats_server
@@ -67,8 +67,8 @@ async def test_nothing_there_is_no_error(client: Client, tail: Tail) -> None:
 
 
 async def test_requests_that_expire_are_renewed(client: Client, tail: Tail, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.api.tail._PULL_SECONDS", 0.5)
-    monkeypatch.setattr("services.api.tail._HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr("services.api.projection.tail._PULL_SECONDS", 0.5)
+    monkeypatch.setattr("services.api.projection.tail._HEARTBEAT_SECONDS", 0.2)
     await tail.open(0)
     for number in range(1, 5):
         assert await tail.next_batch(0.7) == []
@@ -120,8 +120,8 @@ async def test_a_reconnect_is_noticed() -> None:
 async def test_silence_is_noticed(
     client: Client, tail: Tail, nats_server_of_module: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.api.tail._HEARTBEAT_SECONDS", 0.3)
-    monkeypatch.setattr("services.api.tail._SILENCE_SECONDS", 1.0)
+    monkeypatch.setattr("services.api.projection.tail._HEARTBEAT_SECONDS", 0.3)
+    monkeypatch.setattr("services.api.projection.tail._SILENCE_SECONDS", 1.0)
     await tail.open(0)
     for _ in range(3):
         assert await tail.next_batch(0.5) == [], "heartbeats were not counted as signs of life"

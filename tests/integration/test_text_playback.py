@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from services.uploader.check.report import as_text
-from services.uploader.check.rules import apply_rules
-from services.uploader.check.source import read_stream
-from services.uploader.check.subset import check_presentation
+from checker.report import as_text
+from checker.rules import apply_rules
+from checker.source import read_stream
+from services.uploader.compliance import check_presentation
 from services.uploader.finish import playlists
-from services.uploader.layout import MASTER
-from services.uploader.playlists import master_playlist
-from services.uploader.presentation import Presentation
-from shared.media.captions import Triplet
+from services.uploader.manifest.playlists import master_playlist
+from services.uploader.manifest.presentation import Presentation
+from shared.media.layout import MASTER
+from shared.mp4.captions import Triplet
 from tests.support import clips
 from tests.support.captioned import captioned, odd
 from tests.support.parts import encode, fetched

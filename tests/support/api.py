@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from services.api import admin
+from services.api.admin import __main__ as admin
 from services.api.settings import ApiSettings
 from tests.support.bus import until
 from tests.support.servers import free_port

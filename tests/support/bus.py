@@ -9,9 +9,9 @@ from typing import TypeVar
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 
-from shared.bus.joblog import JobLog, Recorded
+from shared.bus.joblog import JobLog
 from shared.bus.topology import DEAD, DELIVERIES, JOBS, PROGRESS, WEBHOOKS, provision
-from shared.events import Event
+from shared.events import Event, Recorded
 from tests.support.servers import NatsServer
 
 T = TypeVar("T")

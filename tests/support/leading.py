@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager, suppress
 
 from nats.aio.client import Client
 
-from services.api.database import Connection
-from services.api.leader import HooksChanged, Leader
+from services.api.database.pool import Connection
+from services.api.projection.leader import HooksChanged, Leader
 from shared.bus.joblog import JobLog
 
 

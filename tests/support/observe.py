@@ -7,8 +7,8 @@ from pathlib import Path
 
 import nats
 
-from shared.bus.joblog import JobLog, Recorded
-from shared.events import Event
+from shared.bus.joblog import JobLog
+from shared.events import Event, Recorded
 
 
 async def job_events(nats_url: str, org: str, job: str) -> list[Event]:

@@ -8,18 +8,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from services.fetcher.listen import Heard, SoundProbe
-from services.fetcher.plan import make_plan, make_sound_plan
-from services.fetcher.probe import Probe, Probed, ProbeLimits
+from services.fetcher.plan.plan import make_plan, make_sound_plan
+from services.fetcher.probe.audio_probe import Heard, SoundProbe
+from services.fetcher.probe.probe import Probe, Probed, ProbeLimits
 from services.transcoder.command import Tools
 from services.transcoder.encode import Encode
-from shared.bus.joblog import Appended, Recorded
-from shared.events import Event, Fetched, PartRequested, PartTranscoded
-from shared.media.headers import merge_headers
+from shared.bus.joblog import Appended
+from shared.events import Event, Fetched, PartRequested, PartTranscoded, Recorded
 from shared.media.plan import Plan
 from shared.media.profile import AUDIO_ONLY
 from shared.media.result import TrackResult
 from shared.media.tools import ffmpeg_path, ffprobe_path
+from shared.mp4.initialization import merge_headers
 from shared.process import Limits
 from shared.workspace import WorkSpace
 from tests.support.encoded import segment_file

@@ -8,12 +8,12 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
 
-from services.uploader.assembly import assemble
 from services.uploader.finish import headers, playlists
-from services.uploader.layout import MASTER
-from services.uploader.playlists import master_playlist
-from services.uploader.presentation import Presentation
+from services.uploader.manifest.assembly import assemble
+from services.uploader.manifest.playlists import master_playlist
+from services.uploader.manifest.presentation import Presentation
 from services.uploader.upload import segments_of, thumbnails_of
+from shared.media.layout import MASTER
 from tests.support.parts import ORG, Encoded
 
 

@@ -2,7 +2,8 @@
 
 from pydantic import SecretStr
 
-from services.api.database import Connection, close_pool, migrate, open_pool
+from services.api.database.migrate import migrate
+from services.api.database.pool import Connection, close_pool, open_pool
 
 
 async def migrated(database_url: str) -> str:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from services.uploader.layout import CUES, SHEET
-from services.uploader.sprite import sprite
+from services.uploader.manifest.sprite import sprite
+from shared.media.layout import CUES, SHEET
 from shared.media.stills import StillKind, Stills
 from tests.support.parts import ORG, Encoded
 

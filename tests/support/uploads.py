@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from nats.aio.client import Client
 
-from shared.bus.joblog import JobLog, Recorded
+from shared.bus.joblog import JobLog
 from shared.bus.vault import JobAddresses, Vault
 from shared.errors import PermanentError
-from shared.events import Created, Event, PartTranscoded
+from shared.events import Created, Event, PartTranscoded, Recorded
 from shared.ids import new_job_id, new_org_code
 from shared.media.plan import Plan
 from shared.sealing import Sealer

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from services.uploader import playlists
-from services.uploader.check.report import as_text
-from services.uploader.check.rules import apply_rules
-from services.uploader.check.source import read_stream
-from services.uploader.presentation import Presentation, Rendition, Sound, Subtitles
-from shared.media.bmff import SEGMENT_TYPE, write_fragment
-from shared.media.headers import codecs_of
+from checker.report import as_text
+from checker.rules import apply_rules
+from checker.source import read_stream
+from services.uploader.manifest import playlists
+from services.uploader.manifest.presentation import Presentation, Rendition, Sound, Subtitles
+from shared.mp4.bmff import SEGMENT_TYPE, write_fragment
+from shared.mp4.initialization import codecs_of
 from tests.support import boxes
 from tests.support.captioned import pair, sei
 

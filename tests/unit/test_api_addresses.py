@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.api.addresses import with_credentials
+from services.api.contract.addresses import with_credentials
 from shared.locations import S3Location, parse_s3
 
 STORAGE = parse_s3(

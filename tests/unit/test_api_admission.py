@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.api.admission import Caps, WaitingJob, choose
+from services.api.projection.admission import Caps, WaitingJob, choose
 
 
 def waiting(**jobs: int) -> list[WaitingJob]:

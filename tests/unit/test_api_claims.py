@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.api.claims import claim_of
+from services.api.contract.claims import claim_of
 from shared.locations import mask
 
 KEYS = "access_key=AKIA&secret_key=a+b/c"

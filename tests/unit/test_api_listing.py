@@ -6,8 +6,8 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from services.api.errors import ApiError
-from services.api.listing import JobFilter, Window, page_json, read_job_query, read_window
+from services.api.contract.errors import ApiError, Invalid, NotFound
+from services.api.contract.listing import JobFilter, Window, page_json, read_job_query, read_window
 
 
 def read(query: str) -> tuple[JobFilter, Window]:
@@ -17,7 +17,7 @@ def read(query: str) -> tuple[JobFilter, Window]:
 def problems(query: str) -> dict[str, object]:
     with pytest.raises(ApiError) as caught:
         read(query)
-    assert caught.value.status == 400
+    assert isinstance(caught.value, Invalid)
     return dict(caught.value.body)
 
 
@@ -102,4 +102,4 @@ def test_the_first_and_the_last_page() -> None:
     assert (last["next"], last["previous"]) == (None, 'http://ho"st/?page=2')
     with pytest.raises(ApiError) as caught:
         page_json([], count=3, window=Window(4, 1), parameters=[], base="http://host/")
-    assert (caught.value.status, caught.value.body) == (404, {"detail": "Invalid page."})
+    assert (type(caught.value), caught.value.body) == (NotFound, {"detail": "Invalid page."})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.api.database import migrations
+from services.api.database.migrate import migrations
 
 
 def test_ours_are_in_order() -> None:

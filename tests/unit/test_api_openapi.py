@@ -10,12 +10,12 @@ from aiohttp import web
 from openapi_spec_validator import validate
 
 from services.api.app import make_app
-from services.api.docs_page import docs_routes
-from services.api.handlers import Runtime
-from services.api.openapi import document
-from services.api.operations import OPERATIONS
-from services.api.responses import Job as ShownJob
-from services.api.responses import JobItem
+from services.api.contract.responses import Job as ShownJob
+from services.api.contract.responses import JobItem
+from services.api.http.docs_page import docs_routes
+from services.api.http.handlers import Runtime
+from services.api.http.openapi import document
+from services.api.http.operations import OPERATIONS
 from services.api.settings import ApiSettings
 from shared.errors import ERRORS
 from shared.events import JobWarning
@@ -105,7 +105,7 @@ def test_every_surface_answers_what_the_document_promises(
 def test_the_page_loads_nothing_from_elsewhere() -> None:
     page = next(route for route in docs_routes() if route.path == "/docs/")
     assert isinstance(page, web.RouteDef)
-    from services.api import docs_page
+    from services.api.http import docs_page
 
     text = docs_page._PAGE.read_text()
     assert not re.findall(r"(?:src|href)=[\"']?(?:https?:)?//", text)

@@ -1,6 +1,6 @@
 """Failed logins are counted for a minute."""
 
-from services.api.throttle import MOST_KEYS, FailureThrottle
+from services.api.accounts.throttle import MOST_KEYS, FailureThrottle
 
 KEY = ("admin", "192.0.2.1")
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from services.api.errors import ApiError
-from services.api.models import JobRequest, LoginRequest, Request, WebhookRequest
-from services.api.request_body import parse_members
-from services.api.validation import validate
+from services.api.contract.errors import ApiError, Invalid
+from services.api.contract.json_body import parse_members
+from services.api.contract.models import JobRequest, LoginRequest, Request, WebhookRequest
+from services.api.contract.validation import validate
 
 OUTPUT = "s3://example-bucket/path/?access_key=AKID&secret_key=SECRET&region=us-east-1"
 GOOD: dict[str, Any] = {"input_url": "https://example.com/a.mp4", "output_path": OUTPUT, "resolutions": ["240p"]}
@@ -24,7 +24,7 @@ def problems(
 ) -> dict[str, Any]:
     with pytest.raises(ApiError) as caught:
         check(body, model, allow_private=allow_private)
-    assert caught.value.status == 400
+    assert isinstance(caught.value, Invalid)
     return dict(caught.value.body)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.media.bmff import MalformedMedia, boxes, find, read_movie, timescale_of, with_edit, write_fragment
+from shared.mp4.bmff import MalformedMedia, boxes, find, read_movie, timescale_of, with_edit, write_fragment
 from tests.support.boxes import box, full, header
 
 

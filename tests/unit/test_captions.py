@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.media.captions import Channels, Triplet, read_captions
+from shared.mp4.captions import Channels, Triplet, read_captions
 from tests.support.captioned import pair, sei
 
 SLICE = b"\x65" + bytes(20)

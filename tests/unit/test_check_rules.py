@@ -11,12 +11,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from services.uploader.check.__main__ import main
-from services.uploader.check.rules import RULES, apply_rules
-from services.uploader.check.source import Unreadable, read_stream
-from services.uploader.check.sps import parse_sps
-from services.uploader.check.subset import check_presentation
-from services.uploader.compliance import check_compliance, not_compliant
+from checker.__main__ import main
+from checker.rules import RULES, apply_rules
+from checker.source import Unreadable, read_stream
+from checker.sps import parse_sps
+from services.uploader.compliance import check_compliance, check_presentation, not_compliant
 from tests.support.written import Picture, TextFault, sps, violated, write_stream
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from services.uploader import playlists
-from services.uploader.check.subset import check_presentation
-from services.uploader.presentation import Presentation
+from services.uploader.compliance import check_presentation
+from services.uploader.manifest import playlists
+from services.uploader.manifest.presentation import Presentation
 from tests.support.written import TextFault, violated, write_audio, write_sound, write_stream
 
 

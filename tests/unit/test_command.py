@@ -7,11 +7,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from services.fetcher.index import VideoIndex
-from services.fetcher.normalise import TAGGED
-from services.fetcher.plan import make_plan
+from services.fetcher.plan.normalise import TAGGED
+from services.fetcher.plan.plan import make_plan
+from services.fetcher.probe.index import VideoIndex
+from services.transcoder.audio_filters import audio_samples, clock_filters, stereo_filters
 from services.transcoder.command import Tools, audio_command, silence_command, text_command, video_command, video_graph
-from services.transcoder.sound import audio_samples, clock_filters, stereo_filters
 from shared.media.plan import Plan, Rung, TextPart
 from shared.media.source import AudioTrack, Color, Source, VideoTrack
 from shared.media.stills import Stills, StillSet

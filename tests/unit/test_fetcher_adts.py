@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.fetcher.adts import changes_format
+from services.fetcher.probe.adts import changes_format
 
 STEREO_48, STEREO_44, SURROUND_48 = (3, 2), (4, 2), (3, 6)
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from services.fetcher.chunks import ChunkMap
-from services.fetcher.landing import landing_file
-from services.fetcher.patience import Patience, PatienceLimits
-from services.fetcher.remote import Trouble, TroubleKind, Version
+from services.fetcher.download.chunks import ChunkMap
+from services.fetcher.download.landing import landing_file
+from services.fetcher.download.patience import Patience, PatienceLimits
+from services.fetcher.download.remote import Trouble, TroubleKind, Version
 from shared.errors import PermanentError
 
 TAGGED = Version(1000, '"a"', "Wed, 01 May 2024 12:00:00 GMT")
@@ -155,7 +155,7 @@ async def test_a_write_that_outlives_its_download_hits_no_other_file(
     async def ignore(_count: int) -> None:
         return
 
-    monkeypatch.setattr("services.fetcher.landing.os.pwrite", slow)
+    monkeypatch.setattr("services.fetcher.download.landing.os.pwrite", slow)
     async with landing_file(tmp_path / "one", 2000, lambda _: None) as file:
         writing = asyncio.create_task(file.write(0, pieces(), ignore))
         await asyncio.to_thread(entered.wait, 5)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from services.fetcher.boxes import BoxLayout, box_layout
-from services.fetcher.integrity import Findings, cannot_open, check_complete, nothing_to_show
-from services.fetcher.packets import Extent
+from services.fetcher.probe.boxes import BoxLayout, box_layout
+from services.fetcher.probe.integrity import Findings, cannot_open, check_complete, nothing_to_show
+from services.fetcher.probe.packets import Extent
 from shared.errors import PermanentError
 
 WHOLE = BoxLayout(header=True, fragmented=False, missing_bytes=0, malformed=False)

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from services.fetcher.rate import STANDARD, frame_rate
+from services.fetcher.probe.rate import STANDARD, frame_rate
 
 MILLISECOND = Fraction(1, 1000)
 NTSC = Fraction(30000, 1001)

@@ -3,7 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 
-from services.fetcher.remux import as_told, remux_command, sound_command
+from services.fetcher.probe.remux import as_told, remux_command, sound_command
 from shared.media.source import AudioTrack, Source, TextTrack
 from tests.support.samples import source
 

@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 
-from services.fetcher.fields import is_unsaid, measured
-from services.fetcher.showinfo import read_showinfo
-from services.fetcher.signal import (
+from services.fetcher.probe.fields import is_unsaid, measured
+from services.fetcher.probe.showinfo import read_showinfo
+from services.fetcher.probe.signal import (
     alpha_decoder,
     is_enhancement,
     mastering,
     refuse_dolby_vision_alone,
     with_base_layer,
 )
-from services.fetcher.streams import Stream
+from services.fetcher.probe.streams import Stream
 from shared.errors import PermanentError
 from shared.media.source import Color, Mastering
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.fetcher.sniff import sniff, tag_bytes
+from services.fetcher.probe.sniff import sniff, tag_bytes
 from shared.errors import PermanentError
 
 TS_PACKET = b"\x47\x40\x11\x10" + b"\0" * 184

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.fetcher.packets import NO_TIME, Extent
-from services.fetcher.streams import (
+from services.fetcher.probe.packets import NO_TIME, Extent
+from services.fetcher.probe.streams import (
     Stream,
     audio_track,
     bit_depth,

@@ -5,8 +5,8 @@ from fractions import Fraction
 
 import pytest
 
-from services.fetcher.packets import NO_TIME, VideoPackets, read_packets
-from services.fetcher.timeline import Claims, make_timeline
+from services.fetcher.probe.packets import NO_TIME, VideoPackets, read_packets
+from services.fetcher.probe.timeline import Claims, make_timeline
 
 TICK = Fraction(1, 1000)
 CLAIMS = Claims(time_base=TICK, demuxer="mov")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.fetcher.ladder import display_size, level_for, make_ladder
+from services.fetcher.plan.ladder import display_size, level_for, make_ladder
 from shared.media.plan import Rung
 from shared.media.profile import PROFILE_NAMES, RESOLUTIONS, load_profile, short_side
 from shared.media.source import VideoTrack

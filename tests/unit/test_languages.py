@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.fetcher.languages import bcp47
+from services.fetcher.plan.languages import bcp47
 
 
 @pytest.mark.parametrize(

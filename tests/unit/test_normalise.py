@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from services.fetcher.color import effective_color, peak_nits
-from services.fetcher.ladder import make_ladder
-from services.fetcher.normalise import RULES, TAGGED, Rule, Stage, field_filters, picture_filters
-from services.fetcher.plan import output_rate
+from services.fetcher.plan.color import effective_color, peak_nits
+from services.fetcher.plan.ladder import make_ladder
+from services.fetcher.plan.normalise import RULES, TAGGED, Rule, Stage, field_filters, picture_filters
+from services.fetcher.plan.plan import output_rate
 from shared.media.profile import load_profile
 from shared.media.source import Color, Mastering, VideoTrack
 

@@ -17,14 +17,13 @@ from typing import Any
 import pytest
 
 from services.notifier.announce import Announcer
+from services.notifier.concurrency import Limits
 from services.notifier.deliver import Deliverer
-from services.notifier.lanes import Announced, Held
-from services.notifier.limits import Limits
-from services.notifier.order import Lane
+from services.notifier.delivery_queue import Lane
+from services.notifier.queue_store import Announced, Held
 from services.notifier.receiver import Answer
-from shared.bus.joblog import Recorded
 from shared.deliveries import DeliveryAttempted, Hook, WebhookAttempt
-from shared.events import Cancelled, Created, Event, Failed, Started
+from shared.events import Cancelled, Created, Event, Failed, Recorded, Started
 
 ORG = "aaaaaa"
 HOOKS = [

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from services.fetcher.index import VideoIndex
-from services.fetcher.plan import MAX_PARTS, MAX_TEXTS, make_plan, make_sound_plan, output_rate
-from services.fetcher.rate import STANDARD
+from services.fetcher.plan.plan import MAX_PARTS, MAX_TEXTS, make_plan, make_sound_plan, output_rate
+from services.fetcher.probe.index import VideoIndex
+from services.fetcher.probe.rate import STANDARD
 from shared.media.plan import Plan
 from shared.media.source import AudioTrack, Source, TextTrack, VideoTrack
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.uploader.assembly import assemble
-from services.uploader.playlists import (
+from services.uploader.manifest.assembly import assemble
+from services.uploader.manifest.playlists import (
     average_bandwidth,
     bandwidth,
     exact_seconds,
@@ -18,7 +18,7 @@ from services.uploader.playlists import (
     master_playlist,
     media_playlist,
 )
-from services.uploader.presentation import Presentation, Rendition
+from services.uploader.manifest.presentation import Presentation, Rendition
 from shared.media.source import Purpose
 from tests.support.encoded import make_plan, make_result
 

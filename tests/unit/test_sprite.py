@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from services.fetcher.stills import plan_stills
-from services.uploader.assembly import Mismatch, assemble
-from services.uploader.layout import CUES, SHEET
-from services.uploader.outputs import outputs_of
-from services.uploader.sprite import cues, sprite
+from services.fetcher.plan.stills import plan_stills
+from services.uploader.manifest.assembly import Mismatch, assemble
+from services.uploader.manifest.outputs import outputs_of
+from services.uploader.manifest.sprite import cues, sprite
 from shared.locations import parse_s3
+from shared.media.layout import CUES, SHEET
 from shared.media.stills import Still, Stills
 from tests.support.encoded import make_plan, make_result, make_stills, still_body, tile_color
 from tests.unit.test_stills import video

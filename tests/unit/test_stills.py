@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.fetcher.stills import plan_stills
+from services.fetcher.plan.stills import plan_stills
 from shared.events import Fetched, PartTranscoded
 from shared.media.source import VideoTrack
 from shared.media.stills import StillSet, still_path

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.uploader.assembly import Mismatch, assemble
+from services.uploader.manifest.assembly import Mismatch, assemble
 from shared.media.plan import Plan
 from shared.media.result import TrackResult
 from tests.support.encoded import make_plan, make_result
@@ -109,7 +109,7 @@ def both(
 def test_parts_of_two_encoders_are_shown_as_their_merged_header_promises(monkeypatch: pytest.MonkeyPatch) -> None:
     given = results()
     change("v0001", "240p", codecs="avc1.4d0020")(given)
-    monkeypatch.setattr("services.uploader.assembly.codecs_of", lambda _header: "avc1.640020")
+    monkeypatch.setattr("services.uploader.manifest.assembly.codecs_of", lambda _header: "avc1.640020")
     shown = {one.folder: one.codecs for one in assemble(PLAN, given).renditions}
     assert shown["240p"] == "avc1.640020"
     assert shown["480p"] != "avc1.640020"

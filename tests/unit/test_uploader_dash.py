@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.uploader.assembly import assemble
-from services.uploader.dash import manifest, timeline
-from services.uploader.presentation import Presentation
+from services.uploader.manifest.assembly import assemble
+from services.uploader.manifest.dash import manifest, timeline
+from services.uploader.manifest.presentation import Presentation
 from tests.support.encoded import make_plan, make_result, make_stills
 
 NAMES = {"mpd": "urn:mpeg:dash:schema:mpd:2011"}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.uploader.rates import average_rate, peak_rate, target_duration
+from services.uploader.manifest.rates import average_rate, peak_rate, target_duration
 
 
 def test_average_is_of_all_bytes_over_all_time() -> None:

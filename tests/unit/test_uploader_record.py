@@ -3,8 +3,7 @@
 import pytest
 
 from services.uploader.record import JobRecord, record_of
-from shared.bus.joblog import Recorded
-from shared.events import Admitted, Completed, PartTranscoded, PartUploaded
+from shared.events import Admitted, Completed, PartTranscoded, PartUploaded, Recorded
 from shared.media.result import Outputs
 from tests.support.encoded import make_fetched, make_plan, make_result
 

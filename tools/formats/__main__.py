@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from services.fetcher.normalise import RULES
+from services.fetcher.plan.normalise import RULES
 from stack import envfile, lifecycle
 from stack.client import Client
 from stack.layout import REPOSITORY, Layout, StackError

@@ -1,0 +1,1 @@
+"""Organizations, their users, tokens and storage."""

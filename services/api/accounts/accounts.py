@@ -1,0 +1,132 @@
+"""Organizations, their users and their tokens."""
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+from services.api.accounts.organizations import lock_organization
+from services.api.accounts.passwords import Passwords
+from services.api.accounts.throttle import FailureThrottle
+from services.api.contract.errors import NON_FIELD, Forbidden, Invalid, InvalidToken, TooManyRequests
+from services.api.contract.models import LoginRequest
+from services.api.database.pool import Connection, Database
+
+TOKEN = re.compile(r"[0-9a-f]{64}")
+_HEADER = re.compile(r"\s*token\s+([0-9a-f]{64})\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who a token speaks for. ``token_hash`` is what is stored of the token."""
+
+    org: str
+    token_hash: bytes
+
+
+@dataclass(frozen=True)
+class IssuedToken:
+    """A token that was just made; nobody will see it again."""
+
+    token: str
+    expiry: datetime
+
+
+def token_hash(token: str) -> bytes:
+    """What is stored of a token."""
+    return sha256(token.encode()).digest()
+
+
+class Accounts:
+    """Login, logout, and who a token speaks for.
+
+    Args:
+        days: how long a token lives. most_tokens: live tokens that an organization may have.
+    """
+
+    def __init__(
+        self, database: Database, passwords: Passwords, throttle: FailureThrottle, *, days: float, most_tokens: int
+    ) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._throttle = throttle
+        self._life = timedelta(days=days)
+        self._most_tokens = most_tokens
+
+    async def login(self, request: LoginRequest, address: str) -> IssuedToken:
+        """A token for a user of an organization.
+
+        Raises:
+            Invalid: wrong credentials. Forbidden: too many tokens. TooManyRequests: too many failures.
+        """
+        key = (request.username, address)
+        if wait := self._throttle.wait_seconds(key):
+            raise TooManyRequests(wait)
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(
+                "select u.id, u.password_hash, m.org from users u left join memberships m on m.user_id = u.id and m.org = $2"
+                " where u.username = $1",
+                request.username.replace("\0", "\ufffd"),
+                request.organization_id.replace("\0", "\ufffd"),
+            )
+        known = await self._passwords.check(row["password_hash"] if row else None, request.password)
+        # One answer for an unknown user, a wrong password and a foreign organization: none of them is anybody's business.
+        if row is None or not known or row["org"] is None:
+            self._throttle.failed(key)
+            raise Invalid({NON_FIELD: ["Unable to log in with provided credentials."]})
+        self._throttle.succeeded(key)
+        async with self._database.transaction() as connection:
+            return await issue_token(connection, row["org"], row["id"], self._life, self._most_tokens)
+
+    async def logout(self, identity: Identity) -> None:
+        """Revoke the token, at once."""
+        async with self._database.connection() as connection:
+            await connection.execute("delete from tokens where hash = $1", identity.token_hash)
+
+    async def forget_expired(self) -> None:
+        """Delete tokens whose time is over."""
+        async with self._database.connection() as connection:
+            await connection.execute("delete from tokens where expires <= now()")
+
+    async def identify(self, authorization: str | None) -> Identity:
+        """Who an ``Authorization`` header speaks for.
+
+        Raises:
+            InvalidToken: it is not good.
+        """
+        match = _HEADER.fullmatch(authorization or "")
+        if not match:
+            raise InvalidToken()
+        hashed = token_hash(match[1])
+        async with self._database.connection() as connection:
+            org = await connection.fetchval("select org from tokens where hash = $1 and expires > now()", hashed)
+        if org is None:
+            raise InvalidToken()
+        return Identity(org, hashed)
+
+
+async def issue_token(
+    connection: "Connection", org: str, user_id: int | None, life: timedelta, most: int
+) -> IssuedToken:
+    """Make a token. Runs inside the caller's transaction.
+
+    Raises:
+        Forbidden: the organization has ``most`` live tokens already.
+    """
+    # The lock lets no two logins count at the same time.
+    await lock_organization(connection, org)
+    await connection.execute("delete from tokens where org = $1 and expires <= now()", org)
+    if await connection.fetchval("select count(*) from tokens where org = $1", org) >= most:
+        raise Forbidden(
+            f"This organization has {most} live tokens, which is the most it may have. Log out of one of them first."
+        )
+    issued = IssuedToken(secrets.token_hex(32), datetime.now(UTC) + life)
+    await connection.execute(
+        "insert into tokens (hash, org, user_id, expires) values ($1, $2, $3, $4)",
+        token_hash(issued.token),
+        org,
+        user_id,
+        issued.expiry,
+    )
+    return issued

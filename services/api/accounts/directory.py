@@ -1,0 +1,94 @@
+"""Organizations and their users in Postgres, as the operator makes and lists them."""
+
+from datetime import timedelta
+
+import asyncpg
+
+from services.api.accounts.accounts import token_hash
+from services.api.database.pool import Connection
+from shared.ids import new_org_code
+
+BOOTSTRAP_DAYS = 3650.0
+
+_OVERVIEW = """
+    select code, name, storage is not null as storage,
+           (select string_agg(username, ', ' order by username)
+            from memberships m join users u on u.id = m.user_id where m.org = code) as users,
+           (select count(*) from tokens where org = code and expires > now()) as tokens,
+           (select count(*) from webhooks where org = code) as webhooks,
+           (select count(*) from jobs where org = code) as jobs
+    from organizations order by created, code
+"""
+
+
+class NotPossible(Exception):
+    """It contradicts what is there; the text says how."""
+
+
+async def bootstrap(connection: Connection, *, name: str, username: str, password_hash: str, token: str) -> str:
+    """Make sure that a user, his organization and a token of it are there. Returns the organization's code."""
+    # Two bootstraps at the same time would both find no user.
+    await connection.execute("lock table users in share row exclusive mode")
+    org: str | None = await connection.fetchval(
+        "select m.org from users u join memberships m on m.user_id = u.id where u.username = $1 order by m.org limit 1",
+        username,
+    )
+    if org is None:
+        org = await add_organization(connection, name, None)
+        await add_user(connection, username, password_hash, org)
+    else:
+        await connection.execute("update users set password_hash = $2 where username = $1", username, password_hash)
+    await connection.execute(
+        "insert into tokens (hash, org, expires) values ($1, $2, now() + $3)"
+        " on conflict (hash) do update set org = excluded.org, expires = excluded.expires",
+        token_hash(token),
+        org,
+        timedelta(days=BOOTSTRAP_DAYS),
+    )
+    return org
+
+
+async def overview(connection: Connection) -> list[asyncpg.Record]:
+    """Each organization with its users, live tokens, webhooks and jobs, the oldest first."""
+    return await connection.fetch(_OVERVIEW)
+
+
+async def add_organization(connection: Connection, name: str, code: str | None) -> str:
+    """Add an organization, under a random code if none is given. Raises: NotPossible: there is one with that code."""
+    while True:
+        wanted = code or new_org_code()
+        if await connection.fetchval(
+            "insert into organizations (code, name) values ($1, $2) on conflict do nothing returning code", wanted, name
+        ):
+            return wanted
+        if code:
+            raise NotPossible(f"there is an organization {code} already")
+
+
+async def add_user(connection: Connection, username: str, hashed: str, org: str) -> None:
+    """Add a user to an organization. Raises: NotPossible: there is one of that name."""
+    user = await connection.fetchval(
+        "insert into users (username, password_hash) values ($1, $2) on conflict do nothing returning id",
+        username,
+        hashed,
+    )
+    if user is None:
+        raise NotPossible(f"there is a user {username} already")
+    await add_membership(connection, user, org)
+
+
+async def require_organization(connection: Connection, org: str) -> None:
+    """Raises: NotPossible: there is no such organization."""
+    if not await connection.fetchval("select code from organizations where code = $1", org):
+        raise NotPossible(f"there is no organization {org}")
+
+
+async def find_user(connection: Connection, username: str) -> int | None:
+    """Id of a user."""
+    found: int | None = await connection.fetchval("select id from users where username = $1", username)
+    return found
+
+
+async def add_membership(connection: Connection, user: int, org: str) -> None:
+    """Let a user into an organization; once more changes nothing."""
+    await connection.execute("insert into memberships (user_id, org) values ($1, $2) on conflict do nothing", user, org)

@@ -1,0 +1,101 @@
+"""``python -m services.api.admin <command>``: the command line, and what becomes of errors."""
+
+import argparse
+import asyncio
+import re
+import sys
+
+import asyncpg
+
+from services.api.accounts.directory import NotPossible
+from services.api.accounts.organizations import Storages
+from services.api.accounts.passwords import Passwords
+from services.api.admin import commands
+from services.api.admin.context import AdminContext
+from services.api.contract.errors import ApiError
+from services.api.database.migrate import migrate
+from services.api.database.pool import Database, DatabaseDown, close_pool, open_pool
+from services.api.settings import ApiSettings
+from shared.ids import ORG_PATTERN
+from shared.logs import configure_logs
+from shared.sealing import Sealer
+from shared.settings import decode_keys, settings_or_exit
+
+_ORG_ARGUMENT = "code of the organization"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m services.api.admin", description="Organizations, users, tokens, storage and repairs."
+    )
+    subparsers = parser.add_subparsers(dest="command", required=True)
+
+    def add(name: str, run: commands.Command) -> argparse.ArgumentParser:
+        text = (run.__doc__ or "").strip()
+        command = subparsers.add_parser(name, help=text.partition(".")[0], description=text)
+        command.set_defaults(run=run)
+        return command
+
+    add("bootstrap", commands.bootstrap)
+    command = add("create-organization", commands.create_organization)
+    command.add_argument("name")
+    command.add_argument("--code", type=_code, help="6 lower-case letters and digits; by default a random one")
+    command = add("create-user", commands.create_user)
+    command.add_argument("username")
+    command.add_argument("--organization", required=True, metavar="CODE", help=_ORG_ARGUMENT)
+    command = add("create-token", commands.create_token)
+    command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
+    command.add_argument("--days", type=float, default=365, help="how long it lives (365)")
+    command = add("set-storage", commands.set_storage)
+    command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
+    add("list", commands.list_all)
+    add("rebuild-projection", commands.rebuild_projection)
+    command = add("dead-letters", commands.dead_letters)
+    command.add_argument("--limit", type=int, default=50, help="at most so many, the newest first (50)")
+    return parser
+
+
+def _code(text: str) -> str:
+    if not re.match(ORG_PATTERN, text):
+        raise argparse.ArgumentTypeError("6 lower-case letters and digits")
+    return text
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line as a command with its arguments. Wrong ones end the process with exit status 2."""
+    return _parser().parse_args(argv)
+
+
+async def run(settings: ApiSettings, arguments: argparse.Namespace) -> None:
+    """Do a command on an up-to-date database.
+
+    Raises:
+        NotPossible, ApiError: it cannot be done.
+    """
+    pool = await open_pool(settings.database_url, 2)
+    try:
+        await migrate(pool)
+        database = Database(pool)
+        storages = Storages(database, Sealer(decode_keys(settings.seal_keys)))
+        await arguments.run(AdminContext(settings, pool, database, Passwords(), storages), arguments)
+    finally:
+        await close_pool(pool)
+
+
+def main() -> None:
+    """Parse the command line and do it; what goes wrong is one line on standard error and exit status 1."""
+    arguments = parse()
+    settings = settings_or_exit(ApiSettings)
+    configure_logs("api-admin", "error")
+    try:
+        asyncio.run(run(settings, arguments))
+    except NotPossible as error:
+        sys.exit(f"{arguments.command}: {error}")
+    except ApiError as error:
+        sys.exit(f"{arguments.command}: {error.body.get('detail', error.body)}")
+    except (ValueError, KeyError, DatabaseDown, OSError, asyncpg.PostgresError) as error:
+        sys.exit(f"{arguments.command}: {type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""The commands: each a coroutine that reads its arguments, does its work and prints.
+
+Secrets are read from standard input, never from the command line, which every user of the machine can read.
+"""
+
+import argparse
+import getpass
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from nats.js.errors import NotFoundError
+
+from services.api.accounts import directory
+from services.api.accounts.accounts import TOKEN, issue_token
+from services.api.accounts.directory import NotPossible
+from services.api.admin.context import AdminContext
+from services.api.projection.rebuild import rebuild
+from shared.bus.connection import connect
+from shared.bus.topology import DEAD
+from shared.payload import timestamp
+
+Command = Callable[[AdminContext, argparse.Namespace], Awaitable[None]]
+
+
+async def bootstrap(context: AdminContext, _: argparse.Namespace) -> None:
+    """Make sure that an organization, its user, token and storage are there. Reads them as JSON, prints who is who as JSON."""
+    given = json.loads(sys.stdin.read())
+    token = str(given["token"])
+    if not TOKEN.fullmatch(token):
+        raise NotPossible("token must be 64 lower-case hex characters")
+    hashed = await context.passwords.hash(given["password"])
+    async with context.database.transaction() as connection:
+        org = await directory.bootstrap(
+            connection, name=given["org_name"], username=given["username"], password_hash=hashed, token=token
+        )
+    if given.get("storage_url"):
+        await context.storages.set(org, given["storage_url"])
+    print(json.dumps({"org_id": org, "username": given["username"], "token": token}))
+
+
+async def create_organization(context: AdminContext, arguments: argparse.Namespace) -> None:
+    """Create an organization; prints its code."""
+    async with context.database.transaction() as connection:
+        print(await directory.add_organization(connection, arguments.name, arguments.code))
+
+
+async def create_user(context: AdminContext, arguments: argparse.Namespace) -> None:
+    """Create a user, or let one that exists into a further organization. A new user's password is read from standard input."""
+    async with context.database.connection() as connection:
+        user = await directory.find_user(connection, arguments.username)
+    hashed = "" if user else await context.passwords.hash(_secret("Password: "))
+    async with context.database.transaction() as connection:
+        await directory.require_organization(connection, arguments.organization)
+        if user:
+            await directory.add_membership(connection, user, arguments.organization)
+        else:
+            await directory.add_user(connection, arguments.username, hashed, arguments.organization)
+    print(f"{arguments.username} may log in to {arguments.organization}")
+
+
+async def create_token(context: AdminContext, arguments: argparse.Namespace) -> None:
+    """Create a token for an organization; it is shown this once."""
+    async with context.database.transaction() as connection:
+        await directory.require_organization(connection, arguments.organization)
+        issued = await issue_token(
+            connection,
+            arguments.organization,
+            None,
+            timedelta(days=arguments.days),
+            context.settings.tokens_per_organization,
+        )
+    print(f"{issued.token}  expires {timestamp(issued.expiry)}")
+
+
+async def set_storage(context: AdminContext, arguments: argparse.Namespace) -> None:
+    """Set the storage whose credentials stand in where a job's output_path or input_path has none. Reads an s3:// address."""
+    if not await context.storages.set(
+        arguments.organization, _secret("s3:// address with access_key and secret_key: ")
+    ):
+        raise NotPossible(f"there is no organization {arguments.organization}")
+    print(f"storage of {arguments.organization} is set")
+
+
+async def list_all(context: AdminContext, _: argparse.Namespace) -> None:
+    """List organizations with their users, live tokens, webhooks and jobs."""
+    async with context.database.connection() as connection:
+        rows = await directory.overview(connection)
+    _print_table(
+        ("CODE", "NAME", "USERS", "TOKENS", "STORAGE", "WEBHOOKS", "JOBS"),
+        [
+            (
+                row["code"],
+                row["name"],
+                row["users"] or "-",
+                row["tokens"],
+                "set" if row["storage"] else "-",
+                row["webhooks"],
+                row["jobs"],
+            )
+            for row in rows
+        ],
+    )
+
+
+async def rebuild_projection(context: AdminContext, _: argparse.Namespace) -> None:
+    """Make the projected tables anew from the log. The api may go on running."""
+    client = await connect(context.settings.nats_url, "api-admin")
+    try:
+        await rebuild(context.settings.database_url.get_secret_value(), client)
+    finally:
+        await client.close()
+
+
+async def dead_letters(context: AdminContext, arguments: argparse.Namespace) -> None:
+    """List the newest messages that services have given up on."""
+    client = await connect(context.settings.nats_url, "api-admin")
+    try:
+        js = client.jetstream()
+        state = (await js.stream_info(DEAD)).state
+        rows: list[tuple[Any, ...]] = []
+        sequence = state.last_seq
+        while sequence >= max(state.first_seq, 1) and len(rows) < arguments.limit:
+            try:
+                message = await js.get_msg(DEAD, sequence)
+            except NotFoundError:
+                sequence -= 1
+                continue
+            headers = message.headers or {}
+            at = timestamp(message.time) if message.time else "-"
+            _, service, org, job = (message.subject or "").split(".", 3)
+            rows.append(
+                (
+                    sequence,
+                    at,
+                    service,
+                    org,
+                    job,
+                    headers.get("Millrace-Subject", "-"),
+                    headers.get("Millrace-Reason", "-"),
+                )
+            )
+            sequence -= 1
+        _print_table(("NUMBER", "AT", "SERVICE", "ORG", "JOB", "MESSAGE", "REASON"), rows)
+        print(f"{state.messages} in all")
+    finally:
+        await client.close()
+
+
+def _secret(prompt: str) -> str:
+    text = getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    if not text:
+        raise NotPossible("nothing was entered")
+    return text
+
+
+def _print_table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    lines = [head, *(tuple(str(cell) for cell in row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

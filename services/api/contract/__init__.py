@@ -1,0 +1,1 @@
+"""The contract: requests, responses, messages and errors as data. No I/O, no framework."""

@@ -1,0 +1,121 @@
+"""Addresses at intake: what is refused before anything is connected, and credentials that the organization's storage supplies."""
+
+from urllib.parse import quote, urlsplit
+
+from services.api.contract.claims import claim_of
+from shared.addresses import ForbiddenAddress, refuse_literal
+from shared.errors import ERRORS
+from shared.locations import S3Location, parse_http, parse_s3, reject_control_characters
+
+
+def check_input(text: str, *, allow_private: bool) -> None:
+    """Check an ``input_url``. Names are looked up, and refused, when they are fetched.
+
+    Raises:
+        ValueError: with a sentence that says what to change.
+    """
+    if text.startswith("s3://"):
+        return check_input_path(text, allow_private=allow_private)
+    parse_http(text)
+    return _refuse_inner(text, ERRORS["input_forbidden_address"].message, allow_private=allow_private)
+
+
+def check_input_path(text: str, *, allow_private: bool) -> None:
+    """Check an ``input_path``.
+
+    Raises:
+        ValueError: with a sentence that says what to change.
+    """
+    _check_s3(parse_s3(text, is_prefix=False), allow_private=allow_private)
+
+
+def check_output(text: str, *, allow_private: bool) -> None:
+    """Check an ``output_path``.
+
+    Raises:
+        ValueError: with a sentence that says what to change.
+    """
+    _check_s3(parse_s3(text, is_prefix=True), allow_private=allow_private)
+
+
+def check_webhook(text: str, *, allow_private: bool) -> None:
+    """Check the address of a webhook.
+
+    Raises:
+        ValueError: with a sentence that says what to change.
+    """
+    reject_control_characters(text)
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("Enter a valid URL: http://… or https://…")
+    parse_http(text)
+    parts = urlsplit(text)
+    if "@" in parts.netloc:
+        raise ValueError("Leave user and password out of the URL: a delivery proves itself by its secret_token.")
+    _refuse_inner(
+        text,
+        "The URL points at a private or loopback address, which this server does not call.",
+        allow_private=allow_private,
+    )
+
+
+def with_credentials(text: str, *, is_prefix: bool, storage: S3Location | None) -> str:
+    """The address with the credentials to use: its own, else those of the organization's storage.
+
+    The storage lends its credentials for its own bucket and, where it names a prefix, for what lies below that.
+
+    Raises:
+        ValueError: there are none for it.
+    """
+    given = parse_s3(text, is_prefix=is_prefix)
+    if given.access_key:
+        return text
+    if storage is None or not storage.access_key or not storage.secret_key:
+        raise ValueError(
+            "Add access_key and secret_key: the organization has no storage configured that could supply them."
+        )
+    if given.bucket != storage.bucket or (given.endpoint and _service(given.endpoint) != _service(storage.endpoint)):
+        raise ValueError(
+            "Add access_key and secret_key: the storage configured for the organization is another bucket."
+        )
+    if storage.key and given.key != storage.key and not given.key.startswith(f"{storage.key}/"):
+        raise ValueError(
+            "Add access_key and secret_key: the storage configured for the organization is another prefix of the bucket."
+        )
+    lent = {"access_key": storage.access_key, "secret_key": storage.secret_key.get_secret_value()}
+    if not given.region and storage.region:
+        lent["region"] = storage.region
+    if not given.endpoint and storage.endpoint:
+        lent["endpoint"] = storage.endpoint
+    address, _, query = text.partition("?")
+    # An empty `region=` in the text would stand there twice.
+    kept = [piece for piece in query.split("&") if piece and piece.partition("=")[0] not in lent]
+    return f"{address}?" + "&".join([*kept, *(f"{name}={quote(value, safe='')}" for name, value in lent.items())])
+
+
+def _service(endpoint: str | None) -> str:
+    """The service that an endpoint means, however it is spelt."""
+    return claim_of("s3://any/" + (f"?endpoint={quote(endpoint, safe='')}" if endpoint else ""))
+
+
+def _check_s3(location: S3Location, *, allow_private: bool) -> None:
+    if not location.endpoint:
+        return
+    try:
+        _service(location.endpoint)
+    except ValueError:
+        raise ValueError("endpoint must be an address such as https://s3.example.com") from None
+    _refuse_inner(
+        location.endpoint,
+        "endpoint is a private or loopback address, which this server does not talk to.",
+        allow_private=allow_private,
+    )
+
+
+def _refuse_inner(url: str, message: str, *, allow_private: bool) -> None:
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    if not allow_private and (host == "localhost" or host.endswith(".localhost")):
+        raise ValueError(message)
+    try:
+        refuse_literal(url, allow_private=allow_private)
+    except ForbiddenAddress:
+        raise ValueError(message) from None

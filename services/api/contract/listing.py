@@ -1,0 +1,187 @@
+"""Query parameters of lists: filters, order and pages."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import get_args
+from urllib.parse import urlencode
+
+from services.api.contract.errors import Invalid, NotFound
+from services.api.contract.validation import is_not_a_choice, unknown_name
+from shared.job import Status
+
+Parameters = Sequence[tuple[str, str]]
+"""Names and values in the order of the query string."""
+
+DEFAULT_PAGE_SIZE = 20
+MOST_PAGE_SIZE = 100
+# Far beyond any list, and well inside what Postgres takes as an offset.
+_MOST_PAGE = 1_000_000_000
+PAGE_PARAMETERS = ("page", "page_size")
+JOB_PARAMETERS = ("status", "enable_drm", "created_from", "created_to", "ordering", *PAGE_PARAMETERS)
+ORDERINGS = ("created", "-created")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*")
+# A + that was not escaped reaches us as a space.
+_PLUS_LOST = re.compile(r"(\d{4}-\d\d-\d\d.\d\d:\d\d.*) (\d\d:?\d\d)")
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which page of a list, of what size."""
+
+    page: int = 1
+    size: int = DEFAULT_PAGE_SIZE
+
+    @property
+    def offset(self) -> int:
+        """How many come before it."""
+        return (self.page - 1) * self.size
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """Which jobs to list. ``created_from`` and ``created_to`` belong to the span."""
+
+    statuses: tuple[Status, ...] = ()
+    enable_drm: bool | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    newest_first: bool = True
+
+
+def read_window(parameters: Parameters) -> Window:
+    """The page of a list that has no filters.
+
+    Raises:
+        Invalid: naming each parameter that is unknown or malformed.
+    """
+    reader = _Reader(parameters, PAGE_PARAMETERS)
+    window = reader.window()
+    reader.finish()
+    return window
+
+
+def read_job_query(parameters: Parameters) -> tuple[JobFilter, Window]:
+    """Filter and page of the list of jobs.
+
+    Raises:
+        Invalid: naming each parameter that is unknown or malformed.
+    """
+    reader = _Reader(parameters, JOB_PARAMETERS)
+    wanted = JobFilter(
+        statuses=reader.statuses(),
+        enable_drm=reader.boolean("enable_drm"),
+        created_from=reader.instant("created_from", time.min),
+        created_to=reader.instant("created_to", time.max),
+        newest_first=reader.choice("ordering", ORDERINGS, "-created") == "-created",
+    )
+    window = reader.window()
+    reader.finish()
+    return wanted, window
+
+
+def page_json(results: Sequence[str], *, count: int, window: Window, parameters: Parameters, base: str) -> str:
+    """A page as JSON text.
+
+    Args:
+        results: the items as JSON text. base: absolute address of the list, without a query.
+
+    Raises:
+        NotFound: the page lies beyond the end.
+    """
+    if not results and window.page > 1:
+        raise NotFound("Invalid page.")
+    has_next = window.offset + len(results) < count
+    following = _link(base, parameters, window.page + 1) if has_next else "null"
+    previous = _link(base, parameters, window.page - 1) if window.page > 1 else "null"
+    return f'{{"count": {count}, "next": {following}, "previous": {previous}, "results": [{", ".join(results)}]}}'
+
+
+def _link(base: str, parameters: Parameters, page: int) -> str:
+    kept = [(name, value) for name, value in parameters if name != "page"]
+    return json.dumps(f"{base}?{urlencode([*kept, ('page', str(page))])}")
+
+
+class _Reader:
+    """Takes parameters one by one and collects what is wrong with them."""
+
+    def __init__(self, parameters: Parameters, known: Sequence[str]) -> None:
+        self._values: dict[str, list[str]] = {}
+        for name, value in parameters:
+            self._values.setdefault(name, []).append(value)
+        self._problems: dict[str, list[str]] = {
+            name: [unknown_name(name, list(known), "parameter")] for name in self._values if name not in known
+        }
+
+    def finish(self) -> None:
+        """Raises: Invalid: if anything was wrong."""
+        if self._problems:
+            raise Invalid(self._problems)
+
+    def statuses(self) -> tuple[Status, ...]:
+        known = {str(status): status for status in get_args(Status)}
+        given = self._values.get("status", [])
+        for value in given:
+            if value.lower() not in known:
+                self._wrong("status", is_not_a_choice(value))
+        return tuple(dict.fromkeys(known[value.lower()] for value in given if value.lower() in known))
+
+    def boolean(self, name: str) -> bool | None:
+        value = self._single(name)
+        if value is None or value.lower() in ("true", "false"):
+            return value.lower() == "true" if value else None
+        self._wrong(name, "Must be true or false.")
+        return None
+
+    def choice(self, name: str, choices: Sequence[str], default: str) -> str:
+        value = self._single(name)
+        if value is not None and value not in choices:
+            self._wrong(name, is_not_a_choice(value))
+        return value or default
+
+    def instant(self, name: str, time_of_day: time) -> datetime | None:
+        value = self._single(name)
+        if value is None:
+            return None
+        try:
+            return _instant(value, time_of_day)
+        except (ValueError, OverflowError):
+            self._wrong(name, "Enter a date or time in ISO 8601, such as 2026-01-31 or 2026-01-31T12:30:00Z.")
+            return None
+
+    def window(self) -> Window:
+        return Window(self._number("page", 1, _MOST_PAGE), self._number("page_size", DEFAULT_PAGE_SIZE, MOST_PAGE_SIZE))
+
+    def _number(self, name: str, default: int, most: int) -> int:
+        value = self._single(name)
+        if value is None:
+            return default
+        if not re.fullmatch(r"[0-9]{1,10}", value):
+            self._wrong(name, "A valid integer is required.")
+        elif not 1 <= int(value) <= most:
+            self._wrong(name, f"Must be from 1 to {most}.")
+        else:
+            return int(value)
+        return default
+
+    def _single(self, name: str) -> str | None:
+        values = self._values.get(name, [])
+        if len(values) > 1:
+            self._wrong(name, "This parameter is given more than once.")
+        return values[0] if values else None
+
+    def _wrong(self, name: str, message: str) -> None:
+        self._problems.setdefault(name, []).append(message)
+
+
+def _instant(value: str, time_of_day: time) -> datetime:
+    if _DATE.fullmatch(value):
+        return datetime.combine(date.fromisoformat(value), time_of_day, UTC)
+    if not _INSTANT.fullmatch(value):
+        raise ValueError(value)
+    lost = _PLUS_LOST.fullmatch(value)
+    instant = datetime.fromisoformat(f"{lost[1]}+{lost[2]}" if lost else value)
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

@@ -1,0 +1,194 @@
+"""What clients send. The same models validate the bodies and make the OpenAPI document."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
+
+from services.api.contract.addresses import check_input, check_input_path, check_output, check_webhook
+from shared.media.profile import AUDIO_ONLY, ProfileName, Wanted
+
+MAX_METADATA_BYTES = 10 * 1024
+
+
+def _not_null(value: Any) -> Any:
+    if value is None:
+        raise PydanticCustomError("null", "This field may not be null.")
+    return value
+
+
+def _no_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+def _each_once(values: list[str]) -> list[str]:
+    twice = sorted({value for value in values if values.count(value) > 1})
+    if twice:
+        raise PydanticCustomError(
+            "twice", "{names} is given more than once.", {"names": ", ".join(f'"{name}"' for name in twice)}
+        )
+    return values
+
+
+def _audio_alone(values: list[str]) -> list[str]:
+    if AUDIO_ONLY in values and len(values) > 1:
+        message = (
+            '"{name}" asks for the sound without a picture, so it stands alone. Send another job for the resolutions.'
+        )
+        raise PydanticCustomError("not_alone", message, {"name": AUDIO_ONLY})
+    return values
+
+
+def _metadata(value: Any, info: ValidationInfo) -> Any:
+    if not isinstance(value, dict):
+        raise PydanticCustomError("dict_type", "")
+    size = len(info.context["texts"]["client_metadata"].encode()) if info.context else 0
+    if size > MAX_METADATA_BYTES:
+        raise PydanticCustomError(
+            "too_large", "Must be at most {most} bytes, this is {size}.", {"most": MAX_METADATA_BYTES, "size": size}
+        )
+    return value
+
+
+def _no_drm_yet(value: bool) -> bool:
+    if value:
+        raise PydanticCustomError(
+            "drm", "DRM is not available on this server yet. Leave enable_drm out, or send false."
+        )
+    return value
+
+
+def _address(check: Any) -> AfterValidator:
+    """A validator that refuses private addresses where the settings do."""
+
+    def validate(value: str, info: ValidationInfo) -> str:
+        try:
+            check(value, allow_private=bool(info.context and info.context["allow_private"]))
+        except ValueError as error:
+            raise PydanticCustomError("address", "{reason}", {"reason": str(error)}) from None
+        return value
+
+    return AfterValidator(validate)
+
+
+def _optional(description: str, **more: Any) -> Any:
+    return Field(None, description=description, json_schema_extra=_no_default, **more)
+
+
+class Request(BaseModel):
+    """What all requests have: an unknown member is an error, and values of another type are not converted."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", hide_input_in_errors=True)
+
+    @classmethod
+    def across_fields(cls, values: dict[str, Any]) -> dict[str, list[str]]:
+        """What is wrong with the members taken together; looked at even where single members are wrong."""
+        return {}
+
+
+InputUrl = Annotated[str, Field(min_length=1), _address(check_input)]
+InputPath = Annotated[str, Field(min_length=1), _address(check_input_path)]
+OutputPath = Annotated[str, Field(min_length=1), _address(check_output)]
+Metadata = Annotated[
+    Any,
+    AfterValidator(_metadata),
+    WithJsonSchema({"type": "object", "additionalProperties": True, "title": "Client Metadata"}),
+]
+
+
+class JobRequest(Request):
+    """A video to transcode. Exactly one of `input_url` and `input_path` is given."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["input_url"]}, {"required": ["input_path"]}]})
+
+    input_url: Annotated[InputUrl | SkipJsonSchema[None], BeforeValidator(_not_null)] = _optional(
+        "Where the video is: `http(s)://…`, or an `s3://` location as in `input_path`.",
+        examples=["https://example.com/input-video.mp4"],
+    )
+    input_path: Annotated[InputPath | SkipJsonSchema[None], BeforeValidator(_not_null)] = _optional(
+        "Where the video is in a bucket: `s3://bucket/key?access_key=…&secret_key=…&region=…`, "
+        "with `endpoint=https://…` for another service than AWS.",
+        examples=["s3://example-bucket/video.mp4?access_key=<access_key>&secret_key=<secret_key>&region=us-east-1"],
+    )
+    output_path: OutputPath = Field(
+        description="The prefix to write to: `s3://bucket/prefix/?access_key=…&secret_key=…&region=…`; `endpoint=https://…` "
+        "selects another S3 service. Credentials may be left out where the organization has storage configured. "
+        "Two unfinished jobs never share one.",
+        examples=["s3://example-bucket/path/?access_key=<access_key>&secret_key=<secret_key>&region=us-east-1"],
+    )
+    resolutions: Annotated[
+        list[Wanted], Field(min_length=1), AfterValidator(_each_once), AfterValidator(_audio_alone)
+    ] = Field(
+        description="Renditions to make, each named once. What is above the source's own size is dropped with a warning. "
+        '`["audio"]`, which stands alone, makes a stream of the sound without a picture, out of a sound file or a video.',
+        examples=[["240p", "480p"]],
+        json_schema_extra={"uniqueItems": True},
+    )
+    client_metadata: Annotated[Metadata, BeforeValidator(_not_null)] = _optional(
+        f"Any JSON object up to {MAX_METADATA_BYTES:,} bytes; returned exactly as written.",
+        examples=[{"client_id": "12345"}],
+    )
+    enable_drm: Annotated[bool, AfterValidator(_no_drm_yet)] = Field(
+        False, description="Encrypt the output. Not available yet: true is an error."
+    )
+    priority: Literal["low", "normal", "high"] = Field(
+        "normal", description="Order among the waiting jobs of the organization."
+    )
+    profile: ProfileName = Field("balanced", description="Trade of encoding time against size and quality.")
+
+    @property
+    def source(self) -> str:
+        """The address of the input, whichever member it came in."""
+        return self.input_url or self.input_path or ""
+
+    @property
+    def source_field(self) -> str:
+        """Name of the member that the input came in."""
+        return "input_url" if self.input_url is not None else "input_path"
+
+    @classmethod
+    def across_fields(cls, values: dict[str, Any]) -> dict[str, list[str]]:
+        """One input, not none and not two."""
+        if "input_url" in values and "input_path" in values:
+            message = ["Give either input_url or input_path, not both."]
+            return {"input_url": message, "input_path": message}
+        if "input_url" not in values and "input_path" not in values:
+            return {"input_url": ["This field is required, unless input_path is given."]}
+        return {}
+
+
+class LoginRequest(Request):
+    """Who wants a token, and for which organization."""
+
+    username: str = Field(min_length=1, max_length=150, examples=["admin"])
+    password: str = Field(min_length=1, max_length=1024, json_schema_extra={"format": "password"})
+    organization_id: str = Field(
+        min_length=1, max_length=100, description="The organization's code.", examples=["a1b2c3"]
+    )
+
+
+def _header_text(value: str) -> str:
+    if not (value.isascii() and value.isprintable()) or value != value.strip():
+        raise PydanticCustomError("header", "Use printable ASCII characters, without spaces at the ends.")
+    return value
+
+
+class WebhookRequest(Request):
+    """An address that is told of every change of a job's status."""
+
+    url: Annotated[str, Field(min_length=1, max_length=2000), _address(check_webhook)] = Field(
+        description="Where the job is POSTed to, http or https.", examples=["https://example.com/hooks/transcoding"]
+    )
+    secret_token: Annotated[
+        Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_header_text)] | SkipJsonSchema[None],
+        BeforeValidator(_not_null),
+    ] = _optional(
+        "Sent as `x-streams-token`, and the key of `webhook-signature`. "
+        "Made by the server when left out; kept when a PUT leaves it out."
+    )
+
+
+def context(texts: dict[str, str], *, allow_private: bool) -> dict[str, Any]:
+    """What the models above need to know besides the values: each member's text, and whether inner addresses are allowed."""
+    return {"texts": texts, "allow_private": allow_private}

@@ -1,0 +1,96 @@
+"""From a request's members to its model, or to the messages that say what is wrong, worded as Django REST framework words them.
+
+All mistakes of a body are reported at once.
+"""
+
+import json
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from services.api.contract.errors import Invalid
+from services.api.contract.json_body import Members
+from services.api.contract.models import Request, context
+
+R = TypeVar("R", bound=Request)
+MOST_MESSAGES = 20
+_LONGEST_ECHO = 100
+
+
+def validate(model: type[R], members: Members, *, allow_private: bool) -> R:
+    """The request that the members are.
+
+    Raises:
+        Invalid: a map from each wrong member to its messages.
+    """
+    messages: dict[str, list[str]] = {}
+    found: R | None = None
+    # Sorted out here: a name with half a surrogate pair, which JSON can spell, would make pydantic refuse to look further.
+    known = {name: value for name, value in members.values.items() if name in model.model_fields}
+    for name in members.values.keys() - known.keys():
+        _add(messages, name, unknown_name(name, list(model.model_fields), "field"))
+    try:
+        found = model.model_validate(known, context=context(members.texts, allow_private=allow_private))
+    except ValidationError as error:
+        for item in error.errors(include_url=False):
+            # The other side of an optional member: null is no value that a client may send.
+            if item["type"] != "none_required":
+                _add(messages, str(item["loc"][0]), _message(item))
+    for field, texts in model.across_fields(members.values).items():
+        for text in texts:
+            _add(messages, field, text)
+    if messages or found is None:
+        raise Invalid(messages)
+    return found
+
+
+def is_not_a_choice(value: Any) -> str:
+    """The message for a value that is none of those allowed."""
+    return f'"{_echo(value)}" is not a valid choice.'
+
+
+def unknown_name(name: str, known: list[str], what: str) -> str:
+    """The message for a name that means nothing here, with the one that was probably meant."""
+    near = get_close_matches(name.lower(), known, n=1)
+    return f"Unknown {what}." + (f' Did you mean "{near[0]}"?' if near else f" Known are {', '.join(sorted(known))}.")
+
+
+def _add(messages: dict[str, list[str]], field: str, text: str) -> None:
+    texts = messages.setdefault(field, [])
+    if text not in texts and len(texts) < MOST_MESSAGES:
+        texts.append(text)
+
+
+def _message(item: Any) -> str:
+    kind, value, details = item["type"], item.get("input"), item.get("ctx", {})
+    match kind:
+        case "missing":
+            return "This field is required."
+        case "literal_error":
+            return "This field may not be null." if value is None else is_not_a_choice(value)
+        case "string_too_short":
+            return "This field may not be blank."
+        case "too_short":
+            return "This list may not be empty."
+        case "string_too_long":
+            return f"Ensure this field has no more than {details['max_length']} characters."
+    if value is None:
+        return "This field may not be null."
+    match kind:
+        case "string_type" | "string_unicode":
+            return "Not a valid string."
+        case "bool_type":
+            return "Must be a valid boolean."
+        case "list_type":
+            return f'Expected a list of items but got type "{type(value).__name__}".'
+        case "dict_type":
+            return f'Expected a dictionary of items but got type "{type(value).__name__}".'
+        case _:
+            # Ours, made for the reader already.
+            return str(item["msg"])
+
+
+def _echo(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= _LONGEST_ECHO else f"{text[:_LONGEST_ECHO]}…"

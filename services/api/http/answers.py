@@ -1,0 +1,54 @@
+"""Answers in JSON: bodies, and the status and headers of each refusal."""
+
+import json
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from services.api.contract import errors
+
+
+class BodyTimeout(errors.ApiError):
+    """The body of the request did not arrive in time."""
+
+    def __init__(self) -> None:
+        super().__init__({"detail": "The body did not arrive in time."})
+
+
+STATUS: Mapping[type[errors.ApiError], int] = {
+    errors.Invalid: 400,
+    errors.BadRequest: 400,
+    errors.InvalidToken: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    BodyTimeout: 408,
+    errors.Conflict: 409,
+    errors.UnsupportedMediaType: 415,
+    errors.TooManyRequests: 429,
+    errors.Unavailable: 503,
+}
+
+
+def json_answer(
+    body: Mapping[str, object] | str, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """A response; ``body`` may be JSON text already."""
+    text = body if isinstance(body, str) else json.dumps(body)
+    return web.Response(text=text, status=status, headers=headers, content_type="application/json")
+
+
+def refusal(error: errors.ApiError) -> web.Response:
+    """The response to a request that is refused."""
+    return json_answer(error.body, STATUS[type(error)], _headers(error))
+
+
+def _headers(error: errors.ApiError) -> dict[str, str]:
+    match error:
+        case errors.InvalidToken():
+            return {"WWW-Authenticate": "Token"}
+        case errors.TooManyRequests() | errors.Unavailable():
+            return {"Retry-After": str(error.retry_after)}
+        case BodyTimeout():
+            return {"Connection": "close"}
+        case _:
+            return {}

@@ -1,0 +1,62 @@
+"""A job's states as a response of server-sent events."""
+
+import asyncio
+from contextlib import suppress
+
+from aiohttp import web
+
+from services.api.contract.errors import NotFound
+from services.api.jobs.event_stream import EventStream, Frame, Watch
+
+KEEP_ALIVE_SECONDS = 15.0
+_GONE_SECONDS = 3.0
+_HEADERS = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-cache, no-transform",
+    # Proxies such as nginx would collect what is meant to arrive at once.
+    "X-Accel-Buffering": "no",
+}
+
+
+async def send_events(stream: EventStream, request: web.Request, org: str, job: str) -> web.StreamResponse:
+    """Send the job's state, now and at every change, until it has ended or the client is gone.
+
+    A client that comes back after it has got the final state (``Last-Event-ID``) is answered 204, which is how an
+    ``EventSource`` learns that it need not come again.
+
+    Raises:
+        NotFound: the organization has no such job.
+        DatabaseDown: before anything was sent.
+    """
+    async with stream.watch(org, job) as watch:
+        # Not what others were sent last, which may be a moment old.
+        frame = await watch.read()
+        if frame is None:
+            raise NotFound()
+        if frame.final and request.headers.get("Last-Event-ID") == str(frame.place[0]):
+            return web.Response(status=204)
+        response = web.StreamResponse(headers=_HEADERS)
+        await response.prepare(request)
+        # An error here means that the client has gone, and nobody is left to be told.
+        with suppress(ConnectionError, TimeoutError):
+            await _send(stream, request, response, watch, frame)
+        return response
+
+
+async def _send(
+    stream: EventStream, request: web.Request, response: web.StreamResponse, watch: Watch, frame: Frame
+) -> None:
+    clock = asyncio.get_running_loop().time
+    await response.write(b"retry: 2000\n\n" + frame.message)
+    sent, sent_at = frame, clock()
+    while not (sent.final or stream.stopping):
+        await watch.news(sent, _GONE_SECONDS)
+        if request.transport is None or request.transport.is_closing():
+            return
+        if newer := watch.newer(sent):
+            sent, sent_at = newer, clock()
+            await response.write(sent.message)
+        elif clock() - sent_at > KEEP_ALIVE_SECONDS - _GONE_SECONDS:
+            sent_at = clock()
+            await response.write(b": still here\n\n")
+    await response.write_eof()

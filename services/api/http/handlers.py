@@ -1,0 +1,216 @@
+"""The edge to HTTP: each handler reads the request, calls the use case and words the answer."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from aiohttp import web
+
+from services.api.accounts.accounts import Accounts, Identity
+from services.api.contract.errors import NotFound, Unavailable, UnsupportedMediaType
+from services.api.contract.json_body import Members, parse_members
+from services.api.contract.listing import Parameters, page_json, read_job_query, read_window
+from services.api.contract.models import JobRequest, LoginRequest, WebhookRequest
+from services.api.contract.validation import validate
+from services.api.http.answers import BodyTimeout, json_answer
+from services.api.http.event_response import send_events
+from services.api.intake.intake import Intake, Order
+from services.api.intake.reservations import check_key
+from services.api.jobs.event_stream import EventStream
+from services.api.jobs.jobs import Jobs
+from services.api.webhooks.webhooks import Webhooks
+from shared.payload import timestamp
+
+BODY_SECONDS = 30.0
+_JSON = re.compile(r"application/(?:[\w.-]+\+)?json", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the handlers call. It is there once the database and the bus are."""
+
+    accounts: Accounts
+    intake: Intake
+    jobs: Jobs
+    webhooks: Webhooks
+    stream: EventStream
+
+
+@dataclass
+class Runtime:
+    """The services as soon as they have started."""
+
+    services: Services | None = None
+
+    @property
+    def started(self) -> Services:
+        """The services.
+
+        Raises:
+            Unavailable: they are still starting.
+        """
+        if self.services is None:
+            raise Unavailable("The server is still starting. Try again.")
+        return self.services
+
+
+Authorized = Callable[[web.Request, Services, Identity], Awaitable[web.StreamResponse]]
+
+
+class Handlers:
+    """The REST API.
+
+    Args:
+        public_url: what links in answers begin with; without it, what the request's Host header says.
+    """
+
+    def __init__(self, runtime: Runtime, *, public_url: str | None, allow_private: bool) -> None:
+        self._runtime = runtime
+        self._public_url = public_url
+        self._allow_private = allow_private
+
+    def routes(self) -> list[web.RouteDef]:
+        """All of the API's routes."""
+        jobs = "/api/v1/{org}/transcoding_jobs/"
+        job = jobs + "{job}/"
+        hooks = "/api/v1/{org}/webhooks/"
+        hook = hooks + "{hook}/"
+        return [
+            web.post("/api/auth/login/", self.login),
+            web.post("/api/auth/logout/", self.logout),
+            web.post(jobs, self._authorized(self.create_job)),
+            web.get(jobs, self._authorized(self.list_jobs)),
+            web.get(job, self._authorized(self.retrieve_job)),
+            web.delete(job, self._authorized(self.cancel_job)),
+            web.get(job + "events/", self._authorized(self.follow_job), allow_head=False),
+            web.post(hooks, self._authorized(self.register_webhook)),
+            web.get(hooks, self._authorized(self.list_webhooks)),
+            web.get(hook, self._authorized(self.read_webhook)),
+            web.put(hook, self._authorized(self.replace_webhook)),
+            web.delete(hook, self._authorized(self.remove_webhook)),
+            web.get(hook + "deliveries/", self._authorized(self.list_deliveries)),
+            web.post(hook + "deliveries/{delivery}/redeliver/", self._authorized(self.redeliver)),
+        ]
+
+    async def login(self, request: web.Request) -> web.StreamResponse:
+        _, members = await _read(request)
+        wanted = validate(LoginRequest, members, allow_private=self._allow_private)
+        issued = await self._runtime.started.accounts.login(wanted, request.remote or "")
+        return json_answer({"token": issued.token, "expiry": timestamp(issued.expiry)})
+
+    async def logout(self, request: web.Request) -> web.StreamResponse:
+        accounts = self._runtime.started.accounts
+        await accounts.logout(await accounts.identify(request.headers.get("Authorization")))
+        return web.Response(status=204)
+
+    async def create_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        key = request.headers.get("Idempotency-Key")
+        body, members = await _read(request)
+        wanted = validate(JobRequest, members, allow_private=self._allow_private)
+        order = Order(wanted, members.texts.get("client_metadata"), body, None if key is None else check_key(key))
+        accepted = await services.intake.accept(identity.org, order)
+        headers = {"Location": f"{self._address(request)}{accepted.job.id}/"}
+        if accepted.replayed:
+            headers["Idempotent-Replayed"] = "true"
+        return json_answer(await services.jobs.shown(accepted.job), 201, headers)
+
+    async def list_jobs(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        parameters = _parameters(request)
+        wanted, window = read_job_query(parameters)
+        found = await services.jobs.list(identity.org, wanted, window)
+        base = self._address(request)
+        return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
+
+    async def retrieve_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        return json_answer(await services.jobs.retrieve(identity.org, request.match_info["job"]))
+
+    async def cancel_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        return json_answer({"message": await services.jobs.cancel(identity.org, request.match_info["job"])})
+
+    async def follow_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        job = await services.jobs.require(identity.org, request.match_info["job"])
+        return await send_events(services.stream, request, identity.org, job.id)
+
+    async def register_webhook(
+        self, request: web.Request, services: Services, identity: Identity
+    ) -> web.StreamResponse:
+        _, members = await _read(request)
+        wanted = validate(WebhookRequest, members, allow_private=self._allow_private)
+        hook = await services.webhooks.register(identity.org, wanted)
+        return json_answer(hook.model_dump_json(), 201, {"Location": f"{self._address(request)}{hook.id}/"})
+
+    async def list_webhooks(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        parameters = _parameters(request)
+        window = read_window(parameters)
+        found = await services.webhooks.page(identity.org, window)
+        base = self._address(request)
+        return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
+
+    async def read_webhook(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        return json_answer((await services.webhooks.read(identity.org, _hook(request))).model_dump_json())
+
+    async def replace_webhook(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        hook = _hook(request)
+        _, members = await _read(request)
+        wanted = validate(WebhookRequest, members, allow_private=self._allow_private)
+        return json_answer((await services.webhooks.replace(identity.org, hook, wanted)).model_dump_json())
+
+    async def remove_webhook(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        await services.webhooks.remove(identity.org, _hook(request))
+        return web.Response(status=204)
+
+    async def list_deliveries(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        hook, parameters = _hook(request), _parameters(request)
+        window = read_window(parameters)
+        found = await services.webhooks.deliveries(identity.org, hook, window)
+        base = self._address(request)
+        return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
+
+    async def redeliver(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        number = request.match_info["delivery"]
+        if not re.fullmatch(r"[0-9]{1,18}", number):
+            raise NotFound()
+        queued = await services.webhooks.redeliver(identity.org, _hook(request), int(number))
+        return json_answer(queued.model_dump_json(), 202)
+
+    def _authorized(self, handler: Authorized) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            services = self._runtime.started
+            identity = await services.accounts.identify(request.headers.get("Authorization"))
+            if identity.org != request.match_info["org"]:
+                # As if it did not exist.
+                raise NotFound()
+            with structlog.contextvars.bound_contextvars(organization=identity.org):
+                return await handler(request, services, identity)
+
+        return handle
+
+    def _address(self, request: web.Request) -> str:
+        """The absolute address of what is asked for, without its query."""
+        return (self._public_url or f"{request.scheme}://{request.host}") + request.rel_url.raw_path
+
+
+async def _read(request: web.Request) -> tuple[bytes, Members]:
+    given = request.headers.get("Content-Type")
+    if given and not _JSON.fullmatch(given.partition(";")[0].strip()):
+        raise UnsupportedMediaType(given.partition(";")[0].strip()[:100])
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await request.read()
+    except TimeoutError:
+        raise BodyTimeout() from None
+    return body, parse_members(body)
+
+
+def _parameters(request: web.Request) -> Parameters:
+    return list(request.query.items())
+
+
+def _hook(request: web.Request) -> UUID:
+    try:
+        return UUID(request.match_info["hook"])
+    except ValueError:
+        raise NotFound() from None

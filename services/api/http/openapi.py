@@ -1,0 +1,171 @@
+"""The OpenAPI document, made from the models that validate and the table of errors."""
+
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from services.api.contract.models import JobRequest, LoginRequest, WebhookRequest
+from services.api.contract.responses import (
+    DeliveryPage,
+    Detail,
+    FieldErrors,
+    Job,
+    JobItem,
+    JobPage,
+    Message,
+    Redelivery,
+    ServerError,
+    Token,
+    Webhook,
+    WebhookPage,
+)
+from services.api.http.operations import IN_PATH, OPERATIONS, PARAMETERS, Operation
+from shared.errors import ERRORS
+
+API_VERSION = "1"
+_REF = "#/components/schemas/{model}"
+_REQUESTS: tuple[type[BaseModel], ...] = (LoginRequest, JobRequest, WebhookRequest)
+_RESPONSES: tuple[type[BaseModel], ...] = (
+    Token, Job, JobItem, JobPage, Message, Webhook, WebhookPage, DeliveryPage, Redelivery, Detail, FieldErrors, ServerError,
+)  # fmt: skip
+
+
+_ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
+    400: ("Wrong: from each field to its messages, or a detail where no field is at fault", FieldErrors, ()),
+    401: ("No token, or none that is good", Detail, ("WWW-Authenticate",)),
+    403: ("The organization has as many live tokens as it may", Detail, ()),
+    404: ("There is no such thing, or it is another organization's", Detail, ()),
+    409: ("The Idempotency-Key came with another body before", Detail, ()),
+    413: ("The body is too large", Detail, ()),
+    415: ("The body is not JSON", Detail, ()),
+    429: ("Too many failed logins", Detail, ("Retry-After",)),
+    500: ("A mistake of the server", ServerError, ()),
+    503: ("Something that the server needs is down; try again", Detail, ("Retry-After",)),
+}
+
+
+def document() -> dict[str, Any]:
+    """The document as a JSON-ready object."""
+    models = [(model, "validation") for model in _REQUESTS] + [(model, "serialization") for model in _RESPONSES]
+    _, schemas = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Millrace",
+            "version": API_VERSION,
+            "description": _description(),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "security": [{"token": []}],
+        "paths": paths,
+        "webhooks": {"transcodingJob": {"post": _webhook()}},
+        "components": {
+            "securitySchemes": {
+                "token": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`Token <token>`"}
+            },
+            "responses": {str(status): _error(status) for status in _ERRORS},
+            "schemas": schemas["$defs"],
+        },
+    }
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    in_path = [name for name in IN_PATH if f"{{{name}}}" in operation.path]
+    statuses = sorted(
+        {*operation.errors, 500, 503, *(() if operation.public else (401,)), *((404,) if in_path else ())}
+    )
+    made: dict[str, Any] = {
+        "operationId": operation.name,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "parameters": [_parameter(name) for name in (*in_path, *operation.query, *operation.headers)],
+        "responses": {str(operation.status): _success(operation.answer)}
+        | {str(status): {"$ref": f"#/components/responses/{status}"} for status in statuses},
+    }
+    if operation.description:
+        made["description"] = operation.description
+    if operation.public:
+        made["security"] = []
+    if operation.request:
+        made["requestBody"] = {"required": True, "content": _json(operation.request)}
+    return made
+
+
+def _parameter(name: str) -> dict[str, Any]:
+    parameter = {"name": name} | PARAMETERS[name]
+    return parameter | {"required": True} if parameter["in"] == "path" else parameter
+
+
+def _success(answer: type[BaseModel] | str | None) -> dict[str, Any]:
+    if answer is None:
+        return {"description": "Done; the body is empty"}
+    if isinstance(answer, str):
+        return {"description": "Done", "content": {answer: {"schema": {"type": "string"}}}}
+    return {"description": (answer.__doc__ or "").strip(), "content": _json(answer)}
+
+
+def _error(status: int) -> dict[str, Any]:
+    description, model, headers = _ERRORS[status]
+    made: dict[str, Any] = {"description": description}
+    if model:
+        made["content"] = _json(model)
+    if status == 400:
+        made["content"] = {"application/json": {"schema": {"anyOf": [_ref(FieldErrors), _ref(Detail)]}}}
+    if headers:
+        made["headers"] = {name: {"schema": {"type": "string"}} for name in headers}
+    return made
+
+
+def _webhook() -> dict[str, Any]:
+    texts = {
+        "x-streams-token": "The webhook's `secret_token`",
+        "x-streams-event": "`transcoding_job.<status>`",
+        "webhook-id": "The same on every attempt of one message",
+        "webhook-timestamp": "Seconds since 1970 of this attempt",
+        "webhook-signature": "`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`, keyed by the `secret_token`",
+    }
+    return {
+        "summary": "A job's status has changed",
+        "description": "Sent to every webhook of the organization. Any 2xx within 15 s is success; 410 disables the webhook; "
+        "anything else is tried again for a day.",
+        "parameters": [
+            {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
+            for name, text in texts.items()
+        ],
+        "requestBody": {"required": True, "content": _json(JobItem)},
+        "responses": {"2XX": {"description": "Taken"}},
+    }
+
+
+def _json(model: type[BaseModel]) -> dict[str, Any]:
+    return {"application/json": {"schema": _ref(model)}}
+
+
+def _ref(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": _REF.format(model=model.__name__)}
+
+
+def _description() -> str:
+    rows = [
+        f"| `{code}` | {row.message} | {'you' if row.who == 'you' else 'the operator'} | {'yes' if row.retryable else 'no'} |"
+        for code, row in ERRORS.items()
+    ]
+    return "\n".join(
+        [
+            "Send a video over REST, and get adaptive HLS and DASH in your bucket.",
+            "",
+            "Every call but login carries `Authorization: Token <token>`. All paths end in a slash. Times are ISO 8601 in UTC.",
+            "",
+            "## Why a job failed",
+            "",
+            "A job of status `error` says why by `error_code`; the codes are stable. `error_message` is the sentence for people.",
+            "",
+            "| `error_code` | meaning | who can mend it | may the same job succeed later? |",
+            "|---|---|---|---|",
+            *rows,
+        ]
+    )

@@ -1,0 +1,105 @@
+"""The operations of the API as the OpenAPI document tells them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from services.api.contract.models import JobRequest, LoginRequest, WebhookRequest
+from services.api.contract.responses import DeliveryPage, Job, JobPage, Message, Redelivery, Token, Webhook, WebhookPage
+
+IN_PATH = ("org", "job", "hook", "delivery")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation of the API: what its part of the document is made from.
+
+    Attributes:
+        answer: the model of the body of success, a media type with no model, or None for an empty body.
+        errors: statuses beside 401, 404, 500 and 503, which all may answer.
+    """
+
+    method: str
+    path: str
+    name: str
+    tag: str
+    summary: str
+    status: int
+    answer: type[BaseModel] | str | None
+    request: type[BaseModel] | None = None
+    query: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    errors: tuple[int, ...] = ()
+    description: str = ""
+    public: bool = False
+
+
+_JOBS = "/api/v1/{org}/transcoding_jobs/"
+_HOOKS = "/api/v1/{org}/webhooks/"
+_PAGE = ("page", "page_size")
+OPERATIONS = (
+    Operation("post", "/api/auth/login/", "login", "Authentication", "Get a token for an organization", 200, Token,
+              request=LoginRequest, errors=(400, 403, 413, 415, 429), public=True),
+    Operation("post", "/api/auth/logout/", "logout", "Authentication", "Revoke the token of this request, at once", 204, None),
+    Operation("post", _JOBS, "createJob", "Transcoding jobs", "Create a job", 201, Job, request=JobRequest,
+              headers=("Idempotency-Key",), errors=(400, 409, 413, 415)),
+    Operation("get", _JOBS, "listJobs", "Transcoding jobs", "List jobs", 200, JobPage,
+              query=("status", "enable_drm", "created_from", "created_to", "ordering", *_PAGE), errors=(400,)),
+    Operation("get", _JOBS + "{job}/", "retrieveJob", "Transcoding jobs", "Retrieve a job", 200, Job),
+    Operation("delete", _JOBS + "{job}/", "cancelJob", "Transcoding jobs", "Cancel a job", 200, Message,
+              description="A job that has ended stays as it is, and the message says what it is."),
+    Operation("get", _JOBS + "{job}/events/", "followJob", "Transcoding jobs", "Follow a job", 200, "text/event-stream",
+              description="Server-sent events: the job now and whenever status, stage or progress change, until it has ended."),
+    Operation("post", _HOOKS, "createWebhook", "Webhooks", "Register a webhook", 201, Webhook, request=WebhookRequest,
+              errors=(400, 413, 415)),
+    Operation("get", _HOOKS, "listWebhooks", "Webhooks", "List webhooks", 200, WebhookPage, query=_PAGE, errors=(400,)),
+    Operation("get", _HOOKS + "{hook}/", "retrieveWebhook", "Webhooks", "Retrieve a webhook", 200, Webhook),
+    Operation("put", _HOOKS + "{hook}/", "replaceWebhook", "Webhooks", "Replace a webhook", 200, Webhook, request=WebhookRequest,
+              errors=(400, 413, 415), description="Also enables one again that was disabled because its receiver answered 410."),
+    Operation("delete", _HOOKS + "{hook}/", "deleteWebhook", "Webhooks", "Remove a webhook", 204, None),
+    Operation("get", _HOOKS + "{hook}/deliveries/", "listDeliveries", "Webhooks", "List attempts to deliver", 200, DeliveryPage,
+              query=_PAGE, errors=(400,)),
+    Operation("post", _HOOKS + "{hook}/deliveries/{delivery}/redeliver/", "redeliver", "Webhooks", "Send a delivery once more",
+              202, Redelivery),
+)  # fmt: skip
+
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "org": {
+        "in": "path",
+        "description": "Code of the organization",
+        "schema": {"type": "string", "pattern": "^[a-z0-9]{6}$"},
+    },
+    "job": {"in": "path", "description": "Id of the job", "schema": {"type": "string"}},
+    "hook": {"in": "path", "description": "Id of the webhook", "schema": {"type": "string", "format": "uuid"}},
+    "delivery": {"in": "path", "description": "Id of the delivery", "schema": {"type": "integer"}},
+    "status": {
+        "in": "query",
+        "description": "Only jobs of this status, in any case; may be repeated",
+        "schema": {
+            "type": "array",
+            "items": {"type": "string", "enum": ["queued", "transcoding", "completed", "error", "cancelled"]},
+        },
+        "explode": True,
+    },
+    "enable_drm": {"in": "query", "description": "Only jobs with or without DRM", "schema": {"type": "boolean"}},
+    "created_from": {
+        "in": "query",
+        "description": "Only jobs created then or later: ISO 8601, a time or a date",
+        "schema": {"type": "string"},
+    },
+    "created_to": {
+        "in": "query",
+        "description": "Only jobs created then or earlier: ISO 8601, a time or a date, which counts to its end",
+        "schema": {"type": "string"},
+    },
+    "ordering": {"in": "query", "schema": {"type": "string", "enum": ["created", "-created"], "default": "-created"}},
+    "page": {"in": "query", "schema": {"type": "integer", "minimum": 1, "default": 1}},
+    "page_size": {"in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}},
+    "Idempotency-Key": {
+        "in": "header",
+        "description": "1 to 255 printable characters. For 24 hours, the same key with the same body answers the first job "
+        "(with the header Idempotent-Replayed), with another body 409",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    },
+}

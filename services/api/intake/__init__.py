@@ -1,0 +1,1 @@
+"""Accepting a job: reservations first, then the log."""

@@ -1,0 +1,181 @@
+"""Accepting a job. Accepted is what stands in the log; nothing is answered before the log has it, and nothing half.
+
+The order: reserve the name and the place in Postgres, keep the sealed addresses, append ``created``, project it. Whatever
+breaks in between leaves at most a reservation that runs out (see :mod:`services.api.intake.reservations`).
+"""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+
+import structlog
+from nats.errors import Error as NatsError
+
+from services.api.accounts.organizations import Storages
+from services.api.contract.addresses import with_credentials
+from services.api.contract.claims import claim_of
+from services.api.contract.errors import ApiError, Invalid, Unavailable
+from services.api.contract.models import JobRequest
+from services.api.database.pool import Database, DatabaseDown
+from services.api.intake.reservations import IdempotencyKey, Reservation, Reservations
+from services.api.projection.projection import apply_events, refresh_job
+from shared.bus.joblog import JobEnded, JobLog
+from shared.bus.vault import JobAddresses, Vault
+from shared.events import Created, Recorded
+from shared.ids import new_job_id
+from shared.job import Job, apply
+from shared.locations import S3Location, mask
+
+BUS_SECONDS = 5.0
+_LOOK_UP_SECONDS = 1.0
+_BUS_TROUBLE = (NatsError, TimeoutError, OSError)
+
+
+@dataclass(frozen=True)
+class Order:
+    """A valid request for a job, with what of it has to be kept as text.
+
+    Attributes:
+        metadata: the JSON text of ``client_metadata`` as received. body: all of the request's body, for the key's sake.
+    """
+
+    request: JobRequest
+    metadata: str | None
+    body: bytes
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The job. ``replayed``: an earlier request with the same idempotency key made it."""
+
+    job: Job
+    replayed: bool = False
+
+
+class Intake:
+    """Accepts jobs."""
+
+    def __init__(
+        self, database: Database, log: JobLog, vault: Vault, storages: Storages, reservations: Reservations
+    ) -> None:
+        self._database = database
+        self._log = log
+        self._vault = vault
+        self._storages = storages
+        self._reservations = reservations
+
+    async def accept(self, org: str, order: Order) -> Accepted:
+        """Accept a job, once the log has it.
+
+        Raises:
+            Invalid, BadRequest, Conflict: refused. Unavailable: not accepted, or (it says so) with its fate unknown.
+            DatabaseDown: not accepted.
+        """
+        addresses = await self._addresses(org, order.request)
+        key = IdempotencyKey(order.key, sha256(order.body).digest()) if order.key else None
+        try:
+            reservation = await self._reservations.make(org, new_job_id(), claim_of(addresses.output_path), key)
+            if reservation.known:
+                earlier = await self._find(reservation)
+                if earlier:
+                    return Accepted(earlier, replayed=True)
+                await self._reservations.claim_again(reservation)
+        except _BUS_TROUBLE as error:
+            raise _not_accepted(error) from error
+        await self._keep(reservation, addresses)
+        try:
+            recorded = await self._append(reservation, _created(org, reservation.job, order))
+        except JobEnded:
+            earlier = await self._find(reservation)
+            if earlier is None:
+                raise
+            return Accepted(earlier, replayed=True)
+        await self._project(recorded)
+        return Accepted(apply(None, recorded.event), replayed=reservation.known)
+
+    async def _addresses(self, org: str, request: JobRequest) -> JobAddresses:
+        """The addresses with the credentials that are to be used."""
+        storage = await self._storages.get(org)
+        texts, problems = {}, {}
+        for field, text, is_prefix in (
+            (request.source_field, request.source, False),
+            ("output_path", request.output_path, True),
+        ):
+            try:
+                texts[field] = _complete(text, is_prefix=is_prefix, storage=storage)
+            except ValueError as error:
+                problems[field] = [str(error)]
+        if problems:
+            raise Invalid(problems)
+        return JobAddresses(texts[request.source_field], texts["output_path"])
+
+    async def _find(self, reservation: Reservation) -> Job | None:
+        async with asyncio.timeout(BUS_SECONDS), self._database.connection() as connection:
+            return await refresh_job(connection, self._log, reservation.org, reservation.job)
+
+    async def _keep(self, reservation: Reservation, addresses: JobAddresses) -> None:
+        try:
+            async with asyncio.timeout(BUS_SECONDS):
+                await self._vault.put(reservation.org, reservation.job, addresses)
+        except _BUS_TROUBLE as error:
+            await self._release(reservation)
+            raise _not_accepted(error) from error
+
+    async def _append(self, reservation: Reservation, created: Created) -> Recorded:
+        try:
+            async with asyncio.timeout(BUS_SECONDS):
+                return (await self._log.append(created)).recorded
+        except _BUS_TROUBLE as error:
+            # It may have been stored all the same, or may be on its way still: the reservation stays until that is certain.
+            with suppress(*_BUS_TROUBLE):
+                async with asyncio.timeout(_LOOK_UP_SECONDS):
+                    found = (await self._log.read(created.org, created.job))[:1]
+                    if found:
+                        return found[0]
+            await structlog.get_logger().awarning("outcome of an append is unknown", job=created.job, error=repr(error))
+            raise Unavailable(
+                "The job could not be confirmed. Send it again; with the same Idempotency-Key it can never become two jobs."
+            ) from error
+
+    async def _release(self, reservation: Reservation) -> None:
+        if reservation.known:
+            # The outcome of the earlier request is not certain.
+            return
+        with suppress(DatabaseDown):
+            await self._reservations.release(reservation)
+
+    async def _project(self, recorded: Recorded) -> None:
+        """Make the job visible on every replica. What goes wrong here is made good by the projector."""
+        try:
+            async with self._database.connection() as connection:
+                await apply_events(connection, [recorded])
+        except Exception as error:
+            await structlog.get_logger().awarning(
+                "a new job is projected late", job=recorded.event.job, error=repr(error)
+            )
+
+
+def _complete(text: str, *, is_prefix: bool, storage: S3Location | None) -> str:
+    return with_credentials(text, is_prefix=is_prefix, storage=storage) if text.startswith("s3://") else text
+
+
+def _created(org: str, job: str, order: Order) -> Created:
+    request = order.request
+    return Created(
+        org=org,
+        job=job,
+        input_url=mask(request.source),
+        output_path=mask(request.output_path),
+        resolutions=tuple(request.resolutions),
+        enable_drm=request.enable_drm,
+        client_metadata=order.metadata,
+        priority=request.priority,
+        profile=request.profile,
+    )
+
+
+def _not_accepted(error: BaseException) -> ApiError:
+    structlog.get_logger().warning("bus out of reach at intake", error=repr(error))
+    return Unavailable("The message bus is out of reach. The job was not accepted; try again.")

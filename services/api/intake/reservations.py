@@ -1,0 +1,186 @@
+"""What intake reserves in Postgres before an event says so: the idempotency key and the claim on the output location.
+
+A reservation is settled by the log: as soon as the job's ``created`` stands there, the job owns it. One whose job never
+came to be (the process died, the outcome of the append was unknown) is free again after a minute.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from services.api.contract.errors import BadRequest, Conflict, Invalid, Unavailable
+from services.api.database.pool import Connection, Database
+from shared.bus.joblog import JobLog
+from shared.bus.vault import Vault
+from shared.events import Created
+
+KEY_HOURS = 24
+MOST_KEY_LENGTH = 255
+UNSETTLED_SECONDS = 60.0
+PATIENCE_SECONDS = 2.0
+_POLL_SECONDS = 0.2
+
+_TAKE_CLAIM = """
+    insert into output_claims (org, location, job) values ($1, $2, $3)
+    on conflict (org, location) do update set claimed = now() where output_claims.job = excluded.job
+    returning job
+"""
+_OTHERS_CLAIM = "select job, claimed, now() - claimed as age from output_claims where org = $1 and location = $2"
+
+
+@dataclass(frozen=True)
+class IdempotencyKey:
+    """The header's value, and the hash of the body that came with it."""
+
+    key: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """A job's name before it exists. ``known``: the idempotency key was seen before, and this is the job it named."""
+
+    org: str
+    job: str
+    location: str
+    key: IdempotencyKey | None
+    known: bool
+
+
+class _Claimed(Exception):
+    """Another job has a claim on the output location; ``job`` is empty if it was released in this very moment."""
+
+    def __init__(self, job: str, claimed: datetime, age: timedelta) -> None:
+        self.job, self.claimed, self.age = job, claimed, age
+        super().__init__(job)
+
+
+def check_key(key: str) -> str:
+    """An ``Idempotency-Key``.
+
+    Raises:
+        BadRequest, Invalid: it is malformed.
+    """
+    if not 1 <= len(key) <= MOST_KEY_LENGTH or not key.isprintable():
+        raise BadRequest(f"Idempotency-Key must be 1 to {MOST_KEY_LENGTH} printable characters.")
+    return key
+
+
+class Reservations:
+    """Reserves names, keys and places."""
+
+    def __init__(self, database: Database, log: JobLog, vault: Vault) -> None:
+        self._database = database
+        self._log = log
+        self._vault = vault
+
+    async def make(self, org: str, new_job: str, location: str, key: IdempotencyKey | None) -> Reservation:
+        """Reserve the key and the output location, both or neither.
+
+        A key that is known brings back its job's name and claims nothing: whether that job exists is for the caller to
+        find out, who then calls :meth:`claim_again` if it does not.
+
+        Raises:
+            Invalid: another job writes there. Conflict: the key came with another body. Unavailable: not decided yet.
+            DatabaseDown: nothing is reserved, or it is for a minute.
+        """
+        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while True:
+            try:
+                async with self._database.transaction() as connection:
+                    job = await _take_key(connection, org, new_job, key) if key else new_job
+                    if job == new_job:
+                        await _take_claim(connection, org, location, job)
+                    return Reservation(org, job, location, key, known=job != new_job)
+            except _Claimed as held:
+                await self._settle(org, location, held, deadline)
+
+    async def claim_again(self, reservation: Reservation) -> None:
+        """Claim the output location for a job that was named before but does not exist.
+
+        Raises: as :meth:`make`.
+        """
+        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while True:
+            try:
+                async with self._database.transaction() as connection:
+                    await _take_claim(connection, reservation.org, reservation.location, reservation.job)
+                    return
+            except _Claimed as held:
+                await self._settle(reservation.org, reservation.location, held, deadline)
+
+    async def release(self, reservation: Reservation) -> None:
+        """Give everything back. Only for a job that certainly does not exist and never will."""
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                "delete from output_claims where org = $1 and job = $2", reservation.org, reservation.job
+            )
+            await connection.execute(
+                "delete from idempotency_keys where org = $1 and job = $2", reservation.org, reservation.job
+            )
+
+    async def forget_expired(self) -> None:
+        """Delete keys whose time is over."""
+        async with self._database.connection() as connection:
+            await connection.execute(
+                "delete from idempotency_keys where created < now() - make_interval(hours => $1)", KEY_HOURS
+            )
+
+    async def _settle(self, org: str, location: str, held: _Claimed, deadline: float) -> None:
+        """Find out what another's claim is worth; returns when it is worth another try."""
+        if not held.job:
+            return
+        if not await self._log.fact(org, held.job, Created):
+            if held.age.total_seconds() >= UNSETTLED_SECONDS:
+                await self._drop(org, location, held)
+                await self._vault.forget(org, held.job)
+            elif asyncio.get_running_loop().time() > deadline:
+                raise Unavailable(
+                    "Another request for this output_path has not been decided yet. Try again in a minute.",
+                    int(UNSETTLED_SECONDS),
+                )
+            else:
+                await asyncio.sleep(_POLL_SECONDS)
+        elif await self._log.end_of(org, held.job):
+            # It is finished, and the projection just does not know yet.
+            await self._drop(org, location, held)
+        else:
+            writer = f"The unfinished job {held.job} writes to this output_path."
+            raise Invalid({"output_path": [f"{writer} Use another one, or wait for that job or cancel it."]})
+
+    async def _drop(self, org: str, location: str, held: _Claimed) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(
+                "delete from output_claims where org = $1 and location = $2 and job = $3 and claimed = $4",
+                org, location, held.job, held.claimed,
+            )  # fmt: skip
+
+
+async def _take_key(connection: "Connection", org: str, new_job: str, key: IdempotencyKey) -> str:
+    """The job that the key names: the new one, or the one of the first request."""
+    await connection.execute(
+        "delete from idempotency_keys where org = $1 and key = $2 and created < now() - make_interval(hours => $3)",
+        org,
+        key.key,
+        KEY_HOURS,
+    )
+    # Waits for another transaction that is inserting the same key.
+    inserted = await connection.fetchval(
+        "insert into idempotency_keys (org, key, body, job) values ($1, $2, $3, $4) on conflict do nothing returning job",
+        org, key.key, key.body, new_job,
+    )  # fmt: skip
+    if inserted:
+        return new_job
+    row = await connection.fetchrow("select body, job from idempotency_keys where org = $1 and key = $2", org, key.key)
+    if row is None:
+        raise Unavailable("The request that first used this Idempotency-Key has just been given up. Try again.", 1)
+    if row["body"] != key.body:
+        raise Conflict("This Idempotency-Key was used with another body before. Use a new key for a new request.")
+    return str(row["job"])
+
+
+async def _take_claim(connection: "Connection", org: str, location: str, job: str) -> None:
+    if await connection.fetchval(_TAKE_CLAIM, org, location, job):
+        return
+    row = await connection.fetchrow(_OTHERS_CLAIM, org, location)
+    raise _Claimed(row["job"], row["claimed"], row["age"]) if row else _Claimed("", datetime.min, timedelta())

@@ -1,0 +1,1 @@
+"""Reading, cancelling and following jobs."""

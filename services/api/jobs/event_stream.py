@@ -1,0 +1,217 @@
+"""A job's state as server-sent events.
+
+What is sent is read from the same row that GET reads, so a client that uses both never sees the stream behind. Events on
+the bus only wake this up. Everybody who listens to one job shares one reader of its row, and since each message is the
+whole state, whoever is slow simply misses some in between.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+
+from services.api.database.pool import Database
+from services.api.jobs.live import LiveProgress
+from shared.bus.subjects import split_job_subject
+from shared.job import Job
+from shared.payload import job_json
+
+# At most this often for one job, whatever happens to it.
+PAUSE_SECONDS = 0.25
+# Without any news the row is looked at all the same: what wakes us up travels over core NATS and may be lost.
+_LOOK_SECONDS = 10.0
+_LAG_SECONDS = 0.03
+_LONGEST_LAG_SECONDS = 10.0
+# Reading for streams shall leave most of the pool to requests.
+_READERS = 4
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A job's state, ready to be sent.
+
+    Attributes:
+        place: sequence of the newest event in it, and the percentage, which grows without events too; grows with every change.
+        final: nothing comes after it.
+    """
+
+    place: tuple[int, int]
+    final: bool
+    message: bytes
+
+
+def make_frame(job: Job, sequence: int, percent: int) -> Frame:
+    """The state of a job after the event of that sequence."""
+    # The client's metadata stands in there as it came, line breaks included; a reader joins the lines again.
+    lines = "".join(f"data: {line}\n" for line in _LINE_END.split(job_json(job, "stream", progress=percent)))
+    return Frame((sequence, percent), job.finished, f"event: job\nid: {sequence}\n{lines}\n".encode())
+
+
+class EventStream:
+    """The followed jobs of one process. ``stopping``: all streams shall end."""
+
+    def __init__(self, database: Database, client: Client, live: LiveProgress) -> None:
+        self._database = database
+        self._nc = client
+        self._live = live
+        self._reading = asyncio.Semaphore(_READERS)
+        self._watches: dict[tuple[str, str], Watch] = {}
+        self._subscription: Subscription | None = None
+        self.stopping = False
+
+    @property
+    def watched(self) -> int:
+        """How many jobs somebody listens to."""
+        return len(self._watches)
+
+    async def start(self) -> None:
+        """Listen to the bus."""
+        self._subscription = await self._nc.subscribe("feed.jobs.>", cb=self._heard)
+        self._live.listen(self._wake)
+
+    async def stop(self) -> None:
+        """End all streams; clients connect again, to a server that stays. To be called when the server begins to stop."""
+        self.stopping = True
+        for watch in self._watches.values():
+            watch.tell()
+        if self._subscription:
+            try:
+                await self._subscription.unsubscribe()
+            except NatsError:
+                return
+
+    @asynccontextmanager
+    async def watch(self, org: str, job: str) -> "AsyncIterator[Watch]":
+        """Follow a job, beside all others who do."""
+        # The watch is there before the first read, so that no change can fall between the two.
+        watch = self._watches.get((org, job))
+        if watch is None:
+            watch = self._watches[org, job] = Watch(self._database, self._live, self._reading, org, job)
+        watch.join()
+        try:
+            yield watch
+        finally:
+            if watch.leave():
+                del self._watches[org, job]
+
+    def _wake(self, org: str, job: str) -> None:
+        if watch := self._watches.get((org, job)):
+            watch.wake()
+
+    async def _heard(self, message: Msg) -> None:
+        org, job, _ = split_job_subject(message.subject)
+        if watch := self._watches.get((org, job)):
+            watch.wake(int((message.headers or {}).get("Nats-Sequence", 0)))
+
+
+class Watch:
+    """One job that somebody listens to: reads its row whenever it may have changed, and tells all listeners.
+
+    Attributes:
+        latest: the newest state that was read.
+    """
+
+    def __init__(self, database: Database, live: LiveProgress, reading: asyncio.Semaphore, org: str, job: str) -> None:
+        self.latest: Frame | None = None
+        self._database = database
+        self._live = live
+        self._reading = reading
+        self._org = org
+        self._job = job
+        self._listeners = 0
+        self._heard = 0
+        self._woken = asyncio.Event()
+        self._told = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def join(self) -> None:
+        """One listener more."""
+        self._listeners += 1
+        if self._task is None:
+            self._task = asyncio.create_task(self._follow())
+
+    def leave(self) -> bool:
+        """One listener less. Returns whether it was the last."""
+        self._listeners -= 1
+        if self._listeners == 0 and self._task:
+            self._task.cancel()
+        return self._listeners == 0
+
+    def wake(self, sequence: int = 0) -> None:
+        """The row has changed or is about to, up to an event of this sequence if that is known."""
+        self._heard = max(self._heard, sequence)
+        self._woken.set()
+
+    def tell(self) -> None:
+        """Wake all listeners."""
+        # An event of its own for each time: a listener that comes to wait later waits for the next one.
+        told, self._told = self._told, asyncio.Event()
+        told.set()
+
+    async def news(self, than: Frame, seconds: float) -> None:
+        """Return when there is something newer than a frame, when told to wake up, or after some time."""
+        if self.newer(than) is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._told.wait()
+
+    def newer(self, than: Frame) -> Frame | None:
+        """A newer state than this one, if one was read."""
+        return self.latest if self.latest and self.latest.place > than.place else None
+
+    async def read(self) -> Frame | None:
+        """The job's state as GET would show it now.
+
+        Raises:
+            DatabaseDown: Postgres is out of reach.
+        """
+        async with self._reading, self._database.connection() as connection:
+            row = await connection.fetchrow(
+                "select last_sequence, state from jobs where org = $1 and id = $2", self._org, self._job
+            )  # fmt: skip
+            if row is None:
+                return None
+            job = Job.model_validate_json(row["state"])
+            percent = (await self._live.percent(connection, [job]))[job.id]
+        frame = make_frame(job, row["last_sequence"], percent)
+        # Two reads at once may end in the wrong order; the state itself only moves forward.
+        if self.latest is None or frame.place > self.latest.place:
+            self.latest = frame
+            self.tell()
+        return self.latest
+
+    async def _follow(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._woken.wait()
+            self._woken.clear()
+            try:
+                await self._read_until_heard()
+            except Exception as error:
+                # Most of all DatabaseDown. The listeners wait, as they do when nothing happens.
+                await structlog.get_logger().awarning(
+                    "stream waits", organization=self._org, job=self._job, error=repr(error)
+                )
+                self._woken.set()
+                await asyncio.sleep(1.0)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _read_until_heard(self) -> None:
+        """Read the row; again, if an event that was heard is not in it yet. The projection is a few milliseconds behind."""
+        wanted, self._heard = self._heard, 0
+        pause, waited = _LAG_SECONDS, 0.0
+        frame = await self.read()
+        while frame and frame.place[0] < wanted and waited < _LONGEST_LAG_SECONDS:
+            await asyncio.sleep(pause)
+            waited += pause
+            pause = min(pause * 1.5, 1.0)
+            frame = await self.read()

@@ -1,0 +1,138 @@
+"""Reading, listing and cancelling jobs."""
+
+import re
+from dataclasses import dataclass
+
+import structlog
+
+from services.api.contract.errors import NotFound
+from services.api.contract.listing import JobFilter, Window
+from services.api.database.pool import Connection, Database, DatabaseDown
+from services.api.jobs.live import LiveProgress
+from services.api.projection.projection import refresh_job
+from shared.bus.joblog import JobEnded, JobLog
+from shared.events import Cancelled, Completed, Event, Failed
+from shared.ids import JOB_PATTERN
+from shared.job import Job
+from shared.payload import job_json
+
+_ID = re.compile(JOB_PATTERN)
+_WHERE = """
+    from jobs
+    where org = $1
+      and ($2::text[] is null or status = any($2))
+      and ($3::boolean is null or enable_drm = $3)
+      and ($4::timestamptz is null or created >= $4)
+      and ($5::timestamptz is null or created <= $5)
+"""
+
+
+@dataclass(frozen=True)
+class JobSlice:
+    """Part of a list of jobs: the items as JSON text, and how many there are in all."""
+
+    count: int
+    items: list[str]
+
+
+class Jobs:
+    """The jobs of all organizations, as the projection has them; where it lags behind, the log is asked."""
+
+    def __init__(self, database: Database, log: JobLog, live: LiveProgress) -> None:
+        self._database = database
+        self._log = log
+        self._live = live
+
+    async def retrieve(self, org: str, job: str) -> str:
+        """A job as JSON text.
+
+        Raises:
+            NotFound: it is not there.
+        """
+        async with self._database.connection() as connection:
+            found = await self._find(connection, org, job)
+            return await self._shown(connection, found)
+
+    async def shown(self, job: Job) -> str:
+        """A job that is known as JSON text, even where Postgres is down."""
+        try:
+            async with self._database.connection() as connection:
+                return await self._shown(connection, job)
+        except DatabaseDown:
+            return job_json(job, "detail")
+
+    async def require(self, org: str, job: str) -> Job:
+        """A job.
+
+        Raises:
+            NotFound: it is not there.
+        """
+        async with self._database.connection() as connection:
+            return await self._find(connection, org, job)
+
+    async def list(self, org: str, wanted: JobFilter, window: Window) -> JobSlice:
+        """A page of the organization's jobs."""
+        values = (org, list(wanted.statuses) or None, wanted.enable_drm, wanted.created_from, wanted.created_to)
+        order = "created desc, id desc" if wanted.newest_first else "created, id"
+        async with self._database.connection() as connection:
+            count = await connection.fetchval(f"select count(*) {_WHERE}", *values)
+            rows = await connection.fetch(
+                f"select state {_WHERE} order by {order} limit $6 offset $7",
+                *values,
+                window.size,
+                window.offset,
+            )
+            jobs = [Job.model_validate_json(row["state"]) for row in rows]
+            percents = await self._live.percent(connection, jobs)
+        return JobSlice(count, [job_json(job, "list", progress=percents.get(job.id)) for job in jobs])
+
+    async def cancel(self, org: str, job: str) -> str:
+        """Cancel a job, unless it has ended.
+
+        Returns:
+            the sentence that says what became of it.
+
+        Raises:
+            NotFound: it is not there.
+            nats.errors.Error, TimeoutError: the bus is out of reach; cancelling again is safe.
+        """
+        found = await self.require(org, job)
+        if found.finished:
+            return _already(found.status)
+        try:
+            appended = await self._log.append(Cancelled(org=org, job=job))
+        except JobEnded as ended:
+            return _already(_status_after(ended.end))
+        try:
+            async with self._database.connection() as connection:
+                await refresh_job(connection, self._log, org, job, at_least=appended.recorded.sequence)
+        except DatabaseDown as error:
+            # It is cancelled all the same; the projector will see to the row.
+            await structlog.get_logger().awarning("a cancelled job is projected late", job=job, error=repr(error))
+        return "Job cancelled successfully." if appended.new else _already("cancelled")
+
+    async def _find(self, connection: "Connection", org: str, job: str) -> Job:
+        if not _ID.match(job):
+            raise NotFound()
+        state = await connection.fetchval("select state from jobs where org = $1 and id = $2", org, job)
+        if state:
+            return Job.model_validate_json(state)
+        # Accepted while Postgres was down, and not projected yet?
+        late = await refresh_job(connection, self._log, org, job)
+        if late is None:
+            raise NotFound()
+        return late
+
+    async def _shown(self, connection: "Connection", job: Job) -> str:
+        percents = await self._live.percent(connection, [job])
+        return job_json(job, "detail", progress=percents.get(job.id))
+
+
+def _already(status: str) -> str:
+    return f"Job is already {status}."
+
+
+def _status_after(end: Event) -> str:
+    if isinstance(end, Completed):
+        return "completed"
+    return "error" if isinstance(end, Failed) else "cancelled"

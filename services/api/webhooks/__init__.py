@@ -1,0 +1,1 @@
+"""Webhooks: registered, listed, redelivered, and published to the notifier."""

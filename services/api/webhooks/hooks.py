@@ -1,0 +1,77 @@
+"""The webhooks of an organization as the notifier gets them: a sealed list in a bucket of the bus, since it has no database."""
+
+import json
+from uuid import UUID
+
+import structlog
+from nats.aio.client import Client
+
+from services.api.accounts.organizations import lock_organization
+from services.api.database.pool import Connection, Database
+from shared.bus.topology import HOOKS_BUCKET
+from shared.deliveries import Hook
+from shared.sealing import SealBroken, Sealer
+
+
+class HookBook:
+    """Writes each organization's list. The rows in Postgres are what counts; the bucket follows them."""
+
+    def __init__(self, database: Database, client: Client, sealer: Sealer) -> None:
+        self._database = database
+        self._js = client.jetstream()
+        self._sealer = sealer
+
+    async def publish(self, connection: "Connection", org: str) -> None:
+        """Write the list as the rows have it now.
+
+        Runs inside the transaction that changed the rows, so that a change is not kept whose list could not be written.
+        The lock on the organization lets no older list be written after a newer one.
+
+        Raises:
+            nats.errors.Error, TimeoutError: the bus is out of reach.
+        """
+        await lock_organization(connection, org)
+        rows = await connection.fetch(
+            "select id, url, secret, enabled from webhooks where org = $1 order by created, id", org
+        )
+        opened = [(row, self.open_secret(row["id"], row["secret"])) for row in rows]
+        hooks = [
+            Hook(id=str(row["id"]), url=row["url"], secret_token=secret, enabled=row["enabled"])
+            for row, secret in opened
+            if secret
+        ]
+        text = json.dumps([hook.model_dump() for hook in hooks])
+        bucket = await self._js.key_value(HOOKS_BUCKET)
+        await bucket.put(org, self._sealer.seal(text, f"hooks of {org}"))
+
+    async def publish_anew(self, org: str) -> None:
+        """Write the list of an organization, whose rows were changed elsewhere.
+
+        Raises:
+            DatabaseDown, nats.errors.Error, TimeoutError: not done.
+        """
+        async with self._database.transaction() as connection:
+            await self.publish(connection, org)
+
+    async def publish_all(self) -> None:
+        """Write every organization's list: whatever was missed before is mended.
+
+        Raises:
+            DatabaseDown, nats.errors.Error, TimeoutError: not done, or not for all.
+        """
+        async with self._database.connection() as connection:
+            orgs = [row["code"] for row in await connection.fetch("select code from organizations order by code")]
+        for org in orgs:
+            await self.publish_anew(org)
+
+    def seal_secret(self, hook: UUID, secret: str) -> bytes:
+        """A hook's secret token as the row keeps it."""
+        return self._sealer.seal(secret, f"secret of webhook {hook}")
+
+    def open_secret(self, hook: UUID, sealed: bytes) -> str:
+        """A hook's secret token; empty if it was sealed with a key that is gone, so that its owner can set another one."""
+        try:
+            return self._sealer.open(sealed, f"secret of webhook {hook}")
+        except SealBroken as error:
+            structlog.get_logger().error("a webhook is out of use", webhook=str(hook), error=str(error))
+            return ""

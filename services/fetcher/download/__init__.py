@@ -1,0 +1,1 @@
+"""Bringing a source here: ranged, resumed, checked, from HTTP or S3."""

@@ -1,0 +1,182 @@
+"""A source on its way into the work space: several ranges at a time where the server allows, resumed where it broke off."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.fetcher.download.chunks import ChunkMap
+from services.fetcher.download.landing import landing_file
+from services.fetcher.download.patience import Patience, PatienceLimits
+from services.fetcher.download.ranges import RangeFetch
+from services.fetcher.download.remote import Remote, Reply, SourceChanged, Trouble, Version
+from shared.errors import PermanentError, TransientError
+from shared.workspace import full_disk_is_transient
+
+SOURCE_FILE = "source.bin"
+STATE_FILE = "download.json"
+MOST_CHANGES = 3
+"""Beginnings of a download whose source turns out to be another than before."""
+
+MOST_BREAKS = 3
+"""Beginnings of a download from a server that cannot send the rest of a file alone."""
+
+
+@dataclass(frozen=True)
+class DownloadLimits:
+    """What a download may take.
+
+    Attributes:
+        max_bytes: of the source. keep_free: bytes of the work space that a download leaves free.
+        chunk_bytes, connections: size of a range, and how many are asked for at the same time.
+        checkpoint_seconds: how often what is there is noted down for a restart.
+    """
+
+    max_bytes: int
+    keep_free: int
+    chunk_bytes: int
+    connections: int
+    patience: PatienceLimits
+    checkpoint_seconds: float = 2.0
+
+
+class Download:
+    """Brings one source into a folder.
+
+    Args:
+        folder: where the file and the note of what is there already lie; it must exist.
+        free_bytes: tells how much can still be written.
+        on_head: gets the first bytes (``HEAD_BYTES`` of sniff.py, or all there are) as soon as they have come; may raise.
+        on_progress: gets the fraction that is there.
+    """
+
+    def __init__(
+        self,
+        remote: Remote,
+        folder: Path,
+        limits: DownloadLimits,
+        *,
+        free_bytes: Callable[[], int],
+        on_head: Callable[[bytes], None],
+        on_progress: Callable[[float], Awaitable[None]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._remote = remote
+        self._folder = folder
+        self._limits = limits
+        self._free_bytes = free_bytes
+        self._on_head = on_head
+        self._on_progress = on_progress
+        self._patience = Patience(limits.patience, clock)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._folder / SOURCE_FILE
+
+    async def run(self) -> Path:
+        """Download what is missing; returns when the whole file is on the disk.
+
+        Raises:
+            PermanentError: an ``input_…`` code. TransientError: ``workspace_full``.
+        """
+        for _ in range(MOST_CHANGES):
+            try:
+                with full_disk_is_transient():
+                    await self._once()
+            except SourceChanged:
+                (self._folder / STATE_FILE).unlink(missing_ok=True)
+                continue
+            return self.path
+        raise PermanentError("input_changed", f"it was another file each of {MOST_CHANGES} times")
+
+    async def _once(self) -> None:
+        begun = self._begun()
+        if begun and begun.whole:
+            return
+        first = next(begun.missing()) if begun else 0
+        start, end = begun.span(first) if begun else (0, self._limits.chunk_bytes)
+        stalled = False
+        for _ in range(MOST_BREAKS):
+            async with AsyncExitStack() as stack:
+                reply = await self._ask(stack, start, end, begun.version if begun else None)
+                self._check_size(reply, begun)
+                try:
+                    if reply.ranged and reply.version:
+                        await self._in_ranges(reply, first, begun or ChunkMap(reply.version, self._limits.chunk_bytes))
+                    else:
+                        await self._in_one_piece(reply)
+                    return
+                except Trouble as trouble:
+                    delay, stalled = self._patience.after(trouble), trouble.kind == "stalled"
+            await asyncio.sleep(delay)
+        code = "input_timeout" if stalled else "input_unreachable"
+        raise PermanentError(code, f"the connection broke off {MOST_BREAKS} times, and the server cannot resume")
+
+    async def _ask(self, stack: AsyncExitStack, start: int, end: int, expected: Version | None) -> Reply:
+        """The first answer, after as many tries as the source is worth."""
+        while True:
+            try:
+                return await stack.enter_async_context(self._remote.read(start, end, expected))
+            except Trouble as trouble:
+                await asyncio.sleep(self._patience.after(trouble))
+
+    async def _in_ranges(self, reply: Reply, first: int, chunks: ChunkMap) -> None:
+        async with landing_file(self.path, chunks.version.size, self._on_head) as file:
+            fetch = RangeFetch(
+                self._remote,
+                file,
+                chunks,
+                self._patience,
+                state=self._folder / STATE_FILE,
+                connections=self._limits.connections,
+                checkpoint_seconds=self._limits.checkpoint_seconds,
+                on_progress=self._on_progress,
+            )
+            await fetch.run(reply, first)
+
+    async def _in_one_piece(self, reply: Reply) -> None:
+        """From a server without ranges: what breaks off begins anew."""
+        received = 0
+
+        async def landed(count: int) -> None:
+            nonlocal received
+            received += count
+            self._patience.received(count)
+            self._refuse_larger(received)
+            if reply.length:
+                await self._on_progress(received / reply.length)
+
+        async with landing_file(self.path, None, self._on_head) as file:
+            await file.write(0, reply.body, landed)
+            if received != (reply.length or received):
+                raise Trouble("broken", "the connection broke off")
+            if not received:
+                raise PermanentError("input_empty")
+            file.end_of_head()
+            await file.sync()
+        whole = ChunkMap(Version(received), self._limits.chunk_bytes)
+        whole.mark_all()
+        whole.save(self._folder / STATE_FILE)
+
+    def _begun(self) -> ChunkMap | None:
+        """What an earlier process has left, where it can be told that it belongs to the same content."""
+        begun = ChunkMap.load(self._folder / STATE_FILE)
+        if not begun or not self.path.exists() or self.path.stat().st_size != begun.version.size:
+            return None
+        return begun if begun.whole or begun.version.is_marked else None
+
+    def _check_size(self, reply: Reply, begun: ChunkMap | None) -> None:
+        size = reply.version.size if reply.version else reply.length
+        if size is None:
+            return
+        self._refuse_larger(size)
+        needed = size - (begun.bytes_here if begun else 0)
+        if needed + self._limits.keep_free > self._free_bytes():
+            raise TransientError("workspace_full", f"the source needs {needed} bytes")
+
+    def _refuse_larger(self, size: int) -> None:
+        if size > self._limits.max_bytes:
+            raise PermanentError("input_too_large", f"{size} bytes, at most {self._limits.max_bytes}")

@@ -1,0 +1,97 @@
+"""How much a source may try our patience: failures in a row, slowness, length. Pure but for the clock it is given."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.fetcher.download.remote import Trouble
+from shared.errors import PermanentError
+
+QUICK_TRIES, QUICK_SECONDS = 3, 15.0
+"""For a source that never answered at all: a mistyped address should fail within seconds."""
+
+_FIRST_DELAY, _LONGEST_DELAY = 0.25, 15.0
+
+
+@dataclass(frozen=True)
+class PatienceLimits:
+    """All in seconds, but ``bytes_per_second``.
+
+    Attributes:
+        total: for the whole download. without_progress: since the last byte that came, over all tries.
+        bytes_per_second: the least speed, over a stretch of ``without_progress`` seconds.
+    """
+
+    total: float
+    without_progress: float
+    bytes_per_second: float
+
+
+class Patience:
+    """Judges one download as it goes.
+
+    Args:
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, limits: PatienceLimits, clock: Callable[[], float]) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._began = self._last_progress = clock()
+        self._failures = 0
+        self._received = 0
+        self._marks: deque[tuple[float, int]] = deque([(self._began, 0)])
+
+    def received(self, count: int) -> None:
+        """Bytes have come.
+
+        Raises:
+            PermanentError: ``input_timeout``: it takes too long, or comes too slowly.
+        """
+        now = self._clock()
+        self._last_progress, self._failures = now, 0
+        self._received += count
+        self._check_total(now)
+        if now - self._marks[-1][0] >= 1:
+            self._marks.append((now, self._received))
+        while now - self._marks[1][0] >= self._limits.without_progress if len(self._marks) > 1 else False:
+            self._marks.popleft()
+        began, before = self._marks[0]
+        if now - began >= self._limits.without_progress:
+            speed = (self._received - before) / (now - began)
+            if speed < self._limits.bytes_per_second:
+                raise PermanentError(
+                    "input_timeout", f"only {speed:.0f} bytes a second came in the last {now - began:.0f} s"
+                )
+
+    def after(self, trouble: Trouble) -> float:
+        """Seconds to wait before the next try.
+
+        Raises:
+            PermanentError: there is no point in another one.
+        """
+        now = self._clock()
+        self._failures += 1
+        if trouble.kind == "refused":
+            raise PermanentError("input_unreachable", self._told(trouble))
+        hopeless = self._failures >= QUICK_TRIES or now - self._began > QUICK_SECONDS
+        if trouble.kind == "unconnected" and not self._received and hopeless:
+            raise PermanentError("input_unreachable", self._told(trouble))
+        self._check_total(now)
+        # Grows with the silence, not with the number of failures: several connections fail at the same time.
+        delay = min(max(_FIRST_DELAY, now - self._last_progress), _LONGEST_DELAY)
+        if trouble.retry_after is not None:
+            delay = max(delay, trouble.retry_after)
+        if now + delay - self._last_progress > self._limits.without_progress:
+            code = "input_timeout" if trouble.kind == "stalled" else "input_unreachable"
+            raise PermanentError(code, self._told(trouble))
+        return delay
+
+    def _told(self, trouble: Trouble) -> str:
+        tries = f", {self._failures} times in a row" if self._failures > 1 else ""
+        came = f", after {self._received} bytes" if self._received else ""
+        return f"{trouble.detail}{tries}{came}"
+
+    def _check_total(self, now: float) -> None:
+        if now - self._began > self._limits.total:
+            raise PermanentError("input_timeout", f"not finished after {now - self._began:.0f} s")

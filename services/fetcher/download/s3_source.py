@@ -1,0 +1,97 @@
+"""Sources in a bucket of an S3 service."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
+
+from services.fetcher.download.remote import Reply, SourceChanged, Trouble, Version
+from shared.errors import PermanentError
+from shared.locations import S3Location
+from shared.storage import STORAGE_ERRORS, Problem, problem_of
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+
+_PIECE_BYTES = 256 * 1024
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_REFUSALS: dict[Problem, str] = {
+    "missing_key": "there is no object of that name in the bucket",
+    "missing_bucket": "the bucket does not exist",
+    "credentials": "the storage refused the credentials: check access_key and secret_key",
+    "denied": "the credentials may not read the object, or it does not exist",
+    "wrong_region": "the bucket is in another region: check region and endpoint",
+}
+
+
+class S3Source:
+    """One object, asked for ranges of its content."""
+
+    def __init__(self, client: "S3Client", location: S3Location) -> None:
+        self._client = client
+        self._bucket = location.bucket
+        self._key = location.key
+
+    @asynccontextmanager
+    async def read(self, start: int, end: int | None, expected: Version | None = None) -> AsyncIterator[Reply]:
+        """See :class:`services.fetcher.download.remote.Remote`."""
+        request: dict[str, Any] = {"Bucket": self._bucket, "Key": self._key}
+        if end is not None:
+            request["Range"] = f"bytes={start}-{end - 1}"
+        if expected and expected.etag:
+            request["IfMatch"] = expected.etag
+        try:
+            response = await self._client.get_object(**request)
+        except STORAGE_ERRORS as error:
+            raise _translated(error) from error
+        body = response["Body"]
+        try:
+            reply = _reply(response, start, _pieces(body))
+            if expected and (reply.version is None or not reply.version.same_as(expected)):
+                raise SourceChanged
+            yield reply
+        finally:
+            body.close()
+
+
+def _reply(response: Any, start: int, body: AsyncIterator[bytes]) -> Reply:
+    length = int(response["ContentLength"])
+    modified = response.get("LastModified")
+    marks = (response.get("ETag"), modified.isoformat() if modified else None)
+    given = _CONTENT_RANGE.fullmatch(response.get("ContentRange") or "")
+    if given and int(given[1]) == start:
+        return Reply(start, length, Version(int(given[3]), *marks), ranged=True, body=body)
+    return Reply(0, length, Version(length, *marks), ranged=False, body=body)
+
+
+async def _pieces(body: Any) -> AsyncIterator[bytes]:
+    try:
+        while piece := await body.read(_PIECE_BYTES):
+            yield piece
+    except (ReadTimeoutError, TimeoutError) as error:
+        raise Trouble("stalled", "the storage sends nothing any more") from error
+    except STORAGE_ERRORS as error:
+        raise Trouble("broken", "the connection to the storage broke off") from error
+
+
+def _translated(error: Exception) -> Exception:
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        if status == 412:
+            return SourceChanged()
+        if status == 416:
+            return PermanentError("input_empty")
+    problem = problem_of(error)
+    if problem == "forbidden_address":
+        return PermanentError("input_forbidden_address", "the endpoint is on a private or loopback network")
+    if problem in _REFUSALS:
+        return Trouble("refused", _REFUSALS[problem])
+    if problem == "busy":
+        return Trouble("busy", "the storage is busy")
+    if isinstance(error, ReadTimeoutError) and not isinstance(error, ConnectTimeoutError):
+        return Trouble("stalled", "the storage took the request but does not answer it")
+    if problem == "unreachable":
+        return Trouble("unconnected", f"the storage cannot be reached ({type(error).__name__})")
+    return Trouble("refused", f"the storage refused: {type(error).__name__}")

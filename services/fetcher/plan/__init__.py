@@ -1,0 +1,1 @@
+"""From the facts of a source to the plan of its encode. Pure."""

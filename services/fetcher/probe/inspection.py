@@ -1,0 +1,162 @@
+"""Asking ffprobe and ffmpeg about a file, under limits: what a probe of pictures and one of sound alone have in common."""
+
+import asyncio
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from services.fetcher.probe import packets as pk
+from services.fetcher.probe.boxes import BoxLayout, box_layout
+from services.fetcher.probe.integrity import NOTHING_INSIDE, cannot_open
+from services.fetcher.probe.sniff import HEAD_BYTES, sniff, tag_bytes
+from shared.errors import PermanentError, TransientError
+from shared.process import Finished, Limits, ProcessTimeout, run_process
+
+LOOK_SECONDS = 60.0
+"""Wall time for a look at a file's beginning."""
+
+DRM = "DRM protected stream"
+"""What ffprobe complains of where a file is encrypted that does not mark its streams."""
+
+_LIST_FOLDER = "packets-"
+_LIST_BYTES, _LIST_RESERVE = 2 * 1024**3, 16 * 1024**2
+
+
+@dataclass(frozen=True)
+class ProbeLimits:
+    """What a source may be, and what finding out may cost.
+
+    Attributes:
+        seconds: wall time for listing all packets. memory_bytes: address space of each process.
+        max_duration: seconds. max_pixels: width times height.
+    """
+
+    seconds: float
+    memory_bytes: int
+    max_duration: float
+    max_pixels: int
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file with the demuxer that reads it.
+
+    Attributes:
+        size: bytes.
+        head: its first bytes; where sound was asked for, those after an ID3 tag.
+        boxes: of ISO base media.
+    """
+
+    file: Path
+    size: int
+    demuxer: str
+    head: bytes
+    boxes: BoxLayout | None = None
+
+    @property
+    def arguments(self) -> list[str]:
+        """How ffprobe and ffmpeg are told to read it."""
+        return input_arguments(self.file, self.demuxer)
+
+    def clean(self, text: str) -> str:
+        """What a program wrote, fit for the job's detail: without paths of ours and without control characters."""
+        lines = [re.sub(r"\[(\w[\w,:#/]*) @ 0x[0-9a-f]+\]", r"[\1]", line) for line in text.splitlines()[-8:]]
+        plain = "; ".join(lines).replace(f"file:{self.file}", "input").replace(str(self.file), "input")
+        return "".join(character if character.isprintable() else " " for character in plain)
+
+
+class Inspection:
+    """What probes are made of.
+
+    Args:
+        ffprobe, ffmpeg: paths of the programs.
+    """
+
+    def __init__(self, ffprobe: str, ffmpeg: str, limits: ProbeLimits) -> None:
+        self._ffprobe = ffprobe
+        self._ffmpeg = ffmpeg
+        self._limits = limits
+
+    async def _open(self, file: Path, *, sound: bool = False) -> Opened:
+        """Decide by the first bytes how the file is read."""
+        size, head = await asyncio.to_thread(_size_and_head, file, skip_tag=sound)
+        demuxer = sniff(head, sound=sound)
+        boxes = await asyncio.to_thread(box_layout, file) if demuxer == "mov" else None
+        return Opened(file, size, demuxer, head, boxes)
+
+    def _check_length(self, duration: float) -> None:
+        """Refuse what is longer than allowed (seconds)."""
+        if duration > self._limits.max_duration:
+            raise PermanentError("input_too_long", f"{duration:.0f} s, at most {self._limits.max_duration:.0f} s")
+
+    async def _header(self, opened: Opened) -> dict[str, Any]:
+        argv = [self._ffprobe, "-v", "error", *opened.arguments, "-show_streams", "-show_format", "-of", "json"]
+        try:
+            done = await self._run(argv, LOOK_SECONDS)
+        except ProcessTimeout as error:
+            raise PermanentError("input_damaged", f"its header could not be read: {error}") from error
+        try:
+            header: dict[str, Any] = json.loads(done.output)
+        except json.JSONDecodeError:
+            header = {}
+        if done.status != 0 or not header.get("streams"):
+            if done.status == 0 or (opened.demuxer == "flv" and "End of file" in done.error_tail):
+                raise PermanentError("input_not_video", "no streams", message=NOTHING_INSIDE)
+            raise cannot_open(opened.demuxer, opened.clean(done.error_tail) or "no streams", opened.boxes)
+        return header
+
+    async def _packets(self, opened: Opened, stream: int) -> tuple[pk.PacketTable, str]:
+        """All packets of the file in one pass. The list goes through a file: that of a long film is large."""
+        with tempfile.TemporaryDirectory(dir=opened.file.parent, prefix=_LIST_FOLDER) as folder:
+            listing = Path(folder) / "packets.csv"
+            output = ["-show_entries", pk.ENTRIES, "-of", "csv=p=0", "-o", str(listing)]
+            argv = [self._ffprobe, "-v", "error", *opened.arguments, *output]
+            done = await self._run(argv, self._limits.seconds, file_bytes=_LIST_BYTES)
+            if done.status < 0:
+                raise PermanentError("input_damaged", f"listing its packets ended with signal {-done.status}")
+            if shutil.disk_usage(folder).free < _LIST_RESERVE:
+                # The list may have been cut short, which would look like a source that is.
+                raise TransientError("workspace_full", "no room to list the packets of the source")
+            table = await asyncio.to_thread(_read_listing, listing, stream)
+        return table, done.error_tail
+
+    async def _run(self, argv: Sequence[str], seconds: float, *, file_bytes: int | None = None) -> Finished:
+        limits = Limits(seconds=seconds, memory_bytes=self._limits.memory_bytes, file_bytes=file_bytes)
+        return await run_process(argv, limits=limits)
+
+
+def input_arguments(file: Path, demuxer: str) -> list[str]:
+    """How ffprobe and ffmpeg are told to read a file with this demuxer, and nothing else."""
+    # Sample data in other files (“data references”) is never followed, even by a build that allows it by default.
+    more = ["-use_absolute_path", "0", "-enable_drefs", "0"] if demuxer == "mov" else []
+    return ["-protocol_whitelist", "file", *more, "-f", demuxer, "-i", f"file:{file}"]
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a probe that was killed has left beside its file."""
+    for left in folder.glob(f"{_LIST_FOLDER}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _size_and_head(file: Path, *, skip_tag: bool) -> tuple[int, bytes]:
+    size = file.stat().st_size
+    with file.open("rb") as opened:
+        head = opened.read(HEAD_BYTES)
+        tag = tag_bytes(head) if skip_tag else 0
+        if not tag:
+            return size, head
+        opened.seek(tag)
+        # Nothing after the tag: then the tag itself is all that can be told of.
+        return size, opened.read(HEAD_BYTES) or head
+
+
+def _read_listing(listing: Path, stream: int) -> pk.PacketTable:
+    if not listing.exists():
+        return pk.read_packets((), stream)
+    with listing.open(encoding="ascii", errors="replace") as lines:
+        return pk.read_packets(lines, stream)

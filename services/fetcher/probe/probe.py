@@ -1,0 +1,181 @@
+"""Finding out what a file is: ffprobe lists its streams and packets, ffmpeg decodes its first frame, all under limits."""
+
+import asyncio
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from services.fetcher.probe import packets as pk
+from services.fetcher.probe import streams as st
+from services.fetcher.probe.facts import Answers, Probed, assemble, findings
+from services.fetcher.probe.fields import MEASURE, MEASURED_FRAMES, is_unsaid, measured
+from services.fetcher.probe.inspection import (
+    DRM,
+    LOOK_SECONDS,
+    Inspection,
+    Opened,
+    ProbeLimits,
+    input_arguments,
+    remove_leftovers,
+)
+from services.fetcher.probe.integrity import check_complete, nothing_to_show
+from services.fetcher.probe.showinfo import read_showinfo
+from services.fetcher.probe.signal import alpha_decoder, refuse_dolby_vision_alone
+from services.fetcher.probe.sniff import not_video
+from services.fetcher.probe.timeline import starts_cleanly
+from shared.errors import PermanentError
+from shared.events import JobWarning
+from shared.process import ProcessTimeout
+
+__all__ = ["Probe", "ProbeLimits", "Probed", "input_arguments", "remove_leftovers"]
+
+# Packets to decode for a look at the frames: for their colours; for their fields; and at most.
+_FEW_PACKETS, _SAMPLE_PACKETS, _MOST_PACKETS = 4, 32, 600
+_UNKNOWN_DECODER = re.compile(r"no decoder found|Decoder \(codec [^)]*\) not found|Unsupported codec", re.IGNORECASE)
+_FRAME_FACTS = (
+    "pts,best_effort_timestamp,interlaced_frame,top_field_first,color_range,color_space,color_primaries,color_transfer"
+    ",width,height,pix_fmt:frame_side_data=side_data_type,max_luminance,max_content"
+)
+_REPORT_SECONDS = 30.0
+
+
+class Probe(Inspection):
+    """Probes files whose picture is wanted, with or without sound."""
+
+    async def __call__(self, file: Path) -> Probed:
+        """Probe a file. For a moment a list of its packets lies beside it.
+
+        Raises:
+            PermanentError: it is no video that can be transcoded; the code and its sentence say why.
+            TransientError: ``workspace_full``.
+        """
+        opened = await self._open(file)
+        header = await self._header(opened)
+        video = self._pick(header)
+        try:
+            # The two need nothing of each other: one waits for the disk, the other for the processor.
+            listing, decoding = await _together(self._packets(opened, video["index"]), self._decode(opened, video))
+        except ProcessTimeout as error:
+            raise PermanentError("input_damaged", f"it could not be read in the time allowed: {error}") from error
+        table, complaints = listing
+        answers = Answers(file.name, opened.size, opened.demuxer, header, video, table, complaints, boxes=opened.boxes)
+        warnings = await asyncio.to_thread(_judge, answers)
+        if not decoding.frames:
+            raise _undecodable(video, decoding.complaints)
+        frames = await self._frames(opened, video, table.video)
+        unsaid = is_unsaid(video, frames)
+        woven = measured(await self._report(opened, video, MEASURE, MEASURED_FRAMES)) if unsaid else None
+        mute = await self._mute(opened, [stream for stream in header["streams"] if table.extent(stream["index"]).count])
+        probed = await asyncio.to_thread(assemble, replace(answers, frames=frames, woven=woven, mute=mute))
+        if opened.demuxer == "gif" and probed.source.video.frames == 1:
+            raise not_video("a picture (GIF)")
+        self._check_length(probed.source.duration)
+        return replace(probed, warnings=warnings + probed.warnings)
+
+    def _pick(self, header: dict[str, Any]) -> st.Stream:
+        """The video stream, if there is one that may be transcoded."""
+        streams: list[st.Stream] = header["streams"]
+        video = st.choose_video(streams)
+        if video is None:
+            raise PermanentError("input_no_video_stream", f"streams: {st.kinds(streams)}")
+        encrypted = [stream["index"] for stream in streams if st.is_encrypted(stream)]
+        if encrypted:
+            raise PermanentError("input_encrypted", f"streams {encrypted}")
+        if video.get("codec_name") in (None, "unknown", "none"):
+            raise PermanentError("input_unsupported_codec", f"codec tag {video.get('codec_tag_string')}")
+        refuse_dolby_vision_alone(video)
+        pixels = int(video.get("width") or 0) * int(video.get("height") or 0)
+        if pixels > self._limits.max_pixels:
+            size = f"{video['width']}×{video['height']}"
+            message = f"The picture is larger ({size}) than this server accepts."
+            raise PermanentError(
+                "input_too_large", f"{pixels} pixels, at most {self._limits.max_pixels}", message=message
+            )
+        return video
+
+    async def _frames(self, opened: Opened, video: st.Stream, found: pk.VideoPackets) -> list[st.Stream]:
+        """The first decoded frames. Where ffprobe lacks the decoder, ffmpeg is asked, which has more of them."""
+        count = _SAMPLE_PACKETS if st.may_be_interlaced(video) else _FEW_PACKETS
+        if not starts_cleanly(found):
+            count = min(found.flags.find(pk.KEY) + _SAMPLE_PACKETS, _MOST_PACKETS)
+        what = ["-select_streams", str(video["index"]), "-read_intervals", f"%+#{count}"]
+        argv = [self._ffprobe, "-v", "quiet", "-threads", "2", *opened.arguments, *what]
+        argv += ["-show_entries", f"frame={_FRAME_FACTS}:frame_side_data=side_data_type", "-of", "json"]
+        try:
+            done = await self._run(argv, LOOK_SECONDS)
+            frames: list[st.Stream] = json.loads(done.output).get("frames", [])
+        except (json.JSONDecodeError, ProcessTimeout):
+            return []
+        return frames or read_showinfo(await self._report(opened, video, "showinfo", _FEW_PACKETS))
+
+    async def _report(self, opened: Opened, video: st.Stream, filters: str, frames: int) -> str:
+        """What a filter of ffmpeg says of the first frames; nothing where that takes too long."""
+        argv = [self._ffmpeg, "-v", "info", "-hide_banner", "-nostdin", "-nostats", "-threads", "2", *opened.arguments]
+        argv += ["-map", f"0:{video['index']}", "-frames:v", str(frames), "-vf", filters, "-f", "null", "-"]
+        try:
+            done = await self._run(argv, _REPORT_SECONDS)
+        except ProcessTimeout:
+            return ""
+        return done.error_tail
+
+    async def _decode(self, opened: Opened, video: st.Stream) -> "_Decoding":
+        """Whether ffmpeg, which will do the work, gets a first frame out of it."""
+        decoder = alpha_decoder(video)
+        argv = [self._ffmpeg, "-v", "error", "-nostdin", "-threads", "2", *(["-c:v", decoder] if decoder else [])]
+        argv += [*opened.arguments, "-map", f"0:{video['index']}"]
+        argv += ["-frames:v", "1", "-f", "null", "-nostats", "-progress", "pipe:1", "-"]
+        done = await self._run(argv, LOOK_SECONDS)
+        counts = [int(count) for count in re.findall(rb"^frame=\s*(\d+)", done.output, re.MULTILINE)]
+        return _Decoding(max(counts, default=0), opened.clean(done.error_tail))
+
+    async def _mute(self, opened: Opened, streams: Sequence[st.Stream]) -> frozenset[int]:
+        """The sound tracks out of which ffmpeg gets nothing: it lacks the decoder, or they are damaged from end to end."""
+        mute = set()
+        for index in (stream["index"] for stream in streams if stream.get("codec_type") == "audio"):
+            argv = [self._ffmpeg, "-v", "quiet", "-nostdin", *opened.arguments, "-map", f"0:{index}"]
+            try:
+                done = await self._run([*argv, "-frames:a", "1", "-f", "s16le", "pipe:1"], LOOK_SECONDS)
+            except ProcessTimeout:
+                # A long film that begins with damage: whoever encodes it will see.
+                continue
+            if not done.output:
+                mute.add(index)
+        return frozenset(mute)
+
+
+@dataclass(frozen=True)
+class _Decoding:
+    """How many frames came out of the decoder, and what it said."""
+
+    frames: int
+    complaints: str
+
+
+def _judge(answers: Answers) -> tuple[JobWarning, ...]:
+    """Refuse what has no pictures, stops short, or cannot be read without a key."""
+    found = findings(answers)
+    if not answers.packets.video.shown:
+        raise nothing_to_show(found, answers.video)
+    warnings = check_complete(found)
+    if answers.packets.encrypted or DRM in answers.complaints:
+        raise PermanentError("input_encrypted", f"streams {sorted(answers.packets.encrypted)}")
+    return warnings
+
+
+def _undecodable(video: st.Stream, complaints: str) -> PermanentError:
+    code = "input_unsupported_codec" if _UNKNOWN_DECODER.search(complaints) else "input_damaged"
+    return PermanentError(code, f"not one frame of {video.get('codec_name')} could be decoded: {complaints}")
+
+
+async def _together(*works: Any) -> Any:
+    """Run side by side; when one fails, the others are stopped before its error goes on."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

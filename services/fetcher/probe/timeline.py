@@ -1,0 +1,200 @@
+"""From packets to the time line of what is shown: frames in order, key frames, rate and end. Pure."""
+
+from array import array
+from dataclasses import dataclass
+from fractions import Fraction
+from statistics import median
+
+from services.fetcher.probe.index import VideoIndex
+from services.fetcher.probe.packets import DISCARD, EMPTY, KEY, NO_TIME, VideoPackets, gaps
+from services.fetcher.probe.rate import frame_rate
+
+# Formats whose clock may jump, where broadcasts were joined or a recorder was restarted; ffmpeg's own bound for a jump.
+DISCONTINUOUS = frozenset({"mpegts", "mpeg"})
+JUMP_SECONDS, _BACK_SECONDS = 10, Fraction(1, 10)
+_FEW = 0.05
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What container and decoder say of a stream, to be held against its packets.
+
+    Attributes:
+        nominal, average: frames per second as ffprobe has them, or None.
+        decoded: time stamps (ticks) of the first decoded frames, None where the decoder had none either.
+        interlaced: pictures are made of two fields.
+    """
+
+    time_base: Fraction
+    demuxer: str
+    nominal: Fraction | None = None
+    average: Fraction | None = None
+    decoded: tuple[int | None, ...] = ()
+    interlaced: bool = False
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Frames of a video as they are shown; times in ticks.
+
+    Attributes:
+        end_pts: when the last frame ends.
+        exact: every frame has a time stamp of its own, written in the file.
+        jumps: how many times the clock jumped; the time stamps are those of one clock without the jumps.
+        joined: each field had a packet of its own, and two of them were taken together as a frame.
+    """
+
+    index: VideoIndex
+    end_pts: int
+    rate: Fraction
+    variable: bool
+    exact: bool
+    jumps: int
+    joined: bool
+
+
+def make_timeline(packets: VideoPackets, claims: Claims) -> Timeline:
+    """Build the time line.
+
+    Raises:
+        ValueError: no packet holds anything to show.
+    """
+    if not packets.shown:
+        raise ValueError("no packet holds anything to show")
+    times, written = _times(packets, claims)
+    jumps = _repair(times, packets, claims) if claims.demuxer in DISCONTINUOUS else 0
+    flags = packets.flags
+    start = None if not written or starts_cleanly(packets) else _first_decodable(times, flags, claims)
+    if claims.interlaced:
+        times, flags = _join_fields(times, flags, claims)
+    shown = (tick for tick, flag in zip(times, flags, strict=True) if not flag & (DISCARD | EMPTY))
+    pts = array("q", sorted(tick for tick in shown if start is None or tick >= start))
+    distinct = all(gap > 0 for gap in gaps(pts))
+    rate, variable = frame_rate(pts, claims.time_base, claims.nominal, claims.average)
+    return Timeline(
+        index=_index(times, flags, pts),
+        end_pts=pts[-1] + _last_duration(packets, pts, times, rate, claims.time_base),
+        rate=rate,
+        variable=variable,
+        exact=written and distinct and jumps == 0,
+        jumps=jumps,
+        joined=len(times) < len(packets),
+    )
+
+
+def starts_cleanly(packets: VideoPackets) -> bool:
+    """Whether the first packet is a key frame that nothing is shown before: everything in the stream can be decoded."""
+    if not packets.flags or not packets.flags[0] & KEY:
+        return False
+    following = zip(packets.pts, packets.flags, strict=True)
+    first, _ = next(following)
+    for pts, flag in following:
+        if flag & KEY:
+            break
+        if pts < first and not flag & EMPTY:
+            return False
+    return True
+
+
+def _first_decodable(times: "array[int]", flags: bytearray, claims: Claims) -> int:
+    """The earliest frame that comes out of a decoder, where the stream was cut out of a longer one."""
+    decoded = [tick for tick in claims.decoded if tick is not None]
+    keys = [tick for tick, flag in zip(times, flags, strict=True) if flag & KEY]
+    return min(decoded or keys[:1] or [min(times)])
+
+
+def _times(packets: VideoPackets, claims: Claims) -> tuple["array[int]", bool]:
+    """A presentation time for each packet in the file's order, and whether all of them are written in the file."""
+    missing = packets.pts.count(NO_TIME)
+    if not missing:
+        return array("q", packets.pts), True
+    if NO_TIME not in packets.dts:
+        if missing <= _FEW * len(packets):
+            known = [pts - dts for pts, dts in zip(packets.pts, packets.dts, strict=True) if pts != NO_TIME]
+            delay = int(median(known))
+            pairs = zip(packets.pts, packets.dts, strict=True)
+            return array("q", (dts + delay if pts == NO_TIME else pts for pts, dts in pairs)), False
+        # Frames leave the decoder in order, one for each packet: the sorted decoding times are theirs but for a delay.
+        return _shifted(packets.dts, claims), False
+    step = 1 / ((claims.average or claims.nominal or Fraction(25)) * claims.time_base)
+    return _shifted(array("q", (round(number * step) for number in range(len(packets)))), claims), False
+
+
+def _shifted(times: "array[int]", claims: Claims) -> "array[int]":
+    """The times moved so that they begin where the decoder's first frame is."""
+    first = next(iter(claims.decoded), None)
+    if first is None:
+        return array("q", times)
+    offset = first - min(times)
+    return array("q", (tick + offset for tick in times))
+
+
+def _repair(times: "array[int]", packets: VideoPackets, claims: Claims) -> int:
+    """Take jumps of the clock out of ``times``, in place; returns how many there were."""
+    clock = packets.dts if NO_TIME not in packets.dts else times
+    far, back = JUMP_SECONDS / claims.time_base, _BACK_SECONDS / claims.time_base
+    steps = [step for step in gaps(clock) if 0 < step < far]
+    usual = int(median(steps)) if steps else 1
+    offset = jumps = 0
+    before = clock[0]
+    for number in range(1, len(times)):
+        step = clock[number] - before
+        before = clock[number]
+        if step > far or step < -back:
+            offset += usual - step
+            jumps += 1
+        times[number] += offset
+    return jumps
+
+
+def _join_fields(times: "array[int]", flags: bytearray, claims: Claims) -> tuple["array[int]", bytearray]:
+    """Where each field has a packet of its own, make the two of a frame one; they follow each other in the file."""
+    period = _frame_period(claims)
+    spread = sorted(gap for gap in gaps(array("q", sorted(times))) if gap > 0)
+    if not period or not spread or not 0.4 * period < spread[len(spread) // 2] < 0.6 * period:
+        return times, flags
+    joined, joined_flags = array("q"), bytearray()
+    number = 0
+    while number < len(times):
+        pair = number + 1 < len(times) and abs(times[number + 1] - times[number]) < 0.75 * period
+        last = number + 1 if pair else number
+        joined.append(min(times[number], times[last]))
+        joined_flags.append(flags[number] | (flags[last] & KEY))
+        number = last + 1
+    return joined, joined_flags
+
+
+def _frame_period(claims: Claims) -> float:
+    """Ticks from one whole frame to the next, 0 where that cannot be told."""
+    decoded = [tick for tick in claims.decoded if tick is not None]
+    if len(decoded) > 2:
+        return float(median(gaps(array("q", decoded))))
+    if claims.average and claims.nominal == 2 * claims.average:
+        return float(1 / (claims.average * claims.time_base))
+    return 0.0
+
+
+def _index(times: "array[int]", flags: bytearray, pts: "array[int]") -> VideoIndex:
+    keys: list[tuple[int, bool]] = []
+    for tick, flag in zip(times, flags, strict=True):
+        if flag & KEY:
+            keys.append((tick, False))
+        elif keys and tick < keys[-1][0] and not flag & EMPTY:
+            keys[-1] = (keys[-1][0], True)
+    keys.sort()
+    return VideoIndex(pts, array("q", (tick for tick, _ in keys)), tuple(leading for _, leading in keys))
+
+
+def _last_duration(
+    packets: VideoPackets, pts: "array[int]", times: "array[int]", rate: Fraction, time_base: Fraction
+) -> int:
+    """Ticks that the last frame is shown for: as written, else like its neighbours."""
+    usual = max(1, round(1 / (rate * time_base)))
+    written = 0
+    if len(times) == len(packets):
+        last = max(range(len(times)), key=lambda number: (not packets.flags[number] & (DISCARD | EMPTY), times[number]))
+        written = packets.duration[last]
+    # Some muxers write the distance in some other unit; nobody means a last frame of many times the others' length,
+    # unless the others are long themselves.
+    longest = max(gaps(pts), default=usual)
+    return written if usual / 2 < written <= max(10 * usual, 2 * longest) else usual

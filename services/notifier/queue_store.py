@@ -1,0 +1,92 @@
+"""Where lanes are kept: a bucket of the bus, changed by compare-and-set only."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from nats.aio.client import Client
+from nats.errors import TimeoutError as NatsTimeoutError
+from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
+from nats.js.kv import KeyValue
+from pydantic import BaseModel, ConfigDict
+
+from services.notifier.delivery_queue import Lane
+from shared.bus.topology import LANES_BUCKET
+from shared.deliveries import WebhookAttempt
+from shared.job import Status
+
+_TRIES = 20
+
+
+@dataclass(frozen=True)
+class Held:
+    """A lane as it was at a revision; 0 is that of a lane that does not exist yet."""
+
+    lane: Lane
+    revision: int
+
+
+class Announced(BaseModel):
+    """How far the attempts of a job have been put into the lanes of its hooks."""
+
+    model_config = ConfigDict(frozen=True)
+    status: Status
+    sequence: int
+
+
+class Lanes:
+    """The lanes of all jobs and hooks, and for each job how far it was announced."""
+
+    def __init__(self, bucket: KeyValue) -> None:
+        self._bucket = bucket
+
+    @classmethod
+    async def open(cls, client: Client) -> Self:
+        """Bind to the provisioned bucket. Reads of it go to the stream's leader, so they show what was written before."""
+        return cls(await client.jetstream().key_value(LANES_BUCKET))
+
+    async def change(
+        self, attempt: WebhookAttempt, change: Callable[[Lane], Lane], *, known: Held | None = None
+    ) -> Held:
+        """Change the lane of an attempt's job and hook.
+
+        Args:
+            change: pure, and harmless when applied again to its own result: it is, when others change the lane meanwhile
+                or when it is unknown whether a write was stored. If it returns the lane as it is, nothing is written.
+            known: the lane as last seen, which saves a read.
+
+        Raises:
+            nats.errors.Error: the bus is out of reach.
+        """
+        key = f"{attempt.org}.{attempt.job}.{attempt.hook}"
+        held = known or await self._read(key)
+        for _ in range(_TRIES):
+            lane = change(held.lane)
+            if lane == held.lane:
+                return held
+            try:
+                revision = await self._bucket.update(key, lane.model_dump_json().encode(), last=held.revision)
+            except (KeyWrongLastSequenceError, NatsTimeoutError):
+                held = await self._read(key)
+                continue
+            return Held(lane, revision)
+        raise NatsTimeoutError
+
+    async def announced(self, org: str, job: str) -> Announced | None:
+        """How far a job was announced."""
+        try:
+            entry = await self._bucket.get(f"{org}.{job}")
+        except KeyNotFoundError:
+            return None
+        return Announced.model_validate_json(entry.value or b"")
+
+    async def note_announced(self, org: str, job: str, announced: Announced) -> None:
+        """Note how far a job was announced. Going back is harmless: what is announced again changes no lane."""
+        await self._bucket.put(f"{org}.{job}", announced.model_dump_json().encode())
+
+    async def _read(self, key: str) -> Held:
+        try:
+            entry = await self._bucket.get(key)
+        except KeyNotFoundError as missing:
+            return Held(Lane(), missing.entry.revision if missing.entry else 0)
+        return Held(Lane.model_validate_json(entry.value or b""), entry.revision or 0)

@@ -1,0 +1,1 @@
+"""From the results of all parts to playlists, manifest and outputs. Pure."""

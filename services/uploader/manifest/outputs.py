@@ -1,0 +1,70 @@
+"""What a completed job shows of its output: locations without credentials, and measured rates. Pure."""
+
+from services.uploader.manifest.presentation import Presentation
+from shared.locations import S3Location, object_key
+from shared.media.layout import CUES, DASH, MASTER, SHEET
+from shared.media.result import AudioOutput, Compliance, Outputs, RenditionOutput, SpriteOutput, SubtitleOutput
+
+
+def outputs_of(
+    presentation: Presentation, location: S3Location, total_bytes: int, compliance: Compliance | None = None
+) -> Outputs:
+    """The outputs of a job.
+
+    Args:
+        location: the output prefix.
+        total_bytes: size of all objects together, playlists included.
+    """
+    target = presentation.target
+    return Outputs(
+        master=address(location, MASTER),
+        dash=address(location, DASH),
+        renditions=tuple(
+            RenditionOutput(
+                resolution=rendition.folder,
+                width=rendition.width,
+                height=rendition.height,
+                frame_rate=round(float(rendition.frame_rate), 3),
+                average_bitrate=rendition.average_rate,
+                peak_bitrate=rendition.peak_rate(target),
+                codecs=rendition.codecs,
+                bytes=rendition.bytes,
+                playlist=address(location, rendition.playlist),
+            )
+            for rendition in presentation.renditions
+        ),
+        audio=tuple(
+            AudioOutput(
+                name=sound.label,
+                language=sound.language,
+                codecs=sound.codecs,
+                average_bitrate=sound.average_rate,
+                peak_bitrate=sound.peak_rate(target),
+                bytes=sound.bytes,
+                playlist=address(location, sound.playlist),
+            )
+            for sound in presentation.sounds
+        ),
+        subtitles=tuple(
+            SubtitleOutput(
+                name=text.label,
+                language=text.language,
+                forced=text.forced,
+                bytes=text.bytes,
+                playlist=address(location, text.playlist),
+            )
+            for text in presentation.subtitles
+        ),
+        bytes=total_bytes,
+        segments=sum(len(track.sizes) for track in presentation.tracks),
+        compliance=compliance,
+        thumbnails=tuple(address(location, still.path) for still in presentation.thumbnails),
+        sprite=SpriteOutput(image=address(location, SHEET), vtt=address(location, CUES))
+        if presentation.stills
+        else None,
+    )
+
+
+def address(location: S3Location, path: str) -> str:
+    """``s3://bucket/key`` of a path below the prefix."""
+    return f"s3://{location.bucket}/{object_key(location, path)}"

@@ -1,0 +1,217 @@
+"""HLS playlists (RFC 8216 and its second edition), after Apple's authoring rules. Pure: data in, text out."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+from services.uploader.manifest import rates
+from services.uploader.manifest.presentation import Presentation, Rendition, Subtitles, Track
+from shared.media.layout import HEADER, IFRAMES, segment_name, uri
+
+# EXT-X-MAP outside of I-frame playlists needs 6, and fragmented MP4 came with 7.
+VERSION = 7
+_AUDIO_GROUP, _TEXT_GROUP, _CAPTION_GROUP = "audio", "text", "cc"
+_CHARACTERISTICS = {
+    "description": "public.accessibility.describes-video",
+    "clear_speech": "public.accessibility.enhances-speech-intelligibility",
+}
+
+# A player without any measurement begins with the variant that is listed first. Apple's rules want one of about 2 Mb/s
+# there (9.3 of the authoring specification, for Wi-Fi); a little more is let pass.
+_FIRST_VARIANT_RATE = 2_400_000
+
+
+def master_playlist(presentation: Presentation) -> str:
+    """The multivariant playlist, at the output prefix itself."""
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    if presentation.sounds:
+        lines += ["", *_media_tags(presentation)]
+    if presentation.subtitles:
+        lines += ["", *_subtitle_tags(presentation.subtitles)]
+    if presentation.captions:
+        lines += ["", *_caption_tags(presentation.captions)]
+    lines.append("")
+    for rendition in in_listed_order(presentation):
+        lines += [_tag("EXT-X-STREAM-INF", _variant(presentation, rendition)), uri(rendition.playlist)]
+    if not presentation.renditions and presentation.default_sound:
+        lines += [_tag("EXT-X-STREAM-INF", _sound_variant(presentation)), uri(presentation.default_sound.playlist)]
+    trick_play = [rendition for rendition in presentation.renditions if rendition.iframes]
+    if trick_play:
+        lines += ["", *(_tag("EXT-X-I-FRAME-STREAM-INF", _iframe_variant(rendition)) for rendition in trick_play)]
+    return "\n".join(lines) + "\n"
+
+
+def media_playlist(track: Track, target: int) -> str:
+    """The playlist of one track, in its folder.
+
+    Args:
+        target: target duration in seconds, the same for all tracks.
+    """
+    lines = _opening(target)
+    if track.header:
+        lines.append(_tag("EXT-X-MAP", [("URI", _quoted(HEADER))]))
+    for number, seconds in enumerate(exact_seconds(track.durations, track.timescale)):
+        lines += [f"#EXTINF:{seconds},", segment_name(track.kind, number)]
+    return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
+
+
+def iframe_playlist(rendition: Rendition) -> str:
+    """The playlist of a rendition's key frames alone, for fast forward and the seek bar, in its folder."""
+    frames = list(rendition.key_frames())
+    lines = _opening(_iframe_target(rendition))
+    lines += ["#EXT-X-I-FRAMES-ONLY", _tag("EXT-X-MAP", [("URI", _quoted(HEADER))])]
+    durations = exact_seconds([frame.ticks for frame in frames], rendition.timescale)
+    for frame, seconds in zip(frames, durations, strict=True):
+        name = segment_name(rendition.kind, frame.segment)
+        lines += [f"#EXTINF:{seconds},", f"#EXT-X-BYTERANGE:{frame.length}@{frame.offset}", name]
+    return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
+
+
+def in_listed_order(presentation: Presentation) -> list[Rendition]:
+    """The renditions as the master lists them: first the one to begin with, then the others by ascending rate."""
+    ascending = sorted(presentation.renditions, key=lambda rendition: bandwidth(presentation, rendition))
+    fitting = [one for one in ascending if bandwidth(presentation, one) <= _FIRST_VARIANT_RATE]
+    first = fitting[-1] if fitting else next(iter(ascending), None)
+    return ([first] if first else []) + [rendition for rendition in ascending if rendition is not first]
+
+
+def bandwidth(presentation: Presentation, rendition: Rendition) -> int:
+    """Peak rate of a variant in bits per second: of the video, and of the sound and the text that need most."""
+    target = presentation.target
+    groups = (presentation.sounds, presentation.subtitles)
+    others = sum(max((track.peak_rate(target) for track in group), default=0) for group in groups)
+    return rendition.peak_rate(target) + others
+
+
+def average_bandwidth(presentation: Presentation, rendition: Rendition) -> int:
+    """Average rate of a variant in bits per second, likewise."""
+    groups = (presentation.sounds, presentation.subtitles)
+    return rendition.average_rate + sum(max((track.average_rate for track in group), default=0) for group in groups)
+
+
+def exact_seconds(durations: Sequence[int], timescale: int) -> Iterator[str]:
+    """Durations with six decimals. Instants are rounded, not durations, so the sum never drifts from the media."""
+    ticks = told = 0
+    for duration in durations:
+        ticks += duration
+        instant = rates.round_half_up(Fraction(ticks * 1_000_000, timescale))
+        microseconds, told = instant - told, instant
+        yield f"{microseconds // 1_000_000}.{microseconds % 1_000_000:06d}"
+
+
+def _opening(target: int) -> list[str]:
+    return [
+        "#EXTM3U",
+        f"#EXT-X-VERSION:{VERSION}",
+        f"#EXT-X-TARGETDURATION:{target}",
+        "#EXT-X-MEDIA-SEQUENCE:0",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+    ]
+
+
+def _variant(presentation: Presentation, rendition: Rendition) -> list[tuple[str, str]]:
+    codecs = dict.fromkeys([rendition.codecs, *(sound.codecs for sound in presentation.sounds)])
+    attributes = [
+        ("BANDWIDTH", str(bandwidth(presentation, rendition))),
+        ("AVERAGE-BANDWIDTH", str(average_bandwidth(presentation, rendition))),
+        ("CODECS", _quoted(",".join(codecs))),
+        ("RESOLUTION", f"{rendition.width}x{rendition.height}"),
+        ("FRAME-RATE", f"{float(rendition.frame_rate):.3f}"),
+        ("VIDEO-RANGE", "SDR"),
+    ]
+    if presentation.sounds:
+        attributes.append(("AUDIO", _quoted(_AUDIO_GROUP)))
+    if presentation.subtitles:
+        attributes.append(("SUBTITLES", _quoted(_TEXT_GROUP)))
+    return [*attributes, ("CLOSED-CAPTIONS", _quoted(_CAPTION_GROUP) if presentation.captions else "NONE")]
+
+
+def _sound_variant(presentation: Presentation) -> list[tuple[str, str]]:
+    """Without a picture the sound is the variant; the group tells its name and language, and of other sound to choose."""
+    sounds, target = presentation.sounds, presentation.target
+    return [
+        ("BANDWIDTH", str(max(sound.peak_rate(target) for sound in sounds))),
+        ("AVERAGE-BANDWIDTH", str(max(sound.average_rate for sound in sounds))),
+        ("CODECS", _quoted(",".join(dict.fromkeys(sound.codecs for sound in sounds)))),
+        ("AUDIO", _quoted(_AUDIO_GROUP)),
+    ]
+
+
+def _iframe_variant(rendition: Rendition) -> list[tuple[str, str]]:
+    frames = list(rendition.key_frames())
+    sizes, ticks = [frame.length for frame in frames], [frame.ticks for frame in frames]
+    return [
+        ("BANDWIDTH", str(rates.peak_rate(sizes, ticks, rendition.timescale, _iframe_target(rendition)))),
+        ("AVERAGE-BANDWIDTH", str(rates.average_rate(sizes, ticks, rendition.timescale))),
+        ("CODECS", _quoted(rendition.codecs)),
+        ("RESOLUTION", f"{rendition.width}x{rendition.height}"),
+        ("VIDEO-RANGE", "SDR"),
+        ("URI", _quoted(uri(f"{rendition.folder}/{IFRAMES}"))),
+    ]
+
+
+def _iframe_target(rendition: Rendition) -> int:
+    return rates.target_duration([Fraction(frame.ticks, rendition.timescale) for frame in rendition.key_frames()])
+
+
+def _media_tags(presentation: Presentation) -> Iterator[str]:
+    sounds, default = presentation.sounds, presentation.default_sound
+    # A player that chooses by itself needs a rule: at most one of a language and purpose may be chosen so, the default one
+    # first. Nobody hears a commentary who did not ask for it.
+    films = [sound for sound in sounds if sound.purpose != "commentary"]
+    chosen = {(sound.language, sound.purpose): sound for sound in reversed([*([default] if default else []), *films])}
+    for sound in sounds:
+        attributes = [("TYPE", "AUDIO"), ("GROUP-ID", _quoted(_AUDIO_GROUP)), ("NAME", _quoted(sound.label))]
+        attributes += [
+            # Apple's rules want the language of every rendition; und is what ISO 639 says where nobody does.
+            ("LANGUAGE", _quoted(sound.language or "und")),
+            ("DEFAULT", "YES" if sound is default else "NO"),
+            ("AUTOSELECT", "YES" if sound is chosen.get((sound.language, sound.purpose)) else "NO"),
+            *([("CHARACTERISTICS", _quoted(traits))] if (traits := _CHARACTERISTICS.get(sound.purpose)) else ()),
+            ("CHANNELS", _quoted(str(sound.channels))),
+            ("URI", _quoted(uri(sound.playlist))),
+        ]
+        yield _tag("EXT-X-MEDIA", attributes)
+
+
+def _subtitle_tags(subtitles: Sequence[Subtitles]) -> Iterator[str]:
+    default = next((text for text in subtitles if text.default), None)
+    # Of those with the same language, and forced or not, a player may choose only one by itself: the default one first.
+    kinds = [((text.language, text.forced), text) for text in ([default] if default else []) + list(subtitles)]
+    chosen = dict(reversed(kinds))
+    for text in subtitles:
+        attributes = [
+            ("TYPE", "SUBTITLES"),
+            ("GROUP-ID", _quoted(_TEXT_GROUP)),
+            ("NAME", _quoted(text.label)),
+            ("LANGUAGE", _quoted(text.language or "und")),
+            ("DEFAULT", "YES" if text is default else "NO"),
+            ("AUTOSELECT", "YES" if text is chosen[text.language, text.forced] else "NO"),
+            ("FORCED", "YES" if text.forced else "NO"),
+            ("URI", _quoted(uri(text.playlist))),
+        ]
+        yield _tag("EXT-X-MEDIA", attributes)
+
+
+def _caption_tags(channels: Sequence[str]) -> Iterator[str]:
+    for channel in channels:
+        attributes = [
+            ("TYPE", "CLOSED-CAPTIONS"),
+            ("GROUP-ID", _quoted(_CAPTION_GROUP)),
+            ("NAME", _quoted(channel)),
+            # The pictures do not tell it.
+            ("LANGUAGE", _quoted("und")),
+            ("DEFAULT", "NO"),
+            # Only one of a language may be chosen by a player itself.
+            ("AUTOSELECT", "YES" if channel == channels[0] else "NO"),
+            ("INSTREAM-ID", _quoted(channel)),
+        ]
+        yield _tag("EXT-X-MEDIA", attributes)
+
+
+def _tag(name: str, attributes: Sequence[tuple[str, str]]) -> str:
+    return f"#{name}:" + ",".join(f"{attribute}={value}" for attribute, value in attributes)
+
+
+def _quoted(text: str) -> str:
+    """A quoted string, which has no way to hold a quote or a line break."""
+    return '"' + "".join(" " if ord(character) < 32 else character for character in text).replace('"', "'") + '"'

@@ -1,0 +1,189 @@
+"""The finished stream as data: everything that playlists, manifest and outputs are written from. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from services.uploader.manifest import rates
+from shared.media.layout import HEADER, WHOLE_TEXT, Kind, playlist_name, segment_name
+from shared.media.source import Purpose
+from shared.media.stills import Still, Stills
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track:
+    """One track of the stream, over its whole length.
+
+    Attributes:
+        folder: below the output prefix.
+        codecs: RFC 6381 text.
+        timescale: ticks per second.
+        durations: ticks of each segment. sizes: bytes of each segment.
+        header: the bytes of ``init.mp4``, none for text.
+    """
+
+    kind: Kind
+    folder: str
+    codecs: str
+    timescale: int
+    durations: tuple[int, ...]
+    sizes: tuple[int, ...]
+    header: bytes
+
+    @property
+    def playlist(self) -> str:
+        """Path of the media playlist."""
+        return f"{self.folder}/{playlist_name(self.kind)}"
+
+    @property
+    def seconds(self) -> Fraction:
+        """Length of the track."""
+        return Fraction(sum(self.durations), self.timescale)
+
+    @property
+    def bytes(self) -> int:
+        """Size of header and segments together."""
+        return len(self.header) + sum(self.sizes)
+
+    @property
+    def average_rate(self) -> int:
+        """Bits per second of the segments."""
+        return rates.average_rate(self.sizes, self.durations, self.timescale)
+
+    def peak_rate(self, target: int) -> int:
+        """Peak segment bit rate for a target duration in seconds."""
+        return rates.peak_rate(self.sizes, self.durations, self.timescale, target)
+
+    def boundaries(self) -> list[Fraction]:
+        """Seconds from the start at which each segment ends."""
+        ticks, ends = 0, []
+        for duration in self.durations:
+            ticks += duration
+            ends.append(Fraction(ticks, self.timescale))
+        return ends
+
+    def objects(self) -> dict[str, int]:
+        """Path and size of every object that a playlist or the manifest leads to for this track."""
+        names = (segment_name(self.kind, number) for number in range(len(self.sizes)))
+        segments = {f"{self.folder}/{name}": size for name, size in zip(names, self.sizes, strict=True)}
+        return ({f"{self.folder}/{HEADER}": len(self.header)} if self.header else {}) | segments
+
+
+@dataclass(frozen=True)
+class IFrame:
+    """A key frame inside a segment: where its bytes are, and how long it stands when only key frames are shown.
+
+    ``offset`` and ``length`` are bytes, ``ticks`` the time until the next key frame.
+    """
+
+    segment: int
+    offset: int
+    length: int
+    ticks: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendition(Track):
+    """A rung of the ladder.
+
+    Attributes:
+        width, height: pixels, which are square. frame_rate: frames per second.
+        iframes: for each segment, of each of its key frames: offset, length (bytes), ticks until the next.
+        captions: channels of closed captions that lie with the pictures (``CC1``, ``SERVICE1``).
+    """
+
+    width: int
+    height: int
+    frame_rate: Fraction
+    iframes: tuple[tuple[tuple[int, int, int], ...], ...] = ()
+    captions: tuple[str, ...] = ()
+
+    def key_frames(self) -> Iterator[IFrame]:
+        """All key frames in order; none where the encoder told of none."""
+        for segment, marks in enumerate(self.iframes):
+            for offset, length, ticks in marks:
+                yield IFrame(segment, offset, length, ticks)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sound(Track):
+    """An audio rendition. ``label`` is unique among them, ``sample_rate`` is in samples per second."""
+
+    label: str
+    language: str | None
+    default: bool
+    channels: int
+    sample_rate: int
+    purpose: Purpose = "main"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subtitles(Track):
+    """A rendition of text. ``label`` is unique among them, ``whole`` the bytes of the file that has all of it."""
+
+    label: str
+    language: str | None
+    default: bool
+    forced: bool
+    whole: int
+
+    @property
+    def whole_file(self) -> str:
+        """Path of the file that has all of it."""
+        return f"{self.folder}/{WHOLE_TEXT}"
+
+    @property
+    def whole_rate(self) -> int:
+        """Bits per second of the whole file."""
+        return rates.average_rate([self.whole], [sum(self.durations)], self.timescale)
+
+    @property
+    def bytes(self) -> int:
+        """Size of the segments and of the whole file together."""
+        return sum(self.sizes) + self.whole
+
+    def objects(self) -> dict[str, int]:
+        """Path and size of the segments and of the whole file."""
+        return super().objects() | {self.whole_file: self.whole}
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """All tracks of a stream; the renditions by ascending size of the picture, none where there is only sound.
+
+    Attributes:
+        stills: as planned; None where there are none. thumbnails: those made, in order.
+    """
+
+    renditions: tuple[Rendition, ...]
+    sounds: tuple[Sound, ...]
+    subtitles: tuple[Subtitles, ...] = ()
+    stills: Stills | None = None
+    thumbnails: tuple[Still, ...] = ()
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """Video, audio and text."""
+        return (*self.renditions, *self.sounds, *self.subtitles)
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """Channels of closed captions, which all renditions carry alike."""
+        return self.renditions[0].captions if self.renditions else ()
+
+    @property
+    def target(self) -> int:
+        """The target duration of all media playlists, in seconds: they share it, as their segments share boundaries."""
+        return rates.target_duration(
+            [Fraction(duration, track.timescale) for track in self.tracks for duration in set(track.durations)]
+        )
+
+    @property
+    def seconds(self) -> Fraction:
+        """Length of the stream: that of the video, without one that of the sound."""
+        return self.tracks[0].seconds
+
+    @property
+    def default_sound(self) -> Sound | None:
+        """What is heard unless the viewer chooses otherwise; None where there is no sound."""
+        return next((sound for sound in self.sounds if sound.default), next(iter(self.sounds), None))

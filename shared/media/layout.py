@@ -1,0 +1,52 @@
+"""Names of files: what lies where below the output prefix, and what type it has. Paths are relative to the prefix. Pure."""
+
+from pathlib import PurePosixPath
+from typing import Literal
+from urllib.parse import quote
+
+Kind = Literal["video", "audio", "text"]
+
+MASTER = "video.m3u8"
+DASH = "video.mpd"
+HEADER = "init.mp4"
+IFRAMES = "iframes.m3u8"
+SHEET, CUES = "sprite/sprite_image.jpg", "sprite/sprite.vtt"
+AUDIO_FOLDER = "audio"
+WHOLE_TEXT = "text.vtt"
+
+# Segments and headers are typed as CMAF (ISO/IEC 23000-19) and Apple's authoring rules have them: as the MP4 files that
+# they are, by their kind of media. The older video/iso.segment is unknown to many servers and players.
+_TYPES = {
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".mpd": "application/dash+xml",
+    ".m4s": "video/mp4",
+    ".mp4": "video/mp4",
+    ".jpg": "image/jpeg",
+    ".vtt": "text/vtt",
+}
+
+
+def segment_name(kind: Kind, number: int) -> str:
+    """File name of a segment, the same in the work space and in the bucket."""
+    return f"{kind}_{number:05d}.{'vtt' if kind == 'text' else 'm4s'}"
+
+
+def playlist_name(kind: Kind) -> str:
+    """File name of a track's media playlist."""
+    return f"{kind}.m3u8"
+
+
+def content_type(path: str) -> str:
+    """Content type of an object by its path.
+
+    Raises:
+        KeyError: nothing of that kind is ever uploaded.
+    """
+    pieces = PurePosixPath(path)
+    found = _TYPES[pieces.suffix]
+    return "audio/mp4" if found == "video/mp4" and pieces.parts[0] == AUDIO_FOLDER else found
+
+
+def uri(path: str) -> str:
+    """A path as a relative reference."""
+    return quote(path, safe="/-_.~")

@@ -1,0 +1,1 @@
+"""Reading and writing MP4: boxes, initialization segments, closed captions. Pure."""
