@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.ids import JobId, OrgCode, PartName
 from shared.media.plan import Plan
-from shared.media.result import Outputs, TrackResult
+from shared.media.result import Outputs, SegmentTable
 from shared.media.source import Source
 from shared.media.stills import Still
 
@@ -58,7 +58,7 @@ class Recorded:
 
 
 class Created(Event):
-    """The api accepted a job. Heard by the api's projector and the notifier.
+    """The api accepted a job. ProbedAudio by the api's projector and the notifier.
 
     ``client_metadata`` is the JSON text exactly as the client wrote it.
     """
@@ -75,14 +75,14 @@ class Created(Event):
 
 
 class Admitted(Event):
-    """The api's admission let the job begin. Heard by the fetcher."""
+    """The api's admission let the job begin. ProbedAudio by the fetcher."""
 
     subject = "admitted"
     type: Literal["admitted"] = "admitted"
 
 
 class Started(Event):
-    """A fetcher took the job up: its status is now transcoding. Heard by the projector and the notifier."""
+    """A fetcher took the job up: its status is now transcoding. ProbedAudio by the projector and the notifier."""
 
     subject = "started"
     type: Literal["started"] = "started"
@@ -102,7 +102,7 @@ class Fetched(Event):
 
 
 class PartRequested(Event):
-    """A part may be encoded. Said by the fetcher for the first window, then by the transcoder. Heard by the transcoder."""
+    """A part may be encoded. Said by the fetcher for the first window, then by the transcoder. ProbedAudio by the transcoder."""
 
     subject = "part_requested"
     type: Literal["part_requested"] = "part_requested"
@@ -120,7 +120,7 @@ class PartTranscoded(Event):
     subject = "part_transcoded"
     type: Literal["part_transcoded"] = "part_transcoded"
     part: PartName
-    tracks: tuple[TrackResult, ...]
+    tracks: tuple[SegmentTable, ...]
     encoder: str
     seconds: float
     warnings: tuple[JobWarning, ...] = ()

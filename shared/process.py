@@ -25,7 +25,7 @@ class ProcessStalled(Exception):
 
 
 @dataclass(frozen=True)
-class Limits:
+class ProcessLimits:
     """What a process may use at most; None is no limit.
 
     Attributes:
@@ -54,7 +54,7 @@ OnLine = Callable[[str], Awaitable[bool]]
 """Gets a line of standard output; answers whether it shows progress."""
 
 
-async def run_process(argv: Sequence[str], *, limits: Limits, on_line: OnLine | None = None) -> Finished:
+async def run_process(argv: Sequence[str], *, limits: ProcessLimits, on_line: OnLine | None = None) -> Finished:
     """Run a program to its end, in a process group and (where the kernel lets us) a network namespace of its own.
 
     With ``on_line`` the output is handed over line by line and not kept. If the caller is cancelled, the whole group is
@@ -99,7 +99,7 @@ class _Progress:
         self.last = asyncio.get_running_loop().time()
 
 
-async def _within(reading: "asyncio.Future[tuple[bytes, None, int]]", limits: Limits, watch: _Progress) -> bytes:
+async def _within(reading: "asyncio.Future[tuple[bytes, None, int]]", limits: ProcessLimits, watch: _Progress) -> bytes:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + limits.seconds if limits.seconds else float("inf")
     while True:
@@ -151,7 +151,7 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
 
 
-def _child_setup(limits: Limits) -> Callable[[], None]:
+def _child_setup(limits: ProcessLimits) -> Callable[[], None]:
     parent = os.getpid()
 
     def setup() -> None:

@@ -62,7 +62,7 @@ class WorkSpace:
     def finish(self, attempt: Path, org: str, job: str, part: str, record: str) -> str:
         """Give an attempt its final name, with a record (JSON text) of what is in it.
 
-        Returns the record that counts: this one, or that of a twin that was faster.
+        Returns the record that counts: this one, or that of a duplicate worker that was faster.
         """
         final = self.part(org, job, part)
         (attempt / "record.json").write_text(record)
@@ -84,7 +84,9 @@ class WorkSpace:
         return text
 
     def keep_tile(self, org: str, job: str, number: int, body: bytes) -> None:
-        """Keep a tile for the end of the job, when its part is long gone. A twin may keep the same one at the same time.
+        """Keep a tile for the end of the job, when its part is long gone.
+
+        A duplicate worker may keep the same one at the same time.
 
         Raises:
             FileNotFoundError: the job has been removed.

@@ -27,15 +27,15 @@ class Clip:
     graph: str
 
 
-_SOUND = "sine=frequency=440:beep_factor=4:sample_rate=48000"
+_AUDIO = "sine=frequency=440:beep_factor=4:sample_rate=48000"
 _CHART = f"testsrc2=size={SIZE}:rate={RATE}"
 
-DEMO = Clip("demo-20s-1080p.mp4", 20, (_CHART, _SOUND), "[0:v]format=yuv420p[v]")
+DEMO = Clip("demo-20s-1080p.mp4", 20, (_CHART, _AUDIO), "[0:v]format=yuv420p[v]")
 # A chart alone is easy on an encoder: the fractal brings fine detail that moves, the noise what no prediction removes.
 BENCH = Clip(
     "bench-60s-1080p.mp4",
     60,
-    (_CHART, f"mandelbrot=size=640x360:rate={RATE}:maxiter=150:end_scale=0.0005:end_pts=1800", _SOUND),
+    (_CHART, f"mandelbrot=size=640x360:rate={RATE}:maxiter=150:end_scale=0.0005:end_pts=1800", _AUDIO),
     "[0:v]format=yuv420p[chart];[1:v]format=yuv420p[fractal];"
     "[chart][fractal]overlay=x='640+500*sin(t/2)':y=600,noise=c0s=2:c0f=t[v]",
 )

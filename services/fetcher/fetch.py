@@ -14,8 +14,8 @@ from services.fetcher.download.http_source import HttpSource, http_session
 from services.fetcher.download.remote import Remote
 from services.fetcher.download.s3_source import S3Source
 from services.fetcher.output_check import check_output
-from services.fetcher.plan.plan import make_plan, make_sound_plan
-from services.fetcher.probe.audio_probe import SoundProbe
+from services.fetcher.plan.plan import make_audio_plan, make_plan
+from services.fetcher.probe.audio_probe import AudioProbe
 from services.fetcher.probe.probe import Probe, remove_leftovers
 from services.fetcher.probe.remux import Remux
 from services.fetcher.probe.sniff import sniff
@@ -50,7 +50,7 @@ class Fetch:
         space: WorkSpace,
         probe: Probe,
         remux: Remux,
-        listen: SoundProbe,
+        audio_probe: AudioProbe,
         limits: DownloadLimits,
         *,
         window: int,
@@ -63,7 +63,7 @@ class Fetch:
         self._space = space
         self._probe = probe
         self._remux = remux
-        self._listen = listen
+        self._audio_probe = audio_probe
         self._limits = limits
         self._window = window
         self._stall_seconds = stall_seconds
@@ -81,7 +81,7 @@ class Fetch:
         if fetched is None:
             fetched = await self._fetch(org, job)
             fetched_now = await self._log.append(fetched)
-            # A twin of ours may have been first; then its plan is the one that counts.
+            # A duplicate worker may have been first; then its plan is the one that counts.
             if isinstance(fetched_now.recorded.event, Fetched):
                 fetched = fetched_now.recorded.event
         if fetched.source.file != SOURCE_FILE:
@@ -100,13 +100,13 @@ class Fetch:
             await asyncio.to_thread(remove_leftovers, folder)
             sound = AUDIO_ONLY in created.resolutions
             file = await self._download(org, job, addresses, folder, sound=sound)
-            fetched = await (self._plan_sound(created, file) if sound else self._plan(created, file))
+            fetched = await (self._plan_audio(created, file) if sound else self._plan(created, file))
         await structlog.get_logger().ainfo(
             "fetched",
             bytes=fetched.source.bytes,
             demuxer=fetched.source.demuxer,
             duration=fetched.source.duration,
-            parts=len(fetched.plan.order),
+            parts=len(fetched.plan.release_order),
         )
         return fetched
 
@@ -118,10 +118,10 @@ class Fetch:
         warnings = probed.warnings + warnings
         return Fetched(org=created.org, job=created.job, source=probed.source, plan=plan, warnings=warnings)
 
-    async def _plan_sound(self, created: Created, file: Path) -> Fetched:
-        heard = await self._listen(file)
-        plan = make_sound_plan(heard.source, created.profile, window=self._window)
-        return Fetched(org=created.org, job=created.job, source=heard.source, plan=plan, warnings=heard.warnings)
+    async def _plan_audio(self, created: Created, file: Path) -> Fetched:
+        probed = await self._audio_probe(file)
+        plan = make_audio_plan(probed.source, created.profile, window=self._window)
+        return Fetched(org=created.org, job=created.job, source=probed.source, plan=plan, warnings=probed.warnings)
 
     async def _download(self, org: str, job: str, addresses: JobAddresses, folder: Path, *, sound: bool) -> Path:
         """Bring the source here while the output's bucket is tried."""
@@ -166,7 +166,7 @@ class Fetch:
             ) from error
 
     async def _request_parts(self, org: str, job: str, plan: Plan) -> None:
-        for part in plan.order[: plan.window]:
+        for part in plan.release_order[: plan.window]:
             await self._log.append(PartRequested(org=org, job=job, part=part))
 
 

@@ -5,7 +5,7 @@ from faststream import AckPolicy
 from services.fetcher.download.download import DownloadLimits
 from services.fetcher.download.patience import PatienceLimits
 from services.fetcher.fetch import Fetch
-from services.fetcher.probe.audio_probe import SoundProbe
+from services.fetcher.probe.audio_probe import AudioProbe
 from services.fetcher.probe.probe import Probe, ProbeLimits
 from services.fetcher.probe.remux import Remux
 from services.fetcher.settings import FetcherSettings
@@ -46,7 +46,7 @@ def make_fetch(settings: FetcherSettings, bus: Bus, space: WorkSpace) -> Fetch:
         max_duration=settings.max_duration_seconds,
         max_pixels=settings.max_pixels,
     )
-    probe, listen = Probe(ffprobe, ffmpeg, probe_limits), SoundProbe(ffprobe, ffmpeg, probe_limits)
+    probe, audio_probe = Probe(ffprobe, ffmpeg, probe_limits), AudioProbe(ffprobe, ffmpeg, probe_limits)
     remux = Remux(ffmpeg, probe, seconds=settings.probe_seconds, memory_bytes=settings.probe_memory_bytes)
     patience = PatienceLimits(
         total=settings.download_seconds,
@@ -67,7 +67,7 @@ def make_fetch(settings: FetcherSettings, bus: Bus, space: WorkSpace) -> Fetch:
         space,
         probe,
         remux,
-        listen,
+        audio_probe,
         limits,
         window=settings.part_window,
         stall_seconds=settings.stall_seconds,

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from services.notifier.delivery_queue import announce
 from services.notifier.hooks import Hooks
-from services.notifier.publisher import Outbox
-from services.notifier.queue_store import Announced, Lanes
+from services.notifier.publisher import Publisher
+from services.notifier.queue_store import Announced, DeliveryQueues
 from shared import events as ev
 from shared.bus.joblog import JobLog
 from shared.deliveries import Hook, WebhookAttempt
@@ -25,7 +25,7 @@ TOLD: dict[type[ev.Event], Status] = {
 
 
 class Announcer:
-    """Puts the states of jobs into the lanes of hooks, in the log's order for each job.
+    """Puts the states of jobs into the queues of hooks, in the log's order for each job.
 
     Events come from several slots and processes, and one that died in the middle comes again half a minute later. So each
     job has a note of how far it was announced; who finds that an earlier state is missing there announces it first.
@@ -38,30 +38,30 @@ class Announcer:
         self,
         log: JobLog,
         hooks: Hooks,
-        lanes: Lanes,
-        outbox: Outbox,
+        queues: DeliveryQueues,
+        publisher: Publisher,
         *,
         first_delay: float = 0,
         clock: Callable[[], datetime] = ev.now,
     ) -> None:
         self._log = log
         self._hooks = hooks
-        self._lanes = lanes
-        self._outbox = outbox
+        self._queues = queues
+        self._publisher = publisher
         self._first_delay = timedelta(seconds=first_delay)
         self._now = clock
 
     async def announce(self, event: ev.Event, sequence: int) -> None:
         """Have every enabled hook told what this event, at its place in the log, has made of the job."""
         this = Announced(status=TOLD[type(event)], sequence=sequence)
-        before = await self._lanes.announced(event.org, event.job)
+        before = await self._queues.announced(event.org, event.job)
         if before and before.sequence >= sequence:
             return
         missed = [] if _follows(this, before) else await self._missed(event, this, before)
         for state in [*missed, this]:
             hooks = await self._hooks.enabled(event.org)
             await asyncio.gather(*(self._tell(hook, event, state) for hook in hooks))
-            await self._lanes.note_announced(event.org, event.job, state)
+            await self._queues.note_announced(event.org, event.job, state)
 
     async def _missed(self, event: ev.Event, this: Announced, before: Announced | None) -> list[Announced]:
         async with asyncio.timeout(10):
@@ -74,9 +74,9 @@ class Announcer:
             org=event.org, job=event.job, hook=hook.id, status=state.status, sequence=state.sequence
         )
         due = self._now() + self._first_delay
-        # The lane first: whoever gets the attempt finds the state there, with all those before it.
-        await self._lanes.change(attempt, lambda lane: announce(lane, state.status, state.sequence, due))
-        await self._outbox.put(attempt)
+        # The queue first: whoever gets the attempt finds the state there, with all those before it.
+        await self._queues.change(attempt, lambda queue: announce(queue, state.status, state.sequence, due))
+        await self._publisher.put(attempt)
 
 
 def status_changes(recorded: Sequence[Recorded]) -> list[Announced]:

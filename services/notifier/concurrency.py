@@ -31,7 +31,7 @@ class _Crowd:
     returns: list[float] = field(default_factory=list)
 
 
-class Limits:
+class ConcurrencyLimits:
     """Room for requests.
 
     Args:

@@ -1,7 +1,7 @@
-"""Attempts: what is due on a lane is sent, in order, and what came of it is recorded.
+"""Attempts: what is due on a queue is sent, in order, and what came of it is recorded.
 
 Every write is made so that a SIGKILL between any two lines loses nothing: the wake-up call is acknowledged last, and who
-gets it again finds in the lane what is left to do. A request whose outcome was not written down is made again, with the
+gets it again finds in the queue what is left to do. A request whose outcome was not written down is made again, with the
 same ``webhook-id``.
 """
 
@@ -16,13 +16,13 @@ from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
 from yarl import URL
 
-from services.notifier import delivery_queue as order
-from services.notifier.concurrency import Limits
-from services.notifier.delivery_queue import Busy, Claim, Later, Pending, Send, Supersede
+from services.notifier import delivery_queue
+from services.notifier.concurrency import ConcurrencyLimits
+from services.notifier.delivery_queue import Busy, Claim, DeliveryQueue, Later, Pending, Send, Supersede
 from services.notifier.hooks import Hooks
-from services.notifier.payload import write_letter
-from services.notifier.publisher import Outbox
-from services.notifier.queue_store import Held, Lanes
+from services.notifier.payload import make_payload
+from services.notifier.publisher import Publisher
+from services.notifier.queue_store import DeliveryQueues, Held
 from services.notifier.receiver import Answer, Receiver
 from services.notifier.schedule import next_attempt_at
 from shared import events as ev
@@ -46,10 +46,10 @@ class Deliverer:
         self,
         log: JobLog,
         hooks: Hooks,
-        lanes: Lanes,
-        outbox: Outbox,
+        queues: DeliveryQueues,
+        publisher: Publisher,
         receiver: Receiver,
-        limits: Limits,
+        limits: ConcurrencyLimits,
         *,
         delays: Sequence[float],
         timeout: float,
@@ -57,8 +57,8 @@ class Deliverer:
     ) -> None:
         self._log = log
         self._hooks = hooks
-        self._lanes = lanes
-        self._outbox = outbox
+        self._queues = queues
+        self._publisher = publisher
         self._receiver = receiver
         self._limits = limits
         self._delays = delays
@@ -66,16 +66,16 @@ class Deliverer:
         self._now = clock
 
     async def deliver(self, attempt: WebhookAttempt) -> None:
-        """Do what an attempt calls for: send what a user asked for, and whatever is due on its lane."""
+        """Do what an attempt calls for: send what a user asked for, and whatever is due on its queue."""
         wake_up = attempt.model_copy(update={"redelivery": None})
         if attempt.redelivery is None:
-            # The state is in the lane since it was announced, unless somebody emptied the bucket.
+            # The state is in the queue since it was announced, unless somebody emptied the bucket.
             due = self._now()
-            held = await self._lanes.change(
-                attempt, lambda lane: order.announce(lane, attempt.status, attempt.sequence, due)
+            held = await self._queues.change(
+                attempt, lambda queue: delivery_queue.announce(queue, attempt.status, attempt.sequence, due)
             )
         else:
-            held = await self._lanes.change(attempt, lambda lane: lane)
+            held = await self._queues.change(attempt, lambda queue: queue)
             sent = await self._send(attempt, held, None)
             if sent is None:
                 return
@@ -84,7 +84,7 @@ class Deliverer:
 
     async def _advance(self, wake_up: WebhookAttempt, held: Held) -> None:
         while True:
-            step = order.next_step(held.lane, self._now())
+            step = delivery_queue.next_step(held.queue, self._now())
             match step:
                 case Send(pending):
                     sent = await self._send(_attempt(wake_up, pending), held, pending)
@@ -96,23 +96,23 @@ class Deliverer:
                     held = await self._close(_attempt(wake_up, pending), held, pending, "superseded", reason)
                 case Busy(until):
                     # The other one goes on with what is due when he is done; this is for the case that he has died.
-                    await self._outbox.put_at(wake_up, until)
+                    await self._publisher.put_at(wake_up, until)
                     return
                 case Later(waiting):
                     for pending in waiting:
-                        await self._outbox.put_at(_attempt(wake_up, pending), pending.due)
+                        await self._publisher.put_at(_attempt(wake_up, pending), pending.due)
                     return
                 case _:
                     return
 
     async def _send(self, attempt: WebhookAttempt, held: Held, pending: Pending | None) -> Held | None:
-        """Make the request, if the hook is there, the host has room and the lane is free.
+        """Make the request, if the hook is there, the host has room and the queue is free.
 
         Args:
             pending: what is sent, or None for a redelivery.
 
         Returns:
-            the lane to go on with, or None when the attempt was put off.
+            the queue to go on with, or None when the attempt was put off.
         """
         hook = await self._hooks.find(attempt.org, attempt.hook, even_disabled=pending is None)
         if hook is None:
@@ -120,22 +120,22 @@ class Deliverer:
         crowded = [("host", _host(hook.url)), ("organization", attempt.org)]
         wait = await self._limits.enter(crowded)
         if wait:
-            await self._outbox.put_at(attempt, self._now() + timedelta(seconds=wait))
+            await self._publisher.put_at(attempt, self._now() + timedelta(seconds=wait))
             return None
         answer: Answer | None = None
         try:
-            letter = await write_letter(self._log, attempt)
+            payload = await make_payload(self._log, attempt)
             until = self._now() + self._timeout + CLAIM_MARGIN
             mine = Claim(token=secrets.token_hex(8), sequence=attempt.sequence, until=until)
-            held = await self._lanes.change(attempt, self._claiming(pending, mine), known=held)
-            if held.lane.claim != mine:
+            held = await self._queues.change(attempt, self._claiming(pending, mine), known=held)
+            if held.queue.claim != mine:
                 return await self._yield(attempt, held, pending)
             try:
                 begin = self._now()
                 if begin + self._timeout > until:
                     # The bus was so slow that the claim might run out during the request.
                     raise NatsTimeoutError
-                answer = await self._receiver.post(hook.url, hook.secret_token, letter)
+                answer = await self._receiver.post(hook.url, hook.secret_token, payload)
                 return await self._settle(attempt, held, pending, hook, mine, answer, begin)
             except BaseException:
                 await self._release(attempt, mine)
@@ -145,18 +145,18 @@ class Deliverer:
                 crowded, seconds=answer.seconds if answer else None, answered=not (answer and answer.silent)
             )
 
-    def _claiming(self, pending: Pending | None, mine: Claim) -> Callable[[order.Lane], order.Lane]:
+    def _claiming(self, pending: Pending | None, mine: Claim) -> Callable[[DeliveryQueue], DeliveryQueue]:
         now = self._now()
         if pending is None:
-            return lambda lane: order.claim_anyway(lane, mine, now)
-        return lambda lane: order.claim(lane, pending, mine, now)
+            return lambda queue: delivery_queue.claim_anyway(queue, mine, now)
+        return lambda queue: delivery_queue.claim(queue, pending, mine, now)
 
     async def _yield(self, attempt: WebhookAttempt, held: Held, pending: Pending | None) -> Held | None:
-        """Somebody else has claimed the lane, or changed what is to be done."""
+        """Somebody else has claimed the queue, or changed what is to be done."""
         if pending is not None:
             return held
-        until = held.lane.claim.until if held.lane.claim else self._now()
-        await self._outbox.put_at(attempt, until)
+        until = held.queue.claim.until if held.queue.claim else self._now()
+        await self._publisher.put_at(attempt, until)
         return None
 
     async def _settle(
@@ -175,8 +175,8 @@ class Deliverer:
             again = next_attempt_at(attempt.attempt, self._delays, self._now(), answer.retry_after)
         outcome: Outcome = "disabled" if gone else _outcome(answer, again, redelivery=pending is None)
         fact = _fact(attempt, outcome, answer, begin, again)
-        # The fact goes first: if the lane cannot be written, the request is made again and recorded again, as it was.
-        await self._outbox.record(fact)
+        # The fact goes first: if the queue cannot be written, the request is made again and recorded again, as it was.
+        await self._publisher.record(fact)
         await structlog.get_logger().ainfo(
             "webhook attempted",
             hook=attempt.hook,
@@ -188,27 +188,27 @@ class Deliverer:
             seconds=round(answer.seconds, 3),
         )
         sent = pending or Pending(status=attempt.status, sequence=attempt.sequence, attempt=0, due=begin)
-        return await self._lanes.change(
+        return await self._queues.change(
             attempt,
-            lambda lane: order.settle(lane, mine.token, sent, outcome, again, uncertain=answer.uncertain),
+            lambda queue: delivery_queue.settle(queue, mine.token, sent, outcome, again, uncertain=answer.uncertain),
             known=held,
         )
 
     async def _close(
         self, attempt: WebhookAttempt, held: Held, pending: Pending | None, outcome: Outcome, reason: str
     ) -> Held:
-        """Record that a state will not be sent any more, and take it out of the lane."""
+        """Record that a state will not be sent any more, and take it out of the queue."""
         fact = _fact(attempt, outcome, Answer(error=reason), self._now(), None)
-        await self._outbox.record(fact, once=True)
+        await self._publisher.record(fact, once=True)
         if pending is None:
             return held
-        await self._outbox.cancel(attempt)
-        return await self._lanes.change(attempt, lambda lane: order.drop(lane, pending), known=held)
+        await self._publisher.cancel(attempt)
+        return await self._queues.change(attempt, lambda queue: delivery_queue.drop(queue, pending), known=held)
 
     async def _release(self, attempt: WebhookAttempt, mine: Claim) -> None:
         """Let others go on at once where this attempt is broken off; if even that fails, the claim runs out by itself."""
         with suppress(NatsError):
-            await asyncio.shield(self._lanes.change(attempt, lambda lane: order.release(lane, mine.token)))
+            await asyncio.shield(self._queues.change(attempt, lambda queue: delivery_queue.release(queue, mine.token)))
 
 
 def _attempt(wake_up: WebhookAttempt, pending: Pending) -> WebhookAttempt:

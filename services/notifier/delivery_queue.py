@@ -1,6 +1,6 @@
 """The order in which one webhook is told about one job. Pure.
 
-The states of a job that one hook is to be told form a *lane*. It is one small record, changed by compare-and-set only, so
+The states of a job that one hook is to be told form a *queue*. It is one small record, changed by compare-and-set only, so
 that any number of notifiers agree on it. It says which states are still to be accepted, when each is due, which one is
 being sent at the moment, and how far the receiver has got. From that follows, whoever looks and however often:
 
@@ -44,7 +44,7 @@ class Claim(BaseModel):
     until: datetime
 
 
-class Lane(BaseModel):
+class DeliveryQueue(BaseModel):
     """Where one hook stands with one job. ``announced`` and ``accepted`` are the newest such states, by place in the log."""
 
     model_config = ConfigDict(frozen=True)
@@ -90,13 +90,13 @@ class Send:
 Step = Rest | Busy | Later | Supersede | Send
 
 
-def next_step(lane: Lane, now: datetime) -> Step:
-    """What has to be done on a lane."""
-    if lane.claim and lane.claim.until > now:
-        return Busy(lane.claim.until)
-    in_order = sorted(_abandon(lane).pending, key=lambda pending: pending.sequence)
+def next_step(queue: DeliveryQueue, now: datetime) -> Step:
+    """What has to be done on a queue."""
+    if queue.claim and queue.claim.until > now:
+        return Busy(queue.claim.until)
+    in_order = sorted(_abandon(queue).pending, key=lambda pending: pending.sequence)
     for pending in in_order:
-        if pending.sequence <= lane.accepted:
+        if pending.sequence <= queue.accepted:
             return Supersede(pending)
     doubtful = max((pending.sequence for pending in in_order if pending.uncertain), default=0)
     free = [pending for pending in in_order if pending.sequence >= doubtful]
@@ -106,75 +106,75 @@ def next_step(lane: Lane, now: datetime) -> Step:
     return Later(tuple(free)) if free else Rest()
 
 
-def announce(lane: Lane, status: Status, sequence: int, due: datetime) -> Lane:
-    """The lane with one more state to tell. A state that was announced before changes nothing."""
-    if sequence <= lane.announced:
-        return lane
+def announce(queue: DeliveryQueue, status: Status, sequence: int, due: datetime) -> DeliveryQueue:
+    """The queue with one more state to tell. A state that was announced before changes nothing."""
+    if sequence <= queue.announced:
+        return queue
     pending = Pending(status=status, sequence=sequence, due=due)
-    return lane.model_copy(update={"announced": sequence, "pending": (*lane.pending, pending)})
+    return queue.model_copy(update={"announced": sequence, "pending": (*queue.pending, pending)})
 
 
-def claim(lane: Lane, wanted: Pending, mine: Claim, now: datetime) -> Lane:
-    """The lane claimed for sending a pending state, or as it is if that is not what has to be done now."""
-    if _holds(lane, mine.token) or next_step(lane, now) != Send(wanted):
-        return lane
-    return _abandon(lane).model_copy(update={"claim": mine})
+def claim(queue: DeliveryQueue, wanted: Pending, mine: Claim, now: datetime) -> DeliveryQueue:
+    """The queue claimed for sending a pending state, or as it is if that is not what has to be done now."""
+    if _holds(queue, mine.token) or next_step(queue, now) != Send(wanted):
+        return queue
+    return _abandon(queue).model_copy(update={"claim": mine})
 
 
-def claim_anyway(lane: Lane, mine: Claim, now: datetime) -> Lane:
-    """The lane claimed for sending what a user asked for, or as it is if somebody is sending."""
-    if isinstance(next_step(lane, now), Busy):
-        return lane
-    announced = max(lane.announced, mine.sequence)
-    return _abandon(lane).model_copy(update={"claim": mine, "announced": announced})
+def claim_anyway(queue: DeliveryQueue, mine: Claim, now: datetime) -> DeliveryQueue:
+    """The queue claimed for sending what a user asked for, or as it is if somebody is sending."""
+    if isinstance(next_step(queue, now), Busy):
+        return queue
+    announced = max(queue.announced, mine.sequence)
+    return _abandon(queue).model_copy(update={"claim": mine, "announced": announced})
 
 
 def settle(
-    lane: Lane,
+    queue: DeliveryQueue,
     token: str,
     sent: Pending,
     outcome: Outcome,
     next_attempt_at: datetime | None = None,
     *,
     uncertain: bool = False,
-) -> Lane:
-    """The lane after an attempt. Applying it twice, or when the claim has gone to somebody else, does no harm.
+) -> DeliveryQueue:
+    """The queue after an attempt. Applying it twice, or when the claim has gone to somebody else, does no harm.
 
     Args:
         uncertain: it failed on our side, yet the receiver may have accepted it.
     """
     change: dict[str, object] = {}
-    if _holds(lane, token):
+    if _holds(queue, token):
         change["claim"] = None
     if outcome == "delivered":
-        change["accepted"] = max(lane.accepted, sent.sequence)
-    rest = drop(lane, sent).pending
-    if len(rest) < len(lane.pending):
+        change["accepted"] = max(queue.accepted, sent.sequence)
+    rest = drop(queue, sent).pending
+    if len(rest) < len(queue.pending):
         doubt = sent.uncertain or uncertain
         again = sent.model_copy(update={"attempt": sent.attempt + 1, "due": next_attempt_at, "uncertain": doubt})
         change["pending"] = rest if next_attempt_at is None else (*rest, again)
-    return lane.model_copy(update=change)
+    return queue.model_copy(update=change)
 
 
-def drop(lane: Lane, dropped: Pending) -> Lane:
-    """The lane without a state that will not be sent any more, or not in this attempt."""
+def drop(queue: DeliveryQueue, dropped: Pending) -> DeliveryQueue:
+    """The queue without a state that will not be sent any more, or not in this attempt."""
     gone = (dropped.sequence, dropped.attempt)
-    return lane.model_copy(update={"pending": tuple(p for p in lane.pending if (p.sequence, p.attempt) != gone)})
+    return queue.model_copy(update={"pending": tuple(p for p in queue.pending if (p.sequence, p.attempt) != gone)})
 
 
-def release(lane: Lane, token: str) -> Lane:
-    """The lane without this claim, when its holder stops without having an outcome."""
-    return _abandon(lane) if _holds(lane, token) else lane
+def release(queue: DeliveryQueue, token: str) -> DeliveryQueue:
+    """The queue without this claim, when its holder stops without having an outcome."""
+    return _abandon(queue) if _holds(queue, token) else queue
 
 
-def _abandon(lane: Lane) -> Lane:
-    """The lane without its claim, whose holder died or stopped: perhaps after the receiver had accepted."""
-    if lane.claim is None:
-        return lane
-    doubtful = lane.claim.sequence
-    pending = tuple(p.model_copy(update={"uncertain": True}) if p.sequence == doubtful else p for p in lane.pending)
-    return lane.model_copy(update={"claim": None, "pending": pending})
+def _abandon(queue: DeliveryQueue) -> DeliveryQueue:
+    """The queue without its claim, whose holder died or stopped: perhaps after the receiver had accepted."""
+    if queue.claim is None:
+        return queue
+    doubtful = queue.claim.sequence
+    pending = tuple(p.model_copy(update={"uncertain": True}) if p.sequence == doubtful else p for p in queue.pending)
+    return queue.model_copy(update={"claim": None, "pending": pending})
 
 
-def _holds(lane: Lane, token: str) -> bool:
-    return lane.claim is not None and lane.claim.token == token
+def _holds(queue: DeliveryQueue, token: str) -> bool:
+    return queue.claim is not None and queue.claim.token == token

@@ -6,11 +6,11 @@ from faststream import AckPolicy
 from faststream.nats.annotations import NatsMessage
 
 from services.notifier.announce import Announcer
-from services.notifier.concurrency import Limits
+from services.notifier.concurrency import ConcurrencyLimits
 from services.notifier.deliver import Deliverer
 from services.notifier.hooks import Hooks
-from services.notifier.publisher import Outbox
-from services.notifier.queue_store import Lanes
+from services.notifier.publisher import Publisher
+from services.notifier.queue_store import DeliveryQueues
 from services.notifier.receiver import Receiver
 from services.notifier.settings import NotifierSettings
 from shared.bus.topology import JOBS, NOTIFIER, WEBHOOK_ATTEMPTS, WEBHOOKS
@@ -28,16 +28,16 @@ ANNOUNCING_SLOTS = 4
 async def register(bus: Bus, settings: NotifierSettings, receiver: Receiver) -> dict[str, Check]:
     """Wire the use cases and subscribe them."""
     hooks = await Hooks.open(bus.client, Sealer(decode_keys(settings.seal_keys)))
-    lanes = await Lanes.open(bus.client)
-    outbox = Outbox(bus.client)
+    queues = await DeliveryQueues.open(bus.client)
+    publisher = Publisher(bus.client)
     room = {"host": max(1, settings.slots // 4), "organization": max(1, settings.slots // 2)}
-    limits = Limits(room, asyncio.get_running_loop().time)
-    announcer = Announcer(bus.log, hooks, lanes, outbox, first_delay=settings.delays[0])
+    limits = ConcurrencyLimits(room, asyncio.get_running_loop().time)
+    announcer = Announcer(bus.log, hooks, queues, publisher, first_delay=settings.delays[0])
     deliverer = Deliverer(
         bus.log,
         hooks,
-        lanes,
-        outbox,
+        queues,
+        publisher,
         receiver,
         limits,
         delays=settings.delays,

@@ -9,7 +9,7 @@ from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 from pydantic import TypeAdapter
 
-from shared.bus.topology import HOOKS_BUCKET, LANES_BUCKET
+from shared.bus.topology import HOOKS_BUCKET, QUEUES_BUCKET
 from shared.deliveries import Hook
 from shared.errors import TransientError
 from shared.sealing import SealBroken, Sealer
@@ -35,7 +35,7 @@ class Hooks:
     async def open(cls, client: Client, sealer: Sealer) -> Self:
         """Bind to the provisioned buckets."""
         js = client.jetstream()
-        return cls(await js.key_value(HOOKS_BUCKET), await js.key_value(LANES_BUCKET), sealer)
+        return cls(await js.key_value(HOOKS_BUCKET), await js.key_value(QUEUES_BUCKET), sealer)
 
     async def enabled(self, org: str) -> list[Hook]:
         """The hooks to be told.

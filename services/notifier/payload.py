@@ -10,7 +10,7 @@ from shared.payload import job_json
 
 
 @dataclass(frozen=True)
-class Letter:
+class WebhookPayload:
     """What is sent: ``message_id`` the same on every attempt, ``event`` such as ``transcoding_job.completed``."""
 
     message_id: str
@@ -18,8 +18,8 @@ class Letter:
     body: bytes
 
 
-async def write_letter(log: JobLog, attempt: WebhookAttempt) -> Letter:
-    """The letter of an attempt. The log alone decides what it says, so every attempt sends the same bytes.
+async def make_payload(log: JobLog, attempt: WebhookAttempt) -> WebhookPayload:
+    """The payload of an attempt. The log alone decides what it says, so every attempt sends the same bytes.
 
     Raises:
         nats.errors.Error, TimeoutError: the bus is out of reach, or the log does not reach as far as the attempt says.
@@ -33,4 +33,4 @@ async def write_letter(log: JobLog, attempt: WebhookAttempt) -> Letter:
             job = apply(job, item.event)
     if job is None:
         raise LookupError(f"the log has no job {attempt.job}")
-    return Letter(attempt.message_id, f"transcoding_job.{job.status}", job_json(job, "webhook").encode())
+    return WebhookPayload(attempt.message_id, f"transcoding_job.{job.status}", job_json(job, "webhook").encode())

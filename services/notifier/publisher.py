@@ -15,7 +15,7 @@ _PUBLISH_TIMEOUT = 5.0
 _MESSAGE_ID = "Nats-Msg-Id"
 
 
-class Outbox:
+class Publisher:
     """Publishes to the streams WEBHOOKS and DELIVERIES. Each call returns when the server has stored the message.
 
     Raises:
@@ -46,7 +46,7 @@ class Outbox:
         """Record what became of an attempt.
 
         Args:
-            once: a repetition within the stream's two minutes is dropped; for facts that follow from the state of a lane
+            once: a repetition within the stream's two minutes is dropped; for facts that follow from the state of a queue
                 and may be found twice, as after a crash.
         """
         mark = f"{fact.message_id}.{fact.outcome}" if once else secrets.token_hex(16)

@@ -1,4 +1,4 @@
-"""Where lanes are kept: a bucket of the bus, changed by compare-and-set only."""
+"""Where queues are kept: a bucket of the bus, changed by compare-and-set only."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 from pydantic import BaseModel, ConfigDict
 
-from services.notifier.delivery_queue import Lane
-from shared.bus.topology import LANES_BUCKET
+from services.notifier.delivery_queue import DeliveryQueue
+from shared.bus.topology import QUEUES_BUCKET
 from shared.deliveries import WebhookAttempt
 from shared.job import Status
 
@@ -20,22 +20,22 @@ _TRIES = 20
 
 @dataclass(frozen=True)
 class Held:
-    """A lane as it was at a revision; 0 is that of a lane that does not exist yet."""
+    """A delivery queue as it was at a revision; 0 is that of a queue that does not exist yet."""
 
-    lane: Lane
+    queue: DeliveryQueue
     revision: int
 
 
 class Announced(BaseModel):
-    """How far the attempts of a job have been put into the lanes of its hooks."""
+    """How far the attempts of a job have been put into the queues of its hooks."""
 
     model_config = ConfigDict(frozen=True)
     status: Status
     sequence: int
 
 
-class Lanes:
-    """The lanes of all jobs and hooks, and for each job how far it was announced."""
+class DeliveryQueues:
+    """The queues of all jobs and hooks, and for each job how far it was announced."""
 
     def __init__(self, bucket: KeyValue) -> None:
         self._bucket = bucket
@@ -43,17 +43,17 @@ class Lanes:
     @classmethod
     async def open(cls, client: Client) -> Self:
         """Bind to the provisioned bucket. Reads of it go to the stream's leader, so they show what was written before."""
-        return cls(await client.jetstream().key_value(LANES_BUCKET))
+        return cls(await client.jetstream().key_value(QUEUES_BUCKET))
 
     async def change(
-        self, attempt: WebhookAttempt, change: Callable[[Lane], Lane], *, known: Held | None = None
+        self, attempt: WebhookAttempt, change: Callable[[DeliveryQueue], DeliveryQueue], *, known: Held | None = None
     ) -> Held:
-        """Change the lane of an attempt's job and hook.
+        """Change the queue of an attempt's job and hook.
 
         Args:
-            change: pure, and harmless when applied again to its own result: it is, when others change the lane meanwhile
-                or when it is unknown whether a write was stored. If it returns the lane as it is, nothing is written.
-            known: the lane as last seen, which saves a read.
+            change: pure, and harmless when applied again to its own result: it is, when others change the queue meanwhile
+                or when it is unknown whether a write was stored. If it returns the queue as it is, nothing is written.
+            known: the queue as last seen, which saves a read.
 
         Raises:
             nats.errors.Error: the bus is out of reach.
@@ -61,15 +61,15 @@ class Lanes:
         key = f"{attempt.org}.{attempt.job}.{attempt.hook}"
         held = known or await self._read(key)
         for _ in range(_TRIES):
-            lane = change(held.lane)
-            if lane == held.lane:
+            queue = change(held.queue)
+            if queue == held.queue:
                 return held
             try:
-                revision = await self._bucket.update(key, lane.model_dump_json().encode(), last=held.revision)
+                revision = await self._bucket.update(key, queue.model_dump_json().encode(), last=held.revision)
             except (KeyWrongLastSequenceError, NatsTimeoutError):
                 held = await self._read(key)
                 continue
-            return Held(lane, revision)
+            return Held(queue, revision)
         raise NatsTimeoutError
 
     async def announced(self, org: str, job: str) -> Announced | None:
@@ -81,12 +81,12 @@ class Lanes:
         return Announced.model_validate_json(entry.value or b"")
 
     async def note_announced(self, org: str, job: str, announced: Announced) -> None:
-        """Note how far a job was announced. Going back is harmless: what is announced again changes no lane."""
+        """Note how far a job was announced. Going back is harmless: what is announced again changes no queue."""
         await self._bucket.put(f"{org}.{job}", announced.model_dump_json().encode())
 
     async def _read(self, key: str) -> Held:
         try:
             entry = await self._bucket.get(key)
         except KeyNotFoundError as missing:
-            return Held(Lane(), missing.entry.revision if missing.entry else 0)
-        return Held(Lane.model_validate_json(entry.value or b""), entry.revision or 0)
+            return Held(DeliveryQueue(), missing.entry.revision if missing.entry else 0)
+        return Held(DeliveryQueue.model_validate_json(entry.value or b""), entry.revision or 0)

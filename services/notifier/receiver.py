@@ -9,7 +9,7 @@ from typing import Self
 
 import aiohttp
 
-from services.notifier.payload import Letter
+from services.notifier.payload import WebhookPayload
 from services.notifier.signature import sign
 from shared.addresses import ForbiddenAddress, refuse_literal
 from shared.network import GuardedResolver
@@ -31,7 +31,7 @@ class Answer:
 
 
 class Receiver:
-    """Posts letters. Use it as an async context manager.
+    """Posts payloads. Use it as an async context manager.
 
     Neither proxies from the environment nor redirects nor cookies are followed, since each of them would lead past the
     check of the address. Every request has a connection of its own: one that was kept open may be closed by the other
@@ -64,14 +64,14 @@ class Receiver:
         if self._session:
             await self._session.close()
 
-    async def post(self, url: str, secret_token: str, letter: Letter) -> Answer:
+    async def post(self, url: str, secret_token: str, payload: WebhookPayload) -> Answer:
         """Make one request. Never raises for what the other side does; the answer's body is not read."""
         assert self._session is not None, "use it as a context manager"  # noqa: S101
         begin = time.monotonic()
         try:
             refuse_literal(url, allow_private=self._allow_private)
             request = self._session.post(
-                url, data=letter.body, headers=_headers(secret_token, letter), allow_redirects=False
+                url, data=payload.body, headers=_headers(secret_token, payload), allow_redirects=False
             )
             # The client's own time-out does not cover a slow resolver.
             async with asyncio.timeout(self._timeout), request as response:
@@ -113,16 +113,16 @@ def explain(error: Exception) -> str:
     return "No connection could be made."
 
 
-def _headers(secret_token: str, letter: Letter) -> dict[str, str]:
+def _headers(secret_token: str, payload: WebhookPayload) -> dict[str, str]:
     timestamp = int(time.time())
     return {
         "Content-Type": "application/json",
         "User-Agent": "Millrace",
         "x-streams-token": secret_token,
-        "x-streams-event": letter.event,
-        "webhook-id": letter.message_id,
+        "x-streams-event": payload.event,
+        "webhook-id": payload.message_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": sign(secret_token, letter.message_id, timestamp, letter.body),
+        "webhook-signature": sign(secret_token, payload.message_id, timestamp, payload.body),
     }
 
 

@@ -36,7 +36,7 @@ def decode_delays(text: str) -> tuple[float, ...]:
     """Comma separated seconds as numbers.
 
     Raises:
-        ValueError: one of them is none, negative or longer than a week (a lane's record is kept for two).
+        ValueError: one of them is none, negative or longer than a week (a queue's record is kept for two).
     """
     delays = tuple(float(piece) for piece in text.split(","))
     if not all(math.isfinite(delay) and 0 <= delay <= 7 * 24 * 3600 for delay in delays):

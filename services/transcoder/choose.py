@@ -5,7 +5,7 @@ from typing import Literal
 import structlog
 
 from services.transcoder.command import Encoder
-from shared.process import Limits, ProcessStalled, ProcessTimeout, run_process
+from shared.process import ProcessLimits, ProcessStalled, ProcessTimeout, run_process
 
 _TRIAL_SECONDS = 20
 
@@ -36,7 +36,7 @@ async def _trial(ffmpeg: str) -> str | None:
         "-c:v", "h264_nvenc", "-preset", "p5", "-bf", "2", "-f", "null", "-",
     ]  # fmt: skip
     try:
-        finished = await run_process(argv, limits=Limits(seconds=_TRIAL_SECONDS))
+        finished = await run_process(argv, limits=ProcessLimits(seconds=_TRIAL_SECONDS))
     except (ProcessTimeout, ProcessStalled) as error:
         return str(error)
     return None if finished.status == 0 else finished.error_tail.splitlines()[0] if finished.error_tail else "failed"

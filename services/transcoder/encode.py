@@ -18,20 +18,20 @@ from shared.bus.subjects import job_subject
 from shared.errors import PermanentError, TransientError
 from shared.events import Fetched, JobWarning, PartRequested, PartTranscoded
 from shared.media.plan import AudioPart, TextPart, VideoPart
-from shared.media.result import TrackResult
+from shared.media.result import SegmentTable
 from shared.media.stills import Still
-from shared.process import Limits
+from shared.process import ProcessLimits
 from shared.workspace import WorkSpace
 
 _DAMAGED = JobWarning(
     code="source_damaged",
     message="Some pictures of the source are damaged. They are shown as far as they could be decoded.",
 )
-_DAMAGED_SOUND = JobWarning(
+_DAMAGED_AUDIO = JobWarning(
     code="sound_damaged",
     message="Some of the sound of the source is damaged. Where it could not be decoded, there is silence.",
 )
-_NO_SOUND = JobWarning(
+_NO_AUDIO = JobWarning(
     code="sound_damaged",
     message="A sound track of the source is damaged so much that nothing of it could be decoded. It is silent.",
 )
@@ -41,10 +41,10 @@ _SLOWEST_DISK = 20_000_000
 
 
 @dataclass(frozen=True)
-class Made:
+class AttemptResult:
     """What an attempt made, and with what."""
 
-    tracks: tuple[TrackResult, ...]
+    tracks: tuple[SegmentTable, ...]
     encoder: str
     warnings: tuple[JobWarning, ...] = ()
     stills: tuple[Still, ...] = ()
@@ -58,7 +58,7 @@ class Encode:
         limits: of one encode.
     """
 
-    def __init__(self, client: Client, log: JobLog, space: WorkSpace, tools: Tools, limits: Limits) -> None:
+    def __init__(self, client: Client, log: JobLog, space: WorkSpace, tools: Tools, limits: ProcessLimits) -> None:
         self._ffmpeg = Ffmpeg(client)
         self._log = log
         self._space = space
@@ -91,7 +91,7 @@ class Encode:
                 record = self._space.finish(folder, fetched.org, fetched.job, name, result.model_dump_json())
         return PartTranscoded.model_validate_json(record)
 
-    async def _make(self, fetched: Fetched, name: str, folder: Path) -> Made:
+    async def _make(self, fetched: Fetched, name: str, folder: Path) -> AttemptResult:
         video, audio = fetched.plan.video_part(name), fetched.plan.audio_part(name)
         if video:
             return await self._make_video(fetched, video, folder)
@@ -102,7 +102,7 @@ class Encode:
             return await self._make_text(fetched, text, folder)
         raise PermanentError("internal_error", f"no part {name} in the plan")
 
-    async def _make_video(self, fetched: Fetched, part: VideoPart, folder: Path) -> Made:
+    async def _make_video(self, fetched: Fetched, part: VideoPart, folder: Path) -> AttemptResult:
         if self._tools.encoder != "libx264":
             try:
                 # A graphics driver maps far more memory than it uses.
@@ -121,8 +121,8 @@ class Encode:
             raise PermanentError("encode_failed", str(error)) from error
 
     async def _video_attempt(
-        self, fetched: Fetched, part: VideoPart, folder: Path, tools: Tools, limits: Limits
-    ) -> Made:
+        self, fetched: Fetched, part: VideoPart, folder: Path, tools: Tools, limits: ProcessLimits
+    ) -> AttemptResult:
         source, plan = fetched.source, fetched.plan
         file = self._space.source(fetched.org, fetched.job) / source.file
         stills.prepare(plan, part, folder)
@@ -154,29 +154,29 @@ class Encode:
             raise EncoderFailed(f"{error}\n{tail}") from error
         for name in (FRAME_STATS, *(f"{rung.resolution}.mp4" for rung in plan.rungs)):
             (folder / name).unlink()
-        return Made(tuple(tracks), tools.encoder, warnings, taken)
+        return AttemptResult(tuple(tracks), tools.encoder, warnings, taken)
 
-    async def _make_audio(self, fetched: Fetched, part: AudioPart, folder: Path) -> Made:
+    async def _make_audio(self, fetched: Fetched, part: AudioPart, folder: Path) -> AttemptResult:
         file = self._space.source(fetched.org, fetched.job) / fetched.source.file
         argv = command.audio_command(self._tools, fetched.source, file, fetched.plan, part, folder)
         made = folder / "audio.mp4"
         try:
             try:
                 tail = await self._run(fetched, part, argv, self._limits)
-                warnings = (_DAMAGED_SOUND,) if complains_of_damage(tail) else ()
+                warnings = (_DAMAGED_AUDIO,) if complains_of_damage(tail) else ()
             except NothingDecoded:
                 # The pictures may be good, and the playlists count on a track.
                 argv = command.silence_command(self._tools, fetched.plan, part, folder)
-                tail, warnings = await self._run(fetched, part, argv, self._limits), (_NO_SOUND,)
+                tail, warnings = await self._run(fetched, part, argv, self._limits), (_NO_AUDIO,)
             track = await asyncio.to_thread(assemble.audio_segments, made, folder, fetched.plan, part)
         except EncoderFailed as error:
             raise PermanentError("encode_failed", str(error)) from error
         except (assemble.WrongResult, ValueError) as error:
             raise PermanentError("encode_failed", f"{error}\n{tail}") from error
         made.unlink()
-        return Made((track,), "aac", warnings)
+        return AttemptResult((track,), "aac", warnings)
 
-    async def _make_text(self, fetched: Fetched, part: TextPart, folder: Path) -> Made:
+    async def _make_text(self, fetched: Fetched, part: TextPart, folder: Path) -> AttemptResult:
         """The cues; no track at all where ffmpeg cannot read them, since an empty one would promise something."""
         file = self._space.source(fetched.org, fetched.job) / fetched.source.file
         argv = command.text_command(self._tools, fetched.source, file, part, folder)
@@ -190,12 +190,12 @@ class Encode:
         except (EncoderFailed, ValueError) as error:
             await structlog.get_logger().awarning("subtitles cannot be converted", track=part.track, error=str(error))
             message = f"Subtitles of the source ({part.label}) were left out, because they could not be read."
-            return Made((), "webvtt", (JobWarning(code="subtitles_dropped", message=message),))
+            return AttemptResult((), "webvtt", (JobWarning(code="subtitles_dropped", message=message),))
         made.unlink()
-        return Made((track,), "webvtt")
+        return AttemptResult((track,), "webvtt")
 
     async def _run(
-        self, fetched: Fetched, part: VideoPart | AudioPart | TextPart, argv: list[str], limits: Limits
+        self, fetched: Fetched, part: VideoPart | AudioPart | TextPart, argv: list[str], limits: ProcessLimits
     ) -> str:
         frames = part.frames if isinstance(part, VideoPart) else None
         seconds = float(fetched.plan.duration)
@@ -204,7 +204,7 @@ class Encode:
         )
 
 
-def _patient(limits: Limits, fetched: Fetched, part: VideoPart) -> Limits:
+def _patient(limits: ProcessLimits, fetched: Fetched, part: VideoPart) -> ProcessLimits:
     """The limits with time to decode what lies between where reading begins and the part; nothing is put out meanwhile."""
     if not limits.stall_seconds:
         return limits

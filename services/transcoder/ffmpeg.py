@@ -10,7 +10,7 @@ from nats.aio.client import Client
 from services.transcoder.progress_lines import FrameCounter
 from shared.bus.progress import ProgressReporter
 from shared.errors import TransientError
-from shared.process import Finished, Limits, ProcessStalled, run_process
+from shared.process import Finished, ProcessLimits, ProcessStalled, run_process
 
 # What ffmpeg says of pictures that could not be decoded, or only in part.
 _DAMAGE = ("corrupt decoded frame", "Decoding error", "Error submitting packet to decoder")
@@ -38,7 +38,15 @@ class Ffmpeg:
         self._nc = client
 
     async def run(
-        self, argv: Sequence[str], *, org: str, job: str, part: str, frames: int | None, seconds: float, limits: Limits
+        self,
+        argv: Sequence[str],
+        *,
+        org: str,
+        job: str,
+        part: str,
+        frames: int | None,
+        seconds: float,
+        limits: ProcessLimits,
     ) -> str:
         """Run it to its end; returns the last lines it wrote to standard error.
 

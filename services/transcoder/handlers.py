@@ -10,7 +10,7 @@ from shared.bus.topology import JOBS, TRANSCODER
 from shared.events import PartRequested
 from shared.health import Check
 from shared.media.tools import ffmpeg_path
-from shared.process import Limits
+from shared.process import ProcessLimits
 from shared.worker import PULL, Bus, stream
 from shared.workspace import WorkSpace
 
@@ -19,7 +19,7 @@ async def register(bus: Bus, settings: TranscoderSettings) -> dict[str, Check]:
     """Build the use case and subscribe it, once for each slot."""
     ffmpeg = ffmpeg_path(settings.ffmpeg)
     tools = Tools(ffmpeg, await choose_encoder(ffmpeg, settings.encoder))
-    limits = Limits(
+    limits = ProcessLimits(
         stall_seconds=settings.stall_seconds, memory_bytes=settings.memory_bytes, file_bytes=settings.file_bytes
     )
     space = WorkSpace(settings.workspace_url)

@@ -9,7 +9,7 @@ from itertools import count, pairwise
 from pathlib import Path
 
 from shared.media.plan import AudioPart, Plan, Rung, VideoPart
-from shared.media.result import TrackResult
+from shared.media.result import SegmentTable
 from shared.mp4.bmff import SEGMENT_TYPE, Fragment, Movie, read_movie, with_edit, write_fragment
 from shared.mp4.captions import Channels, read_captions
 from shared.mp4.initialization import codecs_of, without_bitrate
@@ -32,7 +32,7 @@ class TooShort(WrongResult):
     """The source's pictures end before they should."""
 
 
-def video_segments(file: Path, folder: Path, plan: Plan, part: VideoPart, rung: Rung) -> TrackResult:
+def video_segments(file: Path, folder: Path, plan: Plan, part: VideoPart, rung: Rung) -> SegmentTable:
     """Cut one rendition of a part into segments ``<folder>/<resolution>/video_%05d.m4s``.
 
     Raises:
@@ -58,21 +58,21 @@ def video_segments(file: Path, folder: Path, plan: Plan, part: VideoPart, rung: 
             durations.append(sum(mark[2] for mark in marks))
             sizes.append(len(segment))
             iframes.append(tuple(marks))
-        return TrackResult(
+        return SegmentTable(
             folder=rung.resolution,
             timescale=movie.timescale,
             first_segment=part.first_segment,
             durations=tuple(durations),
             sizes=tuple(sizes),
             frames=part.frames,
-            init=b64encode(with_edit(without_bitrate(movie.header), REORDER_FRAMES * plan.frame_ticks)),
-            codecs=codecs_of(movie.header),
+            init=b64encode(with_edit(without_bitrate(movie.init_segment), REORDER_FRAMES * plan.frame_ticks)),
+            codecs=codecs_of(movie.init_segment),
             iframes=tuple(iframes),
             captions=channels.found,
         )
 
 
-def audio_segments(file: Path, folder: Path, plan: Plan, part: AudioPart) -> TrackResult:
+def audio_segments(file: Path, folder: Path, plan: Plan, part: AudioPart) -> SegmentTable:
     """Cut an audio track into segments ``<folder>/<part.folder>/audio_%05d.m4s`` along the video's boundaries.
 
     The encoder's priming frame is left out, which puts the first sample of content at time zero without an edit list:
@@ -98,15 +98,15 @@ def audio_segments(file: Path, folder: Path, plan: Plan, part: AudioPart) -> Tra
             (target / f"audio_{number:05d}.m4s").write_bytes(SEGMENT_TYPE + fragment)
             durations.append((end - first) * AAC_FRAME)
             sizes.append(len(SEGMENT_TYPE) + len(fragment))
-        return TrackResult(
+        return SegmentTable(
             folder=part.folder,
             timescale=movie.timescale,
             first_segment=0,
             durations=tuple(durations),
             sizes=tuple(sizes),
             frames=frames,
-            init=b64encode(without_bitrate(movie.header)),
-            codecs=codecs_of(movie.header),
+            init=b64encode(without_bitrate(movie.init_segment)),
+            codecs=codecs_of(movie.init_segment),
         )
 
 

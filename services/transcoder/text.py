@@ -4,12 +4,12 @@ from pathlib import Path
 
 from services.transcoder.webvtt import read_cues, segment_files, whole_file
 from shared.media.plan import Plan, TextPart
-from shared.media.result import TrackResult
+from shared.media.result import SegmentTable
 
 SEGMENT, WHOLE = "text_{:05d}.vtt", "text.vtt"
 
 
-def text_segments(file: Path, folder: Path, plan: Plan, part: TextPart) -> TrackResult:
+def text_segments(file: Path, folder: Path, plan: Plan, part: TextPart) -> SegmentTable:
     """Write ``<folder>/<part.folder>/text.vtt`` and ``text_%05d.vtt`` out of the file that ffmpeg wrote.
 
     There is always a segment for each one of the video, without a cue where nothing is said: all playlists of a stream
@@ -27,7 +27,7 @@ def text_segments(file: Path, folder: Path, plan: Plan, part: TextPart) -> Track
     whole = whole_file(cues).encode()
     (target / WHOLE).write_bytes(whole)
     frames = [min(plan.segment_frames, plan.frames - first) for first in range(0, plan.frames, plan.segment_frames)]
-    return TrackResult(
+    return SegmentTable(
         folder=part.folder,
         timescale=plan.timescale,
         first_segment=0,

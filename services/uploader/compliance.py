@@ -8,7 +8,7 @@ from checker.subset import WrittenTrack, check_written
 from checker.tracks import Segment
 from services.uploader.manifest.presentation import Presentation, Rendition, Track
 from shared.events import JobWarning
-from shared.media.layout import HEADER, MASTER, segment_name
+from shared.media.layout import INIT_SEGMENT, MULTIVARIANT, segment_name
 from shared.media.result import Compliance, Violation
 
 _MOST_PLACES = 3
@@ -28,7 +28,7 @@ def check_presentation(presentation: Presentation, documents: Mapping[str, str])
     """
     written = [_written(track) for track in (*presentation.renditions, *presentation.sounds)]
     objects = {path: size for track in presentation.tracks for path, size in track.objects().items()}
-    return check_written(MASTER, documents, written, objects)
+    return check_written(MULTIVARIANT, documents, written, objects)
 
 
 def _written(track: Track) -> WrittenTrack:
@@ -40,7 +40,7 @@ def _written(track: Track) -> WrittenTrack:
         keys = tuple(start + step for step in accumulate(steps[:-1], initial=0)) if steps else ()
         segments.append(Segment(size, start, duration, keys))
     uris = [f"{track.folder}/{segment_name(track.kind, number)}" for number in range(len(track.sizes))]
-    return WrittenTrack(track.playlist, f"{track.folder}/{HEADER}", track.header, uris, segments)
+    return WrittenTrack(track.playlist, f"{track.folder}/{INIT_SEGMENT}", track.init_segment, uris, segments)
 
 
 def compliance_of(report: Report) -> Compliance:

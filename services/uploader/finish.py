@@ -13,14 +13,14 @@ from services.uploader.compliance import check_compliance, not_compliant
 from services.uploader.manifest.assembly import Mismatch, assemble
 from services.uploader.manifest.dash import manifest
 from services.uploader.manifest.outputs import outputs_of
-from services.uploader.manifest.playlists import iframe_playlist, master_playlist, media_playlist
+from services.uploader.manifest.playlists import iframe_playlist, media_playlist, multivariant_playlist
 from services.uploader.manifest.presentation import Presentation
 from services.uploader.manifest.sprite import sprite
 from services.uploader.record import JobRecord
 from shared.bus.joblog import JobLog
 from shared.errors import PermanentError
 from shared.events import Completed
-from shared.media.layout import DASH, HEADER, IFRAMES, MASTER, SHEET
+from shared.media.layout import DASH, IFRAMES, INIT_SEGMENT, MULTIVARIANT, SHEET
 from shared.media.plan import Plan
 from shared.workspace import WorkSpace
 
@@ -55,7 +55,7 @@ class Finish:
         except Mismatch as error:
             raise PermanentError("internal_error", str(error)) from error
         documents = playlists(presentation, sheet_bytes=len(pictures.get(SHEET, b"")))
-        master = {MASTER: master_playlist(presentation).encode()}
+        master = {MULTIVARIANT: multivariant_playlist(presentation).encode()}
         compliance = await asyncio.to_thread(check_compliance, presentation, documents | master)
         async with self._buckets.of(org, job) as bucket:
             total = await self._publish(bucket, presentation, pictures, documents, master)
@@ -79,7 +79,7 @@ class Finish:
         Args:
             documents: pictures, playlists and manifests by path; what leads to others comes after them.
         """
-        await self._put(bucket, headers(presentation))
+        await self._put(bucket, init_segments(presentation))
         media = {path: size for track in presentation.tracks for path, size in track.objects().items()}
         media |= {still.path: still.size for still in presentation.thumbnails}
         await verify_sizes(bucket, media, parallel=self._parallel)
@@ -93,9 +93,9 @@ class Finish:
         await in_parallel(bodies.items(), lambda item: bucket.put(*item), limit=self._parallel)
 
 
-def headers(presentation: Presentation) -> dict[str, bytes]:
-    """The header of every track that has one, by path."""
-    return {f"{track.folder}/{HEADER}": track.header for track in presentation.tracks if track.header}
+def init_segments(presentation: Presentation) -> dict[str, bytes]:
+    """The init_segment of every track that has one, by path."""
+    return {f"{track.folder}/{INIT_SEGMENT}": track.init_segment for track in presentation.tracks if track.init_segment}
 
 
 def playlists(presentation: Presentation, *, sheet_bytes: int = 0) -> dict[str, bytes]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from shared.events import Completed, Fetched, PartTranscoded, PartUploaded, Recorded
 from shared.media.plan import Plan
-from shared.media.result import TrackResult
+from shared.media.result import SegmentTable
 from shared.media.stills import Still
 
 
@@ -20,7 +20,7 @@ class JobRecord:
     """
 
     plan: Plan
-    results: Mapping[str, tuple[TrackResult, ...]]
+    results: Mapping[str, tuple[SegmentTable, ...]]
     uploaded: Mapping[str, int]
     completed: bool = False
     stills: tuple[Still, ...] = ()
@@ -31,7 +31,7 @@ class JobRecord:
         The one who uploaded the last part finishes the job, and only he: his message stays unsettled until that is done,
         so it is redelivered if he dies, and nobody else needs to try.
         """
-        if any(name not in self.uploaded for name in self.plan.order):
+        if any(name not in self.uploaded for name in self.plan.release_order):
             return False
         return self.uploaded[part] == max(self.uploaded.values())
 
@@ -43,7 +43,7 @@ def record_of(events: Iterable[Recorded]) -> JobRecord:
         ValueError: nothing is planned yet.
     """
     plan: Plan | None = None
-    results: dict[str, tuple[TrackResult, ...]] = {}
+    results: dict[str, tuple[SegmentTable, ...]] = {}
     uploaded: dict[str, int] = {}
     completed = False
     stills: list[Still] = []

@@ -24,7 +24,7 @@ class WrongFile(Exception):
 
 
 @dataclass(frozen=True)
-class Piece:
+class UploadObject:
     """What is uploaded of a part: its file, path below the output prefix, and size in bytes as the transcoder told it."""
 
     file: Path
@@ -73,7 +73,7 @@ class Upload:
                 await in_parallel(pieces, lambda piece: _put(bucket, piece), limit=self._parallel)
             await asyncio.to_thread(self._keep_tiles, event)
         except FileNotFoundError as error:
-            # A twin that took this part over may have been faster: then the files are gone because they are uploaded.
+            # A duplicate worker that took this part over may have been faster: then the files are gone because they are uploaded.
             sequence = await self._recorded(event)
             if sequence is None:
                 raise WrongFile(f"{error.filename} is missing") from error
@@ -96,7 +96,7 @@ class Upload:
         return found.sequence if found else None
 
 
-def segments_of(event: PartTranscoded, plan: Plan, folder: Path) -> list[Piece]:
+def segments_of(event: PartTranscoded, plan: Plan, folder: Path) -> list[UploadObject]:
     """Every segment of a part, track by track in order of time; after those of a text, the file with all of it.
 
     Args:
@@ -109,20 +109,20 @@ def segments_of(event: PartTranscoded, plan: Plan, folder: Path) -> list[Piece]:
             sizes[f"{track.folder}/{segment_name(kind, number)}"] = size
         if track.whole:
             sizes[f"{track.folder}/{WHOLE_TEXT}"] = track.whole
-    return [Piece(folder / path, path, size) for path, size in sizes.items()]
+    return [UploadObject(folder / path, path, size) for path, size in sizes.items()]
 
 
-def thumbnails_of(event: PartTranscoded, folder: Path) -> list[Piece]:
+def thumbnails_of(event: PartTranscoded, folder: Path) -> list[UploadObject]:
     """Every thumbnail of a part.
 
     Args:
         folder: of the part in the work space.
     """
     thumbnails = [still for still in event.stills if still.kind == "thumbnail"]
-    return [Piece(folder / still.path, still.path, still.size) for still in thumbnails]
+    return [UploadObject(folder / still.path, still.path, still.size) for still in thumbnails]
 
 
-async def _put(bucket: Bucket, piece: Piece) -> None:
+async def _put(bucket: Bucket, piece: UploadObject) -> None:
     await bucket.put(piece.path, await asyncio.to_thread(_content, piece.file, piece.path, piece.size))
 
 

@@ -23,12 +23,12 @@ DEAD = "DEAD"
 PROGRESS = "PROGRESS"
 HOOKS_BUCKET = "hooks"
 SECRETS_BUCKET = "secrets"
-LANES_BUCKET = "webhook-lanes"
+QUEUES_BUCKET = "webhook-lanes"
 BUCKETS: dict[str, float | None] = {
     HOOKS_BUCKET: None,
     SECRETS_BUCKET: None,
     # Where each webhook stands with each job. A lane is written at every attempt, and two attempts are a day apart at most.
-    LANES_BUCKET: 14 * 24 * 3600,
+    QUEUES_BUCKET: 14 * 24 * 3600,
 }
 """The key-value buckets, each with the seconds after which an untouched entry goes."""
 

@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 Kind = Literal["video", "audio", "text"]
 
-MASTER = "video.m3u8"
+MULTIVARIANT = "video.m3u8"
 DASH = "video.mpd"
-HEADER = "init.mp4"
+INIT_SEGMENT = "init.mp4"
 IFRAMES = "iframes.m3u8"
 SHEET, CUES = "sprite/sprite_image.jpg", "sprite/sprite.vtt"
 AUDIO_FOLDER = "audio"

@@ -144,7 +144,7 @@ class Plan(_Model):
         return self.frames / self.frame_rate
 
     @property
-    def order(self) -> tuple[str, ...]:
+    def release_order(self) -> tuple[str, ...]:
         """Names of all parts in the order in which they are released: what is one long piece first, so sound, then text."""
         names = [part.name for part in self.audio] + [part.name for part in self.text]
         return (*names, *(part.name for part in self.video))
@@ -156,7 +156,7 @@ class Plan(_Model):
 
     def released_by(self, part: str) -> str | None:
         """The part that may start once ``part`` is done, so that never more than ``window`` are under way."""
-        order = self.order
+        order = self.release_order
         following = order.index(part) + self.window
         return order[following] if following < len(order) else None
 

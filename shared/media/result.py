@@ -9,7 +9,7 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class TrackResult(_Model):
+class SegmentTable(_Model):
     """One track of one transcoded part; the files lie in the part's folder of the work space as ``<folder>/<file>``.
 
     Attributes:
@@ -19,7 +19,7 @@ class TrackResult(_Model):
         durations: ticks of each segment. sizes: bytes of each segment.
         frames: samples in all segments together: video frames, AAC frames, or cues.
         init: the header (``init.mp4``), base64 in JSON, empty for text; the headers of all parts of a track are merged by
-            :func:`shared.mp4.bmff.merge_headers`, and are the same bytes where one kind of encoder made them all.
+            :func:`shared.mp4.bmff.merge_init_segments`, and are the same bytes where one kind of encoder made them all.
         codecs: RFC 6381 text, read out of the header.
         whole: bytes of the file that holds all of a track of text besides its segments (``text.vtt``); 0 for other tracks.
         captions: for video, the channels of closed captions that carry something, in HLS's names (``CC1``, ``SERVICE1``).

@@ -70,9 +70,9 @@ class Fragment:
 
 @dataclass(frozen=True)
 class Movie:
-    """A fragmented file: its header (``ftyp`` and ``moov``), the track's timescale, and its fragments."""
+    """A fragmented file: its init_segment (``ftyp`` and ``moov``), the track's timescale, and its fragments."""
 
-    header: bytes
+    init_segment: bytes
     timescale: int
     fragments: tuple[Fragment, ...] = field(repr=False)
 
@@ -128,16 +128,16 @@ def read_movie(data: bytes | memoryview) -> Movie:
         elif box.kind == b"mdat" and pending is not None:
             fragments.append(_fragment(data, pending, box, track))
             pending = None
-    header = bytes(data[file_type.start : file_type.end]) + _without(data, movie, {b"udta"})
-    return Movie(header, timescale_of(data, movie), tuple(fragments))
+    init_segment = bytes(data[file_type.start : file_type.end]) + _without(data, movie, {b"udta"})
+    return Movie(init_segment, timescale_of(data, movie), tuple(fragments))
 
 
 def timescale_of(data: bytes | memoryview, movie: Box | None = None) -> int:
     """Ticks per second of the (first) track."""
     movie = movie or find(data, b"moov")
-    header = find(data, b"trak", b"mdia", b"mdhd", start=movie.body, end=movie.end)
-    version = data[header.body]
-    return int(struct.unpack_from(">I", data, header.body + (20 if version == 1 else 12))[0])
+    init_segment = find(data, b"trak", b"mdia", b"mdhd", start=movie.body, end=movie.end)
+    version = data[init_segment.body]
+    return int(struct.unpack_from(">I", data, init_segment.body + (20 if version == 1 else 12))[0])
 
 
 def write_fragment(
@@ -178,17 +178,17 @@ def write_fragment(
     return moof + struct.pack(">I4s", 8 + len(payload), b"mdat") + payload
 
 
-def with_edit(header: bytes, media_time: int) -> bytes:
-    """A header with an edit list that makes ``media_time`` (ticks) the start of the presentation.
+def with_edit(init_segment: bytes, media_time: int) -> bytes:
+    """A init_segment with an edit list that makes ``media_time`` (ticks) the start of the presentation.
 
     That is how a track with B-frames begins at zero: decode times cannot be negative, so composition times begin later,
     and the edit list takes the difference back.
     """
     edit = struct.pack(">I4sIIIiI", 28, b"elst", 0, 1, 0, media_time, 1 << 16)
     edits = struct.pack(">I4s", 8 + len(edit), b"edts") + edit
-    movie, track = find(header, b"moov"), find(header, b"moov", b"trak")
-    place = find(header, b"moov", b"trak", b"tkhd").end
-    out = bytearray(header)
+    movie, track = find(init_segment, b"moov"), find(init_segment, b"moov", b"trak")
+    place = find(init_segment, b"moov", b"trak", b"tkhd").end
+    out = bytearray(init_segment)
     for box in (movie, track):
         struct.pack_into(">I", out, box.start, box.end - box.start + len(edits))
     out[place:place] = edits
@@ -196,7 +196,7 @@ def with_edit(header: bytes, media_time: int) -> bytes:
 
 
 def sample_entry(data: bytes | memoryview) -> Box:
-    """The first sample entry (``avc1``, ``mp4a`` …) of a header."""
+    """The first sample entry (``avc1``, ``mp4a`` …) of a init_segment."""
     table = find(data, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
     return next(boxes(data, table.body + 8, table.end))
 

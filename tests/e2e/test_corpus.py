@@ -147,7 +147,7 @@ def test_frames_and_duration(name: str, outcome: Outcome, tmp_path: Path) -> Non
     shown = len(frames.packets(outcome.joined(RESOLUTION, tmp_path)))
     assert shown == plan.frames
     seconds, expected = shown / plan.frame_rate, duration_of(name)
-    # Sound that outlasts the picture by less than 50 ms is no reason to show a picture for longer.
+    # AudioRendition that outlasts the picture by less than 50 ms is no reason to show a picture for longer.
     own = source.video.end - plan.origin
     frame = float(1 / plan.frame_rate) + 1e-6
     assert min(abs(float(seconds - own)), abs(float(seconds) - source.duration)) <= frame

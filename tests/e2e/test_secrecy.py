@@ -49,9 +49,9 @@ async def test_credentials_stay_out_of_sight(stack: RunningStack) -> None:
                     seen.append(json.dumps(state))
                 seen += [json.dumps(job), json.dumps(await client.job(job["id"]))]
             await eventually(
-                lambda: len({letter.job["id"] for letter in receiver.letters}) == len(jobs), "webhooks of all jobs"
+                lambda: len({letter.job["id"] for letter in receiver.payloads}) == len(jobs), "webhooks of all jobs"
             )
-            seen += [letter.body.decode() for letter in receiver.letters]
+            seen += [letter.body.decode() for letter in receiver.payloads]
         finally:
             watching.cancel()
             await Api(env).call("DELETE", f"webhooks/{hook['id']}/")

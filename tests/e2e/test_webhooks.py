@@ -10,7 +10,7 @@ import aiohttp
 from stack.client import Client
 from tests.support.jobs import Api, short_clip
 from tests.support.observe import eventually
-from tests.support.receiver import Letter, Reply, WebhookReceiver
+from tests.support.receiver import Reply, WebhookPayload, WebhookReceiver
 from tests.support.sources import source_server
 from tests.support.stack import RunningStack
 from tests.support.stream import read_stream
@@ -43,28 +43,28 @@ async def test_each_status_arrives_once_in_order_signed_and_true(stack: RunningS
             "resolutions": ["144p", "240p"],
         }
         job = await _post_raw(stack, json.dumps(body)[:-1] + ', "client_metadata": ' + metadata + "}")
-        completed = (await receiver.wait_for(1, seconds=90, where=lambda letter: letter.status == "completed"))[0]
+        completed = (await receiver.wait_for(1, seconds=90, where=lambda payload: payload.status == "completed"))[0]
         # At once, every object that the master playlist leads to is there.
         stream = await read_stream(http, client.playback_url(completed.job["outputs"]["master"]))
         for variant in (*stream.variants, *stream.audio, *stream.iframes):
-            for url in {variant.media.header, *(url for url, _ in variant.media.segments)}:
+            for url in {variant.media.init_segment, *(url for url, _ in variant.media.segments)}:
                 async with http.get(url) as response:
                     assert response.status == 200, url
         assert receiver.told(job) == ["queued", "transcoding", "completed"]
-        for letter in receiver.letters:
-            assert letter.headers["x-streams-token"] == hook["secret_token"]
-            assert letter.headers["x-streams-event"] == f"transcoding_job.{letter.status}"
-            assert letter.is_signed_with(_key(hook["secret_token"]))
-            assert metadata.encode() in letter.body
+        for payload in receiver.payloads:
+            assert payload.headers["x-streams-token"] == hook["secret_token"]
+            assert payload.headers["x-streams-event"] == f"transcoding_job.{payload.status}"
+            assert payload.is_signed_with(_key(hook["secret_token"]))
+            assert metadata.encode() in payload.body
         assert completed.job == await client.job(job) | {"status": "completed"}
 
 
 async def test_a_receiver_that_fails_twice_gets_the_third(stack: RunningStack) -> None:
     clip = short_clip()
 
-    def decide(letter: Letter) -> Reply:
-        failed = len([former for former in receiver.letters if former.message_id == letter.message_id])
-        return Reply(503 if letter.status == "completed" and failed < 2 else 200)
+    def decide(payload: WebhookPayload) -> Reply:
+        failed = len([former for former in receiver.payloads if former.message_id == payload.message_id])
+        return Reply(503 if payload.status == "completed" and failed < 2 else 200)
 
     async with (
         WebhookReceiver(decide) as receiver,
@@ -78,8 +78,8 @@ async def test_a_receiver_that_fails_twice_gets_the_third(stack: RunningStack) -
             "resolutions": ["144p"],
         }
         job = (await client.post_job(body))["id"]
-        letters = await receiver.wait_for(3, seconds=90, where=lambda letter: letter.status == "completed")
-        assert len({letter.message_id for letter in letters}) == 1
+        letters = await receiver.wait_for(3, seconds=90, where=lambda payload: payload.status == "completed")
+        assert len({payload.message_id for payload in letters}) == 1
         assert receiver.told(job) == ["queued", "transcoding", "completed", "completed", "completed"]
 
         async def listed() -> list[tuple[int, str]]:

@@ -13,7 +13,7 @@ from services.api.contract.json_body import parse_members
 from services.api.contract.models import JobRequest
 from services.api.contract.validation import validate
 from services.api.database.pool import Database, close_pool, open_pool
-from services.api.intake.intake import Intake, Order
+from services.api.intake.intake import Intake, Submission
 from services.api.intake.reservations import Reservations
 from shared.bus.joblog import Appended, JobLog
 from shared.bus.vault import Vault
@@ -71,11 +71,11 @@ async def scene(nats_server_of_module: NatsServer, database_url: str) -> AsyncIt
         await close_pool(database.pool)
 
 
-def order(key: str | None = None, body: dict[str, object] | None = None) -> Order:
+def order(key: str | None = None, body: dict[str, object] | None = None) -> Submission:
     from json import dumps
 
     raw = dumps(body or job_body()).encode()
-    return Order(validate(JobRequest, parse_members(raw), allow_private=False), None, raw, key)
+    return Submission(validate(JobRequest, parse_members(raw), allow_private=False), None, raw, key)
 
 
 async def test_stored_but_not_acknowledged_is_accepted(scene: Scene) -> None:

@@ -93,8 +93,8 @@ async def test_an_admitted_job_gets_its_source_its_plan_and_its_first_parts(
     await job.admit()
     (fetched,) = await job.has_said(Fetched)
     await job.has_said(PartRequested, 3)
-    assert await job.requested() == list(fetched.plan.order[:3])
-    assert len(fetched.plan.order) > 3 and fetched.plan.window == 3
+    assert await job.requested() == list(fetched.plan.release_order[:3])
+    assert len(fetched.plan.release_order) > 3 and fetched.plan.window == 3
     assert len(await job.said(Started)) == 1
     source = fetched.source
     assert (source.demuxer, source.video.frames, source.video.frame_rate, source.cuttable) == (
@@ -141,7 +141,7 @@ BAD = {
     "paper.pdf": ("input_not_video", "The input is a PDF document, not a video file."),
     "empty.mp4": ("input_empty", "The input is empty."),
     "list.mp4": ("input_not_video", "The input is a playlist or manifest, which only names other files"),
-    "cut.mp4": ("input_truncated", "The input ends before the length that its header promises."),
+    "cut.mp4": ("input_truncated", "The input ends before the length that its init_segment promises."),
 }
 
 
@@ -218,7 +218,7 @@ async def test_killed_in_the_middle_it_fetches_only_what_is_missing_and_says_eve
     assert sources.sent("film.mp4") - before < 0.76 * len(clip)
     assert (site.space.source(job.org, job.id) / SOURCE_FILE).read_bytes() == clip
     assert len(await job.said(Started)) == 1
-    assert await job.requested() == list(fetched.plan.order[:3])
+    assert await job.requested() == list(fetched.plan.release_order[:3])
 
 
 def _sent(sources: SourceServer, name: str, count: int) -> Callable[[], Awaitable[bool]]:
@@ -238,10 +238,10 @@ async def test_with_the_plan_in_the_log_only_the_parts_are_requested(
     twin = FetchJob(client, site)
     await twin.create(sources.host("twin.mp4", clip))
     await twin.log.append(fetched.model_copy(update={"org": twin.org, "job": twin.id}))
-    await twin.log.append(PartRequested(org=twin.org, job=twin.id, part=fetched.plan.order[0]))
+    await twin.log.append(PartRequested(org=twin.org, job=twin.id, part=fetched.plan.release_order[0]))
     await twin.admit()
     await twin.has_said(PartRequested, 3)
-    assert await twin.requested() == list(fetched.plan.order[:3])
+    assert await twin.requested() == list(fetched.plan.release_order[:3])
     assert sources.requests("twin.mp4") == []
 
 

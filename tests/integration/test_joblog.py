@@ -154,7 +154,7 @@ async def test_300_parts_are_read_whole_and_in_order(client: Client, log: JobLog
         ev.Started(org=ORG, job=job),
         fetched(job, encode=encode),
     ]
-    for part in reversed(encode.order):
+    for part in reversed(encode.release_order):
         life += [ev.PartRequested(org=ORG, job=job, part=part), transcoded(job, part), uploaded(job, part)]
     life.append(completed(job))
     sequences = await publish_all(client, life)

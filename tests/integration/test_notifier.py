@@ -16,7 +16,7 @@ from shared.bus.joblog import JobLog
 from shared.job import Job, apply
 from shared.payload import job_json
 from tests.support.notifier import NotifierProcess, Scene, new_hook
-from tests.support.receiver import Letter, Reply, WebhookReceiver
+from tests.support.receiver import Reply, WebhookPayload, WebhookReceiver
 from tests.support.servers import free_port, nats_server
 
 ALL = ["queued", "transcoding", "completed"]
@@ -56,9 +56,9 @@ async def payload_at(log: JobLog, org: str, job: str, status: str) -> bytes:
 async def test_every_status_is_told_in_order_once(scene: Scene, receiver: WebhookReceiver) -> None:
     await scene.set_hooks(new_hook(receiver.url + "/hook?a=1"))
     job = await scene.run_through()
-    letters = await receiver.wait_for(3)
-    assert [letter.status for letter in letters] == ALL
-    assert {letter.path for letter in letters} == {"/hook?a=1"}
+    payloads = await receiver.wait_for(3)
+    assert [payload.status for payload in payloads] == ALL
+    assert {payload.path for payload in payloads} == {"/hook?a=1"}
     facts = await scene.wait_for_deliveries(3, job=job)
     assert [(fact.status, fact.outcome, fact.attempt, fact.response_status) for fact in facts] == [
         (status, "delivered", 1, 200) for status in ALL
@@ -75,15 +75,15 @@ async def test_headers_and_signature_are_those_of_the_contract(scene: Scene, rec
         new_hook(receiver.url + "/standard", number=2, secret_token="whsec_" + base64.b64encode(key).decode()),
     )
     await scene.create()
-    letters = {letter.path: letter for letter in await receiver.wait_for(2)}
-    for letter in letters.values():
-        assert letter.headers["Content-Type"] == "application/json"
-        assert letter.headers["User-Agent"] == "Millrace"
-        assert letter.headers["x-streams-event"] == "transcoding_job.queued"
-    assert letters["/plain"].is_signed_with("s3crèt".encode())
-    assert letters["/standard"].is_signed_with(key)
-    assert letters["/standard"].headers["x-streams-token"] == "whsec_" + base64.b64encode(key).decode()
-    assert letters["/plain"].message_id != letters["/standard"].message_id
+    payloads = {payload.path: payload for payload in await receiver.wait_for(2)}
+    for payload in payloads.values():
+        assert payload.headers["Content-Type"] == "application/json"
+        assert payload.headers["User-Agent"] == "Millrace"
+        assert payload.headers["x-streams-event"] == "transcoding_job.queued"
+    assert payloads["/plain"].is_signed_with("s3crèt".encode())
+    assert payloads["/standard"].is_signed_with(key)
+    assert payloads["/standard"].headers["x-streams-token"] == "whsec_" + base64.b64encode(key).decode()
+    assert payloads["/plain"].message_id != payloads["/standard"].message_id
 
 
 async def test_the_payload_is_what_get_says_byte_for_byte(scene: Scene, receiver: WebhookReceiver) -> None:
@@ -92,10 +92,10 @@ async def test_the_payload_is_what_get_says_byte_for_byte(scene: Scene, receiver
     job = await scene.create(client_metadata=metadata)
     await scene.start(job)
     await scene.fail(job)
-    for letter in await receiver.wait_for(3):
-        assert letter.body == await payload_at(scene.log, scene.org, job, letter.status)
-        assert metadata.encode() in letter.body
-    error = receiver.letters[-1].job
+    for payload in await receiver.wait_for(3):
+        assert payload.body == await payload_at(scene.log, scene.org, job, payload.status)
+        assert metadata.encode() in payload.body
+    error = receiver.payloads[-1].job
     assert (error["status"], error["error_code"], error["stage"]) == ("error", "input_empty", "done")
 
 
@@ -113,10 +113,10 @@ async def test_a_receiver_that_fails_twice_gets_the_third_attempt(scene: Scene, 
     await scene.set_hooks(new_hook(receiver.url))
     receiver.replies = [Reply(500), Reply(503)]
     job = await scene.create()
-    letters = await receiver.wait_for(3)
-    assert len({letter.message_id for letter in letters}) == 1
-    assert len({letter.body for letter in letters}) == 1
-    assert all(letter.is_signed_with(b"s3cret") for letter in letters)
+    payloads = await receiver.wait_for(3)
+    assert len({payload.message_id for payload in payloads}) == 1
+    assert len({payload.body for payload in payloads}) == 1
+    assert all(payload.is_signed_with(b"s3cret") for payload in payloads)
     facts = await scene.wait_for_deliveries(3, job=job)
     assert [(fact.attempt, fact.outcome, fact.response_status) for fact in facts] == [
         (1, "failed", 500),
@@ -137,7 +137,7 @@ async def test_after_the_last_attempt_it_gives_up(scene: Scene, receiver: Webhoo
     assert [fact.outcome for fact in facts] == ["failed", "failed", "failed", "gave_up"]
     assert facts[-1].next_attempt_at is None
     await scene.wait_until_nothing_waits()
-    assert len(receiver.letters) == 4
+    assert len(receiver.payloads) == 4
 
 
 async def test_an_older_state_is_superseded_once_a_newer_one_was_accepted(
@@ -168,13 +168,13 @@ async def test_a_state_that_waits_for_its_retry_holds_up_neither_newer_ones_nor_
     stuck = await scene.create()
     await receiver.wait_for(1)
     other = await scene.run_through()
-    await receiver.wait_for(3, where=lambda letter: letter.job["id"] == other, seconds=5)
+    await receiver.wait_for(3, where=lambda payload: payload.job["id"] == other, seconds=5)
     assert receiver.told(stuck) == ["queued"]
 
 
 async def test_a_410_disables_the_hook_and_no_other(scene: Scene, receiver: WebhookReceiver) -> None:
     await scene.set_hooks(new_hook(receiver.url + "/gone", number=1), new_hook(receiver.url + "/here", number=2))
-    receiver.decide = lambda letter: Reply(410 if letter.path == "/gone" else 200)
+    receiver.decide = lambda payload: Reply(410 if payload.path == "/gone" else 200)
     job = await scene.create()
     await receiver.wait_for(2)
     await scene.wait_for_deliveries(2, job=job)
@@ -182,7 +182,7 @@ async def test_a_410_disables_the_hook_and_no_other(scene: Scene, receiver: Webh
     later = await scene.create()
     await receiver.wait_for(4)
     await scene.wait_until_nothing_waits()
-    assert [letter.path for letter in receiver.letters].count("/gone") == 1
+    assert [payload.path for payload in receiver.payloads].count("/gone") == 1
     outcomes = {(fact.hook[-1], fact.status): fact.outcome for fact in await scene.deliveries(job)}
     assert outcomes == {("1", "queued"): "disabled", ("2", "queued"): "delivered", ("2", "transcoding"): "delivered"}
     assert {fact.hook[-1] for fact in await scene.deliveries(later)} == {"2"}
@@ -196,8 +196,8 @@ async def test_a_410_from_an_address_that_was_replaced_meanwhile_disables_nothin
     job = await scene.create()
     await receiver.wait_for(1)
     await scene.set_hooks(new_hook(receiver.url + "/new"))
-    letters = await receiver.wait_for(2)
-    assert [letter.path for letter in letters] == ["/old", "/new"]
+    payloads = await receiver.wait_for(2)
+    assert [payload.path for payload in payloads] == ["/old", "/new"]
     facts = await scene.wait_for_deliveries(2, job=job)
     assert [(fact.outcome, fact.response_status) for fact in facts] == [("failed", 410), ("delivered", 200)]
 
@@ -213,7 +213,7 @@ async def test_a_hook_that_was_enabled_again_after_its_410_is_told_again(
     await scene.create()
     await scene.set_hooks(new_hook(receiver.url))
     told = await scene.create()
-    await receiver.wait_for(1, where=lambda letter: letter.job["id"] == told)
+    await receiver.wait_for(1, where=lambda payload: payload.job["id"] == told)
 
 
 @pytest.mark.parametrize("as_date", [False, True])
@@ -230,8 +230,8 @@ async def test_redirects_are_not_followed(scene: Scene, receiver: WebhookReceive
     await scene.set_hooks(new_hook(receiver.url + "/from"))
     receiver.replies = [Reply(302, {"Location": receiver.url + "/to"}), Reply(307, {"Location": receiver.url + "/to"})]
     job = await scene.create()
-    letters = await receiver.wait_for(3)
-    assert {letter.path for letter in letters} == {"/from"}
+    payloads = await receiver.wait_for(3)
+    assert {payload.path for payload in payloads} == {"/from"}
     facts = await scene.wait_for_deliveries(3, job=job)
     assert facts[0].error == "The answer was 302; redirects are not followed."
     assert [fact.outcome for fact in facts] == ["failed", "failed", "delivered"]
@@ -264,7 +264,7 @@ async def test_disabled_and_foreign_hooks_are_not_told(nats_url: str, scene: Sce
     await other.set_hooks(new_hook(receiver.url + "/other", number=3))
     await scene.run_through()
     await scene.wait_for_deliveries(3)
-    assert {letter.path for letter in receiver.letters} == {"/on"}
+    assert {payload.path for payload in receiver.payloads} == {"/on"}
     await client.close()
 
 
@@ -275,7 +275,7 @@ async def test_a_hook_registered_later_hears_only_what_comes_after(scene: Scene,
     await scene.set_hooks(new_hook(receiver.url + "/first", number=1), new_hook(receiver.url + "/second", number=2))
     await scene.start(job)
     await receiver.wait_for(3)
-    assert [letter.status for letter in receiver.letters if letter.path == "/second"] == ["transcoding"]
+    assert [payload.status for payload in receiver.payloads if payload.path == "/second"] == ["transcoding"]
 
 
 async def test_a_hook_that_was_removed_meanwhile_is_given_up(scene: Scene, receiver: WebhookReceiver) -> None:
@@ -289,7 +289,7 @@ async def test_a_hook_that_was_removed_meanwhile_is_given_up(scene: Scene, recei
         ("failed", "The answer was 503."),
         ("gave_up", "The webhook was removed or disabled."),
     ]
-    assert len(receiver.letters) == 1
+    assert len(receiver.payloads) == 1
 
 
 async def test_a_redelivery_is_sent_once_whatever_was_sent_before(scene: Scene, receiver: WebhookReceiver) -> None:
@@ -305,17 +305,17 @@ async def test_a_redelivery_is_sent_once_whatever_was_sent_before(scene: Scene, 
         ("queued", "delivered", None),
         ("transcoding", "failed", None),
     ]
-    again = receiver.letters[3:]
-    assert [letter.status for letter in again] == ["queued", "transcoding"]
-    assert again[0].body == receiver.letters[0].body
-    assert len({letter.message_id for letter in receiver.letters}) == 5
+    again = receiver.payloads[3:]
+    assert [payload.status for payload in again] == ["queued", "transcoding"]
+    assert again[0].body == receiver.payloads[0].body
+    assert len({payload.message_id for payload in receiver.payloads}) == 5
 
 
 async def test_one_dead_receiver_with_many_jobs_leaves_the_slots_to_others(
     scene: Scene, receiver: WebhookReceiver
 ) -> None:
-    def decide(letter: Letter) -> Reply:
-        return Reply(200, seconds=5) if letter.path == "/dead" else Reply()
+    def decide(payload: WebhookPayload) -> Reply:
+        return Reply(200, seconds=5) if payload.path == "/dead" else Reply()
 
     async with WebhookReceiver(decide) as dead:
         # Another host name, since it is hosts that are told apart.
@@ -323,8 +323,8 @@ async def test_one_dead_receiver_with_many_jobs_leaves_the_slots_to_others(
         await scene.set_hooks(new_hook(elsewhere, number=1), new_hook(receiver.url, number=2))
         jobs = await asyncio.gather(*(scene.create() for _ in range(40)))
         await receiver.wait_for(40, seconds=10)
-        assert len(dead.letters) < 40
-        assert {letter.job["id"] for letter in receiver.letters} == set(jobs)
+        assert len(dead.payloads) < 40
+        assert {payload.job["id"] for payload in receiver.payloads} == set(jobs)
         # Neither its jobs nor the process that keeps trying them shall be in the way of the tests that follow.
         await scene.set_hooks()
         await scene.wait_until_nothing_waits(seconds=60)
@@ -360,5 +360,5 @@ async def test_private_addresses_are_refused_unless_allowed(tmp_path: Path, rece
             "The address is private, loopback or otherwise not public; this server does not send there."
         }
         assert {fact.outcome for fact in facts} == {"gave_up"}
-        assert receiver.letters == []
+        assert receiver.payloads == []
         await client.close()

@@ -9,7 +9,7 @@ import pytest
 from nats.aio.client import Client
 
 from tests.support.notifier import NotifierProcess, Scene, new_hook
-from tests.support.receiver import Letter, Reply, WebhookReceiver
+from tests.support.receiver import Reply, WebhookPayload, WebhookReceiver
 from tests.support.servers import NatsServer, nats_server
 
 ALL = ["queued", "transcoding", "completed"]
@@ -64,11 +64,11 @@ async def test_sigkill_between_request_and_answer_loses_and_reorders_nothing(
         first.kill()
     with NotifierProcess(server.url, tmp_path) as second:
         await second.wait_until_ready()
-        letters = await receiver.wait_for(4, seconds=30)
+        payloads = await receiver.wait_for(4, seconds=30)
         await scene.wait_for_deliveries(3, job=job)
     assert receiver.told(job) == ["queued", *ALL]
-    assert letters[0].message_id == letters[1].message_id
-    assert letters[0].body == letters[1].body
+    assert payloads[0].message_id == payloads[1].message_id
+    assert payloads[0].body == payloads[1].body
     assert receiver.overtaken == []
 
 
@@ -114,7 +114,7 @@ async def test_two_replicas_keep_the_order_of_a_hundred_jobs(
 ) -> None:
     dice = random.Random(1)
 
-    def decide(_letter: Letter) -> Reply:
+    def decide(_letter: WebhookPayload) -> Reply:
         return Reply(200 if dice.random() < 0.8 else 503, seconds=dice.choice([0, 0, 0.02, 0.1]))
 
     receiver.decide = decide
@@ -131,10 +131,10 @@ async def test_two_replicas_keep_the_order_of_a_hundred_jobs(
         assert '"webhook attempted"' in first.log
         assert '"webhook attempted"' in second.log
     assert receiver.overtaken == []
-    assert len(receiver.accepted) == len(set(receiver.accepted)), "a letter was sent again after it was accepted"
+    assert len(receiver.accepted) == len(set(receiver.accepted)), "a payload was sent again after it was accepted"
     for job in jobs:
         for path in ("/a", "/b"):
-            told = [letter.status for letter in receiver.letters if letter.lane == (job, path)]
+            told = [payload.status for payload in receiver.payloads if payload.queue == (job, path)]
             assert list(dict.fromkeys(told)) == ALL
         assert (await outcomes(scene, job))["completed"] == {"delivered"}
 
@@ -144,7 +144,7 @@ async def test_kills_again_and_again_lose_and_reorder_nothing(
 ) -> None:
     dice = random.Random(2)
 
-    def decide(_letter: Letter) -> Reply:
+    def decide(_letter: WebhookPayload) -> Reply:
         return Reply(200 if dice.random() < 0.7 else 500, seconds=dice.choice([0, 0.05, 0.3]))
 
     receiver.decide = decide

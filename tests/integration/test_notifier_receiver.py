@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from services.notifier.payload import Letter
+from services.notifier.payload import WebhookPayload
 from services.notifier.receiver import Answer, Receiver
 from tests.support.receiver import Reply, WebhookReceiver
 from tests.support.servers import free_port
 
-LETTER = Letter("msg_1", "transcoding_job.queued", b'{"id": "5KQfnXCg8Qh", "status": "queued"}')
+LETTER = WebhookPayload("msg_1", "transcoding_job.queued", b'{"id": "5KQfnXCg8Qh", "status": "queued"}')
 
 
 @asynccontextmanager
@@ -87,7 +87,7 @@ async def test_a_lost_answer_leaves_doubt() -> None:
 async def test_a_token_that_would_make_another_header_is_not_sent() -> None:
     async with WebhookReceiver() as receiver:
         answer = await post(receiver.url, secret_token="a\r\nx-evil: 1")
-        assert receiver.letters == []
+        assert receiver.payloads == []
     assert answer.error == "The address or the secret token cannot be sent in an HTTP request."
 
 
@@ -108,7 +108,7 @@ async def test_a_token_that_would_make_another_header_is_not_sent() -> None:
 async def test_inner_addresses_are_refused_however_they_are_written(host: str) -> None:
     async with WebhookReceiver() as receiver:
         answer = await post(receiver.url.replace("127.0.0.1", host), allow_private=False)
-        assert receiver.letters == []
+        assert receiver.payloads == []
     assert answer.error == "The address is private, loopback or otherwise not public; this server does not send there."
 
 
@@ -117,7 +117,7 @@ async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.Monke
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url)
         assert (await post(receiver.url)).status == 200
-        assert proxy.letters == []
+        assert proxy.payloads == []
 
 
 async def test_cookies_are_not_kept() -> None:
@@ -125,4 +125,4 @@ async def test_cookies_are_not_kept() -> None:
         receiver.replies = [Reply(200, {"Set-Cookie": "a=b"})]
         for _ in range(2):
             await sender.post(receiver.url, "t", LETTER)
-        assert "Cookie" not in receiver.letters[1].headers
+        assert "Cookie" not in receiver.payloads[1].headers

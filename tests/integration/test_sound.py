@@ -1,4 +1,4 @@
-"""Sound of any layout, codec and container: as loud as it was, on its side, and in step with the picture."""
+"""AudioRendition of any layout, codec and container: as loud as it was, on its side, and in step with the picture."""
 
 from array import array
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def heard(file: Path, folder: Path) -> tuple[Fetched, Encoded]:
 
 
 def offsets(event: Fetched, made: Encoded, part: AudioPart, *, early: float = 0) -> list[float]:
-    """How much later than its instant of the source (every two seconds after the first picture) each beep is heard.
+    """How much later than its instant of the source (every two seconds after the first picture) each beep is probed.
 
     The first may lack its first hundredth of a second, which fades in with the first frame of AAC, and is left out.
     """

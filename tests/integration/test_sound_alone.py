@@ -9,12 +9,12 @@ import pytest
 
 from checker.rules import apply_rules
 from checker.source import read_stream
-from services.fetcher.probe.audio_probe import Heard, SoundProbe
+from services.fetcher.probe.audio_probe import AudioProbe, ProbedAudio
 from services.uploader.compliance import check_compliance
 from services.uploader.finish import playlists
-from services.uploader.manifest.playlists import master_playlist
+from services.uploader.manifest.playlists import multivariant_playlist
 from shared.errors import PermanentError
-from shared.media.layout import MASTER
+from shared.media.layout import MULTIVARIANT
 from shared.media.tools import ffmpeg_path, ffprobe_path
 from tests.support.clips import made
 from tests.support.parts import PROBE_LIMITS, encode, encode_parts, fetched
@@ -47,7 +47,7 @@ def picture(seconds: float = SECONDS) -> tuple[str, ...]:
 
 
 def sweep(seconds: float = SECONDS, rate: int = 44_100) -> tuple[str, ...]:
-    """Sound that is like itself at no other time."""
+    """AudioRendition that is like itself at no other time."""
     return ("-f", "lavfi", "-i", f"aevalsrc=exprs='{SWEEP}|{SWEEP}':s={rate}:d={seconds}")
 
 
@@ -58,8 +58,8 @@ def file_of(name: str, seconds: float = SECONDS) -> Path:
     return made(name, *sweep(seconds), *pictures, *FILES[name])
 
 
-async def heard(file: Path) -> Heard:
-    return await SoundProbe(ffprobe_path(), ffmpeg_path(), PROBE_LIMITS)(file)
+async def heard(file: Path) -> ProbedAudio:
+    return await AudioProbe(ffprobe_path(), ffmpeg_path(), PROBE_LIMITS)(file)
 
 
 async def refused(file: Path) -> PermanentError:
@@ -88,7 +88,7 @@ def lag(ours: "array[float]", theirs: "array[float]", most: int = 40) -> int:
 def test_it_begins_with_the_first_sample_and_ends_with_the_last(name: str, tmp_path: Path) -> None:
     file = file_of(name)
     event = fetched(file, ("audio",))
-    assert event.source.video_track is None and event.plan.order == ("a0",)
+    assert event.source.video_track is None and event.plan.release_order == ("a0",)
     theirs = decoded(file)
     own = Fraction(len(theirs), RATE)
     assert 0 <= event.plan.duration - own < AAC_FRAME, float(event.plan.duration)
@@ -106,7 +106,7 @@ def test_the_stream_of_two_tracks_keeps_all_rules(tmp_path: Path) -> None:
     event = fetched(file, ("audio",))
     stream = publish(encode(event, file, tmp_path / "space"), tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"video.m3u8", "video.mpd", "audio"}
-    documents = playlists(stream) | {MASTER: master_playlist(stream).encode()}
+    documents = playlists(stream) | {MULTIVARIANT: multivariant_playlist(stream).encode()}
     found = check_compliance(stream, documents)
     assert found.ok and not found.violations, found.violations
 

@@ -11,9 +11,9 @@ from checker.rules import apply_rules
 from checker.source import read_stream
 from services.uploader.compliance import check_presentation
 from services.uploader.finish import playlists
-from services.uploader.manifest.playlists import master_playlist
+from services.uploader.manifest.playlists import multivariant_playlist
 from services.uploader.manifest.presentation import Presentation
-from shared.media.layout import MASTER
+from shared.media.layout import MULTIVARIANT
 from shared.mp4.captions import Triplet
 from tests.support import clips
 from tests.support.captioned import captioned, odd
@@ -65,20 +65,20 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Output:
 
 
 async def test_the_checker_finds_nothing(output: Output) -> None:
-    report = apply_rules(await read_stream(str(output.folder / MASTER)))
+    report = apply_rules(await read_stream(str(output.folder / MULTIVARIANT)))
     # A chart of eight seconds has no bit rate worth judging.
     assert set(report.violated) <= {"apple-1.30"}, as_text(report)
     documents = {path: body.decode() for path, body in playlists(output.stream).items()}
-    assert set(check_presentation(output.stream, documents | {MASTER: master_playlist(output.stream)}).violated) <= {
-        "apple-1.30"
-    }
+    assert set(
+        check_presentation(output.stream, documents | {MULTIVARIANT: multivariant_playlist(output.stream)}).violated
+    ) <= {"apple-1.30"}
     assert output.stream.captions == ("CC1",)
 
 
 async def test_hls_js_shows_subtitles_and_captions_in_time(output: Output, tmp_path: Path) -> None:
     require_player()
     async with served(output.folder) as server:
-        report = await play("hls", str(server.make_url(f"/{MASTER}")), tmp_path / "hls.png")
+        report = await play("hls", str(server.make_url(f"/{MULTIVARIANT}")), tmp_path / "hls.png")
     assert report["ended"] and report["fatal"] is None, report
     assert report["subtitles"] == 1
     assert near(cues_of(report, "subtitles"), CUES), report["texts"]

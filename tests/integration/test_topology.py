@@ -105,9 +105,9 @@ async def test_the_feed_tells_what_was_stored_and_only_once(client: Client) -> N
     logs = [JobLog(client) for _ in range(10)]
     job = new_job_id()
     outcomes = await asyncio.gather(*(log.append(created(job)) for log in logs))
-    heard = await feed.next_msg(timeout=5)
-    assert heard.subject == f"feed.jobs.{ORG}.{job}.created"
-    assert int((heard.headers or {})["Nats-Sequence"]) == outcomes[0].recorded.sequence
+    probed = await feed.next_msg(timeout=5)
+    assert probed.subject == f"feed.jobs.{ORG}.{job}.created"
+    assert int((probed.headers or {})["Nats-Sequence"]) == outcomes[0].recorded.sequence
     with pytest.raises(TimeoutError):
         await feed.next_msg(timeout=0.3)
 

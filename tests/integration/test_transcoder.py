@@ -18,7 +18,7 @@ from shared.bus.subjects import progress_subject
 from shared.events import Admitted, Cancelled, Created, Event, Failed, Fetched, PartRequested, PartTranscoded, Started
 from shared.ids import new_job_id
 from shared.media.tools import ffmpeg_path
-from shared.process import Limits, run_process
+from shared.process import ProcessLimits, run_process
 from shared.workspace import WorkSpace
 from tests.support import frames
 from tests.support.bus import provisioned, tell, until
@@ -77,7 +77,9 @@ class Work:
             org=ORG, job=self.job, input_url="https://example.com/x", output_path="s3://b/x", resolutions=("144p",)
         )
         before: list[Event] = [created, Admitted(org=ORG, job=self.job), Started(org=ORG, job=self.job), self.fetched]
-        parts = [PartRequested(org=ORG, job=self.job, part=part) for part in self.plan.order[: self.plan.window]]
+        parts = [
+            PartRequested(org=ORG, job=self.job, part=part) for part in self.plan.release_order[: self.plan.window]
+        ]
         await tell(self.log, [*before, *parts])
 
     def put_source(self) -> None:
@@ -98,7 +100,7 @@ class Work:
 
         async def all_parts() -> dict[str, PartTranscoded] | None:
             parts = await self.transcoded()
-            return parts if len(parts) == len(self.plan.order) else None
+            return parts if len(parts) == len(self.plan.release_order) else None
 
         return Encoded(self.plan, self.space, self.job, await until(all_parts, seconds=seconds))
 
@@ -212,7 +214,7 @@ async def test_every_part_is_made_and_the_window_moves_on(site: Site) -> None:
             out.remove(event.part)
     assert not out
     assert work.attempts() == []
-    for part in work.plan.order:
+    for part in work.plan.release_order:
         mine = [fraction for subject, fraction in told if subject.endswith(f".{part}")]
         assert mine == sorted(mine)
         assert all(0 < fraction <= 1 for fraction in mine)
@@ -306,7 +308,7 @@ async def test_an_encode_that_makes_no_progress_is_killed_and_tried_again(site: 
         await work.done()
         assert "encode_stalled" in service.log()
         assert not alive(ffmpeg.calls()[0])
-    assert len(ffmpeg.calls()) == len(work.plan.order) + 1
+    assert len(ffmpeg.calls()) == len(work.plan.release_order) + 1
 
 
 async def test_a_full_disk_delays_the_part_and_loses_nothing(site: Site) -> None:
@@ -375,9 +377,9 @@ async def test_ffmpeg_reaches_no_network_even_without_the_white_list() -> None:
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/film.mp4"
         finished = await run_process(
-            [ffmpeg_path(), "-v", "error", "-i", url, "-f", "null", "-"], limits=Limits(seconds=30)
+            [ffmpeg_path(), "-v", "error", "-i", url, "-f", "null", "-"], limits=ProcessLimits(seconds=30)
         )
-        inside = await run_process(["readlink", "/proc/self/ns/net"], limits=Limits(seconds=5))
+        inside = await run_process(["readlink", "/proc/self/ns/net"], limits=ProcessLimits(seconds=5))
     if inside.output.decode().strip() == os.readlink("/proc/self/ns/net"):  # noqa: PTH115
         pytest.skip("this kernel gives an unprivileged process no network namespace")
     assert finished.status != 0

@@ -144,7 +144,7 @@ async def test_a_job_that_was_planned_without_stills_has_none(client: Client, si
 
 async def test_a_lost_tile_is_no_sheet_with_a_gap(client: Client, site: Site) -> None:
     job = await site.begin(client)
-    *most, last = job.plan.order
+    *most, last = job.plan.release_order
     await job.transcode(*most)
     await job.has_said(PartUploaded, len(most))
     (job.folder / "tiles" / "3").unlink()
@@ -157,7 +157,7 @@ async def test_a_lost_tile_is_no_sheet_with_a_gap(client: Client, site: Site) ->
 
 async def test_parts_go_up_while_others_are_still_encoded(client: Client, site: Site) -> None:
     job = await site.begin(client)
-    first, *others = job.plan.order
+    first, *others = job.plan.release_order
     await job.transcode(first)
     await job.has_said(PartUploaded, 1)
     assert "audio/0-en/audio_00000.m4s" in job.objects
@@ -181,7 +181,7 @@ async def test_what_is_there_is_written_over(client: Client, site: Site) -> None
 
 async def test_a_lost_object_is_no_success(client: Client, site: Site) -> None:
     job = await site.begin(client)
-    *most, last = job.plan.order
+    *most, last = job.plan.release_order
     await job.transcode(*most)
     await job.has_said(PartUploaded, len(most))
     async with site.s3.client() as s3:

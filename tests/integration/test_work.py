@@ -217,7 +217,7 @@ async def test_a_bug_is_tried_again_and_then_reported(server: NatsServer, client
 async def test_work_stops_when_its_job_ends(server: NatsServer, client: Client, log: JobLog, end: str) -> None:
     attempts = Attempts(forever)
     job = await request_part(log)
-    # With so long a lease it is not asked for the end again in the time of this test: it has to be heard.
+    # With so long a lease it is not asked for the end again in the time of this test: it has to be probed.
     async with worker(server, attempts, lease=30):
         await until(_begun(attempts))
         await asyncio.sleep(0.2)

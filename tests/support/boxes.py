@@ -43,7 +43,7 @@ def audio_entry(specific: bytes = b"\x11\x90") -> bytes:
     return box(b"mp4a", bytes(6) + b"\0\1" + bytes(20), full(b"esds", 0, 0, descriptor))
 
 
-def header(
+def init_segment(
     entry: bytes | None = None, *, timescale: int = 25_000, extra: bytes = b"", default_duration: int = 0
 ) -> bytes:
     """``ftyp`` and ``moov``; ``extra`` goes to the end of the ``moov``."""

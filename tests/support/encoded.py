@@ -13,7 +13,7 @@ from PIL import Image
 
 from shared.events import Fetched, PartTranscoded
 from shared.media.plan import AudioPart, Plan, Rung, TextPart, VideoPart
-from shared.media.result import TrackResult
+from shared.media.result import SegmentTable
 from shared.media.source import AudioTrack, Source, VideoTrack
 from shared.media.stills import STILL_KINDS, Still, StillKind, Stills, StillSet
 from shared.workspace import WorkSpace
@@ -71,7 +71,7 @@ def make_plan(
     )
 
 
-def make_result(plan: Plan, part: str) -> tuple[TrackResult, ...]:
+def make_result(plan: Plan, part: str) -> tuple[SegmentTable, ...]:
     """The tracks of a part, as its encode would report them."""
     video, audio, text = plan.video_part(part), plan.audio_part(part), plan.text_part(part)
     if video:
@@ -183,7 +183,7 @@ def _text(number: int, language: str | None) -> TextPart:
     )  # fmt: skip
 
 
-def _video_track(plan: Plan, part: VideoPart, rung: Rung, scale: int) -> TrackResult:
+def _video_track(plan: Plan, part: VideoPart, rung: Rung, scale: int) -> SegmentTable:
     durations, sizes, iframes = [], [], []
     for number, first in enumerate(range(0, part.frames, plan.segment_frames), start=part.first_segment):
         frames = min(plan.segment_frames, part.frames - first)
@@ -191,39 +191,39 @@ def _video_track(plan: Plan, part: VideoPart, rung: Rung, scale: int) -> TrackRe
         durations.append(frames * plan.frame_ticks)
         sizes.append(300 * scale + 7 * (number % 5))
         iframes.append(tuple((24 + 90 * index, 50, gop * plan.frame_ticks) for index, gop in enumerate(gops)))
-    return TrackResult(
+    return SegmentTable(
         folder=rung.resolution,
         timescale=plan.timescale,
         first_segment=part.first_segment,
         durations=tuple(durations),
         sizes=tuple(sizes),
         frames=part.frames,
-        init=b64encode(f"header of {rung.resolution}".encode()),
+        init=b64encode(f"init_segment of {rung.resolution}".encode()),
         codecs=f"avc1.6400{10 * scale:02x}",
         iframes=tuple(iframes),
     )
 
 
-def _audio_track(plan: Plan, part: AudioPart) -> TrackResult:
+def _audio_track(plan: Plan, part: AudioPart) -> SegmentTable:
     frames = ceil(plan.duration * part.sample_rate / AAC_FRAME)
     per_segment = plan.segment_frames / plan.frame_rate * part.sample_rate / AAC_FRAME
     cuts = sorted({min(round(number * per_segment), frames) for number in range(plan.segments)} | {frames})
     counts = [end - start for start, end in pairwise(cuts)]
-    return TrackResult(
+    return SegmentTable(
         folder=part.folder,
         timescale=part.sample_rate,
         first_segment=0,
         durations=tuple(count * AAC_FRAME for count in counts),
         sizes=tuple(100 + number % 3 for number in range(len(counts))),
         frames=frames,
-        init=b64encode(f"header of {part.folder}".encode()),
+        init=b64encode(f"init_segment of {part.folder}".encode()),
         codecs="mp4a.40.2",
     )
 
 
-def _text_track(plan: Plan, part: TextPart) -> TrackResult:
+def _text_track(plan: Plan, part: TextPart) -> SegmentTable:
     frames = [min(plan.segment_frames, plan.frames - first) for first in range(0, plan.frames, plan.segment_frames)]
-    return TrackResult(
+    return SegmentTable(
         folder=part.folder,
         timescale=plan.timescale,
         first_segment=0,

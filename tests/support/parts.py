@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from services.fetcher.plan.plan import make_plan, make_sound_plan
-from services.fetcher.probe.audio_probe import Heard, SoundProbe
+from services.fetcher.plan.plan import make_audio_plan, make_plan
+from services.fetcher.probe.audio_probe import AudioProbe, ProbedAudio
 from services.fetcher.probe.probe import Probe, Probed, ProbeLimits
 from services.transcoder.command import Tools
 from services.transcoder.encode import Encode
@@ -17,10 +17,10 @@ from shared.bus.joblog import Appended
 from shared.events import Event, Fetched, PartRequested, PartTranscoded, Recorded
 from shared.media.plan import Plan
 from shared.media.profile import AUDIO_ONLY
-from shared.media.result import TrackResult
+from shared.media.result import SegmentTable
 from shared.media.tools import ffmpeg_path, ffprobe_path
-from shared.mp4.initialization import merge_headers
-from shared.process import Limits
+from shared.mp4.initialization import merge_init_segments
+from shared.process import ProcessLimits
 from shared.workspace import WorkSpace
 from tests.support.encoded import segment_file
 
@@ -38,10 +38,10 @@ def probed(file: Path) -> Probed:
 
 
 @cache
-def listened(file: Path) -> Heard:
-    """What the probe of sound alone finds; asked once for each file."""
+def probed_audio(file: Path) -> ProbedAudio:
+    """What the probe of audio alone finds; asked once for each file."""
     with ThreadPoolExecutor(1) as beside:
-        probe = SoundProbe(ffprobe_path(), ffmpeg_path(), PROBE_LIMITS)
+        probe = AudioProbe(ffprobe_path(), ffmpeg_path(), PROBE_LIMITS)
         return beside.submit(lambda: asyncio.run(probe(file))).result()
 
 
@@ -53,16 +53,16 @@ def fetched(
     whole: bool = False,
     pictures: bool = True,
 ) -> Fetched:
-    """The event that a fetcher would say.
+    """The event that a fetcher would publish.
 
     Args:
         whole: all of the video as one part.
         pictures: without, only the sound is encoded.
     """
     if AUDIO_ONLY in resolutions:
-        heard = listened(file)
-        plan = make_sound_plan(heard.source, profile, window=900)
-        return Fetched(org=ORG, job=JOB, source=heard.source, plan=plan, warnings=heard.warnings)
+        audio = probed_audio(file)
+        plan = make_audio_plan(audio.source, profile, window=900)
+        return Fetched(org=ORG, job=JOB, source=audio.source, plan=plan, warnings=audio.warnings)
     found = probed(file)
     source = found.source.model_copy(update={"cuttable": False}) if whole else found.source
     plan, warnings = make_plan(source, found.index, resolutions, profile, window=900)
@@ -80,7 +80,7 @@ class Encoded:
     job: str
     results: dict[str, PartTranscoded]
 
-    def tracks(self, folder: str) -> list[tuple[str, TrackResult]]:
+    def tracks(self, folder: str) -> list[tuple[str, SegmentTable]]:
         """The results of a rendition (``144p``), an audio track or a text, each with the name of its part, in order."""
         return [
             (name, track)
@@ -98,10 +98,10 @@ class Encoded:
         ]
 
     def join(self, folder: str) -> Path:
-        """One file of a rendition or an audio track: its header, then every segment."""
+        """One file of a rendition or an audio track: its init_segment, then every segment."""
         path = self.space.root / f"{self.job}-{folder.replace('/', '-')}.mp4"
-        header = merge_headers([track.init for _, track in self.tracks(folder)])
-        path.write_bytes(header + b"".join(segment.read_bytes() for segment in self.segments(folder)))
+        init_segment = merge_init_segments([track.init for _, track in self.tracks(folder)])
+        path.write_bytes(init_segment + b"".join(segment.read_bytes() for segment in self.segments(folder)))
         return path
 
     @property
@@ -126,14 +126,14 @@ async def encode_parts(
         (folder / event.source.file).symlink_to(file)
     log: Any = MemoryLog(event)
     bus: Any = DeafBus()
-    work = Encode(bus, log, space, tools or Tools(ffmpeg_path()), Limits(stall_seconds=stall_seconds))
+    work = Encode(bus, log, space, tools or Tools(ffmpeg_path()), ProcessLimits(stall_seconds=stall_seconds))
     turns = asyncio.Semaphore(_AT_ONCE)
 
     async def one(part: str) -> None:
         async with turns:
             await work(PartRequested(org=event.org, job=event.job, part=part))
 
-    await asyncio.gather(*(one(part) for part in event.plan.order))
+    await asyncio.gather(*(one(part) for part in event.plan.release_order))
     results = {said.part: said for said in log.said if isinstance(said, PartTranscoded)}
     return Encoded(event.plan, space, event.job, results)
 

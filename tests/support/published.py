@@ -8,12 +8,12 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
 
-from services.uploader.finish import headers, playlists
+from services.uploader.finish import init_segments, playlists
 from services.uploader.manifest.assembly import assemble
-from services.uploader.manifest.playlists import master_playlist
+from services.uploader.manifest.playlists import multivariant_playlist
 from services.uploader.manifest.presentation import Presentation
 from services.uploader.upload import segments_of, thumbnails_of
-from shared.media.layout import MASTER
+from shared.media.layout import MULTIVARIANT
 from tests.support.parts import ORG, Encoded
 
 
@@ -21,7 +21,7 @@ def publish(made: Encoded, folder: Path) -> Presentation:
     """Write everything that a completed job leaves but the sheet for the seek bar."""
     stills = [still for result in made.results.values() for still in result.stills]
     stream = assemble(made.plan, {name: result.tracks for name, result in made.results.items()}, stills)
-    documents = headers(stream) | playlists(stream) | {MASTER: master_playlist(stream).encode()}
+    documents = init_segments(stream) | playlists(stream) | {MULTIVARIANT: multivariant_playlist(stream).encode()}
     for path, body in documents.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(body)

@@ -2,8 +2,8 @@
 
 async with WebhookReceiver() as receiver:                      # 200 to everything
     receiver.replies = [Reply(503), Reply(503)]                # the next two fail, then 200 again
-    receiver.decide = lambda letter: Reply(500) if letter.status == "queued" else Reply()
-    letters = await receiver.wait_for(3)
+    receiver.decide = lambda payload: Reply(500) if payload.status == "queued" else Reply()
+    payloads = await receiver.wait_for(3)
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _RANKS = {"queued": 0, "transcoding": 1, "completed": 2, "error": 2, "cancelled"
 
 
 @dataclass(frozen=True)
-class Letter:
+class WebhookPayload:
     """A request as it came in; ``at`` is in monotonic seconds."""
 
     path: str
@@ -43,7 +43,7 @@ class Letter:
         return str(self.job["status"])
 
     @property
-    def lane(self) -> tuple[str, str]:
+    def queue(self) -> tuple[str, str]:
         """Job and path: what must be told in order."""
         return str(self.job["id"]), self.path
 
@@ -73,17 +73,17 @@ class WebhookReceiver:
     """Listens on a free loopback port while the block lasts.
 
     Attributes:
-        letters: the requests so far, in the order of their arrival.
-        accepted: message ids of the letters that were answered with 2xx.
-        overtaken: letters that came in after a newer state of their job had been accepted at the same path.
+        payloads: the requests so far, in the order of their arrival.
+        accepted: message ids of the payloads that were answered with 2xx.
+        overtaken: payloads that came in after a newer state of their job had been accepted at the same path.
         replies: answers for the next requests, first one first.
         decide: gives the answer once ``replies`` is used up; 200 by default.
     """
 
-    def __init__(self, decide: Callable[[Letter], Reply] | None = None) -> None:
-        self.letters: list[Letter] = []
+    def __init__(self, decide: Callable[[WebhookPayload], Reply] | None = None) -> None:
+        self.payloads: list[WebhookPayload] = []
         self.accepted: list[str] = []
-        self.overtaken: list[Letter] = []
+        self.overtaken: list[WebhookPayload] = []
         self.replies: list[Reply] = []
         self.decide = decide or (lambda _letter: Reply())
         self._newest: dict[tuple[str, str], int] = {}
@@ -98,26 +98,26 @@ class WebhookReceiver:
 
     def told(self, job: str) -> list[str]:
         """The statuses that came in for a job, in the order of their arrival."""
-        return [letter.status for letter in self.letters if letter.job["id"] == job]
+        return [payload.status for payload in self.payloads if payload.job["id"] == job]
 
     async def wait_for(
-        self, count: int, *, seconds: float = 15, where: Callable[[Letter], bool] | None = None
-    ) -> list[Letter]:
-        """The letters, as soon as there are so many (of those that ``where`` holds for).
+        self, count: int, *, seconds: float = 15, where: Callable[[WebhookPayload], bool] | None = None
+    ) -> list[WebhookPayload]:
+        """The payloads, as soon as there are so many (of those that ``where`` holds for).
 
         Raises:
             AssertionError: they did not come in time.
         """
 
-        def matching() -> list[Letter]:
-            return [letter for letter in self.letters if where is None or where(letter)]
+        def matching() -> list[WebhookPayload]:
+            return [payload for payload in self.payloads if where is None or where(payload)]
 
         try:
             async with asyncio.timeout(seconds), self._changed:
                 await self._changed.wait_for(lambda: len(matching()) >= count)
         except TimeoutError:
-            came = [letter.message_id for letter in self.letters]
-            raise AssertionError(f"{len(matching())} letters of {count} within {seconds} s; in all: {came}") from None
+            came = [payload.message_id for payload in self.payloads]
+            raise AssertionError(f"{len(matching())} payloads of {count} within {seconds} s; in all: {came}") from None
         return matching()
 
     async def __aenter__(self) -> Self:
@@ -135,15 +135,15 @@ class WebhookReceiver:
             await self._runner.cleanup()
 
     async def _receive(self, request: web.Request) -> web.Response:
-        letter = Letter(request.path_qs, request.headers, await request.read(), time.monotonic())
-        reply = self.replies.pop(0) if self.replies else self.decide(letter)
+        payload = WebhookPayload(request.path_qs, request.headers, await request.read(), time.monotonic())
+        reply = self.replies.pop(0) if self.replies else self.decide(payload)
         async with self._changed:
-            self.letters.append(letter)
-            if _RANKS[letter.status] < self._newest.get(letter.lane, 0):
-                self.overtaken.append(letter)
+            self.payloads.append(payload)
+            if _RANKS[payload.status] < self._newest.get(payload.queue, 0):
+                self.overtaken.append(payload)
             self._changed.notify_all()
         await asyncio.sleep(reply.seconds)
         if 200 <= reply.status < 300:
-            self.accepted.append(letter.message_id)
-            self._newest[letter.lane] = max(_RANKS[letter.status], self._newest.get(letter.lane, 0))
+            self.accepted.append(payload.message_id)
+            self._newest[payload.queue] = max(_RANKS[payload.status], self._newest.get(payload.queue, 0))
         return web.Response(status=reply.status, headers=dict(reply.headers), text="not to be kept")

@@ -6,7 +6,7 @@ from typing import Any
 
 from shared import events as ev
 from shared.media.plan import AudioPart, Plan, Rung, VideoPart
-from shared.media.result import Outputs, RenditionOutput, TrackResult
+from shared.media.result import Outputs, RenditionOutput, SegmentTable
 from shared.media.source import AudioTrack, Source, VideoTrack
 
 ORG = "acme00"
@@ -82,7 +82,7 @@ def fetched(job: str, org: str = ORG, *, encode: Plan | None = None, **fields: A
 
 def transcoded(job: str, part: str, org: str = ORG, **fields: Any) -> ev.PartTranscoded:
     """A part with one track."""
-    track = TrackResult.model_validate({
+    track = SegmentTable.model_validate({
         "folder": "480p", "timescale": 25_000, "first_segment": 0, "durations": (150_000,), "sizes": (4711,), "frames": 150,
         "init": "AAAAHGZ0eXA=", "codecs": "avc1.64001f",
     })  # fmt: skip
@@ -144,12 +144,12 @@ def whole_life(
         ev.Admitted(org=org, job=job),
         ev.Started(org=org, job=job),
         fetched(job, org, encode=encode),
-        *(ev.PartRequested(org=org, job=job, part=part) for part in encode.order[: encode.window]),
+        *(ev.PartRequested(org=org, job=job, part=part) for part in encode.release_order[: encode.window]),
     ]
-    for number, part in enumerate(encode.order):
+    for number, part in enumerate(encode.release_order):
         life.append(transcoded(job, part, org))
-        if number + encode.window < len(encode.order):
-            life.append(ev.PartRequested(org=org, job=job, part=encode.order[number + encode.window]))
+        if number + encode.window < len(encode.release_order):
+            life.append(ev.PartRequested(org=org, job=job, part=encode.release_order[number + encode.window]))
         life.append(uploaded(job, part, org))
     life.append(end or completed(job, org))
     return [event.model_copy(update={"at": at(second)}) for second, event in enumerate(life)]

@@ -21,11 +21,11 @@ def attributes(line: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Media:
-    """A media playlist: its lines, the URL of its header, and its segments with their EXTINF durations in seconds."""
+    """A media playlist: its lines, the URL of its initialization segment, and its segments with their EXTINF durations in seconds."""
 
     url: str
     text: str
-    header: str
+    init_segment: str
     segments: tuple[tuple[str, float], ...]
 
     @property
@@ -82,7 +82,7 @@ async def download(http: aiohttp.ClientSession, media: Media, folder: Path) -> P
     """Header and segments of a media playlist joined into one file; every URI has to answer 200."""
     file = folder / (media.url.rpartition("/")[0].rpartition("/")[2] + ".mp4")
     with file.open("wb") as out:
-        for url in (media.header, *(url for url, _ in media.segments)):
+        for url in (media.init_segment, *(url for url, _ in media.segments)):
             async with http.get(url) as response:
                 assert response.status == 200, (url, response.status)
                 out.write(await response.read())
@@ -135,12 +135,12 @@ async def get_text(http: aiohttp.ClientSession, url: str) -> str:
 
 async def _media(http: aiohttp.ClientSession, url: str) -> Media:
     text = await get_text(http, url)
-    header, seconds, segments = "", 0.0, []
+    init_segment, seconds, segments = "", 0.0, []
     for line in text.splitlines():
         if line.startswith("#EXT-X-MAP:"):
-            header = urljoin(url, attributes(line)["URI"])
+            init_segment = urljoin(url, attributes(line)["URI"])
         elif line.startswith("#EXTINF:"):
             seconds = float(line.partition(":")[2].split(",")[0])
         elif line and not line.startswith("#"):
             segments.append((urljoin(url, line), seconds))
-    return Media(url, text, header, tuple(segments))
+    return Media(url, text, init_segment, tuple(segments))

@@ -74,7 +74,7 @@ class Job:
 
     async def transcode(self, *parts: str) -> None:
         """Leave these parts in the work space and say so; all of them if none is named."""
-        for part in parts or self.plan.order:
+        for part in parts or self.plan.release_order:
             await self.log.append(await self.leave(part))
 
     async def leave(self, part: str) -> PartTranscoded:

@@ -10,7 +10,7 @@ from checker.report import as_text
 from checker.rules import apply_rules
 from checker.source import read_stream
 from services.uploader.manifest import playlists
-from services.uploader.manifest.presentation import Presentation, Rendition, Sound, Subtitles
+from services.uploader.manifest.presentation import AudioRendition, Presentation, Rendition, Subtitles
 from shared.mp4.bmff import SEGMENT_TYPE, write_fragment
 from shared.mp4.initialization import codecs_of
 from tests.support import boxes
@@ -64,10 +64,10 @@ def sps(one: Picture) -> bytes:
 
 
 def write_video(folder: Path, name: str, one: Picture) -> Rendition:
-    """Write a rendition's header and segments."""
-    header = boxes.header(boxes.video_entry(boxes.avc_config([sps(one)], [boxes.PPS])), timescale=SCALE)
+    """Write a rendition's init_segment and segments."""
+    init_segment = boxes.init_segment(boxes.video_entry(boxes.avc_config([sps(one)], [boxes.PPS])), timescale=SCALE)
     (folder / name).mkdir()
-    (folder / name / "init.mp4").write_bytes(header)
+    (folder / name / "init.mp4").write_bytes(init_segment)
     sizes, durations, marks, time = [], [], [], 0
     for number, frames in enumerate(one.segments):
         data, found = bytearray(SEGMENT_TYPE), []
@@ -89,30 +89,30 @@ def write_video(folder: Path, name: str, one: Picture) -> Rendition:
         durations.append(frames * one.frame_ticks)
         marks.append(tuple(found))
     return Rendition(
-        kind="video", folder=name, codecs=codecs_of(header), timescale=SCALE, durations=tuple(durations),
-        sizes=tuple(sizes), header=header, width=one.width, height=one.height,
+        kind="video", folder=name, codecs=codecs_of(init_segment), timescale=SCALE, durations=tuple(durations),
+        sizes=tuple(sizes), init_segment=init_segment, width=one.width, height=one.height,
         frame_rate=Fraction(SCALE, one.frame_ticks), iframes=tuple(marks),
         captions=one.captions,
     )  # fmt: skip
 
 
-def write_audio(folder: Path, language: str, cuts: tuple[int, ...]) -> Sound:
+def write_audio(folder: Path, language: str, cuts: tuple[int, ...]) -> AudioRendition:
     """Write an audio rendition of so many AAC frames a segment."""
     entry = bytearray(boxes.audio_entry())
     struct.pack_into(">HHHHI", entry, 8 + 16, 2, 16, 0, 0, 48_000 << 16)
-    header = boxes.header(bytes(entry), timescale=48_000)
+    init_segment = boxes.init_segment(bytes(entry), timescale=48_000)
     place = folder / "audio" / language
     place.mkdir(parents=True)
-    (place / "init.mp4").write_bytes(header)
+    (place / "init.mp4").write_bytes(init_segment)
     sizes, time = [], 0
     for number, count in enumerate(cuts):
         data = SEGMENT_TYPE + write_fragment([b"sound"] * count, duration=1024, decode_time=time, sequence=1)
         time += count * 1024
         (place / f"audio_{number:05d}.m4s").write_bytes(data)
         sizes.append(len(data))
-    return Sound(
-        kind="audio", folder=f"audio/{language}", codecs=codecs_of(header), timescale=48_000,
-        durations=tuple(1024 * count for count in cuts), sizes=tuple(sizes), header=header,
+    return AudioRendition(
+        kind="audio", folder=f"audio/{language}", codecs=codecs_of(init_segment), timescale=48_000,
+        durations=tuple(1024 * count for count in cuts), sizes=tuple(sizes), init_segment=init_segment,
         label=language.upper(), language=language, default=language == "en", channels=2, sample_rate=48_000,
     )  # fmt: skip
 
@@ -129,7 +129,7 @@ def write_text(folder: Path, language: str, durations: tuple[int, ...], *, empty
     (place / "text.vtt").write_text("WEBVTT\n")
     return Subtitles(
         kind="text", folder=f"text/{language}", codecs="wvtt", timescale=SCALE, durations=durations,
-        sizes=tuple(map(len, bodies)), header=b"", label=language.upper(), language=language,
+        sizes=tuple(map(len, bodies)), init_segment=b"", label=language.upper(), language=language,
         default=language == "en", forced=False, whole=7,
     )  # fmt: skip
 
@@ -146,7 +146,7 @@ def write_stream(
         (write_audio(folder, "en", cuts), write_audio(folder, "de", (281, 188) if cuts[0] == 281 else cuts)),
         texts,
     )
-    documents = {"video.m3u8": playlists.master_playlist(stream)}
+    documents = {"video.m3u8": playlists.multivariant_playlist(stream)}
     documents |= {one.playlist: playlists.media_playlist(one, stream.target) for one in stream.tracks}
     documents |= {f"{one.folder}/iframes.m3u8": playlists.iframe_playlist(one) for one in stream.renditions}
     for path, text in documents.items():
@@ -157,7 +157,7 @@ def write_stream(
 def write_sound(folder: Path, cuts: tuple[int, ...] = (281, 188)) -> tuple[Presentation, dict[str, str]]:
     """Ten seconds of sound alone in two languages, the second one cut otherwise where told."""
     stream = Presentation((), (write_audio(folder, "en", (281, 188)), write_audio(folder, "de", cuts)))
-    documents = {"video.m3u8": playlists.master_playlist(stream)}
+    documents = {"video.m3u8": playlists.multivariant_playlist(stream)}
     documents |= {one.playlist: playlists.media_playlist(one, stream.target) for one in stream.tracks}
     for path, text in documents.items():
         (folder / path).write_text(text)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.mp4.bmff import MalformedMedia, boxes, find, read_movie, timescale_of, with_edit, write_fragment
-from tests.support.boxes import box, full, header
+from tests.support.boxes import box, full, init_segment
 
 
 @given(
@@ -22,7 +22,7 @@ def test_what_is_written_is_read_back(
 ) -> None:
     data, offsets = [sample for sample, _ in samples], [offset for _, offset in samples] if video else None
     written = write_fragment(data, duration=duration, decode_time=decode_time, sequence=sequence, offsets=offsets)
-    file = header() + written
+    file = init_segment() + written
     [fragment] = read_movie(file).fragments
     assert fragment.decode_time == decode_time
     assert fragment.durations == (duration,) * len(samples)
@@ -31,7 +31,7 @@ def test_what_is_written_is_read_back(
     assert fragment.offsets == tuple(offsets or [0] * len(samples))
     assert fragment.sync
     assert file[fragment.data : fragment.data + sum(fragment.sizes)] == b"".join(data)
-    assert (fragment.start, fragment.end) == (len(header()), len(file))
+    assert (fragment.start, fragment.end) == (len(init_segment()), len(file))
     head = find(written, b"moof", b"mfhd")
     assert struct.unpack_from(">I", written, head.body + 4) == (sequence,)
 
@@ -64,33 +64,33 @@ def fragment(
 
 def test_defaults_come_from_the_fragment_then_from_the_track() -> None:
     sizes_only = fragment(0x201, struct.pack(">II", 3, 3))
-    [first] = read_movie(header(default_duration=1000) + sizes_only).fragments
+    [first] = read_movie(init_segment(default_duration=1000) + sizes_only).fragments
     assert (first.durations, first.sizes, first.offsets, first.decode_time) == ((1000, 1000), (3, 3), (0, 0), 5000)
     own = fragment(0x201, struct.pack(">II", 3, 3), head=struct.pack(">III", 512, 7, 0x10000), head_flags=0x20038)
-    [second] = read_movie(header(default_duration=1000) + own).fragments
+    [second] = read_movie(init_segment(default_duration=1000) + own).fragments
     assert second.durations == (512, 512)
     assert not second.sync
 
 
 def test_composition_offsets_may_be_negative() -> None:
-    data = header() + fragment(0xF01, struct.pack(">IIIiIIIi", 512, 3, 0x2000000, 1024, 512, 3, 0x10000, -512))
+    data = init_segment() + fragment(0xF01, struct.pack(">IIIiIIIi", 512, 3, 0x2000000, 1024, 512, 3, 0x10000, -512))
     [found] = read_movie(data).fragments
     assert found.offsets == (1024, -512)
     assert found.sync
 
 
 def test_the_version_of_the_writer_is_left_out_of_the_header() -> None:
-    plain, marked = header(), header(extra=box(b"udta", box(b"meta", b"ffmpeg 9.0")))
-    assert read_movie(marked).header == read_movie(plain).header == plain
+    plain, marked = init_segment(), init_segment(extra=box(b"udta", box(b"meta", b"ffmpeg 9.0")))
+    assert read_movie(marked).init_segment == read_movie(plain).init_segment == plain
 
 
 def test_timescale() -> None:
-    assert timescale_of(header(timescale=30_000)) == 30_000
-    assert read_movie(header(timescale=24_000)).timescale == 24_000
+    assert timescale_of(init_segment(timescale=30_000)) == 30_000
+    assert read_movie(init_segment(timescale=24_000)).timescale == 24_000
 
 
 def test_an_edit_list_makes_the_presentation_start_later() -> None:
-    edited = with_edit(header(), 2000)
+    edited = with_edit(init_segment(), 2000)
     assert find(edited, b"moov").end == len(edited)
     kinds = [
         item.kind for item in boxes(edited, find(edited, b"moov", b"trak").body, find(edited, b"moov", b"trak").end)
@@ -126,8 +126,11 @@ def test_boxes_that_do_not_fit_are_refused(data: bytes) -> None:
     [
         (b"", "no ftyp box"),
         (box(b"ftyp"), "no moov box"),
-        (header() + fragment(0x201, struct.pack(">II", 3, 3), head=bytes(8), head_flags=0x1), "absolute data offsets"),
-        (header() + fragment(0x201, struct.pack(">II", 3, 3), time=full(b"tfdt", 0, 0, bytes(4))), "32 bits"),
+        (
+            init_segment() + fragment(0x201, struct.pack(">II", 3, 3), head=bytes(8), head_flags=0x1),
+            "absolute data offsets",
+        ),
+        (init_segment() + fragment(0x201, struct.pack(">II", 3, 3), time=full(b"tfdt", 0, 0, bytes(4))), "32 bits"),
     ],
 )
 def test_what_we_did_not_make_is_refused(data: bytes, reason: str) -> None:

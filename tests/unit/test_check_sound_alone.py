@@ -55,7 +55,7 @@ async def test_fault_between_tracks_of_sound_alone(tmp_path: Path, rule: str, cu
 async def test_sound_beside_pictures_is_no_picture_but_pictures_are_still_demanded(tmp_path: Path) -> None:
     write_stream(tmp_path)
     master, more = tmp_path / "video.m3u8", tmp_path / "more"
-    sound = playlists.master_playlist(Presentation((), (write_audio(more, "en", (281, 188)),)))
+    sound = playlists.multivariant_playlist(Presentation((), (write_audio(more, "en", (281, 188)),)))
     # The groups of text have to be named here as well.
     variant = "\n".join(sound.splitlines()[-2:]).replace('"audio"\n', '"audio",SUBTITLES="text",CLOSED-CAPTIONS="cc"\n')
     text = f"{master.read_text()}{variant}\n"

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from services.fetcher.probe.declared_duration import mp3_samples, promised_by_sound, wav_seconds
+from services.fetcher.probe.declared_duration import declared_by_audio, mp3_samples, wav_seconds
 
 
 def wav(*chunks: tuple[bytes, bytes], data: int, name: bytes = b"RIFF") -> bytes:
@@ -59,7 +59,7 @@ def test_mp3(head: bytes, samples: int) -> None:
 
 def test_seconds_go_by_the_rate_of_the_stream() -> None:
     head = MPEG_1 + b"Info\0\0\0\x01" + struct.pack(">I", 100)
-    assert promised_by_sound("mp3", head, {"sample_rate": "44100"}) == Fraction(115_200, 44_100)
-    assert promised_by_sound("mp3", head, {}) is None
-    assert promised_by_sound("caf", b"", {"sample_rate": "48000", "nb_frames": "96000"}) == 2
-    assert promised_by_sound("caf", b"", {"sample_rate": "48000"}) is None
+    assert declared_by_audio("mp3", head, {"sample_rate": "44100"}) == Fraction(115_200, 44_100)
+    assert declared_by_audio("mp3", head, {}) is None
+    assert declared_by_audio("caf", b"", {"sample_rate": "48000", "nb_frames": "96000"}) == 2
+    assert declared_by_audio("caf", b"", {"sample_rate": "48000"}) is None

@@ -80,7 +80,7 @@ def test_what_cannot_be_opened() -> None:
     broken = BoxLayout(header=False, fragmented=False, missing_bytes=0, malformed=True)
     assert cannot_open("mov", "moov atom not found", no_header).code == "input_truncated"
     assert cannot_open("mov", "moov atom not found", broken).code == "input_damaged"
-    assert cannot_open("matroska", "EBML header parsing failed", None).code == "input_damaged"
+    assert cannot_open("matroska", "EBML init_segment parsing failed", None).code == "input_damaged"
 
 
 def test_a_file_without_pictures() -> None:

@@ -3,7 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 
-from services.fetcher.probe.remux import as_told, remux_command, sound_command
+from services.fetcher.probe.remux import as_told, audio_command, remux_command
 from shared.media.source import AudioTrack, Source, TextTrack
 from tests.support.samples import source
 
@@ -43,7 +43,7 @@ def test_what_the_first_container_says_of_sound_is_kept() -> None:
 
 
 def test_the_frames_of_a_track_as_they_are() -> None:
-    argv = sound_command("ffmpeg", Path("/w/source.bin"), given("mpegts"), 2, Path("/w/source.adts"))
+    argv = audio_command("ffmpeg", Path("/w/source.bin"), given("mpegts"), 2, Path("/w/source.adts"))
     assert " ".join(argv) == (
         "ffmpeg -v error -nostdin -y -protocol_whitelist file -f mpegts -i file:/w/source.bin"
         " -map 0:2 -c copy -f data file:/w/source.adts"

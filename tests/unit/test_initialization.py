@@ -3,8 +3,14 @@
 import pytest
 
 from shared.mp4.bmff import MalformedMedia, boxes
-from shared.mp4.initialization import HeaderConflict, codecs_of, merge_headers, parameter_sets, without_bitrate
-from tests.support.boxes import PPS, SPS, audio_entry, avc_config, box, header, video_entry
+from shared.mp4.initialization import (
+    InitSegmentConflict,
+    codecs_of,
+    merge_init_segments,
+    parameter_sets,
+    without_bitrate,
+)
+from tests.support.boxes import PPS, SPS, audio_entry, avc_config, box, init_segment, video_entry
 
 # A sequence parameter set begins with profile, constraints and level; then comes its id as an Exp-Golomb number:
 # bit 1 is the number 0, bits 010 the number 1. A picture parameter set begins with its id and that of its sequence.
@@ -13,50 +19,50 @@ PPS_ID_1 = bytes([0x68, 0b01001011, 0xCB])
 
 
 def track(sequence: list[bytes], picture: list[bytes]) -> bytes:
-    return header(video_entry(avc_config(sequence, picture)))
+    return init_segment(video_entry(avc_config(sequence, picture)))
 
 
 def test_codecs() -> None:
-    assert codecs_of(header()) == "avc1.640015"
-    assert codecs_of(header(audio_entry())) == "mp4a.40.2"
-    assert codecs_of(header(audio_entry(bytes([5 << 3, 0])))) == "mp4a.40.5"
+    assert codecs_of(init_segment()) == "avc1.640015"
+    assert codecs_of(init_segment(audio_entry())) == "mp4a.40.2"
+    assert codecs_of(init_segment(audio_entry(bytes([5 << 3, 0])))) == "mp4a.40.5"
     with pytest.raises(MalformedMedia, match="codec b'hvc1'"):
-        codecs_of(header(box(b"hvc1", bytes(78))))
+        codecs_of(init_segment(box(b"hvc1", bytes(78))))
 
 
 def test_the_same_header_stays_as_it_is() -> None:
-    assert merge_headers([header()] * 3) == header()
-    assert merge_headers([header(audio_entry())] * 2) == header(audio_entry())
+    assert merge_init_segments([init_segment()] * 3) == init_segment()
+    assert merge_init_segments([init_segment(audio_entry())] * 2) == init_segment(audio_entry())
 
 
 def test_parameter_sets_of_two_encoders_go_into_one_header() -> None:
     first, second = track([SPS], [PPS]), track([SPS_ID_1], [PPS_ID_1])
-    merged = merge_headers([first, second, first])
+    merged = merge_init_segments([first, second, first])
     assert parameter_sets(merged) == ([SPS, SPS_ID_1], [PPS, PPS_ID_1])
     # Sizes of all boxes around were corrected.
     assert [item.kind for item in boxes(merged)] == [b"ftyp", b"moov"]
     assert merged == track([SPS, SPS_ID_1], [PPS, PPS_ID_1])
-    assert merge_headers([merged, second]) == merged
+    assert merge_init_segments([merged, second]) == merged
 
 
 def test_one_id_for_two_different_sets_is_a_conflict() -> None:
-    with pytest.raises(HeaderConflict, match="id 0"):
-        merge_headers([track([SPS], [PPS]), track([SPS[:-1] + b"\x00"], [PPS])])
+    with pytest.raises(InitSegmentConflict, match="id 0"):
+        merge_init_segments([track([SPS], [PPS]), track([SPS[:-1] + b"\x00"], [PPS])])
 
 
 def test_other_differences_are_a_conflict() -> None:
-    with pytest.raises(HeaderConflict, match="more than their parameter sets"):
-        merge_headers([header(), header(timescale=30_000)])
-    with pytest.raises(HeaderConflict, match="mp4a"):
-        merge_headers([header(audio_entry()), header(audio_entry(b"\x12\x10"))])
+    with pytest.raises(InitSegmentConflict, match="more than their parameter sets"):
+        merge_init_segments([init_segment(), init_segment(timescale=30_000)])
+    with pytest.raises(InitSegmentConflict, match="mp4a"):
+        merge_init_segments([init_segment(audio_entry()), init_segment(audio_entry(b"\x12\x10"))])
     main_profile = bytes.fromhex("674d4015") + SPS_ID_1[4:]
-    with pytest.raises(HeaderConflict, match="more than their parameter sets"):
-        merge_headers([track([SPS], [PPS]), track([main_profile], [PPS_ID_1])])
+    with pytest.raises(InitSegmentConflict, match="more than their parameter sets"):
+        merge_init_segments([track([SPS], [PPS]), track([main_profile], [PPS_ID_1])])
 
 
 def test_the_merged_header_promises_what_holds_for_both() -> None:
     constrained, higher = bytes.fromhex("67640c15") + SPS[4:], bytes.fromhex("67640828") + SPS_ID_1[4:]
-    merged = merge_headers([track([constrained], [PPS]), track([higher], [PPS_ID_1])])
+    merged = merge_init_segments([track([constrained], [PPS]), track([higher], [PPS_ID_1])])
     assert codecs_of(merged) == "avc1.640828"
 
 
@@ -64,6 +70,6 @@ def test_what_an_encoder_says_of_its_settings_is_left_out() -> None:
     config, rate = avc_config([SPS], [PPS]), box(b"btrt", bytes(12))
     entry = box(b"avc1", bytes(6) + b"\0\1" + bytes(70), config, rate, box(b"pasp", bytes(8)))
     plain = box(b"avc1", bytes(6) + b"\0\1" + bytes(70), config, box(b"pasp", bytes(8)))
-    assert without_bitrate(header(entry)) == header(plain)
-    assert without_bitrate(header(plain)) == header(plain)
-    assert without_bitrate(header(audio_entry())) == header(audio_entry())
+    assert without_bitrate(init_segment(entry)) == init_segment(plain)
+    assert without_bitrate(init_segment(plain)) == init_segment(plain)
+    assert without_bitrate(init_segment(audio_entry())) == init_segment(audio_entry())

@@ -155,7 +155,7 @@ def test_text_weighs_little() -> None:
 def lives(draw: st.DrawFn) -> list[ev.Event]:
     """Events in any order in which the services may tell them, up to any point."""
     parts = draw(st.integers(1, 5))
-    names = plan(parts).order
+    names = plan(parts).release_order
     steps = draw(st.permutations([name for name in names for _ in range(2)]))
     seen: set[str] = set()
     middle: list[ev.Event] = []

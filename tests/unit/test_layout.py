@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.uploader.finish import headers, playlists
+from services.uploader.finish import init_segments, playlists
 from services.uploader.manifest.assembly import assemble
 from services.uploader.manifest.outputs import outputs_of
 from services.uploader.upload import segments_of
@@ -71,13 +71,13 @@ def test_a_part_is_uploaded_whole(tmp_path: object) -> None:
 
 def test_outputs_say_where_everything_is_and_no_secret() -> None:
     plan = make_plan(frames=400, texts=("de",))
-    stream = assemble(plan, {part: make_result(plan, part) for part in plan.order})
+    stream = assemble(plan, {part: make_result(plan, part) for part in plan.release_order})
     location = parse_s3("s3://films/one/?access_key=AKXX&secret_key=sEcReT&region=eu-west-1", is_prefix=True)
     outputs = outputs_of(stream, location, 12_345)
     assert (outputs.master, outputs.dash) == ("s3://films/one/video.m3u8", "s3://films/one/video.mpd")
     assert outputs.renditions[1].model_dump() == {
         "resolution": "480p", "width": 854, "height": 480, "frame_rate": 25.0, "average_bitrate": 911, "peak_bitrate": 1228,
-        "codecs": "avc1.640014", "bytes": len("header of 480p") + 600 + 607 + 614, "playlist": "s3://films/one/480p/video.m3u8",
+        "codecs": "avc1.640014", "bytes": len("init_segment of 480p") + 600 + 607 + 614, "playlist": "s3://films/one/480p/video.m3u8",
     }  # fmt: skip
     assert outputs.audio[0].playlist == "s3://films/one/audio/0-en/audio.m3u8"
     assert [one.model_dump() for one in outputs.subtitles] == [
@@ -90,9 +90,9 @@ def test_outputs_say_where_everything_is_and_no_secret() -> None:
 
 def test_every_playlist_leads_to_uploaded_objects_only() -> None:
     plan = make_plan(frames=1000, languages=("en", "de"), texts=("fr",))
-    stream = assemble(plan, {part: make_result(plan, part) for part in plan.order})
+    stream = assemble(plan, {part: make_result(plan, part) for part in plan.release_order})
     uploaded = {path for track in stream.tracks for path in track.objects()}
-    assert set(headers(stream)) <= uploaded
+    assert set(init_segments(stream)) <= uploaded
     documents = playlists(stream)
     assert set(documents) == {
         "240p/video.m3u8", "240p/iframes.m3u8", "480p/video.m3u8", "480p/iframes.m3u8",

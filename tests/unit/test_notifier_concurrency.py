@@ -2,7 +2,7 @@
 
 import asyncio
 
-from services.notifier.concurrency import LONGEST_WAIT, PATIENCE, Limits
+from services.notifier.concurrency import LONGEST_WAIT, PATIENCE, ConcurrencyLimits
 
 SLOW = [("host", "slow.example"), ("organization", "aaaaaa")]
 OTHER = [("host", "other.example"), ("organization", "aaaaaa")]
@@ -16,12 +16,12 @@ class Clock:
         return self.now
 
 
-def limits(clock: Clock | None = None) -> Limits:
+def limits(clock: Clock | None = None) -> ConcurrencyLimits:
     """Room for two on a host and three in an organization."""
-    return Limits({"host": 2, "organization": 3}, clock or Clock())
+    return ConcurrencyLimits({"host": 2, "organization": 3}, clock or Clock())
 
 
-async def fill(room: Limits) -> None:
+async def fill(room: ConcurrencyLimits) -> None:
     """Fill the slow host, after it has shown that it is slow."""
     for _ in range(2):
         assert await room.enter(SLOW) == 0
@@ -66,7 +66,7 @@ async def test_a_quick_host_is_waited_for() -> None:
 
 
 async def test_a_quick_host_is_not_waited_for_long() -> None:
-    room = Limits({"host": 1, "organization": 1}, asyncio.get_running_loop().time)
+    room = ConcurrencyLimits({"host": 1, "organization": 1}, asyncio.get_running_loop().time)
     assert await room.enter(SLOW) == 0
     async with asyncio.timeout(2):
         assert await room.enter(SLOW) > 0

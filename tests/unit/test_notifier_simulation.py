@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from services.notifier.announce import Announcer
-from services.notifier.concurrency import Limits
+from services.notifier.concurrency import ConcurrencyLimits
 from services.notifier.deliver import Deliverer
-from services.notifier.delivery_queue import Lane
+from services.notifier.delivery_queue import DeliveryQueue
 from services.notifier.queue_store import Announced, Held
 from services.notifier.receiver import Answer
 from shared.deliveries import DeliveryAttempted, Hook, WebhookAttempt
@@ -56,7 +56,7 @@ class World:
     events: list[Message] = field(default_factory=list)
     attempts: list[Message] = field(default_factory=list)
     timers: dict[str, tuple[float, WebhookAttempt]] = field(default_factory=dict)
-    lanes: dict[str, Held] = field(default_factory=dict)
+    queues: dict[str, Held] = field(default_factory=dict)
     announced: dict[str, Announced] = field(default_factory=dict)
     facts: list[DeliveryAttempted] = field(default_factory=list)
     journal: dict[tuple[str, str], list[tuple[str, int]]] = field(default_factory=dict)
@@ -90,7 +90,7 @@ class Process:
         self.world = world
         self.alive = True
         everything: Any = self
-        limits = Limits({"host": 3, "organization": 5}, lambda: world.time)
+        limits = ConcurrencyLimits({"host": 3, "organization": 5}, lambda: world.time)
         self.announcer = Announcer(everything, everything, everything, everything, clock=world.now)
         self.deliverer = Deliverer(
             everything,
@@ -158,20 +158,20 @@ class Process:
         await self._call()
         return next(item for item in HOOKS if item.id == hook)
 
-    # Lanes
+    # DeliveryQueues
 
     async def change(
-        self, attempt: WebhookAttempt, change: Callable[[Lane], Lane], *, known: Held | None = None
+        self, attempt: WebhookAttempt, change: Callable[[DeliveryQueue], DeliveryQueue], *, known: Held | None = None
     ) -> Held:
         key = f"{attempt.job}.{attempt.hook}"
         if not known:
             await self._call()
-        held = known or self.world.lanes.get(key, Held(Lane(), 0))
-        while (lane := change(held.lane)) != held.lane:
+        held = known or self.world.queues.get(key, Held(DeliveryQueue(), 0))
+        while (queue := change(held.queue)) != held.queue:
             await self._call()
-            now = self.world.lanes.get(key, Held(Lane(), 0))
+            now = self.world.queues.get(key, Held(DeliveryQueue(), 0))
             if now.revision == held.revision:
-                held = self.world.lanes[key] = Held(lane, held.revision + 1)
+                held = self.world.queues[key] = Held(queue, held.revision + 1)
                 await self._call()
                 return held
             held = now
@@ -185,7 +185,7 @@ class Process:
         await self._call()
         self.world.announced[job] = announced
 
-    # The outbox
+    # The publisher
 
     async def put(self, attempt: WebhookAttempt) -> None:
         await self._call()
@@ -205,9 +205,9 @@ class Process:
 
     # The receiver
 
-    async def post(self, url: str, _secret: str, letter: Any) -> Answer:
+    async def post(self, url: str, _secret: str, payload: Any) -> Answer:
         """It may accept, refuse, or accept without our hearing of it; it goes on when the sender dies."""
-        job, status = letter.message_id.split("_")[1:3]
+        job, status = payload.message_id.split("_")[1:3]
         sequence = next(
             item.sequence for item, told in zip(self.world.log[job], STATES[job], strict=True) if told == status
         )
@@ -258,7 +258,7 @@ async def fire_timers(world: World) -> None:
 async def simulate(seed: int) -> World:
     # A lease that is shorter than a claim, and the usual one.
     world = World(random.Random(seed), lease=(5.0, 30.0)[seed % 2])
-    jobs = [f"{seed % 50000 + 10000}".translate(str.maketrans("01", "AB")) + f"J{letter}bcde" for letter in "ABC"]
+    jobs = [f"{seed % 50000 + 10000}".translate(str.maketrans("01", "AB")) + f"J{payload}bcde" for payload in "ABC"]
     background = [asyncio.create_task(fire_timers(world))]
     lives = [asyncio.create_task(live(world, job)) for job in jobs]
     processes = [Process(world), Process(world)]
@@ -293,4 +293,4 @@ async def test_order_holds_and_nothing_is_lost(seed: int) -> None:
             facts = [fact for fact in world.facts if (fact.job, fact.hook) == (job, hook.id)]
             settled = {fact.sequence for fact in facts if fact.outcome in ("delivered", "superseded", "gave_up")}
             assert settled == set(states), f"lost: {facts}"
-            assert world.lanes[f"{job}.{hook.id}"].lane.pending == ()
+            assert world.queues[f"{job}.{hook.id}"].queue.pending == ()

@@ -20,10 +20,10 @@ from services.transcoder.packaging import (
     video_segments,
 )
 from shared.media.plan import Plan
-from shared.media.result import TrackResult
+from shared.media.result import SegmentTable
 from shared.media.source import AudioTrack, Source, VideoTrack
 from shared.mp4.bmff import SEGMENT_TYPE, Fragment, MalformedMedia, find, read_movie
-from tests.support.boxes import audio_entry, header, raw_fragment
+from tests.support.boxes import audio_entry, init_segment, raw_fragment
 
 
 def planned(frames: int = 400, rate: Fraction = Fraction(25)) -> Plan:
@@ -52,16 +52,16 @@ def gop(
     return raw_fragment(samples, decode_time=time, duration=1000, offsets=shifts, sync=sync)
 
 
-def cut(tmp_path: Path, *fragments: bytes, timescale: int = 25_000) -> TrackResult:
+def cut(tmp_path: Path, *fragments: bytes, timescale: int = 25_000) -> SegmentTable:
     file = tmp_path / "240p.mp4"
-    file.write_bytes(header(timescale=timescale) + b"".join(fragments))
+    file.write_bytes(init_segment(timescale=timescale) + b"".join(fragments))
     return video_segments(file, tmp_path, PLAN, PART, RUNG)
 
 
 def segment(tmp_path: Path, name: str) -> tuple[Fragment, ...]:
     data = (tmp_path / name).read_bytes()
     assert data.startswith(SEGMENT_TYPE)
-    return read_movie(header(timescale=25_000) + data[len(SEGMENT_TYPE) :]).fragments
+    return read_movie(init_segment(timescale=25_000) + data[len(SEGMENT_TYPE) :]).fragments
 
 
 def test_a_part_becomes_a_segment_with_absolute_times(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_half_written_file_is_refused(tmp_path: Path) -> None:
         cut(tmp_path, gop(0, 50), gop(50, 50), gop(100, 50)[:-1])
 
 
-def sound_of(tmp_path: Path, frames: int) -> TrackResult:
+def sound_of(tmp_path: Path, frames: int) -> SegmentTable:
     """Audio as ffmpeg writes it: the first frame primes the decoder; every frame says which one it is."""
     samples = [struct.pack(">I", number) for number in range(frames)]
     fragments = [
@@ -141,7 +141,7 @@ def sound_of(tmp_path: Path, frames: int) -> TrackResult:
         for begin in range(0, frames, 300)
     ]
     file = tmp_path / "audio.mp4"
-    file.write_bytes(header(audio_entry(), timescale=48_000) + b"".join(fragments))
+    file.write_bytes(init_segment(audio_entry(), timescale=48_000) + b"".join(fragments))
     return audio_segments(file, tmp_path, PLAN, PLAN.audio[0])
 
 
@@ -155,7 +155,7 @@ def test_sound_begins_at_zero_without_its_priming_frame_and_is_cut_along_the_pic
     for number, size in enumerate(result.sizes):
         data = (tmp_path / result.folder / f"audio_{number:05d}.m4s").read_bytes()
         assert len(data) == size
-        [fragment] = read_movie(header(audio_entry(), timescale=48_000) + data[len(SEGMENT_TYPE) :]).fragments
+        [fragment] = read_movie(init_segment(audio_entry(), timescale=48_000) + data[len(SEGMENT_TYPE) :]).fragments
         assert fragment.decode_time == len(carried) * AAC_FRAME
         begin = find(data, b"mdat").body
         carried += struct.unpack(f">{len(fragment.sizes)}I", data[begin : begin + sum(fragment.sizes)])

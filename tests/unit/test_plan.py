@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from services.fetcher.plan.plan import MAX_PARTS, MAX_TEXTS, make_plan, make_sound_plan, output_rate
+from services.fetcher.plan.plan import MAX_PARTS, MAX_TEXTS, make_audio_plan, make_plan, output_rate
 from services.fetcher.probe.index import VideoIndex
 from services.fetcher.probe.rate import STANDARD
 from shared.media.plan import Plan
@@ -163,7 +163,7 @@ def test_a_finished_part_releases_exactly_one_and_never_more_than_the_window_is_
     given: tuple[Source, VideoIndex], window: int
 ) -> None:
     plan = planned(*given, window=window)
-    out, done = list(plan.order[:window]), list[str]()
+    out, done = list(plan.release_order[:window]), list[str]()
     while out:
         assert len(out) <= window
         part = out.pop(len(done) % len(out))
@@ -173,7 +173,7 @@ def test_a_finished_part_releases_exactly_one_and_never_more_than_the_window_is_
             assert released not in done
             assert released not in out
             out.append(released)
-    assert sorted(done) == sorted(plan.order)
+    assert sorted(done) == sorted(plan.release_order)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_every_audio_track_is_a_part_of_its_own_and_sound_goes_first() -> None:
     )
     source, index = constant(Fraction(24), 480)
     plan = planned(source.model_copy(update={"audio": tracks}), index)
-    assert plan.order[:5] == ("a0", "a1", "a2", "a3", "v0000")
+    assert plan.release_order[:5] == ("a0", "a1", "a2", "a3", "v0000")
     assert [part.folder for part in plan.audio] == ["audio/0-en", "audio/1-en", "audio/2-und", "audio/3-und"]
     assert [part.label for part in plan.audio] == ["en", "Director's cut", "Audio", "Audio 2"]
     assert [part.default for part in plan.audio] == [False, True, False, False]
@@ -332,7 +332,7 @@ def test_every_subtitle_track_is_a_part_between_sound_and_picture() -> None:
     )
     source, index = constant(Fraction(24), 480)
     plan = planned(source.model_copy(update={"audio": (audio(0, 20),), "text": tracks}), index)
-    assert plan.order[:6] == ("a0", "t0", "t1", "t2", "t3", "v0000")
+    assert plan.release_order[:6] == ("a0", "t0", "t1", "t2", "t3", "v0000")
     assert [part.folder for part in plan.text] == ["text/0-en", "text/1-en", "text/2-und", "text/3-und"]
     assert [part.label for part in plan.text] == ["en", "en 2", "Subtitles", "Subtitles 2"]
     assert [part.default for part in plan.text] == [False, True, False, False]
@@ -372,9 +372,9 @@ def test_segment_counts_add_up() -> None:
 def test_sound_alone_is_counted_in_frames_of_aac() -> None:
     tracks = (audio(0.5, 9.25), audio(0.25, 12.5, index=3, language="ger", default=True))
     source = Source(demuxer="flac", file="source", bytes=1, duration=12.25, audio=tracks)
-    plan = make_sound_plan(source, "balanced", window=4)
+    plan = make_audio_plan(source, "balanced", window=4)
     assert (plan.rungs, plan.video, plan.text, plan.stills) == ((), (), (), None)
-    assert plan.order == ("a0", "a1")
+    assert plan.release_order == ("a0", "a1")
     assert [(part.track, part.language, part.default) for part in plan.audio] == [(1, None, False), (3, "de", True)]
     assert plan.origin == Fraction(1, 4), "it begins with the sound that begins first"
     assert 0 <= plan.duration - Fraction("12.25") < Fraction(1024, 48_000)
@@ -386,7 +386,7 @@ def test_a_length_of_whole_frames_is_kept_exactly() -> None:
     begin, frames = 1105 / 44_100, 300
     track = audio(begin, begin + frames * 1024 / 48_000)
     source = Source(demuxer="mp3", file="source", bytes=1, duration=6.4, audio=(track,))
-    assert make_sound_plan(source, "fast", window=4).frames == frames
+    assert make_audio_plan(source, "fast", window=4).frames == frames
 
 
 def test_a_source_without_a_picture_says_so_in_its_json() -> None:

@@ -15,8 +15,8 @@ from services.uploader.manifest.playlists import (
     exact_seconds,
     iframe_playlist,
     in_listed_order,
-    master_playlist,
     media_playlist,
+    multivariant_playlist,
 )
 from services.uploader.manifest.presentation import Presentation, Rendition
 from shared.media.source import Purpose
@@ -25,11 +25,11 @@ from tests.support.encoded import make_plan, make_result
 
 def presentation(**options: object) -> Presentation:
     plan = make_plan(**options)  # type: ignore[arg-type]
-    return assemble(plan, {part: make_result(plan, part) for part in plan.order})
+    return assemble(plan, {part: make_result(plan, part) for part in plan.release_order})
 
 
 def test_master_playlist() -> None:
-    assert master_playlist(presentation(frames=400, languages=("en", "de"))) == dedent("""\
+    assert multivariant_playlist(presentation(frames=400, languages=("en", "de"))) == dedent("""\
         #EXTM3U
         #EXT-X-VERSION:7
         #EXT-X-INDEPENDENT-SEGMENTS
@@ -48,7 +48,7 @@ def test_master_playlist() -> None:
 
 
 def test_a_silent_source_has_no_audio_group() -> None:
-    text = master_playlist(presentation(languages=()))
+    text = multivariant_playlist(presentation(languages=()))
     assert "EXT-X-MEDIA" not in text
     assert "AUDIO=" not in text
     assert "mp4a" not in text
@@ -57,7 +57,7 @@ def test_a_silent_source_has_no_audio_group() -> None:
 def test_subtitles_in_the_master() -> None:
     stream = presentation(frames=400, languages=(), texts=("en", None, "en"))
     texts = (stream.subtitles[0], stream.subtitles[1], replace(stream.subtitles[2], label="en 2", forced=True))
-    lines = master_playlist(replace(stream, subtitles=texts)).splitlines()
+    lines = multivariant_playlist(replace(stream, subtitles=texts)).splitlines()
     assert [line for line in lines if "EXT-X-MEDIA:" in line] == [
         '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="en",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,FORCED=NO,URI="text/0-en/text.m3u8"',
         '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="Subtitles",LANGUAGE="und",DEFAULT=NO,AUTOSELECT=YES,FORCED=NO,URI="text/1-und/text.m3u8"',
@@ -66,7 +66,7 @@ def test_subtitles_in_the_master() -> None:
     variants = [line for line in lines if "EXT-X-STREAM-INF" in line]
     assert len(variants) == 2
     assert all(',SUBTITLES="text",CLOSED-CAPTIONS=NONE' in line for line in variants)
-    assert "SUBTITLES=" not in master_playlist(presentation())
+    assert "SUBTITLES=" not in multivariant_playlist(presentation())
 
 
 def test_only_one_text_of_a_kind_is_selected_by_itself_and_none_has_to_be_the_default() -> None:
@@ -76,14 +76,18 @@ def test_only_one_text_of_a_kind_is_selected_by_itself_and_none_has_to_be_the_de
         (texts, [False, True, True]),
         (tuple(replace(text, default=False) for text in texts), [True, False, True]),
     ):
-        tags = [line for line in master_playlist(replace(stream, subtitles=shown)).splitlines() if "=SUBTITLES" in line]
+        tags = [
+            line
+            for line in multivariant_playlist(replace(stream, subtitles=shown)).splitlines()
+            if "=SUBTITLES" in line
+        ]
         assert ["AUTOSELECT=YES" in tag for tag in tags] == selected
         assert sum("DEFAULT=YES" in tag for tag in tags) == sum(text.default for text in shown)
 
 
 def test_closed_captions_in_the_master() -> None:
     stream = with_captions("CC1", "SERVICE1")
-    lines = master_playlist(stream).splitlines()
+    lines = multivariant_playlist(stream).splitlines()
     assert [line for line in lines if "TYPE=CLOSED" in line] == [
         '#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID="cc",NAME="CC1",LANGUAGE="und",DEFAULT=NO,AUTOSELECT=YES,INSTREAM-ID="CC1"',
         '#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID="cc",NAME="SERVICE1",LANGUAGE="und",DEFAULT=NO,AUTOSELECT=NO,INSTREAM-ID="SERVICE1"',
@@ -170,7 +174,7 @@ def test_iframe_playlist() -> None:
 def test_without_key_frames_there_is_no_iframe_playlist() -> None:
     stream = presentation()
     plain = Presentation(tuple(replace(one, iframes=()) for one in stream.renditions), stream.sounds)
-    assert "I-FRAME" not in master_playlist(plain)
+    assert "I-FRAME" not in multivariant_playlist(plain)
 
 
 @given(
@@ -206,7 +210,7 @@ def test_bandwidth_is_the_peak_of_video_and_of_the_sound_that_needs_most() -> No
 def at_rate(kilobits: int) -> Rendition:
     return Rendition(
         kind="video", folder=f"{kilobits}", codecs="avc1.640020", timescale=1, durations=(6,), sizes=(kilobits * 6000 // 8,),
-        header=b"", width=kilobits, height=kilobits, frame_rate=Fraction(25),
+        init_segment=b"", width=kilobits, height=kilobits, frame_rate=Fraction(25),
     )  # fmt: skip
 
 
@@ -230,7 +234,9 @@ def test_only_one_sound_of_a_language_is_selected_by_itself() -> None:
     # The second English one is the default.
     sounds = (replace(sounds[0], default=False), replace(sounds[1], default=True), *sounds[2:])
     tags = [
-        line for line in master_playlist(Presentation(stream.renditions, sounds)).splitlines() if "TYPE=AUDIO" in line
+        line
+        for line in multivariant_playlist(Presentation(stream.renditions, sounds)).splitlines()
+        if "TYPE=AUDIO" in line
     ]
     assert ["AUTOSELECT=YES" in tag for tag in tags] == [False, True, True, True]
     assert ["DEFAULT=YES" in tag for tag in tags] == [False, True, False, False]
@@ -240,7 +246,7 @@ def test_what_a_sound_is_for_is_told() -> None:
     stream = presentation(languages=("en", "en", "en", "en"))
     purposes: tuple[Purpose, ...] = ("main", "description", "clear_speech", "commentary")
     sounds = tuple(replace(one, purpose=purpose) for one, purpose in zip(stream.sounds, purposes, strict=True))
-    text = master_playlist(Presentation(stream.renditions, sounds))
+    text = multivariant_playlist(Presentation(stream.renditions, sounds))
     tags = [line for line in text.splitlines() if "TYPE=AUDIO" in line]
     # A player may choose the film as its owner's settings need it, but never a commentary.
     assert ["AUTOSELECT=YES" in tag for tag in tags] == [True, True, True, False]
@@ -256,7 +262,7 @@ def test_what_a_sound_is_for_is_told() -> None:
 def test_names_cannot_break_out_of_their_quotes() -> None:
     stream = presentation()
     sound = replace(stream.sounds[0], label='The "best"\n#EXT-X-ENDLIST', folder="audio/0-e n")
-    text = master_playlist(Presentation(stream.renditions, (sound,)))
+    text = multivariant_playlist(Presentation(stream.renditions, (sound,)))
     assert "NAME=\"The 'best' #EXT-X-ENDLIST\"" in text
     assert 'URI="audio/0-e%20n/audio.m3u8"' in text
     assert "\n#EXT-X-ENDLIST" not in text
@@ -265,7 +271,7 @@ def test_names_cannot_break_out_of_their_quotes() -> None:
 def test_sound_alone_is_a_variant_itself() -> None:
     sound = presentation(frames=400, languages=("en", "de"), resolutions=())
     assert sound.seconds == sound.sounds[0].seconds
-    assert master_playlist(sound) == dedent("""\
+    assert multivariant_playlist(sound) == dedent("""\
         #EXTM3U
         #EXT-X-VERSION:7
         #EXT-X-INDEPENDENT-SEGMENTS
@@ -281,6 +287,6 @@ def test_sound_alone_is_a_variant_itself() -> None:
 def test_sound_alone_begins_with_the_default_track_and_is_rated_by_the_one_that_needs_most() -> None:
     stream = presentation(languages=("en", "de"), resolutions=())
     loud = replace(stream.sounds[0], sizes=tuple(size * 10 for size in stream.sounds[0].sizes), default=False)
-    lines = master_playlist(replace(stream, sounds=(loud, replace(stream.sounds[1], default=True)))).splitlines()
+    lines = multivariant_playlist(replace(stream, sounds=(loud, replace(stream.sounds[1], default=True)))).splitlines()
     assert lines[-1] == "audio/1-de/audio.m3u8"
     assert f"BANDWIDTH={loud.peak_rate(6)},AVERAGE-BANDWIDTH={loud.average_rate}," in lines[-2]

@@ -34,7 +34,7 @@ def tiles() -> dict[int, bytes]:
 
 
 def all_stills() -> list[Still]:
-    return [still for part in PLAN.order for still in make_stills(PLAN, part)]
+    return [still for part in PLAN.release_order for still in make_stills(PLAN, part)]
 
 
 def test_cues() -> None:
@@ -107,7 +107,7 @@ def test_a_tile_of_another_size_is_none() -> None:
 
 
 def test_the_parts_have_to_have_made_what_was_planned() -> None:
-    results = {part: make_result(PLAN, part) for part in PLAN.order}
+    results = {part: make_result(PLAN, part) for part in PLAN.release_order}
     whole = assemble(PLAN, results, all_stills()[::-1])
     assert [still.number for still in whole.thumbnails] == [1, 2, 3]
     for gone in (0, -1):
@@ -122,7 +122,7 @@ def test_the_parts_have_to_have_made_what_was_planned() -> None:
 
 
 def test_outputs_name_thumbnails_in_order_and_the_sprite() -> None:
-    stream = assemble(PLAN, {part: make_result(PLAN, part) for part in PLAN.order}, all_stills())
+    stream = assemble(PLAN, {part: make_result(PLAN, part) for part in PLAN.release_order}, all_stills())
     outputs = outputs_of(stream, parse_s3("s3://films/one/", is_prefix=True), 1)
     assert outputs.thumbnails == tuple(f"s3://films/one/thumbnails/thumbnail_{number}.jpg" for number in (1, 2, 3))
     assert outputs.sprite

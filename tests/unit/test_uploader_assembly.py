@@ -8,15 +8,15 @@ import pytest
 
 from services.uploader.manifest.assembly import Mismatch, assemble
 from shared.media.plan import Plan
-from shared.media.result import TrackResult
+from shared.media.result import SegmentTable
 from tests.support.encoded import make_plan, make_result
 
 PLAN = make_plan(frames=1000, languages=("en", "de"), texts=("en", None))
 """Forty seconds: seven segments in four parts."""
 
 
-def results(plan: Plan = PLAN) -> dict[str, tuple[TrackResult, ...]]:
-    return {part: make_result(plan, part) for part in plan.order}
+def results(plan: Plan = PLAN) -> dict[str, tuple[SegmentTable, ...]]:
+    return {part: make_result(plan, part) for part in plan.release_order}
 
 
 def test_parts_are_joined_in_the_order_of_time() -> None:
@@ -28,7 +28,7 @@ def test_parts_are_joined_in_the_order_of_time() -> None:
     assert low.sizes == tuple(300 + 7 * (number % 5) for number in range(7))
     assert low.durations == (150_000,) * 6 + (100_000,)
     assert low.seconds == stream.seconds == 40
-    assert low.header == b"header of 240p"
+    assert low.init_segment == b"init_segment of 240p"
     assert [sound.label for sound in stream.sounds] == ["en", "de"]
     assert [text.label for text in stream.subtitles] == ["en", "Subtitles"]
     assert stream.subtitles[0].durations == low.durations
@@ -43,7 +43,7 @@ def test_objects_of_a_track() -> None:
     stream = assemble(PLAN, results())
     objects = stream.sounds[0].objects()
     assert list(objects)[:3] == ["audio/0-en/init.mp4", "audio/0-en/audio_00000.m4s", "audio/0-en/audio_00001.m4s"]
-    assert objects["audio/0-en/init.mp4"] == len(b"header of audio/0-en")
+    assert objects["audio/0-en/init.mp4"] == len(b"init_segment of audio/0-en")
     assert sum(objects.values()) == stream.sounds[0].bytes
     text = stream.subtitles[1].objects()
     assert list(text)[:2] == ["text/1-und/text_00000.vtt", "text/1-und/text_00001.vtt"]
@@ -83,10 +83,10 @@ def test_all_lengths_and_rates_pass(frames: int, rate: str) -> None:
     assert assemble(plan, results(plan)).seconds == plan.duration
 
 
-def change(part: str, folder: str, **members: Any) -> Callable[[dict[str, tuple[TrackResult, ...]]], None]:
+def change(part: str, folder: str, **members: Any) -> Callable[[dict[str, tuple[SegmentTable, ...]]], None]:
     """Replaces members of one track of one part; a callable value gets the old one."""
 
-    def apply(given: dict[str, tuple[TrackResult, ...]]) -> None:
+    def apply(given: dict[str, tuple[SegmentTable, ...]]) -> None:
         tracks = []
         for track in given[part]:
             values = {key: value(getattr(track, key)) if callable(value) else value for key, value in members.items()}
@@ -97,9 +97,9 @@ def change(part: str, folder: str, **members: Any) -> Callable[[dict[str, tuple[
 
 
 def both(
-    *changes: Callable[[dict[str, tuple[TrackResult, ...]]], None],
-) -> Callable[[dict[str, tuple[TrackResult, ...]]], None]:
-    def apply(given: dict[str, tuple[TrackResult, ...]]) -> None:
+    *changes: Callable[[dict[str, tuple[SegmentTable, ...]]], None],
+) -> Callable[[dict[str, tuple[SegmentTable, ...]]], None]:
+    def apply(given: dict[str, tuple[SegmentTable, ...]]) -> None:
         for one in changes:
             one(given)
 
@@ -162,7 +162,7 @@ def test_parts_of_two_encoders_are_shown_as_their_merged_header_promises(monkeyp
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(
-    spoil: Callable[[dict[str, tuple[TrackResult, ...]]], object], complaint: str
+    spoil: Callable[[dict[str, tuple[SegmentTable, ...]]], object], complaint: str
 ) -> None:
     given = results()
     spoil(given)

@@ -18,7 +18,7 @@ NAMES = {"mpd": "urn:mpeg:dash:schema:mpd:2011"}
 
 def stream_of(**options: object) -> Presentation:
     plan = make_plan(**options)  # type: ignore[arg-type]
-    return assemble(plan, {part: make_result(plan, part) for part in plan.order})
+    return assemble(plan, {part: make_result(plan, part) for part in plan.release_order})
 
 
 def manifest_of(**options: object) -> str:
@@ -75,8 +75,8 @@ def test_the_sheet_of_tiles_is_a_set_of_its_own() -> None:
     plan = make_plan(frames=580, frame_rate=Fraction(30000, 1001), stills=True)
     stream = assemble(
         plan,
-        {part: make_result(plan, part) for part in plan.order},
-        [still for part in plan.order for still in make_stills(plan, part)],
+        {part: make_result(plan, part) for part in plan.release_order},
+        [still for part in plan.release_order for still in make_stills(plan, part)],
     )
     root = ElementTree.fromstring(manifest(stream, sheet_bytes=4004))
     [image] = [one for one in root.findall(".//mpd:AdaptationSet", NAMES) if one.get("contentType") == "image"]
@@ -100,7 +100,9 @@ def test_what_a_sound_is_for_is_told() -> None:
     purposes = ("main", "description", "clear_speech", "commentary")
     audio = [part.model_copy(update={"purpose": each}) for part, each in zip(plan.audio, purposes, strict=True)]
     plan = plan.model_copy(update={"audio": tuple(audio)})
-    root = ElementTree.fromstring(manifest(assemble(plan, {part: make_result(plan, part) for part in plan.order})))
+    root = ElementTree.fromstring(
+        manifest(assemble(plan, {part: make_result(plan, part) for part in plan.release_order}))
+    )
     roles = [role.get("value") for role in root.findall(".//mpd:Role", NAMES)]
     assert roles == ["main", "description", "enhanced-audio-intelligibility", "commentary"]
     # After the label and before the role, as the schema wants it: 1 for those who do not see, 2 for those who hear badly.

@@ -17,7 +17,7 @@ def record(**uploaded: int) -> JobRecord:
 
 def test_the_last_part_in_the_log_closes_the_job() -> None:
     whole = record(v0001=12, a0=10, v0002=15, v0000=11)
-    assert [part for part in PLAN.order if whole.closed_by(part)] == ["v0002"]
+    assert [part for part in PLAN.release_order if whole.closed_by(part)] == ["v0002"]
 
 
 def test_a_job_with_a_missing_part_is_closed_by_nobody() -> None:

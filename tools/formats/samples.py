@@ -7,7 +7,7 @@ from stack.clips import run_ffmpeg
 
 _SECONDS = 2
 _CHART = f"testsrc2=size=320x180:rate=25:duration={_SECONDS}"
-_SOUND = f"aevalsrc=0.2*sin(880*PI*t)|0.2*sin(1320*PI*t):c=stereo:s=48000:d={_SECONDS}"
+_AUDIO = f"aevalsrc=0.2*sin(880*PI*t)|0.2*sin(1320*PI*t):c=stereo:s=48000:d={_SECONDS}"
 _H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 _AAC = ("-c:a", "aac")
 
@@ -29,7 +29,7 @@ class Sample:
     suffix: str
     output: tuple[str, ...] = ()
     picture: str = _CHART
-    sound: str = _SOUND
+    sound: str = _AUDIO
     filters: str = "null"
     subtitles: bool = False
     shown: tuple[str, ...] = ()

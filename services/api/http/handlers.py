@@ -17,7 +17,7 @@ from services.api.contract.models import JobRequest, LoginRequest, WebhookReques
 from services.api.contract.validation import validate
 from services.api.http.answers import BodyTimeout, json_answer
 from services.api.http.event_response import send_events
-from services.api.intake.intake import Intake, Order
+from services.api.intake.intake import Intake, Submission
 from services.api.intake.reservations import check_key
 from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
@@ -110,8 +110,10 @@ class Handlers:
         key = request.headers.get("Idempotency-Key")
         body, members = await _read(request)
         wanted = validate(JobRequest, members, allow_private=self._allow_private)
-        order = Order(wanted, members.texts.get("client_metadata"), body, None if key is None else check_key(key))
-        accepted = await services.intake.accept(identity.org, order)
+        submission = Submission(
+            wanted, members.texts.get("client_metadata"), body, None if key is None else check_key(key)
+        )
+        accepted = await services.intake.accept(identity.org, submission)
         headers = {"Location": f"{self._address(request)}{accepted.job.id}/"}
         if accepted.replayed:
             headers["Idempotent-Replayed"] = "true"

@@ -33,7 +33,7 @@ _BUS_TROUBLE = (NatsError, TimeoutError, OSError)
 
 
 @dataclass(frozen=True)
-class Order:
+class Submission:
     """A valid request for a job, with what of it has to be kept as text.
 
     Attributes:
@@ -66,15 +66,15 @@ class Intake:
         self._storages = storages
         self._reservations = reservations
 
-    async def accept(self, org: str, order: Order) -> Accepted:
+    async def accept(self, org: str, submission: Submission) -> Accepted:
         """Accept a job, once the log has it.
 
         Raises:
             Invalid, BadRequest, Conflict: refused. Unavailable: not accepted, or (it says so) with its fate unknown.
             DatabaseDown: not accepted.
         """
-        addresses = await self._addresses(org, order.request)
-        key = IdempotencyKey(order.key, sha256(order.body).digest()) if order.key else None
+        addresses = await self._addresses(org, submission.request)
+        key = IdempotencyKey(submission.key, sha256(submission.body).digest()) if submission.key else None
         try:
             reservation = await self._reservations.make(org, new_job_id(), claim_of(addresses.output_path), key)
             if reservation.known:
@@ -86,7 +86,7 @@ class Intake:
             raise _not_accepted(error) from error
         await self._keep(reservation, addresses)
         try:
-            recorded = await self._append(reservation, _created(org, reservation.job, order))
+            recorded = await self._append(reservation, _created(org, reservation.job, submission))
         except JobEnded:
             earlier = await self._find(reservation)
             if earlier is None:
@@ -161,8 +161,8 @@ def _complete(text: str, *, is_prefix: bool, storage: S3Location | None) -> str:
     return with_credentials(text, is_prefix=is_prefix, storage=storage) if text.startswith("s3://") else text
 
 
-def _created(org: str, job: str, order: Order) -> Created:
-    request = order.request
+def _created(org: str, job: str, submission: Submission) -> Created:
+    request = submission.request
     return Created(
         org=org,
         job=job,
@@ -170,7 +170,7 @@ def _created(org: str, job: str, order: Order) -> Created:
         output_path=mask(request.output_path),
         resolutions=tuple(request.resolutions),
         enable_drm=request.enable_drm,
-        client_metadata=order.metadata,
+        client_metadata=submission.metadata,
         priority=request.priority,
         profile=request.profile,
     )

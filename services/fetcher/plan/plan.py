@@ -73,7 +73,7 @@ def make_plan(
     return plan, warnings + _cut_warnings(source, plan) + _text_warnings(source)
 
 
-def make_sound_plan(source: Source, profile_name: str, *, window: int) -> Plan:
+def make_audio_plan(source: Source, profile_name: str, *, window: int) -> Plan:
     """Decide the encode of a source whose sound alone is wanted.
 
     What is counted in frames where there is a picture is counted in frames of AAC. The output begins with the sound that

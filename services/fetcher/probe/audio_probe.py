@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from services.fetcher.probe import streams as st
-from services.fetcher.probe.declared_duration import TELLS_WHAT_IS_LEFT, promised_by_sound
-from services.fetcher.probe.facts import promised, sound_dropped
+from services.fetcher.probe.declared_duration import TELLS_WHAT_IS_LEFT, declared_by_audio
+from services.fetcher.probe.facts import audio_dropped, declared_duration
 from services.fetcher.probe.inspection import DRM, LOOK_SECONDS, Inspection, Opened
 from services.fetcher.probe.integrity import Findings, check_complete
 from services.fetcher.probe.packets import NO_STREAM, NO_TIME, Extent, PacketTable
@@ -24,17 +24,17 @@ _FIRST_FRAME = re.compile(rb"^0, *-?\d+, *(-?\d+),", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Heard:
+class ProbedAudio:
     """A source of which only the sound counts, and what the customer should know about it."""
 
     source: Source
     warnings: tuple[JobWarning, ...] = ()
 
 
-class SoundProbe(Inspection):
+class AudioProbe(Inspection):
     """Probes files whose sound alone is wanted."""
 
-    async def __call__(self, file: Path) -> Heard:
+    async def __call__(self, file: Path) -> ProbedAudio:
         """Probe a file. For a moment a list of its packets lies beside it.
 
         Raises:
@@ -50,9 +50,9 @@ class SoundProbe(Inspection):
             raise PermanentError("input_damaged", f"it could not be read in the time allowed: {error}") from error
         warnings = _judge(opened, header, table, complaints)
         starts = {index: start for index in sound if (start := await self._start(opened, index)) is not None}
-        heard = make_heard(opened, sound, table, starts)
-        self._check_length(heard.source.duration)
-        return Heard(heard.source, warnings + heard.warnings)
+        probed = make_probed_audio(opened, sound, table, starts)
+        self._check_length(probed.source.duration)
+        return ProbedAudio(probed.source, warnings + probed.warnings)
 
     async def _start(self, opened: Opened, index: int) -> Fraction | None:
         """When the first sample is heard that comes out of the decoder, in seconds on the source's clock; None for none.
@@ -68,9 +68,9 @@ class SoundProbe(Inspection):
         return int(frame[1]) * Fraction(time_base[1].decode()) if time_base and frame else None
 
 
-def make_heard(
+def make_probed_audio(
     opened: Opened, sound: Mapping[int, st.Stream], table: PacketTable, starts: Mapping[int, Fraction]
-) -> Heard:
+) -> ProbedAudio:
     """The source as a model. Pure.
 
     Args:
@@ -89,7 +89,7 @@ def make_heard(
             tracks.append(_placed(track, starts[index], track.end - float(padding)))
             _check_clock(opened, extent, stream)
         elif extent.count:
-            dropped.append(sound_dropped(stream))
+            dropped.append(audio_dropped(stream))
     if not tracks:
         codecs = ", ".join(str(stream.get("codec_name")) for stream in sound.values())
         raise PermanentError("input_no_audio_stream", f"nothing could be decoded of {codecs}")
@@ -101,7 +101,7 @@ def make_heard(
         audio=tuple(tracks),
         cuttable=False,
     )
-    return Heard(source, tuple(dropped))
+    return ProbedAudio(source, tuple(dropped))
 
 
 def _check_clock(opened: Opened, extent: Extent, stream: st.Stream) -> None:
@@ -143,8 +143,8 @@ def _judge(opened: Opened, header: dict[str, Any], table: PacketTable, complaint
     if table.encrypted & sound.keys() or DRM in complaints:
         raise PermanentError("input_encrypted", f"streams {sorted(table.encrypted)}")
     if opened.demuxer in TELLS_WHAT_IS_LEFT:
-        exact = promised_by_sound(opened.demuxer, opened.head, next(iter(sound.values())))
+        exact = declared_by_audio(opened.demuxer, opened.head, next(iter(sound.values())))
         seconds = float(exact) if exact else None
     else:
-        seconds = promised(opened.demuxer, header, st.choose_video(streams))
+        seconds = declared_duration(opened.demuxer, header, st.choose_video(streams))
     return check_complete(Findings(opened.demuxer, streams, seconds, table.others, complaints, opened.boxes))

@@ -20,7 +20,7 @@ TELLS_WHAT_IS_LEFT = frozenset({"wav", "mp3", "caf"})
 """Demuxers by which ffprobe tells the length of what is there, or reckons one from the size of the file."""
 
 
-def promised_by_sound(demuxer: str, head: bytes, stream: Stream) -> Fraction | None:
+def declared_by_audio(demuxer: str, head: bytes, stream: Stream) -> Fraction | None:
     """Seconds that a file of one of these promises, None where it does not say.
 
     Args:

@@ -70,7 +70,7 @@ def findings(answers: Answers) -> Findings:
     return Findings(
         demuxer=answers.demuxer,
         streams=answers.header["streams"],
-        duration=promised(answers.demuxer, answers.header, answers.video),
+        duration=declared_duration(answers.demuxer, answers.header, answers.video),
         extents=answers.packets.others | {answers.video["index"]: extent},
         complaints=answers.complaints,
         boxes=answers.boxes,
@@ -107,7 +107,7 @@ def assemble(answers: Answers) -> Probed:
     return Probed(source, timeline.index, found, movable)
 
 
-def promised(demuxer: str, header: dict[str, Any], video: st.Stream | None) -> float | None:
+def declared_duration(demuxer: str, header: dict[str, Any], video: st.Stream | None) -> float | None:
     """Seconds that the header says the file is long, None if it does not say."""
     text = str(header.get("format", {}).get("duration", ""))
     told = float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else None
@@ -175,12 +175,12 @@ def _audio_tracks(answers: Answers, timeline: Timeline) -> tuple[tuple[AudioTrac
         if track and track.index not in answers.mute:
             tracks.append(track)
         elif extent.count:
-            warnings.append(sound_dropped(stream))
+            warnings.append(audio_dropped(stream))
     return tuple(tracks), tuple(warnings)
 
 
-def sound_dropped(stream: st.Stream) -> JobWarning:
-    """The warning for a sound track that has content but cannot be heard."""
+def audio_dropped(stream: st.Stream) -> JobWarning:
+    """The warning for a sound track that has content but cannot be probed."""
     codec = stream.get("codec_name") or stream.get("codec_tag_string") or "unknown"
     message = f"A sound track of the source was left out, because nothing of it ({codec}) could be decoded."
     return JobWarning(code="sound_dropped", message=message)

@@ -15,7 +15,7 @@ from services.fetcher.probe.boxes import BoxLayout, box_layout
 from services.fetcher.probe.integrity import NOTHING_INSIDE, cannot_open
 from services.fetcher.probe.sniff import HEAD_BYTES, sniff, tag_bytes
 from shared.errors import PermanentError, TransientError
-from shared.process import Finished, Limits, ProcessTimeout, run_process
+from shared.process import Finished, ProcessLimits, ProcessTimeout, run_process
 
 LOOK_SECONDS = 60.0
 """Wall time for a look at a file's beginning."""
@@ -126,7 +126,7 @@ class Inspection:
         return table, done.error_tail
 
     async def _run(self, argv: Sequence[str], seconds: float, *, file_bytes: int | None = None) -> Finished:
-        limits = Limits(seconds=seconds, memory_bytes=self._limits.memory_bytes, file_bytes=file_bytes)
+        limits = ProcessLimits(seconds=seconds, memory_bytes=self._limits.memory_bytes, file_bytes=file_bytes)
         return await run_process(argv, limits=limits)
 
 

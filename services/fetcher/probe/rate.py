@@ -92,8 +92,8 @@ def _variable_rate(pts: "array[int]", time_base: Fraction, nominal: Fraction | N
     wanted = float(min(1 / shortest, MOST_VARIABLE))
     nearest = min(STANDARD, key=lambda rate: abs(float(rate) / wanted - 1))
     # 29.97 and 30 cannot be told apart by a jittering clock: the container's word, else the round one.
-    twins = [rate for rate in STANDARD if abs(rate / nearest - 1) < Fraction(1, 500)]
-    return nominal if nominal in twins else max(twins)
+    candidates = [rate for rate in STANDARD if abs(rate / nearest - 1) < Fraction(1, 500)]
+    return nominal if nominal in candidates else max(candidates)
 
 
 def _quantile(values: list[int], share: float) -> int:

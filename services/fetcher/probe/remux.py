@@ -12,7 +12,7 @@ from services.fetcher.probe.probe import Probe, input_arguments
 from shared.errors import PermanentError
 from shared.events import JobWarning
 from shared.media.source import Source
-from shared.process import Limits, ProcessTimeout, run_process
+from shared.process import ProcessLimits, ProcessTimeout, run_process
 
 # What QuickTime holds with time stamps as exact as they were; anything else goes into Matroska, which counts milliseconds.
 _QUICKTIME = frozenset(
@@ -54,7 +54,7 @@ class Remux:
     def __init__(self, ffmpeg: str, probe: Probe, *, seconds: float, memory_bytes: int) -> None:
         self._ffmpeg = ffmpeg
         self._probe = probe
-        self._limits = Limits(seconds=seconds, memory_bytes=memory_bytes)
+        self._limits = ProcessLimits(seconds=seconds, memory_bytes=memory_bytes)
 
     async def __call__(self, file: Path, probed: Probed, *, free_bytes: int) -> Probed:
         """The source as it should be used: in another file beside ``file``, or unchanged where that is better.
@@ -70,7 +70,7 @@ class Remux:
         if not wanted:
             return probed
         moved = None
-        if probed.movable and source.bytes < free_bytes and (broken or not await self._sound_changes(file, source)):
+        if probed.movable and source.bytes < free_bytes and (broken or not await self._audio_changes(file, source)):
             moved = await self._moved(file, probed, mended=broken)
         if moved:
             return moved
@@ -78,13 +78,13 @@ class Remux:
             raise PermanentError("input_damaged", "the clock of the source jumps, and it could not be mended")
         return probed
 
-    async def _sound_changes(self, file: Path, source: Source) -> bool:
+    async def _audio_changes(self, file: Path, source: Source) -> bool:
         """Whether other containers, which have one header for all AAC of a track, would make its sound undecodable."""
         aac = [track for track in source.audio if track.codec == "aac"] if source.demuxer == "mpegts" else []
         frames = file.with_suffix(".adts")
         try:
             for track in aac:
-                await run_process(sound_command(self._ffmpeg, file, source, track.index, frames), limits=self._limits)
+                await run_process(audio_command(self._ffmpeg, file, source, track.index, frames), limits=self._limits)
                 if frames.exists() and await asyncio.to_thread(changes_format, frames):
                     await structlog.get_logger().ainfo("not remuxed", reason="the format of its sound changes")
                     return True
@@ -126,7 +126,7 @@ def remux_command(ffmpeg: str, file: Path, source: Source, target: Path) -> list
     return [*argv, "-f", "matroska", f"file:{target}"]
 
 
-def sound_command(ffmpeg: str, file: Path, source: Source, track: int, target: Path) -> list[str]:
+def audio_command(ffmpeg: str, file: Path, source: Source, track: int, target: Path) -> list[str]:
     """The frames of a track, one after the other as they are, into ``target``."""
     argv = [ffmpeg, "-v", "error", "-nostdin", "-y", *input_arguments(file, source.demuxer)]
     return [*argv, "-map", f"0:{track}", "-c", "copy", "-f", "data", f"file:{target}"]

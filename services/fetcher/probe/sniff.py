@@ -55,7 +55,7 @@ _MXF_PARTITION = bytes.fromhex("060E2B34020501010D010201")
 _MXF_RUN_IN = 65536
 
 # Signatures so short that texts may begin with them: looked at last.
-_SOUND = (
+_AUDIO = (
     _Magic(0, b"fLaC", "flac"),
     _Magic(0, bytes.fromhex("726966662E91CF11A5D628DB04C10000"), "w64"),
     _Magic(0, b"#!AMR", "amr"),
@@ -70,8 +70,8 @@ _SOUND = (
     _Magic(0, b"ADIF", "adif"),
 )
 # Notes, and a form of AAC that nobody writes any more: ffmpeg has no demuxer of these names.
-_UNREADABLE_SOUND = frozenset({"midi", "adif"})
-_SOUND_ONLY = frozenset({"wav", "aiff", "mp3", "aac", "ac3", "eac3", *(row.name for row in _SOUND)})
+_UNREADABLE_AUDIO = frozenset({"midi", "adif"})
+_AUDIO_ONLY = frozenset({"wav", "aiff", "mp3", "aac", "ac3", "eac3", *(row.name for row in _AUDIO)})
 _TAG_HEAD = 10
 _AC3_VERSIONS = 10
 
@@ -130,9 +130,9 @@ def sniff(head: bytes, *, sound: bool = False) -> str:
         raise PermanentError(
             "input_not_video", f"starts with {head[:16].hex(' ')}", message=NO_MEDIA if sound else None
         )
-    if demuxer in _SOUND_ONLY and not sound:
+    if demuxer in _AUDIO_ONLY and not sound:
         raise PermanentError("input_no_video_stream", f"a sound file ({demuxer})")
-    if demuxer in _UNREADABLE_SOUND:
+    if demuxer in _UNREADABLE_AUDIO:
         raise PermanentError("input_no_audio_stream", f"a sound file ({demuxer}) that is not supported")
     if demuxer == "mpegts" and _is_scrambled(head):
         raise PermanentError("input_encrypted", "the transport stream is scrambled")
@@ -219,7 +219,7 @@ def _sound(head: bytes) -> str | None:
         tag = tag_bytes(head)
         # Nearly always MP3; what follows decides where it is there to be seen.
         return (_sound(head[tag:]) if tag else None) or "mp3"
-    by_name = next((row.name for row in _SOUND if head.startswith(row.bytes, row.offset)), None)
+    by_name = next((row.name for row in _AUDIO if head.startswith(row.bytes, row.offset)), None)
     return by_name or _dolby(head) or _mpeg_audio(head)
 
 

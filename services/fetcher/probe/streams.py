@@ -169,7 +169,7 @@ def has_captions(frames: Iterable[Stream]) -> bool:
 
 
 def audio_track(stream: Stream, extent: Extent, *, by_sum: bool) -> AudioTrack | None:
-    """An audio stream, None where nothing in it can be heard.
+    """An audio stream, None where nothing in it can be probed.
 
     Args:
         by_sum: the clock jumps, so the end is told by adding up.

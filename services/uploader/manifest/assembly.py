@@ -4,19 +4,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import TypeVar
 
-from services.uploader.manifest.presentation import Presentation, Rendition, Sound, Subtitles
+from services.uploader.manifest.presentation import AudioRendition, Presentation, Rendition, Subtitles
 from shared.media.plan import AudioPart, Plan, Rung, TextPart
-from shared.media.result import TrackResult
+from shared.media.result import SegmentTable
 from shared.media.stills import Still, StillKind
 from shared.mp4.bmff import MalformedMedia
-from shared.mp4.initialization import HeaderConflict, codecs_of, merge_headers
+from shared.mp4.initialization import InitSegmentConflict, codecs_of, merge_init_segments
 
 T = TypeVar("T")
 
 AAC_FRAME = 1024
 """Samples in an AAC frame: sound can be cut only there."""
 
-Results = Mapping[str, Sequence[TrackResult]]
+Results = Mapping[str, Sequence[SegmentTable]]
 """The tracks of each part, by the part's name."""
 
 
@@ -40,7 +40,7 @@ def assemble(plan: Plan, results: Results, stills: Sequence[Still] = ()) -> Pres
     for rendition in renditions:
         _check_video(plan, rendition, renditions[0])
     for sound in sounds:
-        _check_sound(plan, sound)
+        _check_audio(plan, sound)
     # One that could not be read has no track, which the job does without.
     subtitles = [_subtitles(part, results) for part in plan.text if results.get(part.name)]
     for text in subtitles:
@@ -63,15 +63,15 @@ def _rendition(plan: Plan, rung: Rung, results: Results) -> Rendition:
     _check_contiguous(rung.resolution, pieces)
     if sum(piece.frames for piece in pieces) != plan.frames:
         raise Mismatch(f"{rung.resolution}: {sum(piece.frames for piece in pieces)} frames instead of {plan.frames}")
-    header = _header(rung.resolution, pieces)
+    init_segment = _header(rung.resolution, pieces)
     return Rendition(
         kind="video",
         folder=rung.resolution,
-        codecs=_codecs(rung.resolution, pieces, header),
+        codecs=_codecs(rung.resolution, pieces, init_segment),
         timescale=_same(rung.resolution, "timescale", (piece.timescale for piece in pieces)),
         durations=tuple(duration for piece in pieces for duration in piece.durations),
         sizes=tuple(size for piece in pieces for size in piece.sizes),
-        header=header,
+        init_segment=init_segment,
         width=rung.width,
         height=rung.height,
         frame_rate=plan.frame_rate,
@@ -80,17 +80,17 @@ def _rendition(plan: Plan, rung: Rung, results: Results) -> Rendition:
     )
 
 
-def _sound(part: AudioPart, results: Results) -> Sound:
+def _sound(part: AudioPart, results: Results) -> AudioRendition:
     piece = _track(results, part.name, part.folder)
     _check_contiguous(part.folder, [piece])
-    return Sound(
+    return AudioRendition(
         kind="audio",
         folder=part.folder,
         codecs=piece.codecs,
         timescale=piece.timescale,
         durations=piece.durations,
         sizes=piece.sizes,
-        header=piece.init,
+        init_segment=piece.init,
         label=part.label,
         language=part.language,
         default=part.default,
@@ -112,7 +112,7 @@ def _subtitles(part: TextPart, results: Results) -> Subtitles:
         timescale=piece.timescale,
         durations=piece.durations,
         sizes=piece.sizes,
-        header=b"",
+        init_segment=b"",
         label=part.label,
         language=part.language,
         default=part.default,
@@ -130,14 +130,14 @@ def _stills(plan: Plan, stills: Sequence[Still], kind: StillKind) -> tuple[Still
     return tuple(found)
 
 
-def _track(results: Results, part: str, folder: str) -> TrackResult:
+def _track(results: Results, part: str, folder: str) -> SegmentTable:
     found = [track for track in results.get(part, ()) if track.folder == folder]
     if len(found) != 1:
         raise Mismatch(f"{folder}: {len(found)} tracks in part {part}")
     return found[0]
 
 
-def _check_contiguous(folder: str, pieces: Sequence[TrackResult]) -> None:
+def _check_contiguous(folder: str, pieces: Sequence[SegmentTable]) -> None:
     following = 0
     for piece in pieces:
         if piece.first_segment != following:
@@ -156,21 +156,21 @@ def _same(folder: str, what: str, values: Iterable[T]) -> T:
     return distinct[0]
 
 
-def _codecs(folder: str, pieces: Sequence[TrackResult], header: bytes) -> str:
-    """What all parts declare; where a GPU's parts and a CPU's differ, what the merged header promises for both."""
+def _codecs(folder: str, pieces: Sequence[SegmentTable], init_segment: bytes) -> str:
+    """What all parts declare; where a GPU's parts and a CPU's differ, what the merged init_segment promises for both."""
     distinct = {piece.codecs for piece in pieces}
     if len(distinct) == 1:
         return distinct.pop()
     try:
-        return codecs_of(header)
+        return codecs_of(init_segment)
     except MalformedMedia as error:
         raise Mismatch(f"{folder}: codecs differ between parts: {sorted(distinct)}") from error
 
 
-def _header(folder: str, pieces: Sequence[TrackResult]) -> bytes:
+def _header(folder: str, pieces: Sequence[SegmentTable]) -> bytes:
     try:
-        return merge_headers([piece.init for piece in pieces])
-    except (HeaderConflict, MalformedMedia) as error:
+        return merge_init_segments([piece.init for piece in pieces])
+    except (InitSegmentConflict, MalformedMedia) as error:
         raise Mismatch(f"{folder}: {error}") from error
 
 
@@ -180,7 +180,7 @@ def _captions(results: Results) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda channel: (channel.rstrip("0123456789"), len(channel), channel)))
 
 
-def _iframes(folder: str, pieces: Sequence[TrackResult]) -> tuple[tuple[tuple[int, int, int], ...], ...]:
+def _iframes(folder: str, pieces: Sequence[SegmentTable]) -> tuple[tuple[tuple[int, int, int], ...], ...]:
     marks = [segment for piece in pieces for segment in piece.iframes]
     if not marks:
         return ()
@@ -207,8 +207,8 @@ def _check_video(plan: Plan, rendition: Rendition, first: Rendition) -> None:
         raise Mismatch(f"{rendition.folder}: boundaries differ from those of {first.folder}")
 
 
-def _check_sound(plan: Plan, sound: Sound) -> None:
-    """Sound is as long as planned, and cut where any video is, as nearly as whole AAC frames allow."""
+def _check_audio(plan: Plan, sound: AudioRendition) -> None:
+    """AudioRendition is as long as planned, and cut where any video is, as nearly as whole AAC frames allow."""
     frame = Fraction(AAC_FRAME, sound.sample_rate)
     if abs(sound.seconds - plan.duration) > 2 * frame:
         raise Mismatch(f"{sound.folder}: {float(sound.seconds):.3f} s of sound for {float(plan.duration):.3f} s")

@@ -6,8 +6,8 @@ from itertools import groupby
 from math import ceil
 from xml.etree import ElementTree
 
-from services.uploader.manifest.presentation import Presentation, Rendition, Sound, Subtitles, Track
-from shared.media.layout import HEADER, SHEET, Kind, uri
+from services.uploader.manifest.presentation import AudioRendition, Presentation, Rendition, Subtitles, Track
+from shared.media.layout import INIT_SEGMENT, SHEET, Kind, uri
 from shared.media.stills import Stills
 
 _NAMESPACE = "urn:mpeg:dash:schema:mpd:2011"
@@ -55,7 +55,7 @@ def manifest(presentation: Presentation, *, sheet_bytes: int = 0) -> str:
     if presentation.renditions:
         _video_set(period, presentation)
     for number, sound in enumerate(presentation.sounds, start=1):
-        _audio_set(period, presentation, sound, number, main=sound is presentation.default_sound)
+        _audio_set(period, presentation, sound, number, main=sound is presentation.default_audio)
     for number, text in enumerate(presentation.subtitles, start=1 + len(presentation.sounds)):
         _text_set(period, text, number)
     if tiles:
@@ -126,7 +126,7 @@ def _representation(adaptation: ElementTree.Element, rendition: Rendition, prese
 
 
 def _audio_set(
-    period: ElementTree.Element, presentation: Presentation, sound: Sound, number: int, *, main: bool
+    period: ElementTree.Element, presentation: Presentation, sound: AudioRendition, number: int, *, main: bool
 ) -> None:
     language = {"lang": sound.language} if sound.language else {}
     common = {
@@ -211,7 +211,7 @@ def _template(adaptation: ElementTree.Element, folder: str, track: Track) -> Non
         "SegmentTemplate",
         {
             "timescale": str(track.timescale),
-            "initialization": f"{folder}/{HEADER}",
+            "initialization": f"{folder}/{INIT_SEGMENT}",
             "media": f"{folder}/{_numbered(track.kind)}",
             "startNumber": "0",
         },

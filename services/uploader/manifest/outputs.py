@@ -2,7 +2,7 @@
 
 from services.uploader.manifest.presentation import Presentation
 from shared.locations import S3Location, object_key
-from shared.media.layout import CUES, DASH, MASTER, SHEET
+from shared.media.layout import CUES, DASH, MULTIVARIANT, SHEET
 from shared.media.result import AudioOutput, Compliance, Outputs, RenditionOutput, SpriteOutput, SubtitleOutput
 
 
@@ -17,7 +17,7 @@ def outputs_of(
     """
     target = presentation.target
     return Outputs(
-        master=address(location, MASTER),
+        master=address(location, MULTIVARIANT),
         dash=address(location, DASH),
         renditions=tuple(
             RenditionOutput(

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from services.uploader.manifest import rates
 from services.uploader.manifest.presentation import Presentation, Rendition, Subtitles, Track
-from shared.media.layout import HEADER, IFRAMES, segment_name, uri
+from shared.media.layout import IFRAMES, INIT_SEGMENT, segment_name, uri
 
 # EXT-X-MAP outside of I-frame playlists needs 6, and fragmented MP4 came with 7.
 VERSION = 7
@@ -20,7 +20,7 @@ _CHARACTERISTICS = {
 _FIRST_VARIANT_RATE = 2_400_000
 
 
-def master_playlist(presentation: Presentation) -> str:
+def multivariant_playlist(presentation: Presentation) -> str:
     """The multivariant playlist, at the output prefix itself."""
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     if presentation.sounds:
@@ -32,8 +32,8 @@ def master_playlist(presentation: Presentation) -> str:
     lines.append("")
     for rendition in in_listed_order(presentation):
         lines += [_tag("EXT-X-STREAM-INF", _variant(presentation, rendition)), uri(rendition.playlist)]
-    if not presentation.renditions and presentation.default_sound:
-        lines += [_tag("EXT-X-STREAM-INF", _sound_variant(presentation)), uri(presentation.default_sound.playlist)]
+    if not presentation.renditions and presentation.default_audio:
+        lines += [_tag("EXT-X-STREAM-INF", _audio_variant(presentation)), uri(presentation.default_audio.playlist)]
     trick_play = [rendition for rendition in presentation.renditions if rendition.iframes]
     if trick_play:
         lines += ["", *(_tag("EXT-X-I-FRAME-STREAM-INF", _iframe_variant(rendition)) for rendition in trick_play)]
@@ -47,8 +47,8 @@ def media_playlist(track: Track, target: int) -> str:
         target: target duration in seconds, the same for all tracks.
     """
     lines = _opening(target)
-    if track.header:
-        lines.append(_tag("EXT-X-MAP", [("URI", _quoted(HEADER))]))
+    if track.init_segment:
+        lines.append(_tag("EXT-X-MAP", [("URI", _quoted(INIT_SEGMENT))]))
     for number, seconds in enumerate(exact_seconds(track.durations, track.timescale)):
         lines += [f"#EXTINF:{seconds},", segment_name(track.kind, number)]
     return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
@@ -58,7 +58,7 @@ def iframe_playlist(rendition: Rendition) -> str:
     """The playlist of a rendition's key frames alone, for fast forward and the seek bar, in its folder."""
     frames = list(rendition.key_frames())
     lines = _opening(_iframe_target(rendition))
-    lines += ["#EXT-X-I-FRAMES-ONLY", _tag("EXT-X-MAP", [("URI", _quoted(HEADER))])]
+    lines += ["#EXT-X-I-FRAMES-ONLY", _tag("EXT-X-MAP", [("URI", _quoted(INIT_SEGMENT))])]
     durations = exact_seconds([frame.ticks for frame in frames], rendition.timescale)
     for frame, seconds in zip(frames, durations, strict=True):
         name = segment_name(rendition.kind, frame.segment)
@@ -125,7 +125,7 @@ def _variant(presentation: Presentation, rendition: Rendition) -> list[tuple[str
     return [*attributes, ("CLOSED-CAPTIONS", _quoted(_CAPTION_GROUP) if presentation.captions else "NONE")]
 
 
-def _sound_variant(presentation: Presentation) -> list[tuple[str, str]]:
+def _audio_variant(presentation: Presentation) -> list[tuple[str, str]]:
     """Without a picture the sound is the variant; the group tells its name and language, and of other sound to choose."""
     sounds, target = presentation.sounds, presentation.target
     return [
@@ -154,7 +154,7 @@ def _iframe_target(rendition: Rendition) -> int:
 
 
 def _media_tags(presentation: Presentation) -> Iterator[str]:
-    sounds, default = presentation.sounds, presentation.default_sound
+    sounds, default = presentation.sounds, presentation.default_audio
     # A player that chooses by itself needs a rule: at most one of a language and purpose may be chosen so, the default one
     # first. Nobody hears a commentary who did not ask for it.
     films = [sound for sound in sounds if sound.purpose != "commentary"]

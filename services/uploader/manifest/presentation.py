@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from services.uploader.manifest import rates
-from shared.media.layout import HEADER, WHOLE_TEXT, Kind, playlist_name, segment_name
+from shared.media.layout import INIT_SEGMENT, WHOLE_TEXT, Kind, playlist_name, segment_name
 from shared.media.source import Purpose
 from shared.media.stills import Still, Stills
 
@@ -19,7 +19,7 @@ class Track:
         codecs: RFC 6381 text.
         timescale: ticks per second.
         durations: ticks of each segment. sizes: bytes of each segment.
-        header: the bytes of ``init.mp4``, none for text.
+        init_segment: the bytes of ``init.mp4``, none for text.
     """
 
     kind: Kind
@@ -28,7 +28,7 @@ class Track:
     timescale: int
     durations: tuple[int, ...]
     sizes: tuple[int, ...]
-    header: bytes
+    init_segment: bytes
 
     @property
     def playlist(self) -> str:
@@ -42,8 +42,8 @@ class Track:
 
     @property
     def bytes(self) -> int:
-        """Size of header and segments together."""
-        return len(self.header) + sum(self.sizes)
+        """Size of init_segment and segments together."""
+        return len(self.init_segment) + sum(self.sizes)
 
     @property
     def average_rate(self) -> int:
@@ -66,7 +66,7 @@ class Track:
         """Path and size of every object that a playlist or the manifest leads to for this track."""
         names = (segment_name(self.kind, number) for number in range(len(self.sizes)))
         segments = {f"{self.folder}/{name}": size for name, size in zip(names, self.sizes, strict=True)}
-        return ({f"{self.folder}/{HEADER}": len(self.header)} if self.header else {}) | segments
+        return ({f"{self.folder}/{INIT_SEGMENT}": len(self.init_segment)} if self.init_segment else {}) | segments
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Rendition(Track):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sound(Track):
+class AudioRendition(Track):
     """An audio rendition. ``label`` is unique among them, ``sample_rate`` is in samples per second."""
 
     label: str
@@ -156,7 +156,7 @@ class Presentation:
     """
 
     renditions: tuple[Rendition, ...]
-    sounds: tuple[Sound, ...]
+    sounds: tuple[AudioRendition, ...]
     subtitles: tuple[Subtitles, ...] = ()
     stills: Stills | None = None
     thumbnails: tuple[Still, ...] = ()
@@ -184,6 +184,6 @@ class Presentation:
         return self.tracks[0].seconds
 
     @property
-    def default_sound(self) -> Sound | None:
+    def default_audio(self) -> AudioRendition | None:
         """What is heard unless the viewer chooses otherwise; None where there is no sound."""
         return next((sound for sound in self.sounds if sound.default), next(iter(self.sounds), None))
