@@ -6,7 +6,7 @@ from itertools import accumulate
 from checker.rules import Report
 from checker.subset import WrittenTrack, check_written
 from checker.tracks import Segment
-from services.uploader.manifest.presentation import Presentation, Rendition, Track
+from services.uploader.manifest.presentation import Presentation, Rendition, VideoRendition
 from shared.events import JobWarning
 from shared.media.layout import INIT_SEGMENT, MULTIVARIANT, segment_name
 from shared.media.result import Compliance, Violation
@@ -26,14 +26,14 @@ def check_presentation(presentation: Presentation, documents: Mapping[str, str])
     Args:
         documents: texts of the playlists by path below the output prefix, the multivariant playlist among them.
     """
-    written = [_written(track) for track in (*presentation.renditions, *presentation.sounds)]
-    objects = {path: size for track in presentation.tracks for path, size in track.objects().items()}
+    written = [_written(track) for track in (*presentation.video, *presentation.audio)]
+    objects = {path: size for track in presentation.all_renditions for path, size in track.objects().items()}
     return check_written(MULTIVARIANT, documents, written, objects)
 
 
-def _written(track: Track) -> WrittenTrack:
+def _written(track: Rendition) -> WrittenTrack:
     starts = accumulate(track.durations, initial=0)
-    marks = track.iframes if isinstance(track, Rendition) else ()
+    marks = track.iframes if isinstance(track, VideoRendition) else ()
     segments = []
     for number, (size, start, duration) in enumerate(zip(track.sizes, starts, track.durations, strict=False)):
         steps = [ticks for _, _, ticks in marks[number]] if number < len(marks) else []

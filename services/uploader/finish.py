@@ -80,7 +80,7 @@ class Finish:
             documents: pictures, playlists and manifests by path; what leads to others comes after them.
         """
         await self._put(bucket, init_segments(presentation))
-        media = {path: size for track in presentation.tracks for path, size in track.objects().items()}
+        media = {path: size for track in presentation.all_renditions for path, size in track.objects().items()}
         media |= {still.path: still.size for still in presentation.thumbnails}
         await verify_sizes(bucket, media, parallel=self._parallel)
         for bodies in documents:
@@ -95,7 +95,11 @@ class Finish:
 
 def init_segments(presentation: Presentation) -> dict[str, bytes]:
     """The init_segment of every track that has one, by path."""
-    return {f"{track.folder}/{INIT_SEGMENT}": track.init_segment for track in presentation.tracks if track.init_segment}
+    return {
+        f"{track.folder}/{INIT_SEGMENT}": track.init_segment
+        for track in presentation.all_renditions
+        if track.init_segment
+    }
 
 
 def playlists(presentation: Presentation, *, sheet_bytes: int = 0) -> dict[str, bytes]:
@@ -105,7 +109,7 @@ def playlists(presentation: Presentation, *, sheet_bytes: int = 0) -> dict[str, 
         sheet_bytes: size of the sheet of tiles; 0 where there is none.
     """
     target = presentation.target
-    texts = {track.playlist: media_playlist(track, target) for track in presentation.tracks}
-    texts |= {f"{one.folder}/{IFRAMES}": iframe_playlist(one) for one in presentation.renditions if one.iframes}
+    texts = {track.playlist: media_playlist(track, target) for track in presentation.all_renditions}
+    texts |= {f"{one.folder}/{IFRAMES}": iframe_playlist(one) for one in presentation.video if one.iframes}
     texts[DASH] = manifest(presentation, sheet_bytes=sheet_bytes)
     return {path: text.encode() for path, text in texts.items()}

@@ -10,7 +10,7 @@ from checker.report import as_text
 from checker.rules import apply_rules
 from checker.source import read_stream
 from services.uploader.manifest import playlists
-from services.uploader.manifest.presentation import AudioRendition, Presentation, Rendition, Subtitles
+from services.uploader.manifest.presentation import AudioRendition, Presentation, TextRendition, VideoRendition
 from shared.mp4.bmff import SEGMENT_TYPE, write_fragment
 from shared.mp4.initialization import codecs_of
 from tests.support import boxes
@@ -63,7 +63,7 @@ def sps(one: Picture) -> bytes:
     return bytes((0x67, 100, 0, one.level)) + re.sub(rb"\0\0(?=[\0-\3])", b"\0\0\3", body)
 
 
-def write_video(folder: Path, name: str, one: Picture) -> Rendition:
+def write_video(folder: Path, name: str, one: Picture) -> VideoRendition:
     """Write a rendition's init_segment and segments."""
     init_segment = boxes.init_segment(boxes.video_entry(boxes.avc_config([sps(one)], [boxes.PPS])), timescale=SCALE)
     (folder / name).mkdir()
@@ -88,7 +88,7 @@ def write_video(folder: Path, name: str, one: Picture) -> Rendition:
         sizes.append(len(data))
         durations.append(frames * one.frame_ticks)
         marks.append(tuple(found))
-    return Rendition(
+    return VideoRendition(
         kind="video", folder=name, codecs=codecs_of(init_segment), timescale=SCALE, durations=tuple(durations),
         sizes=tuple(sizes), init_segment=init_segment, width=one.width, height=one.height,
         frame_rate=Fraction(SCALE, one.frame_ticks), iframes=tuple(marks),
@@ -117,7 +117,7 @@ def write_audio(folder: Path, language: str, cuts: tuple[int, ...]) -> AudioRend
     )  # fmt: skip
 
 
-def write_text(folder: Path, language: str, durations: tuple[int, ...], *, empty: bool) -> Subtitles:
+def write_text(folder: Path, language: str, durations: tuple[int, ...], *, empty: bool) -> TextRendition:
     """Write subtitles in two segments of so many ticks; without a cue, or with one in the first and one over the boundary."""
     place = folder / "text" / language
     place.mkdir(parents=True)
@@ -127,7 +127,7 @@ def write_text(folder: Path, language: str, durations: tuple[int, ...], *, empty
     for number, body in enumerate(bodies):
         (place / f"text_{number:05d}.vtt").write_text(body)
     (place / "text.vtt").write_text("WEBVTT\n")
-    return Subtitles(
+    return TextRendition(
         kind="text", folder=f"text/{language}", codecs="wvtt", timescale=SCALE, durations=durations,
         sizes=tuple(map(len, bodies)), init_segment=b"", label=language.upper(), language=language,
         default=language == "en", forced=False, whole=7,
@@ -147,8 +147,8 @@ def write_stream(
         texts,
     )
     documents = {"video.m3u8": playlists.multivariant_playlist(stream)}
-    documents |= {one.playlist: playlists.media_playlist(one, stream.target) for one in stream.tracks}
-    documents |= {f"{one.folder}/iframes.m3u8": playlists.iframe_playlist(one) for one in stream.renditions}
+    documents |= {one.playlist: playlists.media_playlist(one, stream.target) for one in stream.all_renditions}
+    documents |= {f"{one.folder}/iframes.m3u8": playlists.iframe_playlist(one) for one in stream.video}
     for path, text in documents.items():
         (folder / path).write_text(text)
     return stream, documents
@@ -158,7 +158,7 @@ def write_sound(folder: Path, cuts: tuple[int, ...] = (281, 188)) -> tuple[Prese
     """Ten seconds of sound alone in two languages, the second one cut otherwise where told."""
     stream = Presentation((), (write_audio(folder, "en", (281, 188)), write_audio(folder, "de", cuts)))
     documents = {"video.m3u8": playlists.multivariant_playlist(stream)}
-    documents |= {one.playlist: playlists.media_playlist(one, stream.target) for one in stream.tracks}
+    documents |= {one.playlist: playlists.media_playlist(one, stream.target) for one in stream.all_renditions}
     for path, text in documents.items():
         (folder / path).write_text(text)
     return stream, documents

@@ -146,7 +146,7 @@ def test_what_the_uploader_knows_already_is_checked_by_the_same_table(tmp_path: 
     assert "apple-8.1" in check_presentation(stream, longer).violated
     fewer = {path: text for path, text in documents.items() if path != "480p/video.m3u8"}
     assert "millrace-uri" in check_presentation(stream, fewer).violated
-    broken = replace(stream, sounds=(replace(stream.sounds[0], init_segment=b"no header"), stream.sounds[1]))
+    broken = replace(stream, audio=(replace(stream.audio[0], init_segment=b"no header"), stream.audio[1]))
     assert "millrace-parse" in check_presentation(broken, documents).violated
 
 

@@ -91,7 +91,7 @@ def test_outputs_say_where_everything_is_and_no_secret() -> None:
 def test_every_playlist_leads_to_uploaded_objects_only() -> None:
     plan = make_plan(frames=1000, languages=("en", "de"), texts=("fr",))
     stream = assemble(plan, {part: make_result(plan, part) for part in plan.release_order})
-    uploaded = {path for track in stream.tracks for path in track.objects()}
+    uploaded = {path for track in stream.all_renditions for path in track.objects()}
     assert set(init_segments(stream)) <= uploaded
     documents = playlists(stream)
     assert set(documents) == {

@@ -18,7 +18,7 @@ from services.uploader.manifest.playlists import (
     media_playlist,
     multivariant_playlist,
 )
-from services.uploader.manifest.presentation import Presentation, Rendition
+from services.uploader.manifest.presentation import Presentation, VideoRendition
 from shared.media.source import Purpose
 from tests.support.encoded import make_plan, make_result
 
@@ -56,8 +56,8 @@ def test_a_silent_source_has_no_audio_group() -> None:
 
 def test_subtitles_in_the_master() -> None:
     stream = presentation(frames=400, languages=(), texts=("en", None, "en"))
-    texts = (stream.subtitles[0], stream.subtitles[1], replace(stream.subtitles[2], label="en 2", forced=True))
-    lines = multivariant_playlist(replace(stream, subtitles=texts)).splitlines()
+    texts = (stream.text[0], stream.text[1], replace(stream.text[2], label="en 2", forced=True))
+    lines = multivariant_playlist(replace(stream, text=texts)).splitlines()
     assert [line for line in lines if "EXT-X-MEDIA:" in line] == [
         '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="en",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,FORCED=NO,URI="text/0-en/text.m3u8"',
         '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="Subtitles",LANGUAGE="und",DEFAULT=NO,AUTOSELECT=YES,FORCED=NO,URI="text/1-und/text.m3u8"',
@@ -71,15 +71,13 @@ def test_subtitles_in_the_master() -> None:
 
 def test_only_one_text_of_a_kind_is_selected_by_itself_and_none_has_to_be_the_default() -> None:
     stream = presentation(texts=("en", "en", "de"))
-    texts = tuple(replace(text, label=str(number), default=number == 1) for number, text in enumerate(stream.subtitles))
+    texts = tuple(replace(text, label=str(number), default=number == 1) for number, text in enumerate(stream.text))
     for shown, selected in (
         (texts, [False, True, True]),
         (tuple(replace(text, default=False) for text in texts), [True, False, True]),
     ):
         tags = [
-            line
-            for line in multivariant_playlist(replace(stream, subtitles=shown)).splitlines()
-            if "=SUBTITLES" in line
+            line for line in multivariant_playlist(replace(stream, text=shown)).splitlines() if "=SUBTITLES" in line
         ]
         assert ["AUTOSELECT=YES" in tag for tag in tags] == selected
         assert sum("DEFAULT=YES" in tag for tag in tags) == sum(text.default for text in shown)
@@ -97,12 +95,12 @@ def test_closed_captions_in_the_master() -> None:
 
 def with_captions(*channels: str) -> Presentation:
     stream = presentation()
-    return replace(stream, renditions=tuple(replace(one, captions=channels) for one in stream.renditions))
+    return replace(stream, video=tuple(replace(one, captions=channels) for one in stream.video))
 
 
 def test_playlist_of_text() -> None:
     stream = presentation(frames=400, texts=("en",))
-    assert media_playlist(stream.subtitles[0], stream.target) == dedent("""\
+    assert media_playlist(stream.text[0], stream.target) == dedent("""\
         #EXTM3U
         #EXT-X-VERSION:7
         #EXT-X-TARGETDURATION:6
@@ -120,7 +118,7 @@ def test_playlist_of_text() -> None:
 
 def test_media_playlist() -> None:
     stream = presentation(frames=400)
-    assert media_playlist(stream.renditions[0], stream.target) == dedent("""\
+    assert media_playlist(stream.video[0], stream.target) == dedent("""\
         #EXTM3U
         #EXT-X-VERSION:7
         #EXT-X-TARGETDURATION:6
@@ -139,7 +137,7 @@ def test_media_playlist() -> None:
 
 def test_audio_playlist_follows_its_own_frames() -> None:
     stream = presentation(frames=400)
-    lines = media_playlist(stream.sounds[0], stream.target).splitlines()
+    lines = media_playlist(stream.audio[0], stream.target).splitlines()
     assert lines[6:-1] == [
         "#EXTINF:5.994667,", "audio_00000.m4s", "#EXTINF:5.994666,", "audio_00001.m4s", "#EXTINF:4.010667,", "audio_00002.m4s",
     ]  # fmt: skip
@@ -147,7 +145,7 @@ def test_audio_playlist_follows_its_own_frames() -> None:
 
 def test_iframe_playlist() -> None:
     stream = presentation(frames=190)
-    assert iframe_playlist(stream.renditions[0]) == dedent("""\
+    assert iframe_playlist(stream.video[0]) == dedent("""\
         #EXTM3U
         #EXT-X-VERSION:7
         #EXT-X-TARGETDURATION:2
@@ -173,7 +171,7 @@ def test_iframe_playlist() -> None:
 
 def test_without_key_frames_there_is_no_iframe_playlist() -> None:
     stream = presentation()
-    plain = Presentation(tuple(replace(one, iframes=()) for one in stream.renditions), stream.sounds)
+    plain = Presentation(tuple(replace(one, iframes=()) for one in stream.video), stream.audio)
     assert "I-FRAME" not in multivariant_playlist(plain)
 
 
@@ -192,7 +190,7 @@ def test_durations_never_drift_from_the_media(durations: list[int], timescale: i
 
 def test_ntsc_durations_are_exact() -> None:
     stream = presentation(frames=3600, frame_rate=Fraction(30000, 1001))
-    lines = media_playlist(stream.renditions[0], stream.target).splitlines()
+    lines = media_playlist(stream.video[0], stream.target).splitlines()
     # 59 frames a GOP: the largest whole number within two seconds.
     assert lines[6] == "#EXTINF:5.905900,"
     assert sum(Fraction(line[8:-1]) for line in lines if line.startswith("#EXTINF")) == Fraction(3600 * 1001, 30000)
@@ -200,15 +198,15 @@ def test_ntsc_durations_are_exact() -> None:
 
 def test_bandwidth_is_the_peak_of_video_and_of_the_sound_that_needs_most() -> None:
     stream = presentation(languages=("en", "de"))
-    loud = replace(stream.sounds[1], sizes=tuple(size * 10 for size in stream.sounds[1].sizes))
-    stream = Presentation(stream.renditions, (stream.sounds[0], loud))
-    for rendition in stream.renditions:
+    loud = replace(stream.audio[1], sizes=tuple(size * 10 for size in stream.audio[1].sizes))
+    stream = Presentation(stream.video, (stream.audio[0], loud))
+    for rendition in stream.video:
         assert bandwidth(stream, rendition) == rendition.peak_rate(6) + loud.peak_rate(6)
         assert average_bandwidth(stream, rendition) == rendition.average_rate + loud.average_rate
 
 
-def at_rate(kilobits: int) -> Rendition:
-    return Rendition(
+def at_rate(kilobits: int) -> VideoRendition:
+    return VideoRendition(
         kind="video", folder=f"{kilobits}", codecs="avc1.640020", timescale=1, durations=(6,), sizes=(kilobits * 6000 // 8,),
         init_segment=b"", width=kilobits, height=kilobits, frame_rate=Fraction(25),
     )  # fmt: skip
@@ -230,13 +228,11 @@ def test_the_first_variant_is_the_one_to_begin_with(rates: tuple[int, ...], orde
 
 def test_only_one_sound_of_a_language_is_selected_by_itself() -> None:
     stream = presentation(languages=("en", "en", "de", None))
-    sounds = (stream.sounds[0], replace(stream.sounds[1], label="en 2"), *stream.sounds[2:])
+    sounds = (stream.audio[0], replace(stream.audio[1], label="en 2"), *stream.audio[2:])
     # The second English one is the default.
     sounds = (replace(sounds[0], default=False), replace(sounds[1], default=True), *sounds[2:])
     tags = [
-        line
-        for line in multivariant_playlist(Presentation(stream.renditions, sounds)).splitlines()
-        if "TYPE=AUDIO" in line
+        line for line in multivariant_playlist(Presentation(stream.video, sounds)).splitlines() if "TYPE=AUDIO" in line
     ]
     assert ["AUTOSELECT=YES" in tag for tag in tags] == [False, True, True, True]
     assert ["DEFAULT=YES" in tag for tag in tags] == [False, True, False, False]
@@ -245,8 +241,8 @@ def test_only_one_sound_of_a_language_is_selected_by_itself() -> None:
 def test_what_a_sound_is_for_is_told() -> None:
     stream = presentation(languages=("en", "en", "en", "en"))
     purposes: tuple[Purpose, ...] = ("main", "description", "clear_speech", "commentary")
-    sounds = tuple(replace(one, purpose=purpose) for one, purpose in zip(stream.sounds, purposes, strict=True))
-    text = multivariant_playlist(Presentation(stream.renditions, sounds))
+    sounds = tuple(replace(one, purpose=purpose) for one, purpose in zip(stream.audio, purposes, strict=True))
+    text = multivariant_playlist(Presentation(stream.video, sounds))
     tags = [line for line in text.splitlines() if "TYPE=AUDIO" in line]
     # A player may choose the film as its owner's settings need it, but never a commentary.
     assert ["AUTOSELECT=YES" in tag for tag in tags] == [True, True, True, False]
@@ -261,8 +257,8 @@ def test_what_a_sound_is_for_is_told() -> None:
 
 def test_names_cannot_break_out_of_their_quotes() -> None:
     stream = presentation()
-    sound = replace(stream.sounds[0], label='The "best"\n#EXT-X-ENDLIST', folder="audio/0-e n")
-    text = multivariant_playlist(Presentation(stream.renditions, (sound,)))
+    sound = replace(stream.audio[0], label='The "best"\n#EXT-X-ENDLIST', folder="audio/0-e n")
+    text = multivariant_playlist(Presentation(stream.video, (sound,)))
     assert "NAME=\"The 'best' #EXT-X-ENDLIST\"" in text
     assert 'URI="audio/0-e%20n/audio.m3u8"' in text
     assert "\n#EXT-X-ENDLIST" not in text
@@ -270,7 +266,7 @@ def test_names_cannot_break_out_of_their_quotes() -> None:
 
 def test_sound_alone_is_a_variant_itself() -> None:
     sound = presentation(frames=400, languages=("en", "de"), resolutions=())
-    assert sound.seconds == sound.sounds[0].seconds
+    assert sound.seconds == sound.audio[0].seconds
     assert multivariant_playlist(sound) == dedent("""\
         #EXTM3U
         #EXT-X-VERSION:7
@@ -286,7 +282,7 @@ def test_sound_alone_is_a_variant_itself() -> None:
 
 def test_sound_alone_begins_with_the_default_track_and_is_rated_by_the_one_that_needs_most() -> None:
     stream = presentation(languages=("en", "de"), resolutions=())
-    loud = replace(stream.sounds[0], sizes=tuple(size * 10 for size in stream.sounds[0].sizes), default=False)
-    lines = multivariant_playlist(replace(stream, sounds=(loud, replace(stream.sounds[1], default=True)))).splitlines()
+    loud = replace(stream.audio[0], sizes=tuple(size * 10 for size in stream.audio[0].sizes), default=False)
+    lines = multivariant_playlist(replace(stream, audio=(loud, replace(stream.audio[1], default=True)))).splitlines()
     assert lines[-1] == "audio/1-de/audio.m3u8"
     assert f"BANDWIDTH={loud.peak_rate(6)},AVERAGE-BANDWIDTH={loud.average_rate}," in lines[-2]

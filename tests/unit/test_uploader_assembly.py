@@ -22,33 +22,33 @@ def results(plan: Plan = PLAN) -> dict[str, tuple[SegmentTable, ...]]:
 def test_parts_are_joined_in_the_order_of_time() -> None:
     shuffled = dict(reversed(results().items()))
     stream = assemble(PLAN, shuffled)
-    assert [rendition.folder for rendition in stream.renditions] == ["240p", "480p"]
-    low = stream.renditions[0]
+    assert [rendition.folder for rendition in stream.video] == ["240p", "480p"]
+    low = stream.video[0]
     assert len(low.sizes) == PLAN.segments == 7
     assert low.sizes == tuple(300 + 7 * (number % 5) for number in range(7))
     assert low.durations == (150_000,) * 6 + (100_000,)
     assert low.seconds == stream.seconds == 40
     assert low.init_segment == b"init_segment of 240p"
-    assert [sound.label for sound in stream.sounds] == ["en", "de"]
-    assert [text.label for text in stream.subtitles] == ["en", "Subtitles"]
-    assert stream.subtitles[0].durations == low.durations
+    assert [sound.label for sound in stream.audio] == ["en", "de"]
+    assert [text.label for text in stream.text] == ["en", "Subtitles"]
+    assert stream.text[0].durations == low.durations
 
 
 def test_renditions_are_sorted_by_size() -> None:
     plan = make_plan(resolutions=("720p", "240p", "480p"))
-    assert [rendition.folder for rendition in assemble(plan, results(plan)).renditions] == ["240p", "480p", "720p"]
+    assert [rendition.folder for rendition in assemble(plan, results(plan)).video] == ["240p", "480p", "720p"]
 
 
 def test_objects_of_a_track() -> None:
     stream = assemble(PLAN, results())
-    objects = stream.sounds[0].objects()
+    objects = stream.audio[0].objects()
     assert list(objects)[:3] == ["audio/0-en/init.mp4", "audio/0-en/audio_00000.m4s", "audio/0-en/audio_00001.m4s"]
     assert objects["audio/0-en/init.mp4"] == len(b"init_segment of audio/0-en")
-    assert sum(objects.values()) == stream.sounds[0].bytes
-    text = stream.subtitles[1].objects()
+    assert sum(objects.values()) == stream.audio[0].bytes
+    text = stream.text[1].objects()
     assert list(text)[:2] == ["text/1-und/text_00000.vtt", "text/1-und/text_00001.vtt"]
     assert list(text)[7:] == ["text/1-und/text.vtt"]
-    assert sum(text.values()) == stream.subtitles[1].bytes
+    assert sum(text.values()) == stream.text[1].bytes
 
 
 def test_captions_of_any_part_are_captions_of_all() -> None:
@@ -56,13 +56,13 @@ def test_captions_of_any_part_are_captions_of_all() -> None:
     change("v0000", "240p", captions=("SERVICE10", "CC1"))(given)
     change("v0001", "480p", captions=("CC3", "SERVICE2"))(given)
     stream = assemble(PLAN, given)
-    assert {one.captions for one in stream.renditions} == {("CC1", "CC3", "SERVICE2", "SERVICE10")}
+    assert {one.captions for one in stream.video} == {("CC1", "CC3", "SERVICE2", "SERVICE10")}
     assert assemble(PLAN, results()).captions == ()
 
 
 def test_a_text_that_could_not_be_read_is_left_out() -> None:
     given = results() | {"t0": ()}
-    assert [text.folder for text in assemble(PLAN, given).subtitles] == ["text/1-und"]
+    assert [text.folder for text in assemble(PLAN, given).text] == ["text/1-und"]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_parts_of_two_encoders_are_shown_as_their_merged_header_promises(monkeyp
     given = results()
     change("v0001", "240p", codecs="avc1.4d0020")(given)
     monkeypatch.setattr("services.uploader.manifest.assembly.codecs_of", lambda _header: "avc1.640020")
-    shown = {one.folder: one.codecs for one in assemble(PLAN, given).renditions}
+    shown = {one.folder: one.codecs for one in assemble(PLAN, given).video}
     assert shown["240p"] == "avc1.640020"
     assert shown["480p"] != "avc1.640020"
 
@@ -174,7 +174,7 @@ def test_sound_alone_is_held_against_the_plan() -> None:
     plan = make_plan(resolutions=(), languages=("en", "de"))
     given = results(plan)
     stream = assemble(plan, given)
-    assert (stream.renditions, [sound.label for sound in stream.sounds]) == ((), ["en", "de"])
+    assert (stream.video, [sound.label for sound in stream.audio]) == ((), ["en", "de"])
     [track] = given["a1"]
     swapped = (
         *track.durations[:1],

@@ -113,8 +113,8 @@ def test_what_a_sound_is_for_is_told() -> None:
 
 def test_texts_are_whole_files() -> None:
     stream = stream_of(frames=400, languages=("en",), texts=("de", None))
-    texts = (stream.subtitles[0], replace(stream.subtitles[1], forced=True))
-    root = ElementTree.fromstring(manifest(replace(stream, subtitles=texts)))
+    texts = (stream.text[0], replace(stream.text[1], forced=True))
+    root = ElementTree.fromstring(manifest(replace(stream, text=texts)))
     sets = [one for one in root.findall(".//mpd:AdaptationSet", NAMES) if one.get("contentType") == "text"]
     assert [dict(one.attrib) for one in sets] == [
         {"id": "2", "contentType": "text", "mimeType": "text/vtt", "lang": "de"},
@@ -130,9 +130,7 @@ def test_texts_are_whole_files() -> None:
 
 def test_closed_captions_are_described() -> None:
     stream = stream_of()
-    told = replace(
-        stream, renditions=tuple(replace(one, captions=("CC1", "CC3", "SERVICE2")) for one in stream.renditions)
-    )
+    told = replace(stream, video=tuple(replace(one, captions=("CC1", "CC3", "SERVICE2")) for one in stream.video))
     found = ElementTree.fromstring(manifest(told)).findall(".//mpd:AdaptationSet/mpd:Accessibility", NAMES)
     assert [(one.get("schemeIdUri"), one.get("value")) for one in found] == [
         ("urn:scte:dash:cc:cea-608:2015", "CC1=und;CC3=und"),

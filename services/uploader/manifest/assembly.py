@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import TypeVar
 
-from services.uploader.manifest.presentation import AudioRendition, Presentation, Rendition, Subtitles
+from services.uploader.manifest.presentation import AudioRendition, Presentation, TextRendition, VideoRendition
 from shared.media.plan import AudioPart, Plan, Rung, TextPart
 from shared.media.result import SegmentTable
 from shared.media.stills import Still, StillKind
@@ -51,7 +51,7 @@ def assemble(plan: Plan, results: Results, stills: Sequence[Still] = ()) -> Pres
     return Presentation(tuple(renditions), tuple(sounds), tuple(subtitles), plan.stills, thumbnails)
 
 
-def _rendition(plan: Plan, rung: Rung, results: Results) -> Rendition:
+def _rendition(plan: Plan, rung: Rung, results: Results) -> VideoRendition:
     pieces = []
     for part in sorted(plan.video, key=lambda part: part.first_segment):
         piece = _track(results, part.name, rung.resolution)
@@ -64,7 +64,7 @@ def _rendition(plan: Plan, rung: Rung, results: Results) -> Rendition:
     if sum(piece.frames for piece in pieces) != plan.frames:
         raise Mismatch(f"{rung.resolution}: {sum(piece.frames for piece in pieces)} frames instead of {plan.frames}")
     init_segment = _header(rung.resolution, pieces)
-    return Rendition(
+    return VideoRendition(
         kind="video",
         folder=rung.resolution,
         codecs=_codecs(rung.resolution, pieces, init_segment),
@@ -100,12 +100,12 @@ def _sound(part: AudioPart, results: Results) -> AudioRendition:
     )
 
 
-def _subtitles(part: TextPart, results: Results) -> Subtitles:
+def _subtitles(part: TextPart, results: Results) -> TextRendition:
     piece = _track(results, part.name, part.folder)
     _check_contiguous(part.folder, [piece])
     if piece.whole <= 0:
         raise Mismatch(f"{part.folder}: no whole file")
-    return Subtitles(
+    return TextRendition(
         kind="text",
         folder=part.folder,
         codecs=piece.codecs,
@@ -195,7 +195,7 @@ def _iframes(folder: str, pieces: Sequence[SegmentTable]) -> tuple[tuple[tuple[i
     return tuple(marks)
 
 
-def _check_video(plan: Plan, rendition: Rendition, first: Rendition) -> None:
+def _check_video(plan: Plan, rendition: VideoRendition, first: VideoRendition) -> None:
     if rendition.timescale != plan.timescale:
         raise Mismatch(f"{rendition.folder}: timescale {rendition.timescale} instead of {plan.timescale}")
     if sum(rendition.durations) != plan.frames * plan.frame_ticks:

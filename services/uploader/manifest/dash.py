@@ -6,7 +6,13 @@ from itertools import groupby
 from math import ceil
 from xml.etree import ElementTree
 
-from services.uploader.manifest.presentation import AudioRendition, Presentation, Rendition, Subtitles, Track
+from services.uploader.manifest.presentation import (
+    AudioRendition,
+    Presentation,
+    Rendition,
+    TextRendition,
+    VideoRendition,
+)
 from shared.media.layout import INIT_SEGMENT, SHEET, Kind, uri
 from shared.media.stills import Stills
 
@@ -35,7 +41,7 @@ def manifest(presentation: Presentation, *, sheet_bytes: int = 0) -> str:
     Args:
         sheet_bytes: size of the sheet of tiles; 0 leaves it out.
     """
-    longest = max(Fraction(max(track.durations), track.timescale) for track in presentation.tracks)
+    longest = max(Fraction(max(track.durations), track.timescale) for track in presentation.all_renditions)
     tiles = presentation.stills if sheet_bytes else None
     if tiles:
         longest = max(longest, _sheet_seconds(tiles, presentation))
@@ -52,14 +58,14 @@ def manifest(presentation: Presentation, *, sheet_bytes: int = 0) -> str:
         },
     )
     period = ElementTree.SubElement(root, "Period", {"id": "0", "start": "PT0S"})
-    if presentation.renditions:
+    if presentation.video:
         _video_set(period, presentation)
-    for number, sound in enumerate(presentation.sounds, start=1):
+    for number, sound in enumerate(presentation.audio, start=1):
         _audio_set(period, presentation, sound, number, main=sound is presentation.default_audio)
-    for number, text in enumerate(presentation.subtitles, start=1 + len(presentation.sounds)):
+    for number, text in enumerate(presentation.text, start=1 + len(presentation.audio)):
         _text_set(period, text, number)
     if tiles:
-        number = 1 + len(presentation.sounds) + len(presentation.subtitles)
+        number = 1 + len(presentation.audio) + len(presentation.text)
         _image_set(period, presentation, tiles, number, sheet_bytes)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
@@ -76,7 +82,7 @@ def timeline(durations: Sequence[int]) -> list[tuple[int, int, int]]:
 
 
 def _video_set(period: ElementTree.Element, presentation: Presentation) -> None:
-    renditions = presentation.renditions
+    renditions = presentation.video
     adaptation = ElementTree.SubElement(
         period,
         "AdaptationSet",
@@ -109,7 +115,7 @@ def _captions(channels: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield "urn:scte:dash:cc:cea-708:2015", ";".join(services)
 
 
-def _representation(adaptation: ElementTree.Element, rendition: Rendition, presentation: Presentation) -> None:
+def _representation(adaptation: ElementTree.Element, rendition: VideoRendition, presentation: Presentation) -> None:
     ElementTree.SubElement(
         adaptation,
         "Representation",
@@ -161,7 +167,7 @@ def _audio_set(
     )
 
 
-def _text_set(period: ElementTree.Element, text: Subtitles, number: int) -> None:
+def _text_set(period: ElementTree.Element, text: TextRendition, number: int) -> None:
     """Text as one file: as long as it is no fragmented MP4, the segments of a representation cannot be WebVTT."""
     language = {"lang": text.language} if text.language else {}
     common = {"id": str(number), "contentType": "text", "mimeType": "text/vtt"}
@@ -202,10 +208,10 @@ def _image_set(
 
 def _sheet_seconds(tiles: Stills, presentation: Presentation) -> Fraction:
     """What the sheet would cover if it were full: players divide this by its places to get the length of a tile."""
-    return tiles.columns * tiles.rows * tiles.tile_frames / presentation.renditions[0].frame_rate
+    return tiles.columns * tiles.rows * tiles.tile_frames / presentation.video[0].frame_rate
 
 
-def _template(adaptation: ElementTree.Element, folder: str, track: Track) -> None:
+def _template(adaptation: ElementTree.Element, folder: str, track: Rendition) -> None:
     template = ElementTree.SubElement(
         adaptation,
         "SegmentTemplate",

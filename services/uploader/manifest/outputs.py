@@ -31,7 +31,7 @@ def outputs_of(
                 bytes=rendition.bytes,
                 playlist=address(location, rendition.playlist),
             )
-            for rendition in presentation.renditions
+            for rendition in presentation.video
         ),
         audio=tuple(
             AudioOutput(
@@ -43,7 +43,7 @@ def outputs_of(
                 bytes=sound.bytes,
                 playlist=address(location, sound.playlist),
             )
-            for sound in presentation.sounds
+            for sound in presentation.audio
         ),
         subtitles=tuple(
             SubtitleOutput(
@@ -53,10 +53,10 @@ def outputs_of(
                 bytes=text.bytes,
                 playlist=address(location, text.playlist),
             )
-            for text in presentation.subtitles
+            for text in presentation.text
         ),
         bytes=total_bytes,
-        segments=sum(len(track.sizes) for track in presentation.tracks),
+        segments=sum(len(track.sizes) for track in presentation.all_renditions),
         compliance=compliance,
         thumbnails=tuple(address(location, still.path) for still in presentation.thumbnails),
         sprite=SpriteOutput(image=address(location, SHEET), vtt=address(location, CUES))

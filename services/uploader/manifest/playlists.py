@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from services.uploader.manifest import rates
-from services.uploader.manifest.presentation import Presentation, Rendition, Subtitles, Track
+from services.uploader.manifest.presentation import Presentation, Rendition, TextRendition, VideoRendition
 from shared.media.layout import IFRAMES, INIT_SEGMENT, segment_name, uri
 
 # EXT-X-MAP outside of I-frame playlists needs 6, and fragmented MP4 came with 7.
@@ -23,24 +23,24 @@ _FIRST_VARIANT_RATE = 2_400_000
 def multivariant_playlist(presentation: Presentation) -> str:
     """The multivariant playlist, at the output prefix itself."""
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
-    if presentation.sounds:
+    if presentation.audio:
         lines += ["", *_media_tags(presentation)]
-    if presentation.subtitles:
-        lines += ["", *_subtitle_tags(presentation.subtitles)]
+    if presentation.text:
+        lines += ["", *_subtitle_tags(presentation.text)]
     if presentation.captions:
         lines += ["", *_caption_tags(presentation.captions)]
     lines.append("")
     for rendition in in_listed_order(presentation):
         lines += [_tag("EXT-X-STREAM-INF", _variant(presentation, rendition)), uri(rendition.playlist)]
-    if not presentation.renditions and presentation.default_audio:
+    if not presentation.video and presentation.default_audio:
         lines += [_tag("EXT-X-STREAM-INF", _audio_variant(presentation)), uri(presentation.default_audio.playlist)]
-    trick_play = [rendition for rendition in presentation.renditions if rendition.iframes]
+    trick_play = [rendition for rendition in presentation.video if rendition.iframes]
     if trick_play:
         lines += ["", *(_tag("EXT-X-I-FRAME-STREAM-INF", _iframe_variant(rendition)) for rendition in trick_play)]
     return "\n".join(lines) + "\n"
 
 
-def media_playlist(track: Track, target: int) -> str:
+def media_playlist(track: Rendition, target: int) -> str:
     """The playlist of one track, in its folder.
 
     Args:
@@ -54,7 +54,7 @@ def media_playlist(track: Track, target: int) -> str:
     return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
 
 
-def iframe_playlist(rendition: Rendition) -> str:
+def iframe_playlist(rendition: VideoRendition) -> str:
     """The playlist of a rendition's key frames alone, for fast forward and the seek bar, in its folder."""
     frames = list(rendition.key_frames())
     lines = _opening(_iframe_target(rendition))
@@ -66,25 +66,25 @@ def iframe_playlist(rendition: Rendition) -> str:
     return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
 
 
-def in_listed_order(presentation: Presentation) -> list[Rendition]:
+def in_listed_order(presentation: Presentation) -> list[VideoRendition]:
     """The renditions as the master lists them: first the one to begin with, then the others by ascending rate."""
-    ascending = sorted(presentation.renditions, key=lambda rendition: bandwidth(presentation, rendition))
+    ascending = sorted(presentation.video, key=lambda rendition: bandwidth(presentation, rendition))
     fitting = [one for one in ascending if bandwidth(presentation, one) <= _FIRST_VARIANT_RATE]
     first = fitting[-1] if fitting else next(iter(ascending), None)
     return ([first] if first else []) + [rendition for rendition in ascending if rendition is not first]
 
 
-def bandwidth(presentation: Presentation, rendition: Rendition) -> int:
+def bandwidth(presentation: Presentation, rendition: VideoRendition) -> int:
     """Peak rate of a variant in bits per second: of the video, and of the sound and the text that need most."""
     target = presentation.target
-    groups = (presentation.sounds, presentation.subtitles)
+    groups = (presentation.audio, presentation.text)
     others = sum(max((track.peak_rate(target) for track in group), default=0) for group in groups)
     return rendition.peak_rate(target) + others
 
 
-def average_bandwidth(presentation: Presentation, rendition: Rendition) -> int:
+def average_bandwidth(presentation: Presentation, rendition: VideoRendition) -> int:
     """Average rate of a variant in bits per second, likewise."""
-    groups = (presentation.sounds, presentation.subtitles)
+    groups = (presentation.audio, presentation.text)
     return rendition.average_rate + sum(max((track.average_rate for track in group), default=0) for group in groups)
 
 
@@ -108,8 +108,8 @@ def _opening(target: int) -> list[str]:
     ]
 
 
-def _variant(presentation: Presentation, rendition: Rendition) -> list[tuple[str, str]]:
-    codecs = dict.fromkeys([rendition.codecs, *(sound.codecs for sound in presentation.sounds)])
+def _variant(presentation: Presentation, rendition: VideoRendition) -> list[tuple[str, str]]:
+    codecs = dict.fromkeys([rendition.codecs, *(sound.codecs for sound in presentation.audio)])
     attributes = [
         ("BANDWIDTH", str(bandwidth(presentation, rendition))),
         ("AVERAGE-BANDWIDTH", str(average_bandwidth(presentation, rendition))),
@@ -118,16 +118,16 @@ def _variant(presentation: Presentation, rendition: Rendition) -> list[tuple[str
         ("FRAME-RATE", f"{float(rendition.frame_rate):.3f}"),
         ("VIDEO-RANGE", "SDR"),
     ]
-    if presentation.sounds:
+    if presentation.audio:
         attributes.append(("AUDIO", _quoted(_AUDIO_GROUP)))
-    if presentation.subtitles:
+    if presentation.text:
         attributes.append(("SUBTITLES", _quoted(_TEXT_GROUP)))
     return [*attributes, ("CLOSED-CAPTIONS", _quoted(_CAPTION_GROUP) if presentation.captions else "NONE")]
 
 
 def _audio_variant(presentation: Presentation) -> list[tuple[str, str]]:
     """Without a picture the sound is the variant; the group tells its name and language, and of other sound to choose."""
-    sounds, target = presentation.sounds, presentation.target
+    sounds, target = presentation.audio, presentation.target
     return [
         ("BANDWIDTH", str(max(sound.peak_rate(target) for sound in sounds))),
         ("AVERAGE-BANDWIDTH", str(max(sound.average_rate for sound in sounds))),
@@ -136,7 +136,7 @@ def _audio_variant(presentation: Presentation) -> list[tuple[str, str]]:
     ]
 
 
-def _iframe_variant(rendition: Rendition) -> list[tuple[str, str]]:
+def _iframe_variant(rendition: VideoRendition) -> list[tuple[str, str]]:
     frames = list(rendition.key_frames())
     sizes, ticks = [frame.length for frame in frames], [frame.ticks for frame in frames]
     return [
@@ -149,12 +149,12 @@ def _iframe_variant(rendition: Rendition) -> list[tuple[str, str]]:
     ]
 
 
-def _iframe_target(rendition: Rendition) -> int:
+def _iframe_target(rendition: VideoRendition) -> int:
     return rates.target_duration([Fraction(frame.ticks, rendition.timescale) for frame in rendition.key_frames()])
 
 
 def _media_tags(presentation: Presentation) -> Iterator[str]:
-    sounds, default = presentation.sounds, presentation.default_audio
+    sounds, default = presentation.audio, presentation.default_audio
     # A player that chooses by itself needs a rule: at most one of a language and purpose may be chosen so, the default one
     # first. Nobody hears a commentary who did not ask for it.
     films = [sound for sound in sounds if sound.purpose != "commentary"]
@@ -173,7 +173,7 @@ def _media_tags(presentation: Presentation) -> Iterator[str]:
         yield _tag("EXT-X-MEDIA", attributes)
 
 
-def _subtitle_tags(subtitles: Sequence[Subtitles]) -> Iterator[str]:
+def _subtitle_tags(subtitles: Sequence[TextRendition]) -> Iterator[str]:
     default = next((text for text in subtitles if text.default), None)
     # Of those with the same language, and forced or not, a player may choose only one by itself: the default one first.
     kinds = [((text.language, text.forced), text) for text in ([default] if default else []) + list(subtitles)]

@@ -11,7 +11,7 @@ from shared.media.stills import Still, Stills
 
 
 @dataclass(frozen=True, kw_only=True)
-class Track:
+class Rendition:
     """One track of the stream, over its whole length.
 
     Attributes:
@@ -83,7 +83,7 @@ class IFrame:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rendition(Track):
+class VideoRendition(Rendition):
     """A rung of the ladder.
 
     Attributes:
@@ -106,7 +106,7 @@ class Rendition(Track):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AudioRendition(Track):
+class AudioRendition(Rendition):
     """An audio rendition. ``label`` is unique among them, ``sample_rate`` is in samples per second."""
 
     label: str
@@ -118,7 +118,7 @@ class AudioRendition(Track):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subtitles(Track):
+class TextRendition(Rendition):
     """A rendition of text. ``label`` is unique among them, ``whole`` the bytes of the file that has all of it."""
 
     label: str
@@ -155,35 +155,35 @@ class Presentation:
         stills: as planned; None where there are none. thumbnails: those made, in order.
     """
 
-    renditions: tuple[Rendition, ...]
-    sounds: tuple[AudioRendition, ...]
-    subtitles: tuple[Subtitles, ...] = ()
+    video: tuple[VideoRendition, ...]
+    audio: tuple[AudioRendition, ...]
+    text: tuple[TextRendition, ...] = ()
     stills: Stills | None = None
     thumbnails: tuple[Still, ...] = ()
 
     @property
-    def tracks(self) -> tuple[Track, ...]:
+    def all_renditions(self) -> tuple[Rendition, ...]:
         """Video, audio and text."""
-        return (*self.renditions, *self.sounds, *self.subtitles)
+        return (*self.video, *self.audio, *self.text)
 
     @property
     def captions(self) -> tuple[str, ...]:
         """Channels of closed captions, which all renditions carry alike."""
-        return self.renditions[0].captions if self.renditions else ()
+        return self.video[0].captions if self.video else ()
 
     @property
     def target(self) -> int:
         """The target duration of all media playlists, in seconds: they share it, as their segments share boundaries."""
         return rates.target_duration(
-            [Fraction(duration, track.timescale) for track in self.tracks for duration in set(track.durations)]
+            [Fraction(duration, track.timescale) for track in self.all_renditions for duration in set(track.durations)]
         )
 
     @property
     def seconds(self) -> Fraction:
         """Length of the stream: that of the video, without one that of the sound."""
-        return self.tracks[0].seconds
+        return self.all_renditions[0].seconds
 
     @property
     def default_audio(self) -> AudioRendition | None:
         """What is heard unless the viewer chooses otherwise; None where there is no sound."""
-        return next((sound for sound in self.sounds if sound.default), next(iter(self.sounds), None))
+        return next((sound for sound in self.audio if sound.default), next(iter(self.audio), None))
