@@ -1,21 +1,20 @@
 """The facts of a job's life, as they stand in the log and as the world may read them.
 
 Every event is past tense, frozen and versioned. None of them carries a secret: addresses are masked before they get
-here, and credentials travel sealed and apart (see :mod:`shared.bus.secrets`). A reader ignores members that it does not
+here, and credentials travel sealed and apart (see :mod:`shared.bus.vault`). A reader ignores members that it does not
 know; a change that would mislead such a reader gets a new version number.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shared.ids import JobId, OrgCode, PartName
 from shared.media.plan import Plan
-from shared.media.result import Outputs, SegmentTable
+from shared.media.result import JobWarning, Outputs, PartRecord, RenditionTotals
 from shared.media.source import Source
-from shared.media.stills import Still
 
 Priority = Literal["low", "normal", "high"]
 
@@ -25,26 +24,26 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-class JobWarning(BaseModel):
-    """Something that the customer should know about a job that goes on all the same."""
-
-    model_config = ConfigDict(frozen=True)
-    code: str
-    message: str
-
-
 class Event(BaseModel):
     """What all events have."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     subject: ClassVar[str]
-    v: Literal[1] = 1
+    versions: ClassVar[tuple[int, ...]] = (1,)
+    v: int = 1
     org: OrgCode
     job: JobId
     at: datetime = Field(default_factory=now)
 
+    @field_validator("v")
+    @classmethod
+    def _is_understood(cls, value: int) -> int:
+        if value not in cls.versions:
+            raise ValueError(f"version {value} of {cls.subject} is not known here")
+        return value
+
     def token(self) -> str:
-        """The end of the event's subject, below ``jobs.<org>.<job>.``; the same event is said once for each."""
+        """The end of the event's subject, below ``jobs.<org>.<job>.``; the same event is published once for each."""
         part: str | None = getattr(self, "part", None)
         return f"{self.subject}.{part}" if part else self.subject
 
@@ -58,7 +57,7 @@ class Recorded:
 
 
 class Created(Event):
-    """The api accepted a job. ProbedAudio by the api's projector and the notifier.
+    """The api accepted a job. Consumed by the api's projector and the notifier.
 
     ``client_metadata`` is the JSON text exactly as the client wrote it.
     """
@@ -75,14 +74,14 @@ class Created(Event):
 
 
 class Admitted(Event):
-    """The api's admission let the job begin. ProbedAudio by the fetcher."""
+    """The api's admission let the job begin. Consumed by the fetcher."""
 
     subject = "admitted"
     type: Literal["admitted"] = "admitted"
 
 
 class Started(Event):
-    """A fetcher took the job up: its status is now transcoding. ProbedAudio by the projector and the notifier."""
+    """A fetcher took the job up: its status is now transcoding. Consumed by the projector and the notifier."""
 
     subject = "started"
     type: Literal["started"] = "started"
@@ -91,7 +90,7 @@ class Started(Event):
 class Fetched(Event):
     """The source lies in the work space, was probed, and the encode is planned.
 
-    Said by the fetcher, read by transcoder and uploader.
+    Published by the fetcher, read by transcoder and uploader.
     """
 
     subject = "fetched"
@@ -102,43 +101,65 @@ class Fetched(Event):
 
 
 class PartRequested(Event):
-    """A part may be encoded. Said by the fetcher for the first window, then by the transcoder. ProbedAudio by the transcoder."""
+    """A part may be encoded. Published by the fetcher for the first window, then by the transcoder; consumed by the transcoder.
+
+    ``work`` is how much of the encode the part is, in output frames (see :meth:`shared.media.plan.Plan.work_of`); None in
+    events of version 0.1, which did not tell.
+    """
 
     subject = "part_requested"
     type: Literal["part_requested"] = "part_requested"
     part: PartName
+    work: float | None = None
 
 
 class PartTranscoded(Event):
-    """A part's files lie in the work space. Said by the transcoder, heard by the uploader.
+    """A part's files lie in the work space. Published by the transcoder, consumed by the uploader.
 
-    ``seconds`` is the wall time of the encode, ``encoder`` what did it (``libx264``, ``h264_nvenc``, ``aac``, ``webvtt``);
-    ``tracks`` is empty where a track of text could not be read, which the job does without; ``stills`` are what was taken
-    out of the same decode.
+    Bounded, however long the part is: the tables of its segments stand in its record in the work space, whose SHA-256 (hex)
+    is ``digest``. ``seconds`` is the wall time of the encode, ``encoder`` what did it (``libx264``, ``h264_nvenc``, ``aac``,
+    ``webvtt``); ``renditions`` is empty where a track of text could not be read, which the job does without.
+    Events of version 1 carry the record in themselves: ``inline``.
     """
 
     subject = "part_transcoded"
+    versions = (1, 2)
     type: Literal["part_transcoded"] = "part_transcoded"
+    v: int = 2
     part: PartName
-    tracks: tuple[SegmentTable, ...]
+    renditions: tuple[RenditionTotals, ...]
+    digest: str
     encoder: str
     seconds: float
     warnings: tuple[JobWarning, ...] = ()
-    stills: tuple[Still, ...] = ()
+    inline: PartRecord | None = Field(None, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_version_1(cls, given: Any) -> Any:
+        if not (isinstance(given, dict) and given.get("v", 2) == 1):
+            return given
+        record = PartRecord.model_validate(given)
+        return given | {"inline": record, "renditions": record.totals, "digest": ""}
 
 
 class PartUploaded(Event):
-    """A part's segments are in the customer's bucket. Said by the uploader."""
+    """A part's segments are in the customer's bucket. Published by the uploader.
+
+    ``uploaded`` says how many parts of the job are, this one included: whoever uploads the last one finishes the job. None
+    in events of version 0.1.
+    """
 
     subject = "part_uploaded"
     type: Literal["part_uploaded"] = "part_uploaded"
     part: PartName
     objects: int
     bytes: int
+    uploaded: int | None = None
 
 
 class Completed(Event):
-    """Every object that the master playlist leads to can be read from the bucket. Said by the uploader. An end."""
+    """Every object that the multivariant playlist leads to can be read from the bucket. Published by the uploader. An end."""
 
     subject = "end.completed"
     type: Literal["completed"] = "completed"
@@ -147,7 +168,7 @@ class Completed(Event):
 
 
 class Failed(Event):
-    """The job cannot be done. Said by whichever worker found out. An end.
+    """The job cannot be done. Published by whichever worker found out. An end.
 
     ``code`` is a row of docs/errors.md, ``message`` the sentence for the customer, ``detail`` what exactly happened.
     """
@@ -161,7 +182,7 @@ class Failed(Event):
 
 
 class Cancelled(Event):
-    """The customer cancelled the job. Said by the api. An end."""
+    """The customer cancelled the job. Published by the api. An end."""
 
     subject = "end.cancelled"
     type: Literal["cancelled"] = "cancelled"

@@ -6,12 +6,12 @@ The api's projector and the notifier both use it, so what a webhook says is what
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from shared import events as ev
 from shared.ids import JobId, OrgCode
 from shared.locations import mask
-from shared.media.result import Outputs
+from shared.media.result import JobWarning, Outputs
 
 Status = Literal["queued", "transcoding", "completed", "error", "cancelled"]
 Stage = Literal["queued", "fetching", "transcoding", "uploading", "done"]
@@ -20,16 +20,12 @@ FINISHED: frozenset[str] = frozenset({"completed", "error", "cancelled"})
 # How much of the bar each stage fills, in percent; encoding is the bulk of the work.
 FETCH_SHARE, ENCODE_SHARE, UPLOAD_SHARE = 10.0, 80.0, 9.0
 
-# What a track of sound and one of text take, against the whole video.
-AUDIO_WORK, TEXT_WORK = 0.1, 0.01
-
 
 class Job(BaseModel):
     """The state of one job after some prefix of its events.
 
-    ``part_weights`` is each part's share of the whole encode (they sum to 1; an audio track counts as a tenth of the
-    video, one of text as a hundredth), ``encoding`` the same for the parts that are not transcoded yet; ``uploaded`` is
-    the share that is uploaded.
+    ``work`` is the whole encode in output frames, ``work_done`` that of the parts that are transcoded, ``under_way`` that of
+    each part that is requested and not transcoded yet: as many as the job's window, however long the film is.
     ``*_at`` are the instants at which the stages ended, for the timings.
     """
 
@@ -55,14 +51,24 @@ class Job(BaseModel):
     parts: int = 0
     parts_transcoded: int = 0
     parts_uploaded: int = 0
-    part_weights: dict[str, float] = {}
-    encoding: dict[str, float] = {}
-    uploaded: float = 0
+    work: float = 0
+    work_done: float = 0
+    under_way: dict[str, float] = {}
     error_code: str | None = None
     error_message: str | None = None
     error_detail: str | None = None
-    warnings: tuple[ev.JobWarning, ...] = ()
+    warnings: tuple[JobWarning, ...] = ()
     outputs: Outputs | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_version_0_1(cls, given: Any) -> Any:
+        """A state that version 0.1 stored: the share of every part, and of those not transcoded yet; shares sum to 1."""
+        if not (isinstance(given, dict) and "part_weights" in given):
+            return given
+        left = given.get("encoding", {})
+        work = 1.0 if given["part_weights"] else 0.0
+        return given | {"work": work, "work_done": max(0.0, work - sum(left.values())), "under_way": left}
 
     @property
     def finished(self) -> bool:
@@ -109,8 +115,14 @@ class Job(BaseModel):
             return 0
         if self.fetched_at is None:
             return int(FETCH_SHARE * min(live.get("fetch", 0.0), 1.0))
-        left = sum(weight * (1 - min(live.get(part, 0.0), 1.0)) for part, weight in self.encoding.items())
-        return min(int(FETCH_SHARE + ENCODE_SHARE * (1 - left) + UPLOAD_SHARE * self.uploaded + 1e-9), 99)
+        encoded = 1.0 if self.encoded_at else self._encoded(live)
+        uploaded = self.parts_uploaded / self.parts if self.parts else 0.0
+        return min(int(FETCH_SHARE + ENCODE_SHARE * encoded + UPLOAD_SHARE * uploaded + 1e-9), 99)
+
+    def _encoded(self, live: dict[str, float]) -> float:
+        """Fraction of the encode that is done, counting what is under way."""
+        done = sum(work * min(live.get(part, 0.0), 1.0) for part, work in self.under_way.items())
+        return min((self.work_done + done) / self.work, 1.0) if self.work else 0.0
 
 
 def apply(job: Job | None, event: ev.Event) -> Job:
@@ -154,17 +166,22 @@ def _change(job: Job, event: ev.Event) -> dict[str, Any]:
             return {"status": "transcoding", "start_time": event.at}
         case ev.Fetched():
             return _fetched(job, event)
+        case ev.PartRequested():
+            # A part that an older state counts already stays as it is.
+            return {"under_way": {event.part: _work_of(job, event)} | job.under_way}
         case ev.PartTranscoded():
             return _transcoded(job, event)
         case ev.PartUploaded():
-            weight = job.part_weights.get(event.part, 0.0)
-            return {"uploaded": job.uploaded + weight, "parts_uploaded": job.parts_uploaded + 1}
+            return {"parts_uploaded": job.parts_uploaded + 1}
         case ev.Completed():
             return {
                 "status": "completed",
                 "end_time": event.at,
                 "outputs": event.outputs,
                 "warnings": _merged(job, event.warnings),
+                # What led to 100 percent is of no use any more.
+                "work": 0.0,
+                "work_done": 0.0,
             }
         case ev.Failed():
             error = {"error_code": event.code, "error_message": event.message, "error_detail": event.detail}
@@ -176,31 +193,31 @@ def _change(job: Job, event: ev.Event) -> dict[str, Any]:
 
 
 def _fetched(job: Job, event: ev.Fetched) -> dict[str, Any]:
-    plan = event.plan
-    work = {part.name: float(part.frames) for part in plan.video}
-    work |= {part.name: AUDIO_WORK * plan.frames for part in plan.audio}
-    work |= {part.name: TEXT_WORK * plan.frames for part in plan.text}
-    total = sum(work.values()) or 1.0
-    weights = {name: amount / total for name, amount in work.items()}
     return {
         "fetched_at": event.at,
-        "video_duration": float(plan.duration),
-        "parts": len(weights),
-        "part_weights": weights,
-        "encoding": weights,
+        "video_duration": float(event.plan.duration),
+        "parts": len(event.plan.release_order),
+        "work": event.plan.work,
         "warnings": _merged(job, event.warnings),
     }
+
+
+def _work_of(job: Job, event: ev.PartRequested) -> float:
+    """What a part is of the encode; version 0.1 did not tell, so that its parts count alike."""
+    return job.work / max(job.parts, 1) if event.work is None else event.work
 
 
 def _transcoded(job: Job, event: ev.PartTranscoded) -> dict[str, Any]:
-    left = {part: weight for part, weight in job.encoding.items() if part != event.part}
+    under_way = {part: work for part, work in job.under_way.items() if part != event.part}
+    transcoded = job.parts_transcoded + 1
     change: dict[str, Any] = {
-        "encoding": left,
-        "parts_transcoded": job.parts - len(left),
+        "under_way": under_way,
+        "work_done": job.work_done + job.under_way.get(event.part, 0.0),
+        "parts_transcoded": transcoded,
         "warnings": _merged(job, event.warnings),
     }
-    return change if left else change | {"encoded_at": event.at}
+    return change | {"encoded_at": event.at} if transcoded == job.parts else change
 
 
-def _merged(job: Job, warnings: tuple[ev.JobWarning, ...]) -> tuple[ev.JobWarning, ...]:
+def _merged(job: Job, warnings: tuple[JobWarning, ...]) -> tuple[JobWarning, ...]:
     return tuple(dict.fromkeys(job.warnings + warnings))

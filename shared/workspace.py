@@ -10,12 +10,13 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from shared.errors import TransientError
 
+RECORD = "record.json"
 _TRASH = ".removing-"
 
 
@@ -49,8 +50,15 @@ class WorkSpace:
 
     @contextmanager
     def attempt(self, org: str, job: str, part: str) -> Iterator[Path]:
-        """A private folder to make a part in. What is left in it is removed at the end."""
-        folder = self.job(org, job) / "attempts" / f"{part}-{secrets.token_hex(4)}"
+        """A private folder to make a part in. What is left in it is removed at the end.
+
+        What earlier attempts at the same part have left is removed first: their workers were killed, or have lost their lease
+        and must stop anyhow.
+        """
+        attempts = self.job(org, job) / "attempts"
+        for abandoned in attempts.glob(f"{part}-*"):
+            shutil.rmtree(abandoned, ignore_errors=True)
+        folder = attempts / f"{part}-{secrets.token_hex(4)}"
         with full_disk_is_transient():
             folder.mkdir(parents=True)
         try:
@@ -65,19 +73,19 @@ class WorkSpace:
         Returns the record that counts: this one, or that of a duplicate worker that was faster.
         """
         final = self.part(org, job, part)
-        (attempt / "record.json").write_text(record)
+        (attempt / RECORD).write_text(record)
         final.parent.mkdir(parents=True, exist_ok=True)
         try:
             attempt.rename(final)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-        return (final / "record.json").read_text()
+        return (final / RECORD).read_text()
 
     def finished(self, org: str, job: str, part: str) -> str | None:
-        """The record of a finished part, None while there is none."""
+        """The record of a finished part, None while there is none. It stays when the part's other files go."""
         try:
-            text = (self.part(org, job, part) / "record.json").read_text()
+            text = (self.part(org, job, part) / RECORD).read_text()
             json.loads(text)
         except (FileNotFoundError, json.JSONDecodeError):
             return None
@@ -107,9 +115,14 @@ class WorkSpace:
     def _tiles(self, org: str, job: str) -> Path:
         return self.job(org, job) / "tiles"
 
-    def remove_part(self, org: str, job: str, part: str) -> None:
-        """Remove a part's files."""
-        shutil.rmtree(self.part(org, job, part), ignore_errors=True)
+    def empty_part(self, org: str, job: str, part: str) -> None:
+        """Remove a part's files, but for its record, which the end of the job needs."""
+        with suppress(FileNotFoundError):
+            for path in list(self.part(org, job, part).iterdir()):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                elif path.name != RECORD:
+                    path.unlink(missing_ok=True)
 
     def remove_job(self, org: str, job: str) -> None:
         """Remove everything of a job.

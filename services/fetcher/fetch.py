@@ -167,7 +167,7 @@ class Fetch:
 
     async def _request_parts(self, org: str, job: str, plan: Plan) -> None:
         for part in plan.release_order[: plan.window]:
-            await self._log.append(PartRequested(org=org, job=job, part=part))
+            await self._log.append(PartRequested(org=org, job=job, part=part, work=plan.work_of(part)))
 
 
 def _check_kind(head: bytes, *, sound: bool) -> None:

@@ -8,17 +8,16 @@ from pathlib import Path
 import structlog
 from nats.aio.client import Client
 
-from services.transcoder import command, stills
-from services.transcoder import packaging as assemble
+from services.transcoder import command, packaging, stills
 from services.transcoder.command import FRAME_STATS, Tools
 from services.transcoder.ffmpeg import EncoderFailed, Ffmpeg, NothingDecoded, complains_of_damage
 from services.transcoder.text import text_segments
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject
 from shared.errors import PermanentError, TransientError
-from shared.events import Fetched, JobWarning, PartRequested, PartTranscoded
+from shared.events import Fetched, PartRequested, PartTranscoded
 from shared.media.plan import AudioPart, TextPart, VideoPart
-from shared.media.result import SegmentTable
+from shared.media.result import JobWarning, PartRecord, SegmentTable, digest_of
 from shared.media.stills import Still
 from shared.process import ProcessLimits
 from shared.workspace import WorkSpace
@@ -44,7 +43,7 @@ _SLOWEST_DISK = 20_000_000
 class AttemptResult:
     """What an attempt made, and with what."""
 
-    tracks: tuple[SegmentTable, ...]
+    tables: tuple[SegmentTable, ...]
     encoder: str
     warnings: tuple[JobWarning, ...] = ()
     stills: tuple[Still, ...] = ()
@@ -75,21 +74,38 @@ class Encode:
             await self._log.append(await self._transcoded(fetched, name))
         released = fetched.plan.released_by(name)
         if released:
-            await self._log.append(PartRequested(org=org, job=job, part=released))
+            work = fetched.plan.work_of(released)
+            await self._log.append(PartRequested(org=org, job=job, part=released, work=work))
 
     async def _transcoded(self, fetched: Fetched, name: str) -> PartTranscoded:
-        """The result: of an earlier attempt that was finished but never told, or of a new one."""
-        record = self._space.finished(fetched.org, fetched.job, name)
-        if record is None:
+        """The result: of an earlier attempt that was finished but never published, or of a new one."""
+        text = self._space.finished(fetched.org, fetched.job, name)
+        if text is None:
             with self._space.attempt(fetched.org, fetched.job, name) as folder:
                 begun = time.monotonic()
                 made = await self._make(fetched, name, folder)
-                result = PartTranscoded(
-                    org=fetched.org, job=fetched.job, part=name, tracks=made.tracks, encoder=made.encoder,
-                    seconds=round(time.monotonic() - begun, 3), warnings=made.warnings, stills=made.stills,
-                )  # fmt: skip
-                record = self._space.finish(folder, fetched.org, fetched.job, name, result.model_dump_json())
-        return PartTranscoded.model_validate_json(record)
+                record = PartRecord(
+                    tables=made.tables,
+                    encoder=made.encoder,
+                    seconds=round(time.monotonic() - begun, 3),
+                    warnings=made.warnings,
+                    stills=made.stills,
+                )
+                text = await asyncio.to_thread(
+                    self._space.finish, folder, fetched.org, fetched.job, name, record.model_dump_json()
+                )
+        # What counts is what lies there: a duplicate worker may have been faster.
+        kept = await asyncio.to_thread(PartRecord.model_validate_json, text)
+        return PartTranscoded(
+            org=fetched.org,
+            job=fetched.job,
+            part=name,
+            renditions=kept.totals,
+            digest=digest_of(text),
+            encoder=kept.encoder,
+            seconds=kept.seconds,
+            warnings=kept.warnings,
+        )
 
     async def _make(self, fetched: Fetched, name: str, folder: Path) -> AttemptResult:
         video, audio = fetched.plan.video_part(name), fetched.plan.audio_part(name)
@@ -132,24 +148,24 @@ class Encode:
             return await self._run(fetched, part, argv, _patient(limits, fetched, part))
 
         tail = await attempt(part)
-        if part.first_pts is not None and not _sound(folder, part, tail):
+        if part.first_pts is not None and not _is_exact(folder, part, tail):
             # The container seeks inexactly after all, or the decoder needs more than a key frame to begin with (4:4:4 of an
             # old x264 is read wrongly without the first frame's notes), or the pictures that it should begin with are
             # broken. Reading from the start is what one single pass would do.
             await structlog.get_logger().awarning("inexact seek, decoding from the start", planned=part.shown_first)
             part = part.model_copy(update={"seek": None, "first_pts": None})
             tail = await attempt(part)
-        warnings = () if _sound(folder, part, tail) else (_DAMAGED,)
+        warnings = () if _is_exact(folder, part, tail) else (_DAMAGED,)
         try:
             tracks = [
                 await asyncio.to_thread(
-                    assemble.video_segments, folder / f"{rung.resolution}.mp4", folder, plan, part, rung
+                    packaging.video_segments, folder / f"{rung.resolution}.mp4", folder, plan, part, rung
                 )
                 for rung in plan.rungs
             ]
             taken = stills.collect(plan, part, folder)
-        except (assemble.WrongResult, ValueError) as error:
-            if isinstance(error, assemble.TooShort) and tools.encoder == "libx264":
+        except (packaging.WrongResult, ValueError) as error:
+            if isinstance(error, packaging.TooShort) and tools.encoder == "libx264":
                 raise PermanentError("input_damaged", f"{error}\n{tail}") from error
             raise EncoderFailed(f"{error}\n{tail}") from error
         for name in (FRAME_STATS, *(f"{rung.resolution}.mp4" for rung in plan.rungs)):
@@ -168,10 +184,10 @@ class Encode:
                 # The pictures may be good, and the playlists count on a track.
                 argv = command.silence_command(self._tools, fetched.plan, part, folder)
                 tail, warnings = await self._run(fetched, part, argv, self._limits), (_NO_AUDIO,)
-            track = await asyncio.to_thread(assemble.audio_segments, made, folder, fetched.plan, part)
+            track = await asyncio.to_thread(packaging.audio_segments, made, folder, fetched.plan, part)
         except EncoderFailed as error:
             raise PermanentError("encode_failed", str(error)) from error
-        except (assemble.WrongResult, ValueError) as error:
+        except (packaging.WrongResult, ValueError) as error:
             raise PermanentError("encode_failed", f"{error}\n{tail}") from error
         made.unlink()
         return AttemptResult((track,), "aac", warnings)
@@ -216,11 +232,11 @@ def _patient(limits: ProcessLimits, fetched: Fetched, part: VideoPart) -> Proces
     return replace(limits, stall_seconds=limits.stall_seconds + max(0.0, seconds))
 
 
-def _sound(folder: Path, part: VideoPart, tail: str) -> bool:
+def _is_exact(folder: Path, part: VideoPart, tail: str) -> bool:
     """Whether the part shows the frames it was planned to show, all of them whole."""
     if complains_of_damage(tail):
         return False
     if part.shown_first is None:
         return True
-    shown = assemble.read_shown(folder / FRAME_STATS)
+    shown = packaging.read_shown(folder / FRAME_STATS)
     return shown is not None and (shown.first, shown.last) == (part.shown_first, part.shown_last)

@@ -7,9 +7,8 @@ from checker.rules import Report
 from checker.subset import WrittenTrack, check_written
 from checker.tracks import Segment
 from services.uploader.manifest.presentation import Presentation, Rendition, VideoRendition
-from shared.events import JobWarning
 from shared.media.layout import INIT_SEGMENT, MULTIVARIANT, segment_name
-from shared.media.result import Compliance, Violation
+from shared.media.result import Compliance, JobWarning, Violation
 
 _MOST_PLACES = 3
 """Places told for each rule: the log keeps this for ever, and the same rule is mostly violated everywhere or nowhere."""

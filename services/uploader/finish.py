@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import structlog
 
@@ -16,13 +17,34 @@ from services.uploader.manifest.outputs import outputs_of
 from services.uploader.manifest.playlists import iframe_playlist, media_playlist, multivariant_playlist
 from services.uploader.manifest.presentation import Presentation
 from services.uploader.manifest.sprite import sprite
-from services.uploader.record import JobRecord
+from services.uploader.record import JobRecord, record_of
+from services.uploader.results import read_record
 from shared.bus.joblog import JobLog
 from shared.errors import PermanentError
 from shared.events import Completed
 from shared.media.layout import DASH, IFRAMES, INIT_SEGMENT, MULTIVARIANT, SHEET
 from shared.media.plan import Plan
+from shared.media.result import Compliance
 from shared.workspace import WorkSpace
+
+
+@dataclass(frozen=True)
+class _Output:
+    """A whole output, ready to be published.
+
+    Attributes:
+        media: bytes of everything that playlists lead to, by path. documents: by path; what leads to others comes after them.
+    """
+
+    presentation: Presentation
+    media: Mapping[str, int]
+    documents: tuple[Mapping[str, bytes], ...]
+    compliance: Compliance
+
+    @property
+    def bytes(self) -> int:
+        """Size of all objects together."""
+        return sum(self.media.values()) + sum(len(body) for bodies in self.documents for body in bodies.values())
 
 
 class Finish:
@@ -40,31 +62,49 @@ class Finish:
         self._space = space
         self._parallel = parallel
 
-    async def __call__(self, org: str, job: str, record: JobRecord) -> None:
-        """Complete the job.
+    async def __call__(self, org: str, job: str) -> None:
+        """Complete the job, unless that has been done.
 
         Raises:
             PermanentError: the parts do not make up the plan, or something that was uploaded is not there.
             TransientError: the storage is in the way.
             JobEnded: the job has ended otherwise meanwhile.
         """
+        record = record_of(await self._log.read(org, job))
+        if record.completed:
+            return
         try:
-            presentation = assemble(record.plan, record.results, record.stills)
-            # Compressing the sheet takes a moment of the processor.
-            pictures = await asyncio.to_thread(self._sprite, org, job, record.plan)
+            # Reckoning with every segment of a film takes seconds of the processor.
+            output = await asyncio.to_thread(self._prepare, org, job, record)
         except Mismatch as error:
             raise PermanentError("internal_error", str(error)) from error
-        documents = playlists(presentation, sheet_bytes=len(pictures.get(SHEET, b"")))
-        master = {MULTIVARIANT: multivariant_playlist(presentation).encode()}
-        compliance = await asyncio.to_thread(check_compliance, presentation, documents | master)
         async with self._buckets.of(org, job) as bucket:
-            total = await self._publish(bucket, presentation, pictures, documents, master)
-            outputs = outputs_of(presentation, bucket.location, total, compliance)
-        warnings = not_compliant(compliance)
+            await self._publish(bucket, output)
+            outputs = await asyncio.to_thread(
+                outputs_of, output.presentation, bucket.location, output.bytes, output.compliance
+            )
+        warnings = not_compliant(output.compliance)
         if warnings:
-            await structlog.get_logger().aerror("not compliant", violations=[one.rule for one in compliance.violations])
+            violations = [one.rule for one in output.compliance.violations]
+            await structlog.get_logger().aerror("not compliant", violations=violations)
         await self._log.append(Completed(org=org, job=job, outputs=outputs, warnings=warnings))
-        await structlog.get_logger().ainfo("completed", bytes=total, segments=outputs.segments)
+        await structlog.get_logger().ainfo("completed", bytes=output.bytes, segments=outputs.segments)
+
+    def _prepare(self, org: str, job: str, record: JobRecord) -> "_Output":
+        """Everything that is written at the end, and what has to lie in the bucket already."""
+        parts = {part: read_record(self._space, event) for part, event in record.transcoded.items()}
+        stills = [still for part in parts.values() for still in part.stills]
+        presentation = assemble(record.plan, {name: part.tables for name, part in parts.items()}, stills)
+        pictures = self._sprite(org, job, record.plan)
+        documents = playlists(presentation, sheet_bytes=len(pictures.get(SHEET, b"")))
+        multivariant = {MULTIVARIANT: multivariant_playlist(presentation).encode()}
+        media = {path: size for one in presentation.all_renditions for path, size in one.objects().items()}
+        return _Output(
+            presentation=presentation,
+            media=media | {still.path: still.size for still in presentation.thumbnails},
+            documents=(pictures, documents, multivariant),
+            compliance=check_compliance(presentation, documents | multivariant),
+        )
 
     def _sprite(self, org: str, job: str, plan: Plan) -> dict[str, bytes]:
         """Sheet and cues by path, nothing where none are planned."""
@@ -73,21 +113,13 @@ class Finish:
         tiles = self._space.tiles(org, job, plan.stills.tiles.numbers)
         return sprite(plan.stills, plan.frames, plan.frame_rate, tiles)
 
-    async def _publish(self, bucket: Bucket, presentation: Presentation, *documents: Mapping[str, bytes]) -> int:
-        """Write and verify everything that is not there yet, so that no playlist ever leads nowhere; returns bytes in all.
-
-        Args:
-            documents: pictures, playlists and manifests by path; what leads to others comes after them.
-        """
-        await self._put(bucket, init_segments(presentation))
-        media = {path: size for track in presentation.all_renditions for path, size in track.objects().items()}
-        media |= {still.path: still.size for still in presentation.thumbnails}
-        await verify_sizes(bucket, media, parallel=self._parallel)
-        for bodies in documents:
+    async def _publish(self, bucket: Bucket, output: "_Output") -> None:
+        """Write and verify everything that is not there yet, so that no playlist ever leads nowhere."""
+        await self._put(bucket, init_segments(output.presentation))
+        await verify_sizes(bucket, output.media, parallel=self._parallel)
+        for bodies in output.documents:
             await self._put(bucket, bodies)
             await verify_contents(bucket, bodies, parallel=self._parallel)
-            media |= {path: len(body) for path, body in bodies.items()}
-        return sum(media.values())
 
     async def _put(self, bucket: Bucket, bodies: Mapping[str, bytes]) -> None:
         await in_parallel(bodies.items(), lambda item: bucket.put(*item), limit=self._parallel)
@@ -103,7 +135,7 @@ def init_segments(presentation: Presentation) -> dict[str, bytes]:
 
 
 def playlists(presentation: Presentation, *, sheet_bytes: int = 0) -> dict[str, bytes]:
-    """Every playlist by path that the master leads to, and the DASH manifest.
+    """Every playlist by path that the multivariant playlist leads to, and the DASH manifest.
 
     Args:
         sheet_bytes: size of the sheet of tiles; 0 where there is none.

@@ -11,16 +11,13 @@ from services.uploader.bucket.buckets import Buckets
 from services.uploader.bucket.parallel import in_parallel
 from services.uploader.finish import Finish
 from services.uploader.record import record_of
+from services.uploader.results import WrongFile, read_record
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject
 from shared.events import Fetched, PartTranscoded, PartUploaded
-from shared.media.layout import WHOLE_TEXT, Kind, segment_name
-from shared.media.plan import Plan
+from shared.media.layout import WHOLE_TEXT, kind_of, segment_name
+from shared.media.result import PartRecord
 from shared.workspace import WorkSpace
-
-
-class WrongFile(Exception):
-    """A file of the work space is not what the transcoder said it is."""
 
 
 @dataclass(frozen=True)
@@ -51,79 +48,93 @@ class Upload:
         org, job, part = event.org, event.job, event.part
         if await self._log.end_of(org, job):
             return
-        sequence = await self._recorded(event)
-        if sequence is None:
-            sequence = await self._upload(event)
+        uploaded = await self._recorded(event) or await self._upload(event)
         # Only now: had the files gone before the fact was recorded, a crash in between would have lost them.
-        await asyncio.to_thread(self._space.remove_part, org, job, part)
-        record = record_of(await self._log.read(org, job, at_least=sequence))
-        if record.closed_by(part) and not record.completed:
-            await self._finish(org, job, record)
+        await asyncio.to_thread(self._space.empty_part, org, job, part)
+        if await self._is_last(uploaded):
+            await self._finish(org, job)
 
-    async def _upload(self, event: PartTranscoded) -> int:
-        """Returns the place in the log where the upload stands."""
+    async def _is_last(self, uploaded: PartUploaded) -> bool:
+        """Whether no part is left to upload after this one.
+
+        The one who uploaded the last part finishes the job, and only he: his message stays unsettled until that is done,
+        so it is redelivered if he dies, and nobody else needs to try. Parts are numbered as they are appended, so that this
+        costs the same for the first part as for the nine hundredth.
+        """
+        if uploaded.uploaded is None:
+            # Of version 0.1, which did not count: whoever finds all of them uploaded goes on.
+            return record_of(await self._log.read(uploaded.org, uploaded.job)).whole
+        fetched = await self._log.fact(uploaded.org, uploaded.job, Fetched)
+        return fetched is not None and uploaded.uploaded >= len(fetched.plan.release_order)
+
+    async def _upload(self, event: PartTranscoded) -> PartUploaded:
         org, job, part = event.org, event.job, event.part
-        fetched = await self._log.fact(org, job, Fetched)
-        if fetched is None:
-            raise WrongFile(f"part {part} was transcoded before the source was fetched")
-        folder = self._space.part(org, job, part)
-        pieces = segments_of(event, fetched.plan, folder) + thumbnails_of(event, folder)
         try:
+            record = await asyncio.to_thread(read_record, self._space, event)
+            objects = await asyncio.to_thread(objects_of, record, self._space.part(org, job, part))
             async with self._buckets.of(org, job) as bucket:
-                await in_parallel(pieces, lambda piece: _put(bucket, piece), limit=self._parallel)
-            await asyncio.to_thread(self._keep_tiles, event)
-        except FileNotFoundError as error:
-            # A duplicate worker that took this part over may have been faster: then the files are gone because they are uploaded.
-            sequence = await self._recorded(event)
-            if sequence is None:
-                raise WrongFile(f"{error.filename} is missing") from error
-            return sequence
-        total = sum(piece.size for piece in pieces)
-        uploaded = PartUploaded(org=org, job=job, part=part, objects=len(pieces), bytes=total)
-        await structlog.get_logger().ainfo("part uploaded", objects=len(pieces), bytes=total)
-        return (await self._log.append(uploaded)).recorded.sequence
+                await in_parallel(objects, lambda item: _put(bucket, item), limit=self._parallel)
+            await asyncio.to_thread(self._keep_tiles, event, record)
+        except (FileNotFoundError, WrongFile) as error:
+            # A duplicate worker that took this part over may have been faster: then the files are gone because they are
+            # uploaded.
+            recorded = await self._recorded(event)
+            if recorded is None:
+                raise WrongFile(f"{error.filename} is missing" if isinstance(error, OSError) else str(error)) from error
+            return recorded
+        total = sum(item.size for item in objects)
+        uploaded = PartUploaded(org=org, job=job, part=part, objects=len(objects), bytes=total)
+        await structlog.get_logger().ainfo("part uploaded", objects=len(objects), bytes=total)
+        return await self._append_numbered(uploaded)
 
-    def _keep_tiles(self, event: PartTranscoded) -> None:
+    async def _append_numbered(self, event: PartUploaded) -> PartUploaded:
+        """Append the fact with its number among the job's uploaded parts. Returns the one that stands in the log."""
+
+        async def numbered() -> PartUploaded:
+            last = await self._log.last(job_subject(event.org, event.job, f"{PartUploaded.subject}.*"))
+            if last is None:
+                return event.model_copy(update={"uploaded": 1})
+            before = last.event.uploaded if isinstance(last.event, PartUploaded) else None
+            if before is None:
+                before = len(record_of(await self._log.read(event.org, event.job)).uploaded)
+            return event.model_copy(update={"uploaded": before + 1})
+
+        found = (await self._log.append(event, refine=numbered)).recorded.event
+        return found if isinstance(found, PartUploaded) else event
+
+    def _keep_tiles(self, event: PartTranscoded, record: PartRecord) -> None:
         """Copy a part's tiles to where they outlive the part. A second time changes nothing."""
         folder = self._space.part(event.org, event.job, event.part)
-        for still in event.stills:
+        for still in record.stills:
             if still.kind == "tile":
                 body = _content(folder / still.path, still.path, still.size)
                 self._space.keep_tile(event.org, event.job, still.number, body)
 
-    async def _recorded(self, event: PartTranscoded) -> int | None:
+    async def _recorded(self, event: PartTranscoded) -> PartUploaded | None:
         found = await self._log.last(job_subject(event.org, event.job, f"{PartUploaded.subject}.{event.part}"))
-        return found.sequence if found else None
+        return found.event if found and isinstance(found.event, PartUploaded) else None
 
 
-def segments_of(event: PartTranscoded, plan: Plan, folder: Path) -> list[UploadObject]:
-    """Every segment of a part, track by track in order of time; after those of a text, the file with all of it.
+def objects_of(record: PartRecord, folder: Path) -> list[UploadObject]:
+    """Everything of a part that goes to the bucket with it: rendition by rendition its segments in order of time, after those
+    of a text the file with all of it; then the thumbnails.
 
     Args:
         folder: of the part in the work space.
     """
-    kind: Kind = "audio" if plan.audio_part(event.part) else "text" if plan.text_part(event.part) else "video"
     sizes: dict[str, int] = {}
-    for track in event.tracks:
-        for number, size in enumerate(track.sizes, start=track.first_segment):
-            sizes[f"{track.folder}/{segment_name(kind, number)}"] = size
-        if track.whole:
-            sizes[f"{track.folder}/{WHOLE_TEXT}"] = track.whole
+    for table in record.tables:
+        kind = kind_of(table.folder)
+        for number, size in enumerate(table.sizes, start=table.first_segment):
+            sizes[f"{table.folder}/{segment_name(kind, number)}"] = size
+        if table.whole:
+            sizes[f"{table.folder}/{WHOLE_TEXT}"] = table.whole
+    sizes |= {still.path: still.size for still in record.stills if still.kind == "thumbnail"}
     return [UploadObject(folder / path, path, size) for path, size in sizes.items()]
 
 
-def thumbnails_of(event: PartTranscoded, folder: Path) -> list[UploadObject]:
-    """Every thumbnail of a part.
-
-    Args:
-        folder: of the part in the work space.
-    """
-    thumbnails = [still for still in event.stills if still.kind == "thumbnail"]
-    return [UploadObject(folder / still.path, still.path, still.size) for still in thumbnails]
-
-
-async def _put(bucket: Bucket, piece: UploadObject) -> None:
-    await bucket.put(piece.path, await asyncio.to_thread(_content, piece.file, piece.path, piece.size))
+async def _put(bucket: Bucket, item: UploadObject) -> None:
+    await bucket.put(item.path, await asyncio.to_thread(_content, item.file, item.path, item.size))
 
 
 def _content(file: Path, path: str, size: int) -> bytes:

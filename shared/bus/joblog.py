@@ -8,6 +8,8 @@ alone that a job has exactly one end, that nothing follows the end, and that the
 import asyncio
 import json
 import secrets
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -23,6 +25,7 @@ from shared.bus.topology import JOBS
 from shared.events import AnyEvent, Event, Recorded
 
 E = TypeVar("E", bound=Event)
+Refine = Callable[[], Awaitable[Event]]
 PUBLISH_TIMEOUT = 5.0
 # The server's two ways to say "wrong last sequence": compared with what is stored, and with what is on its way in a cluster.
 _WRONG_LAST_SEQUENCE = (10071, 10164)
@@ -33,6 +36,8 @@ _PARSER: TypeAdapter[Event] = TypeAdapter(AnyEvent)
 # One request of the server's direct API answers at most this many subjects; a plan has fewer parts than that. Each group
 # asks for `created` too: every job has it, and a request that matches nothing would not tell how far the server has got.
 MAX_SUBJECTS_PER_READ = 1024
+MOST_FACTS = 16
+"""Facts kept in memory: as many as a worker has jobs under way, and some."""
 _READ_GROUPS = (
     ("*", "end.*"),
     ("created", "part_requested.*"),
@@ -84,9 +89,15 @@ class JobLog:
     def __init__(self, client: Client) -> None:
         self._nc = client
         self._js = client.jetstream(timeout=PUBLISH_TIMEOUT)
+        # A plan may be 200 KB, and every part of a film asks for it.
+        self._facts: OrderedDict[str, Event] = OrderedDict()
 
-    async def append(self, event: Event) -> Appended:
+    async def append(self, event: Event, *, refine: Refine | None = None) -> Appended:
         """Append a fact, unless it stands there already.
+
+        Args:
+            refine: makes the event to append, on the same subject, out of what the log holds. It is asked again whenever
+                somebody else was faster, so what it has read is still the newest when the event is stored.
 
         Returns when the server has stored it. An unknown outcome (a time-out, a lost connection) is looked up, so a
         caller that gets an exception may simply try again.
@@ -106,6 +117,8 @@ class JobLog:
             present = await self.last(subject)
             if present:
                 return Appended(present, new=present.attempt == attempt)
+            if refine:
+                event = await refine()
             try:
                 ack = await self._js.publish(
                     subject,
@@ -142,9 +155,17 @@ class JobLog:
         return _Found(int(message.seq or 0), parse_event(message.data or b""), str(headers.get(_HEADER_ATTEMPT, "")))
 
     async def fact(self, org: str, job: str, kind: type[E]) -> E | None:
-        """The job's event of a kind that is said once for each job, such as ``Fetched``."""
-        found = await self.last(job_subject(org, job, kind.subject))
-        return found.event if found and isinstance(found.event, kind) else None
+        """The job's event of a kind that is published once for each job, such as ``Fetched``. Kept: it never changes."""
+        subject = job_subject(org, job, kind.subject)
+        event = self._facts.pop(subject, None)
+        if event is None:
+            found = await self.last(subject)
+            event = found.event if found else None
+        if event is not None:
+            self._facts[subject] = event
+            if len(self._facts) > MOST_FACTS:
+                self._facts.popitem(last=False)
+        return event if isinstance(event, kind) else None
 
     async def read(self, org: str, job: str, *, at_least: int = 0) -> list[Recorded]:
         """All events of a job in the log's order, up to its newest one at the time of the call.
@@ -188,7 +209,8 @@ class JobLog:
         while True:
             answers = await self._direct_get({"multi_last": filters, "batch": MAX_SUBJECTS_PER_READ, "seq": start})
             end = answers.pop()
-            found += [recorded for answer in answers if (recorded := _recorded(answer))]
+            # A thousand events take longer to read than an event loop should stand still.
+            found += await asyncio.to_thread(_all_recorded, answers)
             if int(end.get("Nats-UpTo-Sequence", 0)) < head:
                 return None
             # Left over where the answer is bigger than the server sends at once.
@@ -221,6 +243,10 @@ class JobLog:
         if status == "204" or (status == "404" and len(answers) == 1):
             return answers
         raise APIError(code=int(status), description=answers[-1].get("Description"))
+
+
+def _all_recorded(messages: Sequence[Msg]) -> list[Recorded]:
+    return [recorded for message in messages if (recorded := _recorded(message))]
 
 
 def _recorded(message: Msg) -> Recorded | None:

@@ -26,6 +26,17 @@ _TYPES = {
 }
 
 
+def kind_of(folder: str) -> Kind:
+    """Kind of the rendition in a folder."""
+    match folder.partition("/")[0]:
+        case "audio":
+            return "audio"
+        case "text":
+            return "text"
+        case _:
+            return "video"
+
+
 def segment_name(kind: Kind, number: int) -> str:
     """File name of a segment, the same in the work space and in the bucket."""
     return f"{kind}_{number:05d}.{'vtt' if kind == 'text' else 'm4s'}"

@@ -8,6 +8,9 @@ from shared.ids import PartName
 from shared.media.source import Purpose, Rational
 from shared.media.stills import Stills
 
+AUDIO_WORK, TEXT_WORK = 0.1, 0.01
+"""What encoding a track of audio and one of text takes, against the whole video."""
+
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
@@ -159,6 +162,20 @@ class Plan(_Model):
         order = self.release_order
         following = order.index(part) + self.window
         return order[following] if following < len(order) else None
+
+    def work_of(self, part: str) -> float:
+        """How much of the encode a part is, in output frames: an audio track counts as a tenth of the video, one of text as
+        a hundredth; without video, audio tracks are all there is."""
+        video = self.video_part(part)
+        if video:
+            return float(video.frames)
+        return self.frames * (AUDIO_WORK if self.audio_part(part) else TEXT_WORK)
+
+    @property
+    def work(self) -> float:
+        """The whole encode, in output frames."""
+        tracks = AUDIO_WORK * len(self.audio) + TEXT_WORK * len(self.text)
+        return sum(part.frames for part in self.video) + tracks * self.frames
 
     def video_part(self, name: str) -> VideoPart | None:
         """The video part of that name, if it is one."""

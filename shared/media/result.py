@@ -1,16 +1,26 @@
 """What came out: of one part, and of a whole job."""
 
+from hashlib import sha256
 from typing import Literal
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict
+from pydantic import AliasChoices, Base64Bytes, BaseModel, ConfigDict, Field
+
+from shared.media.stills import Still
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class JobWarning(_Model):
+    """Something that the customer should know about a job that goes on all the same."""
+
+    code: str
+    message: str
+
+
 class SegmentTable(_Model):
-    """One track of one transcoded part; the files lie in the part's folder of the work space as ``<folder>/<file>``.
+    """The segments of one rendition that one part has made; the files lie in the part's folder as ``<folder>/<file>``.
 
     Attributes:
         folder: below the part's folder and below the output prefix alike, such as ``480p`` or ``audio/0-en``.
@@ -18,10 +28,10 @@ class SegmentTable(_Model):
         first_segment: number of its first segment.
         durations: ticks of each segment. sizes: bytes of each segment.
         frames: samples in all segments together: video frames, AAC frames, or cues.
-        init: the header (``init.mp4``), base64 in JSON, empty for text; the headers of all parts of a track are merged by
-            :func:`shared.mp4.bmff.merge_init_segments`, and are the same bytes where one kind of encoder made them all.
-        codecs: RFC 6381 text, read out of the header.
-        whole: bytes of the file that holds all of a track of text besides its segments (``text.vtt``); 0 for other tracks.
+        init: the initialization segment (``init.mp4``), base64 in JSON, empty for text; those of all parts of a rendition
+            are merged, and are the same bytes where one kind of encoder made them all.
+        codecs: RFC 6381 text, read out of the initialization segment.
+        whole: bytes of the file that holds all of a text rendition besides its segments (``text.vtt``); 0 for others.
         captions: for video, the channels of closed captions that carry something, in HLS's names (``CC1``, ``SERVICE1``).
         iframes: for video, for each segment the list of (offset, length in bytes, ticks until the next) of its IDR frames.
     """
@@ -37,6 +47,63 @@ class SegmentTable(_Model):
     iframes: tuple[tuple[tuple[int, int, int], ...], ...] = ()
     whole: int = 0
     captions: tuple[str, ...] = ()
+
+    @property
+    def totals(self) -> "RenditionTotals":
+        """The same without what grows with the length of the part."""
+        return RenditionTotals(
+            folder=self.folder,
+            codecs=self.codecs,
+            segments=len(self.sizes),
+            frames=self.frames,
+            seconds=round(sum(self.durations) / self.timescale, 3),
+            bytes=sum(self.sizes) + self.whole,
+        )
+
+
+class RenditionTotals(_Model):
+    """What one part has made of one rendition, in numbers that do not grow with its length.
+
+    Attributes:
+        folder: below the output prefix. codecs: RFC 6381 text. bytes: of all its files.
+        frames: video frames, AAC frames, or cues.
+    """
+
+    folder: str
+    codecs: str
+    segments: int
+    frames: int
+    seconds: float
+    bytes: int
+
+
+class PartRecord(_Model):
+    """What a finished part consists of: ``record.json`` in its folder of the work space.
+
+    It grows with the length of the part, so it is a file and not an event; the event carries its digest.
+
+    Attributes:
+        tables: empty where a track of text could not be read, which the job does without.
+        encoder: what made it (``libx264``, ``h264_nvenc``, ``aac``, ``webvtt``). seconds: wall time of the encode.
+        stills: taken out of the same decode.
+    """
+
+    # Version 0.1 called the tables tracks.
+    tables: tuple[SegmentTable, ...] = Field(validation_alias=AliasChoices("tables", "tracks"))
+    encoder: str
+    seconds: float
+    warnings: tuple[JobWarning, ...] = ()
+    stills: tuple[Still, ...] = ()
+
+    @property
+    def totals(self) -> tuple[RenditionTotals, ...]:
+        """Of each table."""
+        return tuple(table.totals for table in self.tables)
+
+
+def digest_of(record: str) -> str:
+    """The digest of a part's record (JSON text), by which an event names it: SHA-256 in hex."""
+    return sha256(record.encode()).hexdigest()
 
 
 class RenditionOutput(_Model):

@@ -15,7 +15,7 @@ from services.api.contract.validation import validate
 from services.api.database.pool import Database, close_pool, open_pool
 from services.api.intake.intake import Intake, Submission
 from services.api.intake.reservations import Reservations
-from shared.bus.joblog import Appended, JobLog
+from shared.bus.joblog import Appended, JobLog, Refine
 from shared.bus.vault import Vault
 from shared.events import Cancelled, Event
 from shared.sealing import Sealer
@@ -32,11 +32,11 @@ class BadDay(JobLog):
 
     before = after = 0
 
-    async def append(self, event: Event) -> Appended:
+    async def append(self, event: Event, *, refine: Refine | None = None) -> Appended:
         if self.before:
             self.before -= 1
             raise NatsTimeoutError
-        appended = await super().append(event)
+        appended = await super().append(event, refine=refine)
         if self.after:
             self.after -= 1
             raise NatsTimeoutError

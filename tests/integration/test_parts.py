@@ -321,7 +321,7 @@ def test_parts_of_two_encoders_share_one_header(tmp_path: Path) -> None:
     )
     ours, theirs = encode(event, file, tmp_path / "ours"), encode(other, file, tmp_path / "theirs")
     mixed = {name: (theirs if name == "v0001" else ours) for name in ours.results}
-    headers = [track.init for name, of in mixed.items() for track in of.results[name].tracks if track.folder == "144p"]
+    headers = [track.init for name, of in mixed.items() for track in of.results[name].tables if track.folder == "144p"]
     assert len(set(headers)) == 2
     assert [len(sets) for sets in parameter_sets(merge_init_segments(headers))] == [2, 2]
     segments = [

@@ -195,10 +195,10 @@ def test_what_cannot_be_converted_is_left_out(tmp_path: Path) -> None:
     broken = event.plan.text[0].model_copy(update={"track": event.source.audio[0].index})
     plan = event.plan.model_copy(update={"text": (broken, event.plan.text[1])})
     made = encode(event.model_copy(update={"plan": plan}), file, tmp_path)
-    assert made.results["t0"].tracks == ()
+    assert made.results["t0"].tables == ()
     assert [warning.code for warning in made.results["t0"].warnings] == ["subtitles_dropped"]
     assert "English" in made.results["t0"].warnings[0].message
-    assert len(made.results["t1"].tracks) == 1
+    assert len(made.results["t1"].tables) == 1
 
 
 def test_pictures_are_left_out_with_a_warning() -> None:

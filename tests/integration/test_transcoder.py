@@ -13,6 +13,7 @@ from nats.aio.client import Client
 
 from services.transcoder.choose import choose_encoder
 from services.transcoder.command import Tools
+from services.uploader.results import read_record
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import progress_subject
 from shared.events import Admitted, Cancelled, Created, Event, Failed, Fetched, PartRequested, PartTranscoded, Started
@@ -102,7 +103,9 @@ class Work:
             parts = await self.transcoded()
             return parts if len(parts) == len(self.plan.release_order) else None
 
-        return Encoded(self.plan, self.space, self.job, await until(all_parts, seconds=seconds))
+        events = await until(all_parts, seconds=seconds)
+        records = {name: await asyncio.to_thread(read_record, self.space, event) for name, event in events.items()}
+        return Encoded(self.plan, self.space, self.job, records)
 
     async def failed(self) -> Failed:
         """Wait until the job has failed."""

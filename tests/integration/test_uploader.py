@@ -11,7 +11,7 @@ from PIL import Image
 
 from shared.events import Cancelled, Completed, Failed, PartTranscoded, PartUploaded
 from shared.workspace import WorkSpace
-from tests.support.encoded import make_plan, segment_body, segment_file, still_body, tile_color
+from tests.support.encoded import make_plan, make_record, segment_body, segment_file, still_body, tile_color
 from tests.support.faults import Fault, FaultyProxy, every, seen
 from tests.support.s3 import s3_server
 from tests.support.servers import NatsServer
@@ -70,7 +70,8 @@ async def test_a_job_completes(client: Client, site: Site) -> None:
 async def check_segments(job: Job) -> None:
     objects, total = job.objects, 0
     for part in await job.said(PartTranscoded):
-        for track in part.tracks:
+        record = make_record(job.plan, part.part)
+        for track in record.tables:
             for number, size in enumerate(track.sizes, start=track.first_segment):
                 body = objects[f"{track.folder}/{segment_file(job.plan, part.part, number)}"].read_bytes()
                 assert body == segment_body(track.folder, number, size)
@@ -78,7 +79,7 @@ async def check_segments(job: Job) -> None:
             if track.whole:
                 assert objects[f"{track.folder}/text.vtt"].read_bytes() == segment_body(track.folder, -1, track.whole)
                 total += track.whole
-        for still in part.stills:
+        for still in record.stills:
             if still.kind == "thumbnail":
                 assert objects[still.path].read_bytes() == still_body(still.kind, still.number)
                 total += still.size
@@ -161,7 +162,8 @@ async def test_parts_go_up_while_others_are_still_encoded(client: Client, site: 
     await job.transcode(first)
     await job.has_said(PartUploaded, 1)
     assert "audio/0-en/audio_00000.m4s" in job.objects
-    await seen(lambda: not site.space.part(job.org, job.id, first).exists())
+    part = site.space.part(job.org, job.id, first)
+    await seen(lambda: [path.name for path in part.iterdir()] == ["record.json"])
     assert await job.log.end_of(job.org, job.id) is None
     # Out of order, as it comes when several transcoders work.
     await job.transcode(*reversed(others))

@@ -13,7 +13,7 @@ from PIL import Image
 
 from shared.events import Fetched, PartTranscoded
 from shared.media.plan import AudioPart, Plan, Rung, TextPart, VideoPart
-from shared.media.result import SegmentTable
+from shared.media.result import PartRecord, SegmentTable, digest_of
 from shared.media.source import AudioTrack, Source, VideoTrack
 from shared.media.stills import STILL_KINDS, Still, StillKind, Stills, StillSet
 from shared.workspace import WorkSpace
@@ -94,6 +94,11 @@ def make_stills(plan: Plan, part: str) -> tuple[Still, ...]:
     )
 
 
+def make_record(plan: Plan, part: str) -> PartRecord:
+    """What is written down of a part."""
+    return PartRecord(tables=make_result(plan, part), encoder="libx264", seconds=1, stills=make_stills(plan, part))
+
+
 def make_fetched(org: str, job: str, plan: Plan) -> Fetched:
     """The event that carries the plan."""
     seconds = float(plan.duration)
@@ -107,24 +112,29 @@ def make_fetched(org: str, job: str, plan: Plan) -> Fetched:
 
 
 def leave_part(space: WorkSpace, org: str, job: str, plan: Plan, part: str) -> PartTranscoded:
-    """Write a part's files where the transcoder leaves them; returns what it would say."""
-    event = PartTranscoded(
-        org=org, job=job, part=part, tracks=make_result(plan, part), encoder="libx264", seconds=1,
-        stills=make_stills(plan, part),
-    )  # fmt: skip
+    """Write a part's files where the transcoder leaves them; returns what it would publish."""
+    record = make_record(plan, part)
     with space.attempt(org, job, part) as folder:
-        for track in event.tracks:
-            (folder / track.folder).mkdir(parents=True)
-            for number, size in enumerate(track.sizes, start=track.first_segment):
+        for table in record.tables:
+            (folder / table.folder).mkdir(parents=True)
+            for number, size in enumerate(table.sizes, start=table.first_segment):
                 name = segment_file(plan, part, number)
-                (folder / track.folder / name).write_bytes(segment_body(track.folder, number, size))
-            if track.whole:
-                (folder / track.folder / "text.vtt").write_bytes(segment_body(track.folder, -1, track.whole))
-        for still in event.stills:
+                (folder / table.folder / name).write_bytes(segment_body(table.folder, number, size))
+            if table.whole:
+                (folder / table.folder / "text.vtt").write_bytes(segment_body(table.folder, -1, table.whole))
+        for still in record.stills:
             (folder / still.path).parent.mkdir(exist_ok=True)
             (folder / still.path).write_bytes(still_body(still.kind, still.number))
-        space.finish(folder, org, job, part, event.model_dump_json())
-    return event
+        text = space.finish(folder, org, job, part, record.model_dump_json())
+    return PartTranscoded(
+        org=org,
+        job=job,
+        part=part,
+        renditions=record.totals,
+        digest=digest_of(text),
+        encoder=record.encoder,
+        seconds=record.seconds,
+    )
 
 
 def segment_file(plan: Plan, part: str, number: int) -> str:

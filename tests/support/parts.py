@@ -13,11 +13,12 @@ from services.fetcher.probe.audio_probe import AudioProbe, ProbedAudio
 from services.fetcher.probe.probe import Probe, Probed, ProbeLimits
 from services.transcoder.command import Tools
 from services.transcoder.encode import Encode
+from services.uploader.results import read_record
 from shared.bus.joblog import Appended
 from shared.events import Event, Fetched, PartRequested, PartTranscoded, Recorded
 from shared.media.plan import Plan
 from shared.media.profile import AUDIO_ONLY
-from shared.media.result import SegmentTable
+from shared.media.result import PartRecord, SegmentTable
 from shared.media.tools import ffmpeg_path, ffprobe_path
 from shared.mp4.initialization import merge_init_segments
 from shared.process import ProcessLimits
@@ -78,14 +79,14 @@ class Encoded:
     plan: Plan
     space: WorkSpace
     job: str
-    results: dict[str, PartTranscoded]
+    results: dict[str, PartRecord]
 
     def tracks(self, folder: str) -> list[tuple[str, SegmentTable]]:
         """The results of a rendition (``144p``), an audio track or a text, each with the name of its part, in order."""
         return [
             (name, track)
             for name, result in sorted(self.results.items())
-            for track in result.tracks
+            for track in result.tables
             if track.folder == folder
         ]
 
@@ -98,7 +99,7 @@ class Encoded:
         ]
 
     def join(self, folder: str) -> Path:
-        """One file of a rendition or an audio track: its init_segment, then every segment."""
+        """One file of a rendition or an audio track: its initialization segment, then every segment."""
         path = self.space.root / f"{self.job}-{folder.replace('/', '-')}.mp4"
         init_segment = merge_init_segments([track.init for _, track in self.tracks(folder)])
         path.write_bytes(init_segment + b"".join(segment.read_bytes() for segment in self.segments(folder)))
@@ -134,7 +135,7 @@ async def encode_parts(
             await work(PartRequested(org=event.org, job=event.job, part=part))
 
     await asyncio.gather(*(one(part) for part in event.plan.release_order))
-    results = {said.part: said for said in log.said if isinstance(said, PartTranscoded)}
+    results = {said.part: read_record(space, said) for said in log.said if isinstance(said, PartTranscoded)}
     return Encoded(event.plan, space, event.job, results)
 
 

@@ -12,7 +12,7 @@ from services.uploader.finish import init_segments, playlists
 from services.uploader.manifest.assembly import assemble
 from services.uploader.manifest.playlists import multivariant_playlist
 from services.uploader.manifest.presentation import Presentation
-from services.uploader.upload import segments_of, thumbnails_of
+from services.uploader.upload import objects_of
 from shared.media.layout import MULTIVARIANT
 from tests.support.parts import ORG, Encoded
 
@@ -20,14 +20,14 @@ from tests.support.parts import ORG, Encoded
 def publish(made: Encoded, folder: Path) -> Presentation:
     """Write everything that a completed job leaves but the sheet for the seek bar."""
     stills = [still for result in made.results.values() for still in result.stills]
-    stream = assemble(made.plan, {name: result.tracks for name, result in made.results.items()}, stills)
+    stream = assemble(made.plan, {name: result.tables for name, result in made.results.items()}, stills)
     documents = init_segments(stream) | playlists(stream) | {MULTIVARIANT: multivariant_playlist(stream).encode()}
     for path, body in documents.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(body)
     for name, result in made.results.items():
         part = made.space.part(ORG, made.job, name)
-        for piece in segments_of(result, made.plan, part) + thumbnails_of(result, part):
+        for piece in objects_of(result, part):
             (folder / piece.path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(piece.file, folder / piece.path)
     return stream

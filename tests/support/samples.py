@@ -6,7 +6,7 @@ from typing import Any
 
 from shared import events as ev
 from shared.media.plan import AudioPart, Plan, Rung, VideoPart
-from shared.media.result import Outputs, RenditionOutput, SegmentTable
+from shared.media.result import Outputs, RenditionOutput, RenditionTotals
 from shared.media.source import AudioTrack, Source, VideoTrack
 
 ORG = "acme00"
@@ -81,12 +81,23 @@ def fetched(job: str, org: str = ORG, *, encode: Plan | None = None, **fields: A
 
 
 def transcoded(job: str, part: str, org: str = ORG, **fields: Any) -> ev.PartTranscoded:
-    """A part with one track."""
-    track = SegmentTable.model_validate({
-        "folder": "480p", "timescale": 25_000, "first_segment": 0, "durations": (150_000,), "sizes": (4711,), "frames": 150,
-        "init": "AAAAHGZ0eXA=", "codecs": "avc1.64001f",
-    })  # fmt: skip
-    return ev.PartTranscoded(org=org, job=job, part=part, tracks=(track,), encoder="libx264", seconds=1.5, **fields)
+    """A part with one rendition."""
+    totals = RenditionTotals(folder="480p", codecs="avc1.64001f", segments=1, frames=150, seconds=6.0, bytes=4711)
+    return ev.PartTranscoded(
+        org=org,
+        job=job,
+        part=part,
+        renditions=(totals,),
+        digest="0" * 64,
+        encoder="libx264",
+        seconds=1.5,
+        **fields,
+    )
+
+
+def requested(job: str, part: str, encode: Plan, org: str = ORG) -> ev.PartRequested:
+    """A part may be encoded."""
+    return ev.PartRequested(org=org, job=job, part=part, work=encode.work_of(part))
 
 
 def uploaded(job: str, part: str, org: str = ORG, **fields: Any) -> ev.PartUploaded:
@@ -144,12 +155,12 @@ def whole_life(
         ev.Admitted(org=org, job=job),
         ev.Started(org=org, job=job),
         fetched(job, org, encode=encode),
-        *(ev.PartRequested(org=org, job=job, part=part) for part in encode.release_order[: encode.window]),
+        *(requested(job, part, encode, org) for part in encode.release_order[: encode.window]),
     ]
     for number, part in enumerate(encode.release_order):
         life.append(transcoded(job, part, org))
         if number + encode.window < len(encode.release_order):
-            life.append(ev.PartRequested(org=org, job=job, part=encode.release_order[number + encode.window]))
-        life.append(uploaded(job, part, org))
+            life.append(requested(job, encode.release_order[number + encode.window], encode, org))
+        life.append(uploaded(job, part, org, uploaded=number + 1))
     life.append(end or completed(job, org))
     return [event.model_copy(update={"at": at(second)}) for second, event in enumerate(life)]

@@ -18,10 +18,9 @@ from services.api.http.openapi import document
 from services.api.http.operations import OPERATIONS
 from services.api.settings import ApiSettings
 from shared.errors import ERRORS
-from shared.events import JobWarning
 from shared.health import Health
 from shared.job import Job, Status
-from shared.media.result import Outputs, RenditionOutput
+from shared.media.result import JobWarning, Outputs, RenditionOutput
 from shared.payload import Surface, job_json
 from shared.settings import SettingsError
 from tests.support.api import SEAL_KEY

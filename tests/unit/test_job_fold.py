@@ -8,8 +8,21 @@ from hypothesis import strategies as st
 
 from shared import events as ev
 from shared.job import Job, apply
+from shared.media.result import JobWarning
 from tests.support.encoded import make_fetched, make_plan
-from tests.support.samples import ORG, at, completed, created, failed, fetched, plan, transcoded, uploaded, whole_life
+from tests.support.samples import (
+    ORG,
+    at,
+    completed,
+    created,
+    failed,
+    fetched,
+    plan,
+    requested,
+    transcoded,
+    uploaded,
+    whole_life,
+)
 
 JOB = "5KQfnXCg8Qh"
 
@@ -102,7 +115,7 @@ def test_secrets_are_masked_whoever_forgot_to() -> None:
 
 
 def test_warnings_are_collected_once_each() -> None:
-    one, two, three = (ev.JobWarning(code=f"c{number}", message="") for number in range(3))
+    one, two, three = (JobWarning(code=f"c{number}", message="") for number in range(3))
     job = fold(
         created(JOB),
         fetched(JOB, warnings=(one,)),
@@ -123,7 +136,10 @@ def test_progress_by_stage() -> None:
     assert job.progress({"fetch": 0.9}) == 0, "nothing has begun"
     job = apply(job, ev.Started(org=ORG, job=JOB))
     assert (job.progress(), job.progress({"fetch": 0.5}), job.progress({"fetch": 7.0})) == (0, 5, 10)
-    job = apply(job, fetched(JOB, encode=plan(2, audio=0)))
+    encode = plan(2, audio=0)
+    job = apply(job, fetched(JOB, encode=encode))
+    for part in encode.release_order:
+        job = apply(job, requested(JOB, part, encode))
     assert (job.progress(), job.progress({"v0000": 0.5}), job.progress({"fetch": 0.1, "v0000": 1.0, "v0001": 1.0})) == (
         10,
         30,
@@ -139,16 +155,50 @@ def test_progress_by_stage() -> None:
     assert apply(job, completed(JOB)).progress() == 100
 
 
-def test_weights_are_shares_of_the_whole() -> None:
-    job = fold(created(JOB), fetched(JOB, encode=plan(7, audio=2)))
-    assert sum(job.part_weights.values()) == pytest.approx(1)
-    assert job.part_weights["a0"] == pytest.approx(job.part_weights["v0000"] * 7 / 10)
+def test_parts_weigh_by_their_frames_and_kind() -> None:
+    encode = plan(7, audio=2)
+    assert encode.work == pytest.approx(sum(encode.work_of(name) for name in encode.release_order))
+    assert encode.work_of("a0") == pytest.approx(encode.work_of("v0000") * 7 / 10)
+    titled = make_plan(texts=("en",))
+    assert titled.work_of("t0") == pytest.approx(titled.work_of("a0") / 10)
 
 
-def test_text_weighs_little() -> None:
-    job = fold(created(JOB), fetched(JOB, encode=make_plan(texts=("en",))))
-    assert sum(job.part_weights.values()) == pytest.approx(1)
-    assert job.part_weights["t0"] == pytest.approx(job.part_weights["a0"] / 10)
+def test_the_state_does_not_grow_with_the_film() -> None:
+    sizes = {}
+    for parts in (20, 900):
+        encode = plan(parts)
+        window = encode.release_order[: encode.window]
+        job = fold(created(JOB), fetched(JOB, encode=encode), *(requested(JOB, part, encode) for part in window))
+        for part in encode.release_order[:10]:
+            job = apply(job, transcoded(JOB, part))
+        sizes[parts] = len(job.model_dump_json())
+    assert sizes[900] < sizes[20] + 50
+
+
+def test_a_state_that_version_0_1_stored_goes_on() -> None:
+    encode = plan(2)
+    stored = fold(created(JOB), ev.Started(org=ORG, job=JOB), fetched(JOB, encode=encode)).model_dump(mode="json")
+    for name in ("work", "work_done", "under_way"):
+        del stored[name]
+    # Half a video, a twentieth of it the audio; one video part is transcoded.
+    stored |= {"part_weights": {"a0": 0.1, "v0000": 0.45, "v0001": 0.45}, "encoding": {"a0": 0.1, "v0001": 0.45}}
+    stored |= {"parts_transcoded": 1, "uploaded": 0.45, "parts_uploaded": 1}
+    job = Job.model_validate(stored)
+    before = job.progress()
+    assert before == 10 + 36 + 3
+    job = apply(job, requested(JOB, "v0001", encode))
+    assert job.progress({"v0001": 0.5}) > job.progress() == before
+    job = apply(apply(job, transcoded(JOB, "v0001")), transcoded(JOB, "a0"))
+    assert (job.stage, job.progress()) == ("uploading", 93)
+
+
+def test_events_of_version_0_1_count_their_parts_alike() -> None:
+    encode = plan(3)
+    job = fold(created(JOB), ev.Started(org=ORG, job=JOB), fetched(JOB, encode=encode))
+    for done, part in enumerate(encode.release_order, start=1):
+        job = apply(job, ev.PartRequested(org=ORG, job=JOB, part=part))
+        job = apply(job, transcoded(JOB, part))
+        assert job.progress() == 10 + 80 * done // 4
 
 
 @st.composite
@@ -159,7 +209,10 @@ def lives(draw: st.DrawFn) -> list[ev.Event]:
     steps = draw(st.permutations([name for name in names for _ in range(2)]))
     seen: set[str] = set()
     middle: list[ev.Event] = []
+    encode = plan(parts)
     for name in steps:
+        if name not in seen:
+            middle.append(requested(JOB, name, encode))
         middle.append(uploaded(JOB, name) if name in seen else transcoded(JOB, name))
         seen.add(name)
     begin: list[ev.Event] = [
@@ -201,9 +254,8 @@ def test_events_survive_their_own_json(life: list[ev.Event]) -> None:
         assert type(event).model_validate_json(event.model_dump_json()) == event
 
 
-def test_without_a_picture_the_sound_is_all_of_the_work() -> None:
+def test_without_video_the_audio_is_all_of_the_work() -> None:
     plan = make_plan(resolutions=(), languages=("en", "de", "fr"))
     job = fold(created(JOB), make_fetched(ORG, JOB, plan))
-    assert job.part_weights == pytest.approx({"a0": 1 / 3, "a1": 1 / 3, "a2": 1 / 3})
-    assert sum(job.encoding.values()) == pytest.approx(1)
+    assert plan.work_of("a0") / plan.work == pytest.approx(1 / 3)
     assert job.video_duration == pytest.approx(float(plan.duration))

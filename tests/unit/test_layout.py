@@ -1,15 +1,16 @@
 """Paths, content types and locations below the output prefix."""
 
+from pathlib import Path
+
 import pytest
 
 from services.uploader.finish import init_segments, playlists
 from services.uploader.manifest.assembly import assemble
 from services.uploader.manifest.outputs import outputs_of
-from services.uploader.upload import segments_of
-from shared.events import PartTranscoded
+from services.uploader.upload import UploadObject, objects_of
 from shared.locations import object_key, parse_s3
 from shared.media.layout import content_type, segment_name
-from shared.workspace import WorkSpace
+from shared.media.result import PartRecord
 from tests.support.encoded import make_plan, make_result
 
 ORG, JOB = "org123", "5KQfnXCg8Qh"
@@ -52,21 +53,19 @@ def test_keys_lie_below_the_prefix(path: str, key: str) -> None:
     assert object_key(parse_s3(path, is_prefix=True), "video.m3u8") == key
 
 
-def test_a_part_is_uploaded_whole(tmp_path: object) -> None:
+def test_a_part_is_uploaded_whole(tmp_path: Path) -> None:
     plan = make_plan(frames=1000, texts=("en",))
-    space = WorkSpace(f"file://{tmp_path}")
-    event = PartTranscoded(org=ORG, job=JOB, part="v0001", tracks=make_result(plan, "v0001"), encoder="x", seconds=1)
-    segments = segments_of(event, plan, space.part(ORG, JOB, "v0001"))
-    assert [segment.path for segment in segments] == [
+
+    def objects(part: str) -> list[UploadObject]:
+        return objects_of(PartRecord(tables=make_result(plan, part), encoder="x", seconds=1), tmp_path / part)
+
+    assert [item.path for item in objects("v0001")] == [
         "240p/video_00002.m4s", "240p/video_00003.m4s", "480p/video_00002.m4s", "480p/video_00003.m4s",
     ]  # fmt: skip
-    assert segments[3].file == space.root / ORG / JOB / "parts/v0001/480p/video_00003.m4s"
-    sound = PartTranscoded(org=ORG, job=JOB, part="a0", tracks=make_result(plan, "a0"), encoder="aac", seconds=1)
-    assert segments_of(sound, plan, tmp_path)[0].path == "audio/0-en/audio_00000.m4s"  # type: ignore[arg-type]
-    text = PartTranscoded(org=ORG, job=JOB, part="t0", tracks=make_result(plan, "t0"), encoder="webvtt", seconds=1)
-    segments = segments_of(text, plan, space.part(ORG, JOB, "t0"))
-    assert [segment.path for segment in segments][-2:] == ["text/0-en/text_00006.vtt", "text/0-en/text.vtt"]
-    assert segments[-1].size == 90
+    assert objects("v0001")[3].file == tmp_path / "v0001/480p/video_00003.m4s"
+    assert objects("a0")[0].path == "audio/0-en/audio_00000.m4s"
+    assert [item.path for item in objects("t0")][-2:] == ["text/0-en/text_00006.vtt", "text/0-en/text.vtt"]
+    assert objects("t0")[-1].size == 90
 
 
 def test_outputs_say_where_everything_is_and_no_secret() -> None:

@@ -68,8 +68,12 @@ def test_removing_leaves_no_empty_folders_and_others_alone(space: WorkSpace) -> 
     make(space, "x")
     other = space.source(ORG, "5KQfnXCg8Qj")
     other.mkdir(parents=True)
-    space.remove_part(ORG, JOB, PART)
-    assert not space.part(ORG, JOB, PART).exists()
+    before = space.finished(ORG, JOB, PART)
+    space.empty_part(ORG, JOB, PART)
+    space.empty_part(ORG, JOB, PART)
+    assert [path.name for path in space.part(ORG, JOB, PART).iterdir()] == ["record.json"]
+    assert space.finished(ORG, JOB, PART) == before
+    space.empty_part(ORG, JOB, "v9999")
     space.remove_job(ORG, JOB)
     space.remove_job(ORG, JOB)
     assert other.exists()
@@ -103,7 +107,7 @@ def test_a_tile_that_is_kept_outlives_its_part_and_is_kept_once_however_often(sp
     make(space, "x")
     for body in (b"tile", b"tile"):
         space.keep_tile(ORG, JOB, 7, body)
-    space.remove_part(ORG, JOB, PART)
+    space.empty_part(ORG, JOB, PART)
     assert space.tiles(ORG, JOB, range(6, 9)) == {7: b"tile"}
     assert [path.name for path in (space.job(ORG, JOB) / "tiles").iterdir()] == ["7"]
 
@@ -125,3 +129,11 @@ def test_a_late_tile_does_not_bring_a_removed_job_back(space: WorkSpace) -> None
     with pytest.raises(FileNotFoundError):
         space.keep_tile(ORG, JOB, 1, b"tile")
     assert space.jobs() == []
+
+
+def test_an_attempt_removes_what_a_killed_one_has_left(space: WorkSpace) -> None:
+    attempts = space.job(ORG, JOB) / "attempts"
+    for name in (f"{PART}-0011", "v0007-0022"):
+        (attempts / name / "240p").mkdir(parents=True)
+    with space.attempt(ORG, JOB, PART) as folder:
+        assert {path.name for path in attempts.iterdir()} == {folder.name, "v0007-0022"}

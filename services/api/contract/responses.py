@@ -7,9 +7,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from shared.deliveries import Outcome
-from shared.events import JobWarning, Priority
+from shared.events import Priority
 from shared.job import Stage, Status
-from shared.media.result import Outputs
+from shared.media.result import JobWarning, Outputs
 
 R = TypeVar("R")
 

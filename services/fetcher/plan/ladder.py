@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from fractions import Fraction
 
-from shared.events import JobWarning
 from shared.media.plan import Rung
 from shared.media.profile import Profile, short_side
+from shared.media.result import JobWarning
 from shared.media.source import VideoTrack
 
 MINIMUM_SIDE = 16

@@ -11,9 +11,9 @@ from services.fetcher.plan.languages import bcp47
 from services.fetcher.plan.normalise import MAX_FRAME_RATE, field_filters, picture_filters
 from services.fetcher.plan.stills import plan_stills
 from services.fetcher.probe.index import VideoIndex
-from shared.events import JobWarning
 from shared.media.plan import AudioPart, Plan, TextPart, VideoPart
 from shared.media.profile import load_profile
+from shared.media.result import JobWarning
 from shared.media.source import AudioTrack, Source, TextTrack, VideoTrack
 
 GOP_SECONDS = 2

@@ -15,7 +15,7 @@ from services.fetcher.probe.integrity import Findings, check_complete
 from services.fetcher.probe.packets import NO_STREAM, NO_TIME, Extent, PacketTable
 from services.fetcher.probe.timeline import DISCONTINUOUS, JUMP_SECONDS
 from shared.errors import PermanentError
-from shared.events import JobWarning
+from shared.media.result import JobWarning
 from shared.media.source import AudioTrack, Source
 from shared.process import ProcessTimeout
 

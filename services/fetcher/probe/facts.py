@@ -13,7 +13,7 @@ from services.fetcher.probe.integrity import Findings
 from services.fetcher.probe.packets import NO_TIME, Extent, PacketTable
 from services.fetcher.probe.signal import alpha_decoder, is_enhancement, mastering, with_base_layer
 from services.fetcher.probe.timeline import Claims, Timeline, make_timeline
-from shared.events import JobWarning
+from shared.media.result import JobWarning
 from shared.media.source import AudioTrack, Source, TextTrack, VideoTrack
 
 # Seeking in these was seen to land exactly; others are read from the beginning.

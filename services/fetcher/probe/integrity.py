@@ -12,7 +12,7 @@ from services.fetcher.probe.boxes import BoxLayout
 from services.fetcher.probe.packets import NO_TIME, Extent
 from services.fetcher.probe.streams import Stream, ratio
 from shared.errors import PermanentError
-from shared.events import JobWarning
+from shared.media.result import JobWarning
 
 NOTHING_INSIDE = "The input has the header of a video, but neither pictures nor sound."
 

@@ -27,7 +27,7 @@ from services.fetcher.probe.signal import alpha_decoder, refuse_dolby_vision_alo
 from services.fetcher.probe.sniff import not_video
 from services.fetcher.probe.timeline import starts_cleanly
 from shared.errors import PermanentError
-from shared.events import JobWarning
+from shared.media.result import JobWarning
 from shared.process import ProcessTimeout
 
 __all__ = ["Probe", "ProbeLimits", "Probed", "input_arguments", "remove_leftovers"]

@@ -10,7 +10,7 @@ from services.fetcher.probe.adts import changes_format
 from services.fetcher.probe.facts import Probed
 from services.fetcher.probe.probe import Probe, input_arguments
 from shared.errors import PermanentError
-from shared.events import JobWarning
+from shared.media.result import JobWarning
 from shared.media.source import Source
 from shared.process import ProcessLimits, ProcessTimeout, run_process
 

@@ -32,13 +32,15 @@ def peak_rate(sizes: Sequence[int], durations: Sequence[int], timescale: int, ta
     target duration (seconds). So a short segment at the end counts only together with the ones before it.
     """
     peak = Fraction(average_rate(sizes, durations, timescale))
+    shortest, longest = target * timescale, 3 * target * timescale
     for first in range(len(sizes)):
         bits = ticks = 0
-        for size, duration in zip(sizes[first:], durations[first:], strict=True):
-            bits += 8 * size
-            ticks += duration
-            if 2 * ticks > 3 * target * timescale:
+        # By number: a slice of the rest would make this quadratic in the length of a film.
+        for number in range(first, len(sizes)):
+            bits += 8 * sizes[number]
+            ticks += durations[number]
+            if 2 * ticks > longest:
                 break
-            if 2 * ticks >= target * timescale:
-                peak = max(peak, Fraction(bits * timescale, ticks))
+            if 2 * ticks >= shortest and bits * timescale * peak.denominator > peak.numerator * ticks:
+                peak = Fraction(bits * timescale, ticks)
     return ceil(peak)
