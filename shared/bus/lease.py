@@ -50,8 +50,8 @@ class _Stopped(Exception):
         super().__init__(reason)
 
 
-class Desk:
-    """Where one worker process takes its work.
+class LeaseRuntime:
+    """The leases of one worker process: every message that it works on goes through here.
 
     Args:
         side_work: this work is not the job's own (webhooks): a job's end does not stop it, and its failure fails no job.
@@ -78,7 +78,7 @@ class Desk:
 
     def middleware(self, message: Any, *, context: Any) -> "_LeasedScope":
         """The FastStream middleware; give this method to the broker."""
-        return _LeasedScope(message, context=context, desk=self)
+        return _LeasedScope(message, context=context, runtime=self)
 
     async def start(self) -> None:
         """Listen for the ends of jobs."""
@@ -260,12 +260,12 @@ class Desk:
 
 
 class _LeasedScope(BaseMiddleware[Any, Any]):
-    def __init__(self, message: Any, *, context: Any, desk: Desk) -> None:
+    def __init__(self, message: Any, *, context: Any, runtime: LeaseRuntime) -> None:
         super().__init__(message, context=context)
-        self._desk = desk
+        self._runtime = runtime
 
     async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: Any) -> Any:
-        await self._desk.take(msg.raw_message, lambda: call_next(msg))
+        await self._runtime.take(msg.raw_message, lambda: call_next(msg))
 
 
 def _is_event(data: bytes) -> bool:
