@@ -46,6 +46,7 @@ class Bus:
             slots: how many messages are worked on at the same time.
             handler: its annotations say what the message is decoded to, and whether it wants a :data:`StreamSequence`.
         """
+        self.leases.serve(durable)
         for _ in range(slots):
             # One registration for each slot, since each pulls one message and works on it before it pulls again.
             subscriber = self.broker.subscriber(
@@ -104,9 +105,7 @@ async def _start(
     stack.push_async_callback(client.close)
     await wait_until_provisioned(client.jetstream())
     job_log = JobLog(client)
-    leases = LeaseRuntime(
-        client, job_log, service=settings.service, lease_seconds=settings.lease_seconds, side_work=side_work
-    )
+    leases = LeaseRuntime(client, job_log, service=settings.service, side_work=side_work)
     broker = make_broker(
         settings.nats_url, f"{settings.service}-work", middlewares=[leases.middleware], closed_cb=lifeline.cut
     )

@@ -16,10 +16,11 @@ from nats.js.errors import NotFoundError
 from pydantic import SecretStr
 
 from shared import events as ev
+from shared.bus.ack_wait import AckWaits
 from shared.bus.connection import connect, make_broker
 from shared.bus.joblog import JobLog
 from shared.bus.lease import LeaseRuntime
-from shared.bus.topology import DEAD, JOBS, TRANSCODER
+from shared.bus.topology import DEAD, JOBS, TRANSCODER, provision
 from shared.bus.vault import Vault
 from shared.errors import PermanentError, TransientError
 from shared.ids import new_job_id
@@ -63,13 +64,13 @@ def _captured_logs() -> Iterator[None]:
 
 @asynccontextmanager
 async def worker(
-    server: NatsServer, handler: Handler, *, slots: int = 1, side_work: bool = False, lease: float = LEASE
+    server: NatsServer, handler: Handler, *, slots: int = 1, side_work: bool = False
 ) -> AsyncIterator[LeaseRuntime]:
     """A worker process as shared/worker.py makes one, inside this process."""
     url = SecretStr(server.url)
     client = await connect(url, "test")
     log = JobLog(client)
-    leases = LeaseRuntime(client, log, service="transcoder", lease_seconds=lease, side_work=side_work)
+    leases = LeaseRuntime(client, log, service="transcoder", side_work=side_work)
     broker = make_broker(url, "test-work", middlewares=[leases.middleware])
     bus = Bus(client, log, Vault(client, Sealer([bytes(32)])), broker, leases)
 
@@ -219,7 +220,8 @@ async def test_work_stops_when_its_job_ends(server: NatsServer, client: Client, 
     attempts = Attempts(forever)
     job = await request_part(log)
     # With so long a lease it is not asked for the end again in the time of this test: it has to hear of it.
-    async with worker(server, attempts, lease=30):
+    await provision(client.jetstream(), lease_seconds=30)
+    async with worker(server, attempts):
         await until(_begun(attempts))
         await asyncio.sleep(0.2)
         ended = time.monotonic()
@@ -302,6 +304,48 @@ async def test_long_work_keeps_its_lease(server: NatsServer, client: Client, log
         await until(lambda: settled(client), seconds=5 * LEASE)
     assert attempts.done == 1
     assert await deliveries(client) == 1
+
+
+async def test_the_servers_ack_wait_is_the_lease(
+    server: NatsServer, client: Client, log: JobLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The api was started anew with a shorter lease than the one that a worker had begun with: nobody else gets the message."""
+    monkeypatch.setattr("shared.bus.ack_wait.REFRESH_SECONDS", 0.1)
+    finish = asyncio.Event()
+
+    async def work(_attempt: int) -> None:
+        await finish.wait()
+
+    attempts = Attempts(work)
+    await provision(client.jetstream(), lease_seconds=600)
+    await request_part(log)
+    beats = await client.subscribe(f"$JS.ACK.{JOBS}.{TRANSCODER.name}.>")
+    async with worker(server, attempts, slots=2) as leases:
+        await until(_begun(attempts))
+        assert leases._ack_waits.of(TRANSCODER.name) == 600
+        await provision(client.jetstream(), lease_seconds=5)
+        # By the lease that it began with, the second heartbeat would be due after 200 s. Seven make two of the new ones.
+        for _ in range(7):
+            assert (await beats.next_msg(timeout=15)).data == b"+WPI"
+        assert leases._ack_waits.of(TRANSCODER.name) == 5
+        finish.set()
+        await until(lambda: settled(client), seconds=5 * LEASE)
+    assert attempts.cancelled == []
+    assert await deliveries(client) == 1
+
+
+async def test_a_bus_that_does_not_say_how_long_leases_are_is_waited_for(
+    server: NatsServer, client: Client, log: JobLog
+) -> None:
+    await client.jetstream().delete_consumer(JOBS, TRANSCODER.name)
+    waits = AckWaits(client)
+    waits.watch(TRANSCODER)
+    reading = asyncio.create_task(waits.read_first())
+    done, _ = await asyncio.wait({reading}, timeout=0.3)
+    assert not done
+    await provision(client.jetstream(), lease_seconds=17)
+    await asyncio.wait_for(reading, 5)
+    assert waits.of(TRANSCODER.name) == 17
 
 
 async def test_a_lost_lease_stops_the_work(client: Client, log: JobLog, server: NatsServer) -> None:
