@@ -1,8 +1,9 @@
 """Settings from the environment: one frozen, described model for each service.
 
 Fields of :class:`CommonSettings` are read from ``MILLRACE_<NAME>``, a service's own fields from
-``MILLRACE_<SERVICE>_<NAME>``. A variable that starts with ``MILLRACE_`` and means nothing stops the start: a misspelt
-setting must never be silently ignored. Variables of the other services are let pass, so that one env file can serve all.
+``MILLRACE_<SERVICE>_<NAME>``, but for those of :data:`UNPREFIXED`. A variable that starts with ``MILLRACE_`` and means
+nothing stops the start: a misspelt setting must never be silently ignored. Variables of the other services are let pass,
+so that one env file can serve all.
 """
 
 import base64
@@ -19,6 +20,8 @@ S = TypeVar("S", bound="CommonSettings")
 
 PREFIX = "MILLRACE_"
 SERVICES = ("api", "fetcher", "transcoder", "uploader", "notifier")
+UNPREFIXED = frozenset({"lease_seconds"})
+"""Fields of one service whose variable lacks its name, because what they set holds for all services."""
 
 # An env file can only leave a value empty, not out: empty means "the default".
 OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: value or None)]
@@ -44,12 +47,6 @@ class CommonSettings(BaseModel):
         description="Keys that seal credentials: base64 of 32 bytes each, comma separated; the first one seals, all of them open"
     )
     log_level: str = Field("info", description="debug, info, warning or error", pattern="^(debug|info|warning|error)$")
-    lease_seconds: float = Field(
-        30,
-        ge=1,
-        le=600,
-        description="How long a worker may be silent before its message goes to another; the same for all services",
-    )
     allow_private_addresses: bool = Field(
         False, description="Let sources, buckets and webhooks be on loopback, private and link-local addresses"
     )
@@ -107,7 +104,10 @@ def variables(settings: type[CommonSettings]) -> dict[str, str]:
     """Names of the environment variables of a settings model, each with the field that it sets."""
     common = CommonSettings.model_fields
     own = f"{PREFIX}{settings.service.upper()}_"
-    return {(PREFIX if field in common else own) + field.upper(): field for field in settings.model_fields}
+    return {
+        (PREFIX if field in common or field in UNPREFIXED else own) + field.upper(): field
+        for field in settings.model_fields
+    }
 
 
 def decode_keys(keys: SecretStr) -> list[bytes]:
@@ -138,4 +138,6 @@ def settings_or_exit(settings: type[S]) -> S:
 
 
 def _belongs_to_another(name: str, service: str) -> bool:
+    if name.removeprefix(PREFIX).lower() in UNPREFIXED:
+        return True
     return any(name.startswith(f"{PREFIX}{other.upper()}_") for other in SERVICES if other != service)

@@ -4,29 +4,29 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Annotated
 
 import structlog
+from faststream import AckPolicy, Context
 from faststream.nats import JStream, NatsBroker, PullSub
 from nats.aio.client import Client
 
 from shared.bus.connection import connect, make_broker
 from shared.bus.joblog import JobLog
-from shared.bus.topology import wait_until_provisioned
+from shared.bus.lease import LeaseRuntime
+from shared.bus.topology import Durable, wait_until_provisioned
 from shared.bus.vault import Vault
-from shared.bus.work import Desk
 from shared.health import Check, Health
 from shared.lifeline import Lifeline
 from shared.logs import configure_logs
 from shared.sealing import Sealer
 from shared.settings import WorkerSettings, decode_keys
 
+StreamSequence = Annotated[int, Context("message.raw_message.metadata.sequence.stream")]
+"""What a handler annotates a parameter with that shall be the place of the message in its stream."""
+
 # A pull waits this long at the server before it asks again; a message that comes is delivered at once.
-PULL = PullSub(batch_size=1, timeout=5.0)
-
-
-def stream(name: str) -> JStream:
-    """A provisioned stream to bind to, never to declare."""
-    return JStream(name, declare=False)
+_PULL = PullSub(batch_size=1, timeout=5.0)
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,31 @@ class Bus:
     log: JobLog
     vault: Vault
     broker: NatsBroker
-    desk: Desk
+    leases: LeaseRuntime
+
+    def take(self, durable: Durable, slots: int, handler: Callable[..., Awaitable[None]]) -> None:
+        """Have a handler called with each message of a consumer, under a lease. To be called before the broker starts.
+
+        Args:
+            slots: how many messages are worked on at the same time.
+            handler: its annotations say what the message is decoded to, and whether it wants a :data:`StreamSequence`.
+        """
+        self.leases.serve(durable)
+        for _ in range(slots):
+            # One registration for each slot, since each pulls one message and works on it before it pulls again.
+            subscriber = self.broker.subscriber(
+                # The consumer on the server has the filters; it is there already, so this one is only a name in traces.
+                durable.filters[0],
+                durable=durable.name,
+                stream=JStream(durable.stream, declare=False),
+                pull_sub=_PULL,
+                ack_policy=AckPolicy.MANUAL,
+            )
+            subscriber(handler)
 
 
 Register = Callable[[Bus], Awaitable[dict[str, Check]]]
-"""Subscribes a service's handlers on the broker; returns further checks of readiness by name."""
+"""Has a service's handlers take work from the bus; returns further checks of readiness by name."""
 
 
 async def run_worker(settings: WorkerSettings, register: Register, *, side_work: bool = False) -> None:
@@ -64,9 +84,9 @@ async def run_worker(settings: WorkerSettings, register: Register, *, side_work:
         checks |= {"nats": _nats_check(bus.client)} | more_checks
         await log.ainfo("ready", slots=settings.slots)
         await lifeline.until_over()
-        await log.ainfo("stopping", running=bus.desk.busy)
+        await log.ainfo("stopping", running=bus.leases.busy)
         health.stopping = True
-        await bus.desk.drain(settings.grace_seconds)
+        await bus.leases.drain(settings.grace_seconds)
         await bus.broker.stop()
     await log.ainfo("stopped")
     if lifeline.exit_status():
@@ -85,13 +105,13 @@ async def _start(
     stack.push_async_callback(client.close)
     await wait_until_provisioned(client.jetstream())
     job_log = JobLog(client)
-    desk = Desk(client, job_log, service=settings.service, lease_seconds=settings.lease_seconds, side_work=side_work)
+    leases = LeaseRuntime(client, job_log, service=settings.service, side_work=side_work)
     broker = make_broker(
-        settings.nats_url, f"{settings.service}-work", middlewares=[desk.middleware], closed_cb=lifeline.cut
+        settings.nats_url, f"{settings.service}-work", middlewares=[leases.middleware], closed_cb=lifeline.cut
     )
-    bus = Bus(client, job_log, Vault(client, Sealer(decode_keys(settings.seal_keys))), broker, desk)
+    bus = Bus(client, job_log, Vault(client, Sealer(decode_keys(settings.seal_keys))), broker, leases)
     checks = await register(bus)
-    await desk.start()
+    await leases.start()
     await broker.start()
     return bus, checks
 

@@ -41,6 +41,12 @@ class ApiSettings(CommonSettings):
         10, ge=1, le=1000, description="Failed logins for a user name from one address, before 429"
     )
 
+    lease_seconds: float = Field(
+        30,
+        ge=1,
+        le=600,
+        description="How long a worker may be silent before its message goes to another. The workers learn it from the bus",
+    )
     max_active_jobs: int = Field(
         8, ge=1, le=10_000, description="Jobs that may be under way at the same time, all organizations together"
     )

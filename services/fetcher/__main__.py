@@ -11,7 +11,7 @@ from shared.worker import run_worker
 def main() -> None:
     """Run the fetcher until it is told to stop."""
     settings = settings_or_exit(FetcherSettings)
-    asyncio.run(run_worker(settings, register(settings)))
+    asyncio.run(run_worker(settings, lambda bus: register(bus, settings)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,4 @@
-"""The fetcher's edge to the bus."""
-
-from faststream import AckPolicy
+"""The bus edge of the fetcher."""
 
 from services.fetcher.download.download import DownloadLimits
 from services.fetcher.download.patience import PatienceLimits
@@ -9,31 +7,24 @@ from services.fetcher.probe.audio_probe import AudioProbe
 from services.fetcher.probe.probe import Probe, ProbeLimits
 from services.fetcher.probe.remux import Remux
 from services.fetcher.settings import FetcherSettings
-from shared.bus.topology import FETCHER, JOBS
+from shared.bus.topology import FETCHER
 from shared.events import Admitted
 from shared.health import Check
 from shared.media.tools import ffmpeg_path, ffprobe_path
-from shared.worker import PULL, Bus, Register, stream
+from shared.worker import Bus
 from shared.workspace import WorkSpace
 
 
-def register(settings: FetcherSettings) -> Register:
-    """What :func:`shared.worker.run_worker` calls once the bus is there."""
+async def register(bus: Bus, settings: FetcherSettings) -> dict[str, Check]:
+    """Build the use case and let it take work."""
+    space = WorkSpace(settings.workspace_url)
+    fetch = make_fetch(settings, bus, space)
 
-    async def subscribe(bus: Bus) -> dict[str, Check]:
-        space = WorkSpace(settings.workspace_url)
-        fetch = make_fetch(settings, bus, space)
-        for _ in range(settings.slots):
+    async def on_admitted(event: Admitted) -> None:
+        await fetch(event)
 
-            @bus.broker.subscriber(
-                "jobs.*.*.admitted", durable=FETCHER, stream=stream(JOBS), pull_sub=PULL, ack_policy=AckPolicy.MANUAL
-            )
-            async def on_admitted(event: Admitted) -> None:
-                await fetch(event)
-
-        return {"workspace": space.check}
-
-    return subscribe
+    bus.take(FETCHER, settings.slots, on_admitted)
+    return {"workspace": space.check}
 
 
 def make_fetch(settings: FetcherSettings, bus: Bus, space: WorkSpace) -> Fetch:

@@ -2,9 +2,6 @@
 
 import asyncio
 
-from faststream import AckPolicy
-from faststream.nats.annotations import NatsMessage
-
 from services.notifier.announce import Announcer
 from services.notifier.concurrency import ConcurrencyLimits
 from services.notifier.deliver import Deliverer
@@ -13,20 +10,20 @@ from services.notifier.publisher import Publisher
 from services.notifier.queue_store import DeliveryQueues
 from services.notifier.receiver import Receiver
 from services.notifier.settings import NotifierSettings
-from shared.bus.topology import JOBS, NOTIFIER, WEBHOOK_ATTEMPTS, WEBHOOKS
+from shared.bus.topology import NOTIFIER, WEBHOOK_ATTEMPTS
 from shared.deliveries import WebhookAttempt
 from shared.events import Cancelled, Completed, Created, Failed, Started
 from shared.health import Check
 from shared.sealing import Sealer
 from shared.settings import decode_keys
-from shared.worker import PULL, Bus, stream
+from shared.worker import Bus, StreamSequence
 
 # Announcing takes a few milliseconds, so a few slots keep up with any number of jobs.
-ANNOUNCING_SLOTS = 4
+_ANNOUNCING_SLOTS = 4
 
 
 async def register(bus: Bus, settings: NotifierSettings, receiver: Receiver) -> dict[str, Check]:
-    """Wire the use cases and subscribe them."""
+    """Build the use cases and let them take work."""
     hooks = await Hooks.open(bus.client, Sealer(decode_keys(settings.seal_keys)))
     queues = await DeliveryQueues.open(bus.client)
     publisher = Publisher(bus.client)
@@ -43,26 +40,13 @@ async def register(bus: Bus, settings: NotifierSettings, receiver: Receiver) -> 
         delays=settings.delays,
         timeout=settings.timeout_seconds,
     )
-    for _ in range(min(ANNOUNCING_SLOTS, settings.slots)):
-        _subscribe_announcer(bus, announcer)
-    for _ in range(settings.slots):
-        _subscribe_deliverer(bus, deliverer)
-    return {}
 
+    async def on_status(event: Created | Started | Completed | Failed | Cancelled, sequence: StreamSequence) -> None:
+        await announcer.announce(event, sequence)
 
-def _subscribe_announcer(bus: Bus, announcer: Announcer) -> None:
-    @bus.broker.subscriber("jobs.>", durable=NOTIFIER, stream=stream(JOBS), pull_sub=PULL, ack_policy=AckPolicy.MANUAL)
-    async def on_status(event: Created | Started | Completed | Failed | Cancelled, message: NatsMessage) -> None:
-        await announcer.announce(event, message.raw_message.metadata.sequence.stream)
-
-
-def _subscribe_deliverer(bus: Bus, deliverer: Deliverer) -> None:
-    @bus.broker.subscriber(
-        "webhooks.attempt.>",
-        durable=WEBHOOK_ATTEMPTS,
-        stream=stream(WEBHOOKS),
-        pull_sub=PULL,
-        ack_policy=AckPolicy.MANUAL,
-    )
     async def on_attempt(attempt: WebhookAttempt) -> None:
         await deliverer.deliver(attempt)
+
+    bus.take(NOTIFIER, min(_ANNOUNCING_SLOTS, settings.slots), on_status)
+    bus.take(WEBHOOK_ATTEMPTS, settings.slots, on_attempt)
+    return {}

@@ -1,22 +1,20 @@
 """The bus edge of the transcoder."""
 
-from faststream import AckPolicy
-
 from services.transcoder.choose import choose_encoder
 from services.transcoder.command import Tools
 from services.transcoder.encode import Encode
 from services.transcoder.settings import TranscoderSettings
-from shared.bus.topology import JOBS, TRANSCODER
+from shared.bus.topology import TRANSCODER
 from shared.events import PartRequested
 from shared.health import Check
 from shared.media.tools import ffmpeg_path
 from shared.process import ProcessLimits
-from shared.worker import PULL, Bus, stream
+from shared.worker import Bus
 from shared.workspace import WorkSpace
 
 
 async def register(bus: Bus, settings: TranscoderSettings) -> dict[str, Check]:
-    """Build the use case and subscribe it, once for each slot."""
+    """Build the use case and let it take work."""
     ffmpeg = ffmpeg_path(settings.ffmpeg)
     tools = Tools(ffmpeg, await choose_encoder(ffmpeg, settings.encoder))
     limits = ProcessLimits(
@@ -24,16 +22,9 @@ async def register(bus: Bus, settings: TranscoderSettings) -> dict[str, Check]:
     )
     space = WorkSpace(settings.workspace_url)
     encode = Encode(bus.client, bus.log, space, tools, limits)
-    for _ in range(settings.slots):
 
-        @bus.broker.subscriber(
-            "jobs.*.*.part_requested.*",
-            durable=TRANSCODER,
-            stream=stream(JOBS),
-            pull_sub=PULL,
-            ack_policy=AckPolicy.MANUAL,
-        )
-        async def on_part_requested(event: PartRequested) -> None:
-            await encode(event)
+    async def on_part_requested(event: PartRequested) -> None:
+        await encode(event)
 
+    bus.take(TRANSCODER, settings.slots, on_part_requested)
     return {"workspace": space.check}

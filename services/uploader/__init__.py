@@ -1,12 +1,12 @@
 """The uploader: brings a job's output to the customer's bucket.
 
-Hears ``part_transcoded.<part>`` and uploads that part's segments while other parts are still being encoded; says
+Consumes ``part_transcoded.<part>``, and uploads that part's segments while other parts are still being encoded. Publishes
 ``part_uploaded.<part>``. The one that uploads the last part verifies what lies in the bucket, writes the sheet for the seek
-bar and the playlists, the master playlist last, and says ``end.completed``.
+bar and the playlists, the multivariant playlist last, and publishes ``end.completed``.
 
-Hears ``end.*`` too, as the janitor: removes the job's files from the work space and its credentials from the vault. What a
-failed or cancelled job has uploaded stays in the bucket: it may lie over older objects of the same names, and only the
-owner knows what they are worth. There is no master playlist that leads to it.
+Consumes ``end.*`` too, as the janitor: removes the job's files from the work space and its credentials from the vault. What
+a failed or cancelled job has uploaded stays in the bucket: it may lie over older objects of the same names, and only the
+owner knows what they are worth. There is no multivariant playlist that leads to it.
 
 Owns the objects below a running job's output prefix.
 """

@@ -3,25 +3,23 @@
 import asyncio
 from contextlib import AsyncExitStack
 
-from faststream import AckPolicy
-
 from services.uploader.bucket.buckets import Buckets
 from services.uploader.cleanup import CleanUp
 from services.uploader.finish import Finish
 from services.uploader.settings import UploaderSettings
 from services.uploader.upload import Upload
-from shared.bus.topology import JANITOR, JOBS, UPLOADER
+from shared.bus.topology import JANITOR, UPLOADER
 from shared.events import Cancelled, Completed, Failed, PartTranscoded
 from shared.health import Check
-from shared.worker import PULL, Bus, stream
+from shared.worker import Bus
 from shared.workspace import WorkSpace
 
 # Removing a folder takes little time, and many jobs may end at once.
-_JANITORS = 2
+_JANITOR_SLOTS = 2
 
 
 async def register(bus: Bus, settings: UploaderSettings, resources: AsyncExitStack) -> dict[str, Check]:
-    """Build the use cases and subscribe them: uploading once for each slot, and the janitor.
+    """Build the use cases and let them take work.
 
     Args:
         resources: takes what has to be closed at the end.
@@ -34,22 +32,13 @@ async def register(bus: Bus, settings: UploaderSettings, resources: AsyncExitSta
     clean_up = CleanUp(bus.log, bus.vault, space)
     sweeping = asyncio.create_task(clean_up.sweep_forever(settings.sweep_seconds))
     resources.callback(sweeping.cancel)
-    jobs = stream(JOBS)
 
-    for _ in range(settings.slots):
+    async def on_part_transcoded(event: PartTranscoded) -> None:
+        await upload(event)
 
-        @bus.broker.subscriber(
-            "jobs.*.*.part_transcoded.*", durable=UPLOADER, stream=jobs, pull_sub=PULL, ack_policy=AckPolicy.MANUAL
-        )
-        async def on_part_transcoded(event: PartTranscoded) -> None:
-            await upload(event)
+    async def on_end(event: Completed | Failed | Cancelled) -> None:
+        await clean_up(event)
 
-    for _ in range(_JANITORS):
-
-        @bus.broker.subscriber(
-            "jobs.*.*.end.*", durable=JANITOR, stream=jobs, pull_sub=PULL, ack_policy=AckPolicy.MANUAL
-        )
-        async def on_end(event: Completed | Failed | Cancelled) -> None:
-            await clean_up(event)
-
+    bus.take(UPLOADER, settings.slots, on_part_transcoded)
+    bus.take(JANITOR, _JANITOR_SLOTS, on_end)
     return {"workspace": space.check}

@@ -6,7 +6,7 @@ defaults, and the last starter would win.
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -32,21 +32,14 @@ BUCKETS: dict[str, float | None] = {
 }
 """The key-value buckets, each with the seconds after which an untouched entry goes."""
 
-FETCHER = "fetcher"
-TRANSCODER = "transcoder"
-UPLOADER = "uploader"
-JANITOR = "janitor"
-NOTIFIER = "notifier"
-WEBHOOK_ATTEMPTS = "webhook-attempts"
-
 
 @dataclass(frozen=True)
 class Durable:
-    """A durable pull consumer: work that is shared by all who pull from it."""
+    """A durable pull consumer: work that is shared by all who pull from it. Its filters stand here and nowhere else."""
 
     stream: str
     name: str
-    filters: tuple[str, ...] = field(default=())
+    filters: tuple[str, ...]
 
     def config(self, lease_seconds: float) -> api.ConsumerConfig:
         """The consumer as the server shall have it.
@@ -65,14 +58,13 @@ class Durable:
         )
 
 
-DURABLES = (
-    Durable(JOBS, FETCHER, ("jobs.*.*.admitted",)),
-    Durable(JOBS, TRANSCODER, ("jobs.*.*.part_requested.*",)),
-    Durable(JOBS, UPLOADER, ("jobs.*.*.part_transcoded.*",)),
-    Durable(JOBS, JANITOR, ("jobs.*.*.end.*",)),
-    Durable(JOBS, NOTIFIER, ("jobs.*.*.created", "jobs.*.*.started", "jobs.*.*.end.*")),
-    Durable(WEBHOOKS, WEBHOOK_ATTEMPTS, ("webhooks.attempt.>",)),
-)
+FETCHER = Durable(JOBS, "fetcher", ("jobs.*.*.admitted",))
+TRANSCODER = Durable(JOBS, "transcoder", ("jobs.*.*.part_requested.*",))
+UPLOADER = Durable(JOBS, "uploader", ("jobs.*.*.part_transcoded.*",))
+JANITOR = Durable(JOBS, "janitor", ("jobs.*.*.end.*",))
+NOTIFIER = Durable(JOBS, "notifier", ("jobs.*.*.created", "jobs.*.*.started", "jobs.*.*.end.*"))
+WEBHOOK_ATTEMPTS = Durable(WEBHOOKS, "webhook-attempts", ("webhooks.attempt.>",))
+DURABLES = (FETCHER, TRANSCODER, UPLOADER, JANITOR, NOTIFIER, WEBHOOK_ATTEMPTS)
 
 
 def streams(replicas: int) -> tuple[api.StreamConfig, ...]:

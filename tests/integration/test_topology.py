@@ -62,14 +62,14 @@ async def test_provisioning_again_keeps_what_was_said_and_who_heard_it(client: C
     job = new_job_id()
     await log.append(created(job))
     await log.append(PartRequested(org=ORG, job=job, part="v0000"))
-    subscription = await js.pull_subscribe_bind(consumer=TRANSCODER, stream=JOBS)
+    subscription = await js.pull_subscribe_bind(consumer=TRANSCODER.name, stream=JOBS)
     (message,) = await subscription.fetch(1)
     await message.ack_sync()
 
     await asyncio.gather(*(provision(js, lease_seconds=12) for _ in range(3)))
 
     assert len(await log.read(ORG, job)) == 2
-    info = await js.consumer_info(JOBS, TRANSCODER)
+    info = await js.consumer_info(JOBS, TRANSCODER.name)
     assert info.config.ack_wait == 12, "a changed setting did not arrive"
     assert info.ack_floor is not None
     assert info.ack_floor.stream_seq == message.metadata.sequence.stream
@@ -89,7 +89,7 @@ async def test_workers_wait_for_the_last_piece(client: Client) -> None:
     await provision(js, lease_seconds=30)
     await asyncio.wait_for(waiting, 5)
 
-    for remove in (js.delete_consumer(JOBS, TRANSCODER), js.delete_key_value(SECRETS_BUCKET)):
+    for remove in (js.delete_consumer(JOBS, TRANSCODER.name), js.delete_key_value(SECRETS_BUCKET)):
         await remove
         waiting = asyncio.create_task(wait_until_provisioned(js))
         await asyncio.sleep(0.3)

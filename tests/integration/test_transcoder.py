@@ -132,7 +132,7 @@ class Site:
 
     def transcoder(self, **settings: object) -> Service:
         given: dict[str, object] = {
-            "nats_url": self._nats_url, "workspace_url": (self._root / "space").as_uri(), "lease_seconds": LEASE,
+            "nats_url": self._nats_url, "workspace_url": (self._root / "space").as_uri(),
             "seal_keys": base64.b64encode(bytes(32)).decode(), "slots": 1, "encoder": "libx264",
         }  # fmt: skip
         return Service("transcoder", **(given | settings))

@@ -15,7 +15,7 @@ from shared.locations import mask
 from shared.sealing import Sealer
 from tests.support.bus import until
 from tests.support.service import Service
-from tests.support.site import LEASE_SECONDS, PREFIX, WorkSite
+from tests.support.site import PREFIX, WorkSite
 
 E = TypeVar("E", bound=Event)
 
@@ -29,7 +29,6 @@ class FetchSite(WorkSite):
             "nats_url": self.nats.url,
             "workspace_url": f"file://{self.space.root}",
             "seal_keys": base64.b64encode(self.key).decode(),
-            "lease_seconds": LEASE_SECONDS,
             "keep_free_bytes": 0,
             "patience_seconds": 5,
         }

@@ -18,7 +18,7 @@ from shared.sealing import Sealer
 from tests.support.bus import until
 from tests.support.encoded import leave_part, make_fetched, make_plan
 from tests.support.service import Service
-from tests.support.site import LEASE_SECONDS, PREFIX, WorkSite
+from tests.support.site import PREFIX, WorkSite
 
 E = TypeVar("E", bound=Event)
 
@@ -33,7 +33,6 @@ class Site(WorkSite):
             nats_url=self.nats.url,
             workspace_url=f"file://{self.space.root}",
             seal_keys=base64.b64encode(self.key).decode(),
-            lease_seconds=LEASE_SECONDS,
             sweep_seconds=0.2,
             **settings,
         )

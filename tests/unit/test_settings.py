@@ -8,8 +8,18 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from services.api.settings import ApiSettings
 from services.transcoder.settings import TranscoderSettings
-from shared.settings import PREFIX, SERVICES, CommonSettings, SettingsError, decode_keys, settings_or_exit, variables
+from shared.settings import (
+    PREFIX,
+    SERVICES,
+    UNPREFIXED,
+    CommonSettings,
+    SettingsError,
+    decode_keys,
+    settings_or_exit,
+    variables,
+)
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 MINIMAL = {"MILLRACE_SEAL_KEYS": KEY}
@@ -34,12 +44,11 @@ def test_own_settings_carry_the_name_of_the_service_and_common_ones_do_not() -> 
     environ = MINIMAL | {
         "MILLRACE_TRANSCODER_SLOTS": "3",
         "MILLRACE_TRANSCODER_STALL_SECONDS": "12.5",
-        "MILLRACE_LEASE_SECONDS": "5",
         "MILLRACE_NATS_URL": "nats://user:pass@bus:4222",
         "PATH": "/usr/bin",
     }
     settings = TranscoderSettings.from_environment(environ)
-    assert (settings.slots, settings.stall_seconds, settings.lease_seconds) == (3, 12.5, 5)
+    assert (settings.slots, settings.stall_seconds) == (3, 12.5)
     assert settings.nats_url.get_secret_value() == "nats://user:pass@bus:4222"
 
 
@@ -61,6 +70,18 @@ def test_an_unknown_variable_stops_the_start_and_is_named(name: str) -> None:
 
 def test_settings_of_other_services_are_let_pass() -> None:
     TranscoderSettings.from_environment(MINIMAL | {"MILLRACE_API_PORT": "8080", "MILLRACE_FETCHER_ANYTHING": "x"})
+
+
+def test_the_length_of_leases_is_a_setting_of_the_api_without_its_name() -> None:
+    environ = MINIMAL | {"MILLRACE_LEASE_SECONDS": "5"}
+    TranscoderSettings.from_environment(environ)
+    assert "lease_seconds" not in TranscoderSettings.model_fields
+    api = ApiSettings.from_environment(
+        environ | {"MILLRACE_API_DATABASE_URL": "postgresql://millrace@127.0.0.1/millrace"}
+    )
+    assert api.lease_seconds == 5
+    with pytest.raises(SettingsError, match="MILLRACE_API_LEASE_SECONDS: no such setting"):
+        ApiSettings.from_environment(MINIMAL | {"MILLRACE_API_LEASE_SECONDS": "5"})
 
 
 def test_a_wrong_value_is_named_but_not_shown() -> None:
@@ -118,5 +139,5 @@ def test_every_setting_is_described_and_typed(model: type[CommonSettings]) -> No
     assert model.model_config.get("frozen")
     assert all(field.description for field in model.model_fields.values())
     for name, field in variables(model).items():
-        common = field in CommonSettings.model_fields
+        common = field in CommonSettings.model_fields or field in UNPREFIXED
         assert name == PREFIX + ("" if common else f"{model.service}_").upper() + field.upper()

@@ -19,8 +19,9 @@ _INTRODUCTION = """\
 # Configuration
 
 All settings come from environment variables. `MILLRACE_<NAME>` is common to the services, `MILLRACE_<SERVICE>_<NAME>`
-belongs to one. A service does not start while a variable with the prefix `MILLRACE_` is unknown or has a value that does
-not fit, and says which; variables of the other services are let pass, so that one file serves all five.
+belongs to one (`MILLRACE_LEASE_SECONDS` to the api, since it holds for all). A service does not start while a variable with
+the prefix `MILLRACE_` is unknown or has a value that does not fit, and says which; variables of the other services are let
+pass, so that one file serves all five.
 [.env.example](../.env.example) lists the same settings, ready for `docker compose`.
 """
 _ENV_HEAD = """\

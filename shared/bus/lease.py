@@ -21,9 +21,10 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from pydantic import ValidationError
 
+from shared.bus.ack_wait import AckWaits
 from shared.bus.joblog import JobEnded, JobLog, parse_event
 from shared.bus.subjects import dead_subject, split_job_subject
-from shared.bus.topology import DEAD
+from shared.bus.topology import DEAD, Durable
 from shared.errors import ERRORS, PermanentError, TransientError
 from shared.events import Completed, Failed
 from shared.tasks import end_tasks
@@ -50,20 +51,19 @@ class _Stopped(Exception):
         super().__init__(reason)
 
 
-class Desk:
-    """Where one worker process takes its work.
+class LeaseRuntime:
+    """The leases of one worker process: every message that it works on goes through here.
 
     Args:
         side_work: this work is not the job's own (webhooks): a job's end does not stop it, and its failure fails no job.
     """
 
-    def __init__(
-        self, client: Client, log: JobLog, *, service: str, lease_seconds: float, side_work: bool = False
-    ) -> None:
+    def __init__(self, client: Client, log: JobLog, *, service: str, side_work: bool = False) -> None:
         self._nc = client
         self._log = log
         self._service = service
-        self._lease_seconds = lease_seconds
+        self._ack_waits = AckWaits(client)
+        self._following: asyncio.Task[None] | None = None
         self._side_work = side_work
         self._draining = False
         self._drained = asyncio.Event()
@@ -78,10 +78,16 @@ class Desk:
 
     def middleware(self, message: Any, *, context: Any) -> "_LeasedScope":
         """The FastStream middleware; give this method to the broker."""
-        return _LeasedScope(message, context=context, desk=self)
+        return _LeasedScope(message, context=context, runtime=self)
+
+    def serve(self, durable: Durable) -> None:
+        """Messages of this consumer will come. To be called before the start."""
+        self._ack_waits.watch(durable)
 
     async def start(self) -> None:
-        """Listen for the ends of jobs."""
+        """Learn how long leases are, and listen for the ends of jobs. Waits for the bus."""
+        await self._ack_waits.read_first()
+        self._following = asyncio.create_task(self._ack_waits.follow())
         await self._nc.subscribe("feed.jobs.*.*.end.*", cb=self._heard_end)
 
     async def drain(self, grace_seconds: float) -> None:
@@ -93,6 +99,8 @@ class Desk:
             task.cancel()
         if self._running:
             await asyncio.wait(set(self._running), timeout=10)
+        if self._following:
+            await end_tasks(self._following)
         self._drained.set()
 
     async def take(self, message: Msg, work: Callable[[], Awaitable[Any]]) -> None:
@@ -142,7 +150,7 @@ class Desk:
         self._users[org, job] += 1
         tasks = [asyncio.ensure_future(work()), asyncio.create_task(self._keep(message))]
         if watch_end:
-            tasks.append(asyncio.create_task(self._watch_end(org, job)))
+            tasks.append(asyncio.create_task(self._watch_end(message.metadata.consumer, org, job)))
         worker, *guards = tasks
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -168,16 +176,18 @@ class Desk:
         kept = loop.time()
         while True:
             sent = loop.time()
-            left = kept + self._lease_seconds * _LEASE_TRUSTED - sent
+            # The server may have been told another one since the last round.
+            lease = self._ack_waits.of(message.metadata.consumer)
+            left = kept + lease * _LEASE_TRUSTED - sent
             if left <= 0:
                 return "lost"
             with suppress(NatsError, asyncio.TimeoutError):
-                await self._nc.request(message.reply, _HEARTBEAT, timeout=min(left, self._lease_seconds / 6))
+                await self._nc.request(message.reply, _HEARTBEAT, timeout=min(left, lease / 6))
                 kept = sent
-            pause = self._lease_seconds / (3 if kept == sent else 10)
-            await asyncio.sleep(min(pause, max(0.0, kept + self._lease_seconds * _LEASE_TRUSTED - loop.time())))
+            pause = lease / (3 if kept == sent else 10)
+            await self._ack_waits.pause(min(pause, max(0.0, kept + lease * _LEASE_TRUSTED - loop.time())))
 
-    async def _watch_end(self, org: str, job: str) -> str:
+    async def _watch_end(self, consumer: str, org: str, job: str) -> str:
         """Return when the job has ended: heard, or, since what is heard over core NATS may be missed, read."""
         heard = self._ended[org, job]
         while not heard.is_set():
@@ -186,7 +196,7 @@ class Desk:
                 if end is not None and not isinstance(end.event, Completed):
                     break
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._lease_seconds / 3):
+                async with asyncio.timeout(self._ack_waits.of(consumer) / 3):
                     await heard.wait()
         return "ended"
 
@@ -260,12 +270,12 @@ class Desk:
 
 
 class _LeasedScope(BaseMiddleware[Any, Any]):
-    def __init__(self, message: Any, *, context: Any, desk: Desk) -> None:
+    def __init__(self, message: Any, *, context: Any, runtime: LeaseRuntime) -> None:
         super().__init__(message, context=context)
-        self._desk = desk
+        self._runtime = runtime
 
     async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: Any) -> Any:
-        await self._desk.take(msg.raw_message, lambda: call_next(msg))
+        await self._runtime.take(msg.raw_message, lambda: call_next(msg))
 
 
 def _is_event(data: bytes) -> bool:

@@ -10,26 +10,27 @@ from typing import Any
 
 import pytest
 import structlog
-from faststream import AckPolicy
 from nats.aio.client import Client
 from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
 from pydantic import SecretStr
 
 from shared import events as ev
+from shared.bus.ack_wait import AckWaits
 from shared.bus.connection import connect, make_broker
 from shared.bus.joblog import JobLog
-from shared.bus.topology import DEAD, JOBS, TRANSCODER
-from shared.bus.work import Desk
+from shared.bus.lease import LeaseRuntime
+from shared.bus.topology import DEAD, JOBS, TRANSCODER, provision
+from shared.bus.vault import Vault
 from shared.errors import PermanentError, TransientError
 from shared.ids import new_job_id
-from shared.worker import PULL, stream
+from shared.sealing import Sealer
+from shared.worker import Bus
 from tests.support.bus import provisioned, tell, until
 from tests.support.samples import ORG, completed, created
 from tests.support.servers import NatsServer, nats_server
 
 LEASE = 2.0
-SUBJECT = "jobs.*.*.part_requested.*"
 Handler = Callable[[ev.PartRequested], Awaitable[None]]
 
 
@@ -51,7 +52,7 @@ def log(client: Client) -> JobLog:
 
 @pytest.fixture(autouse=True)
 def _short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.bus.work.RETRY_DELAYS", (0.2,) * 4)
+    monkeypatch.setattr("shared.bus.lease.RETRY_DELAYS", (0.2,) * 4)
 
 
 @pytest.fixture(autouse=True)
@@ -63,25 +64,26 @@ def _captured_logs() -> Iterator[None]:
 
 @asynccontextmanager
 async def worker(
-    server: NatsServer, handler: Handler, *, slots: int = 1, side_work: bool = False, lease: float = LEASE
-) -> AsyncIterator[Desk]:
+    server: NatsServer, handler: Handler, *, slots: int = 1, side_work: bool = False
+) -> AsyncIterator[LeaseRuntime]:
     """A worker process as shared/worker.py makes one, inside this process."""
     url = SecretStr(server.url)
     client = await connect(url, "test")
-    desk = Desk(client, JobLog(client), service="transcoder", lease_seconds=lease, side_work=side_work)
-    broker = make_broker(url, "test-work", middlewares=[desk.middleware])
-    for _ in range(slots):
+    log = JobLog(client)
+    leases = LeaseRuntime(client, log, service="transcoder", side_work=side_work)
+    broker = make_broker(url, "test-work", middlewares=[leases.middleware])
+    bus = Bus(client, log, Vault(client, Sealer([bytes(32)])), broker, leases)
 
-        @broker.subscriber(SUBJECT, durable=TRANSCODER, stream=stream(JOBS), pull_sub=PULL, ack_policy=AckPolicy.MANUAL)
-        async def on_part(event: ev.PartRequested) -> None:
-            await handler(event)
+    async def on_part(event: ev.PartRequested) -> None:
+        await handler(event)
 
-    await desk.start()
+    bus.take(TRANSCODER, slots, on_part)
+    await leases.start()
     await broker.start()
     try:
-        yield desk
+        yield leases
     finally:
-        await desk.drain(0)
+        await leases.drain(0)
         await broker.stop()
         await client.close()
 
@@ -118,13 +120,13 @@ async def request_part(log: JobLog) -> str:
 
 async def settled(client: Client) -> bool:
     """Nothing is left to deliver, and nothing is out for work."""
-    info = await client.jetstream().consumer_info(JOBS, TRANSCODER)
+    info = await client.jetstream().consumer_info(JOBS, TRANSCODER.name)
     return (info.num_pending, info.num_ack_pending) == (0, 0)
 
 
 async def deliveries(client: Client) -> int:
     """How often the consumer has handed out a message."""
-    info = await client.jetstream().consumer_info(JOBS, TRANSCODER)
+    info = await client.jetstream().consumer_info(JOBS, TRANSCODER.name)
     return info.delivered.consumer_seq if info.delivered else 0
 
 
@@ -217,8 +219,9 @@ async def test_a_bug_is_tried_again_and_then_reported(server: NatsServer, client
 async def test_work_stops_when_its_job_ends(server: NatsServer, client: Client, log: JobLog, end: str) -> None:
     attempts = Attempts(forever)
     job = await request_part(log)
-    # With so long a lease it is not asked for the end again in the time of this test: it has to be probed.
-    async with worker(server, attempts, lease=30):
+    # With so long a lease it is not asked for the end again in the time of this test: it has to hear of it.
+    await provision(client.jetstream(), lease_seconds=30)
+    async with worker(server, attempts):
         await until(_begun(attempts))
         await asyncio.sleep(0.2)
         ended = time.monotonic()
@@ -236,10 +239,10 @@ async def test_an_end_that_was_not_heard_is_read(
 ) -> None:
     """What is told over core NATS may be missed."""
 
-    async def deaf(_self: Desk, _message: Any) -> None:
+    async def deaf(_self: LeaseRuntime, _message: Any) -> None:
         return
 
-    monkeypatch.setattr(Desk, "_heard_end", deaf)
+    monkeypatch.setattr(LeaseRuntime, "_heard_end", deaf)
     attempts = Attempts(forever)
     job = await request_part(log)
     async with worker(server, attempts):
@@ -303,11 +306,53 @@ async def test_long_work_keeps_its_lease(server: NatsServer, client: Client, log
     assert await deliveries(client) == 1
 
 
+async def test_the_servers_ack_wait_is_the_lease(
+    server: NatsServer, client: Client, log: JobLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The api was started anew with a shorter lease than the one that a worker had begun with: nobody else gets the message."""
+    monkeypatch.setattr("shared.bus.ack_wait.REFRESH_SECONDS", 0.1)
+    finish = asyncio.Event()
+
+    async def work(_attempt: int) -> None:
+        await finish.wait()
+
+    attempts = Attempts(work)
+    await provision(client.jetstream(), lease_seconds=600)
+    await request_part(log)
+    beats = await client.subscribe(f"$JS.ACK.{JOBS}.{TRANSCODER.name}.>")
+    async with worker(server, attempts, slots=2) as leases:
+        await until(_begun(attempts))
+        assert leases._ack_waits.of(TRANSCODER.name) == 600
+        await provision(client.jetstream(), lease_seconds=5)
+        # By the lease that it began with, the second heartbeat would be due after 200 s. Seven make two of the new ones.
+        for _ in range(7):
+            assert (await beats.next_msg(timeout=15)).data == b"+WPI"
+        assert leases._ack_waits.of(TRANSCODER.name) == 5
+        finish.set()
+        await until(lambda: settled(client), seconds=5 * LEASE)
+    assert attempts.cancelled == []
+    assert await deliveries(client) == 1
+
+
+async def test_a_bus_that_does_not_say_how_long_leases_are_is_waited_for(
+    server: NatsServer, client: Client, log: JobLog
+) -> None:
+    await client.jetstream().delete_consumer(JOBS, TRANSCODER.name)
+    waits = AckWaits(client)
+    waits.watch(TRANSCODER)
+    reading = asyncio.create_task(waits.read_first())
+    done, _ = await asyncio.wait({reading}, timeout=0.3)
+    assert not done
+    await provision(client.jetstream(), lease_seconds=17)
+    await asyncio.wait_for(reading, 5)
+    assert waits.of(TRANSCODER.name) == 17
+
+
 async def test_a_lost_lease_stops_the_work(client: Client, log: JobLog, server: NatsServer) -> None:
     """The server hangs for longer than a lease: by the time it hands the message to another, nobody works on it any more."""
     attempts = Attempts(forever)
     await request_part(log)
-    async with worker(server, attempts) as desk:
+    async with worker(server, attempts) as leases:
         await until(_begun(attempts))
         await asyncio.sleep(LEASE / 2)
         pid = server._process.pid if server._process else 0
@@ -316,7 +361,7 @@ async def test_a_lost_lease_stops_the_work(client: Client, log: JobLog, server: 
         try:
             await until(_cancelled(attempts), seconds=2 * LEASE)
             assert attempts.cancelled[0] - stopped < LEASE
-            await until(_idle(desk), seconds=LEASE / 4)
+            await until(_idle(leases), seconds=LEASE / 4)
             await asyncio.sleep(max(0.0, stopped + 1.3 * LEASE - time.monotonic()))
         finally:
             os.kill(pid, signal.SIGCONT)
@@ -330,11 +375,11 @@ async def test_a_worker_that_is_told_to_stop_hands_its_work_back(
 ) -> None:
     first, second = Attempts(forever), Attempts(lambda _: asyncio.sleep(0))
     await request_part(log)
-    async with worker(server, first) as desk:
+    async with worker(server, first) as leases:
         await until(_begun(first))
         async with worker(server, second):
             stopped = time.monotonic()
-            await desk.drain(0.2)
+            await leases.drain(0.2)
             await until(lambda: settled(client))
             assert second.begun[0] - stopped < 1
     assert len(first.cancelled) == 1
@@ -347,9 +392,9 @@ async def test_work_that_ends_within_the_grace_is_not_handed_back(
 ) -> None:
     attempts = Attempts(lambda _: asyncio.sleep(0.5))
     await request_part(log)
-    async with worker(server, attempts) as desk:
+    async with worker(server, attempts) as leases:
         await until(_begun(attempts))
-        await desk.drain(5)
+        await leases.drain(5)
         assert attempts.done == 1
         await until(lambda: settled(client))
     assert await deliveries(client) == 1
@@ -359,9 +404,9 @@ async def test_a_stopping_worker_does_not_churn_messages(server: NatsServer, cli
     """Its idle slots still have requests out; what comes must not go round and round until its deliveries are used up."""
     busy = Attempts(lambda _: asyncio.sleep(2))
     await request_part(log)
-    async with worker(server, busy, slots=3) as desk:
+    async with worker(server, busy, slots=3) as leases:
         await until(_begun(busy))
-        draining = asyncio.create_task(desk.drain(5))
+        draining = asyncio.create_task(leases.drain(5))
         await asyncio.sleep(0.1)
         await request_part(log)
         await asyncio.sleep(1)
@@ -396,9 +441,9 @@ async def test_poison_goes_to_the_dead_letters_once(
 async def test_work_that_kills_its_workers_is_given_up(
     server: NatsServer, client: Client, log: JobLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.bus.work.MAX_DELIVERIES", 3)
+    monkeypatch.setattr("shared.bus.lease.MAX_DELIVERIES", 3)
     job = await request_part(log)
-    subscription = await client.jetstream().pull_subscribe_bind(consumer=TRANSCODER, stream=JOBS)
+    subscription = await client.jetstream().pull_subscribe_bind(consumer=TRANSCODER.name, stream=JOBS)
     for _ in range(3):
         (message,) = await subscription.fetch(1)
         await message.nak()
@@ -440,9 +485,9 @@ def _begun(attempts: Attempts, count: int = 1) -> Callable[[], Awaitable[bool]]:
     return enough
 
 
-def _idle(desk: Desk) -> Callable[[], Awaitable[bool]]:
+def _idle(leases: LeaseRuntime) -> Callable[[], Awaitable[bool]]:
     async def idle() -> bool:
-        return desk.busy == 0
+        return leases.busy == 0
 
     return idle
 
