@@ -6,11 +6,12 @@ STATE_DIR ?= .millrace
 VIDEO ?=
 CLIP ?=
 SERVICE ?=
+VERSION ?=
 # The first Python that is new enough.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 # Values reach the commands through the environment, so that spaces and quotes in a path are just characters.
-export TRANSCODERS PORT_BASE STATE_DIR VIDEO CLIP SERVICE
+export TRANSCODERS PORT_BASE STATE_DIR VIDEO CLIP SERVICE VERSION
 
 VENV := .venv
 STAMP := $(VENV)/.installed
@@ -18,7 +19,7 @@ STACK := $(VENV)/bin/python -m stack
 CHOICES := --state-dir "$$STATE_DIR" --port-base "$$PORT_BASE" --transcoders "$$TRANSCODERS"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down ps logs test test-unit corpus check format bench ladder formats documents lock .venv
+.PHONY: help demo up down ps logs test test-unit corpus check format bench ladder formats documents lock release .venv
 
 help: ## Show this list
 	@echo "Millrace: video in over REST, adaptive HLS out to a bucket."
@@ -79,6 +80,9 @@ documents: $(STAMP) ## Write the documents that are made from the code
 lock: ## Resolve pyproject.toml into requirements.lock (needs uv)
 	@uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --quiet --output-file requirements.lock
+
+release: check ## Tag what is checked out as VERSION=<1.2.3>; pushes nothing
+	@$(VENV)/bin/python -m tools.release "$$VERSION"
 
 .venv: $(STAMP) ## Install what the lock file names into .venv
 

@@ -96,6 +96,15 @@ def test_make_targets_that_documents_name_exist() -> None:
         assert named <= targets, page.name
 
 
+def test_a_commit_is_checked_as_make_check_does() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    recipe = re.search(r"(?m)^check:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text())
+    assert recipe
+    commands = [line.strip().replace("$(VENV)", ".venv") for line in recipe[1].splitlines()]
+    assert [hook["entry"] for hook in hooks] == commands
+    assert {hook["language"] for hook in hooks} == {"system"}
+
+
 def test_every_log_line_is_explained_and_no_other() -> None:
     text = (ROOT / "docs/operations.md").read_text().partition("## What the log lines mean")[2]
     first_cells = [row.split(" | ")[0] for row in text.splitlines() if row.startswith("| `")]
