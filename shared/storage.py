@@ -1,14 +1,22 @@
 """S3: a client for a customer's bucket, and what its errors mean."""
 
+import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Literal
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
 
 import aioboto3
+import aiohttp
 from aiobotocore.config import AioConfig
+from aiobotocore.httpsession import AIOHTTPSession
+from aiobotocore.session import AioSession
 from aiohttp import ClientError as HttpClientError
 from botocore import UNSIGNED
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.httpsession import create_urllib3_context, get_cert_path
 
 from shared.addresses import ForbiddenAddress, refuse_literal
 from shared.errors import MillraceError, PermanentError, TransientError
@@ -52,6 +60,54 @@ _BY_CODE: dict[str, Problem] = {
 }
 
 
+# What a client for S3 is built from. A session keeps what it has loaded.
+_MODELS = (("s3", "service-2"), ("s3", "endpoint-rule-set-1"))
+_DATA = ("endpoints", "partitions", "sdk-default-configuration", "_retry")
+
+
+@cache
+def _tls_context(verify: bool | str) -> ssl.SSLContext:
+    """What all connections verify their peers with; reading the authorities' certificates takes 0.05 s.
+
+    Args:
+        verify: as botocore has it, True or the path of a file with certificates.
+    """
+    context: ssl.SSLContext = create_urllib3_context()
+    context.load_verify_locations(get_cert_path(verify))
+    return context
+
+
+class _HttpSession(AIOHTTPSession):
+    """aiobotocore's own, but for the certificates, which it would read again for every client."""
+
+    def _create_connector(self, proxy_url: str | None) -> aiohttp.TCPConnector:
+        own: Any = self
+        if proxy_url or not own._verify:
+            connector: aiohttp.TCPConnector = super()._create_connector(proxy_url)  # type: ignore[misc]
+            return connector
+        return aiohttp.TCPConnector(
+            limit=own._max_pool_connections, ssl=_tls_context(own._verify), **own._connector_args
+        )
+
+
+@cache
+def _session() -> aioboto3.Session:
+    """The session that all clients of the process come from: it holds no credentials, and every model that they need.
+
+    Making a client from a fresh session would stop the event loop for 0.2 s.
+    """
+    # What a first client would import while the event loop waits.
+    import_module("aioboto3.s3.inject")
+    core = AioSession()
+    _tls_context(core.get_config_variable("ca_bundle") or True)
+    loader = core.get_component("data_loader")
+    for service, kind in _MODELS:
+        loader.load_service_model(service, kind)
+    for name in _DATA:
+        loader.load_data(name)
+    return aioboto3.Session(botocore_session=core)
+
+
 @asynccontextmanager
 async def s3_client(
     location: S3Location, *, allow_private: bool, read_timeout: float = 60, attempts: int = 5
@@ -79,14 +135,19 @@ async def s3_client(
         max_pool_connections=32,
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
+        http_session_cls=_HttpSession,
         connector_args={"resolver": GuardedResolver(allow_private=allow_private)},
     )
-    session = aioboto3.Session(
+    # A thread, because the first call reads megabytes of service models.
+    session = await asyncio.to_thread(_session)
+    async with session.client(
+        "s3",
+        region_name=location.region or "us-east-1",
+        endpoint_url=location.endpoint,
         aws_access_key_id=location.access_key,
         aws_secret_access_key=location.secret_key.get_secret_value() if location.secret_key else None,
-        region_name=location.region or "us-east-1",
-    )
-    async with session.client("s3", endpoint_url=location.endpoint, config=config) as client:
+        config=config,
+    ) as client:
         yield client
 
 

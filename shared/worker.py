@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Annotated
 
+import anyio._backends._asyncio  # noqa: F401 - or the first pull imports it while the event loop waits
 import structlog
 from faststream import AckPolicy, Context
 from faststream.nats import JStream, NatsBroker, PullSub

@@ -126,7 +126,7 @@ class Finish:
 
 
 def init_segments(presentation: Presentation) -> dict[str, bytes]:
-    """The init_segment of every track that has one, by path."""
+    """The initialization segment of every track that has one, by path."""
     return {
         f"{track.folder}/{INIT_SEGMENT}": track.init_segment
         for track in presentation.all_renditions

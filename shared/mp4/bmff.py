@@ -70,7 +70,7 @@ class Fragment:
 
 @dataclass(frozen=True)
 class Movie:
-    """A fragmented file: its init_segment (``ftyp`` and ``moov``), the track's timescale, and its fragments."""
+    """A fragmented file: its initialization segment (``ftyp`` and ``moov``), the track's timescale, and its fragments."""
 
     init_segment: bytes
     timescale: int
@@ -179,7 +179,7 @@ def write_fragment(
 
 
 def with_edit(init_segment: bytes, media_time: int) -> bytes:
-    """A init_segment with an edit list that makes ``media_time`` (ticks) the start of the presentation.
+    """An initialization segment with an edit list that makes ``media_time`` (ticks) the start of the presentation.
 
     That is how a track with B-frames begins at zero: decode times cannot be negative, so composition times begin later,
     and the edit list takes the difference back.
@@ -196,7 +196,7 @@ def with_edit(init_segment: bytes, media_time: int) -> bytes:
 
 
 def sample_entry(data: bytes | memoryview) -> Box:
-    """The first sample entry (``avc1``, ``mp4a`` …) of a init_segment."""
+    """The first sample entry (``avc1``, ``mp4a`` …) of an initialization segment."""
     table = find(data, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
     return next(boxes(data, table.body + 8, table.end))
 

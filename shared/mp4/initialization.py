@@ -1,4 +1,4 @@
-"""The init_segment of a track (``init.mp4``): what codec it declares, and the merging of headers of several parts."""
+"""The initialization segment of a track (``init.mp4``): what codec it declares, and the merging of those of several parts."""
 
 import struct
 
@@ -28,7 +28,7 @@ def codecs_of(init_segment: bytes) -> str:
 
 
 def merge_init_segments(headers: list[bytes]) -> bytes:
-    """One init_segment for all parts of a track.
+    """One initialization segment for all parts of a track.
 
     As a rule they are the same bytes. Where one part was made by another encoder (a GPU failed and the CPU took over),
     their parameter sets have ids of their own, and the merged init_segment carries both; slices say which they use.
@@ -46,7 +46,10 @@ def merge_init_segments(headers: list[bytes]) -> bytes:
 
 
 def without_bitrate(init_segment: bytes) -> bytes:
-    """A init_segment without its ``btrt`` box: it repeats the encoder's settings, which two encoders do not word alike."""
+    """An initialization segment without its ``btrt`` box.
+
+    It repeats the encoder's settings, which two encoders do not word alike.
+    """
     entry = sample_entry(init_segment)
     inside = entry.body + (_VIDEO_ENTRY_BYTES if entry.kind == b"avc1" else _AUDIO_ENTRY_BYTES)
     box = next((box for box in boxes(init_segment, inside, entry.end) if box.kind == b"btrt"), None)
@@ -120,7 +123,7 @@ def _set_id(unit: bytes) -> int:
 
 
 def _blank(init_segment: bytes, config: Box) -> tuple[bytes, bytes, bytes]:
-    """The init_segment without its parameter sets and without the sizes and summaries that depend on them."""
+    """The initialization segment without its parameter sets and without the sizes and summaries that depend on them."""
     resized = {box.start for box in _path_to_entry(init_segment)}
     out = bytearray(init_segment[: config.start])
     for start in resized:

@@ -141,7 +141,7 @@ BAD = {
     "paper.pdf": ("input_not_video", "The input is a PDF document, not a video file."),
     "empty.mp4": ("input_empty", "The input is empty."),
     "list.mp4": ("input_not_video", "The input is a playlist or manifest, which only names other files"),
-    "cut.mp4": ("input_truncated", "The input ends before the length that its init_segment promises."),
+    "cut.mp4": ("input_truncated", "The input ends before the length that its header promises."),
 }
 
 

@@ -107,7 +107,7 @@ async def test_without_room_the_source_stays_where_it_is(tmp_path: Path) -> None
 
 
 async def test_aac_that_changes_its_format_stays_where_it_is(tmp_path: Path) -> None:
-    """Elsewhere it would have one init_segment for the whole track."""
+    """Elsewhere it would have one header for the whole track."""
     one = made("a.ts", *PICTURE, *SOUND, *X264, "-c:a", "aac", "-ac", "1")
     two = made("b.ts", *PICTURE, *SOUND, *X264, "-c:a", "aac", "-ac", "2", "-output_ts_offset", str(SECONDS))
     joined = tmp_path / "joined.ts"

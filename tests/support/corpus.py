@@ -79,8 +79,8 @@ RATES = {
 }
 # The manifest has the container's own word, which counts from zero and to the end of any stream.
 DURATIONS = {
-    "edge/asf_msmpeg4_28s.asf": 27.537,  # its init_segment promises half a second more
-    "edge/mp4_fragmented.mp4": 1.068,  # its init_segment promises 143165 s
+    "edge/asf_msmpeg4_28s.asf": 27.537,  # its header promises half a second more
+    "edge/mp4_fragmented.mp4": 1.068,  # its header promises 143165 s
     "edge/phone_hevc_preroll_editlist.mp4": 2.593,
     "edge/start10s_sar_odd.mp4": 4.0,  # begins at 10 s
     "edge/subs_ass.mkv": 1.072,  # the others' subtitles go on after the film

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from shared.settings import PREFIX, CommonSettings
 from stack.probes import http_ok
+from tests.support import watch
 from tests.support.servers import Server, free_port
 
 
@@ -35,6 +36,7 @@ class Service(Server):
         for field, value in self._settings.items():
             own = "" if field in CommonSettings.model_fields else f"{self.name.upper()}_"
             variables.append(f"{PREFIX}{own}{field.upper()}={value}")
+        variables += [f"{name}={value}" for name, value in watch.inherited().items()]
         return ["/usr/bin/env", *variables, sys.executable, "-m", f"services.{self.name}"]
 
     def ready(self) -> bool:

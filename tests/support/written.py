@@ -64,7 +64,7 @@ def sps(one: Picture) -> bytes:
 
 
 def write_video(folder: Path, name: str, one: Picture) -> VideoRendition:
-    """Write a rendition's init_segment and segments."""
+    """Write a rendition's initialization segment and segments."""
     init_segment = boxes.init_segment(boxes.video_entry(boxes.avc_config([sps(one)], [boxes.PPS])), timescale=SCALE)
     (folder / name).mkdir()
     (folder / name / "init.mp4").write_bytes(init_segment)

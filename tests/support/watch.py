@@ -1,0 +1,30 @@
+"""A watch on the event loops of our processes: callbacks that take longer than a loop may stand still fail the test.
+
+What is watched, and how, stands in ``watchdog/sitecustomize.py``, which Python loads at its start.
+"""
+
+import os
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "watchdog"
+FILE = "SLOW_CALLBACKS"
+
+
+def environment(file: Path) -> dict[str, str]:
+    """Variables that have a Python process watched, and its slow callbacks told in a file, one a line."""
+    return {FILE: str(file), "PYTHONPATH": str(FOLDER)}
+
+
+def inherited() -> dict[str, str]:
+    """The same for a process that a test starts, as the test's own environment says; nothing where it is not watched."""
+    file = os.environ.get(FILE)
+    return environment(Path(file)) if file else {}
+
+
+def slow_callbacks(file: Path) -> list[str]:
+    """What was slow since the last call."""
+    if not file.exists():
+        return []
+    lines = file.read_text().splitlines()
+    file.unlink()
+    return lines
