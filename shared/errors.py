@@ -84,6 +84,11 @@ ERRORS: dict[str, ErrorCode] = {
     "credentials_lost": ErrorCode(
         "The sealed credentials of this job are gone or cannot be opened with this server's keys.", "operator", False
     ),
+    "event_too_large": ErrorCode(
+        "What this server had to note about the job is larger than its message bus takes. The operator can raise the limit.",
+        "operator",
+        True,
+    ),
     "internal_error": ErrorCode(
         "The server failed in a way that it did not foresee. The operator finds the cause in the logs.",
         "operator",

@@ -73,7 +73,7 @@ def _tls_context(verify: bool | str) -> ssl.SSLContext:
         verify: as botocore has it, True or the path of a file with certificates.
     """
     context: ssl.SSLContext = create_urllib3_context()
-    context.load_verify_locations(get_cert_path(verify))
+    context.load_verify_locations(get_cert_path(verify))  # type: ignore[arg-type] # the stubs forget paths
     return context
 
 

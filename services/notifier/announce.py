@@ -9,6 +9,7 @@ from services.notifier.hooks import Hooks
 from services.notifier.publisher import Publisher
 from services.notifier.queue_store import Announced, DeliveryQueues
 from shared import events as ev
+from shared.bus.errors import bus_calls
 from shared.bus.joblog import JobLog
 from shared.deliveries import Hook, WebhookAttempt
 from shared.events import Recorded
@@ -64,7 +65,7 @@ class Announcer:
             await self._queues.note_announced(event.org, event.job, state)
 
     async def _missed(self, event: ev.Event, this: Announced, before: Announced | None) -> list[Announced]:
-        async with asyncio.timeout(10):
+        async with bus_calls(10):
             recorded = await self._log.read(event.org, event.job, at_least=this.sequence)
         known = before.sequence if before else 0
         return [state for state in status_changes(recorded) if known < state.sequence < this.sequence]

@@ -12,8 +12,6 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
-from nats.errors import Error as NatsError
-from nats.errors import TimeoutError as NatsTimeoutError
 from yarl import URL
 
 from services.notifier import delivery_queue
@@ -26,6 +24,7 @@ from services.notifier.queue_store import DeliveryQueues, Held
 from services.notifier.receiver import Answer, Receiver
 from services.notifier.schedule import next_attempt_at
 from shared import events as ev
+from shared.bus.errors import BusUnavailable
 from shared.bus.joblog import JobLog
 from shared.deliveries import DeliveryAttempted, Hook, Outcome, WebhookAttempt
 
@@ -134,7 +133,7 @@ class Deliverer:
                 begin = self._now()
                 if begin + self._timeout > until:
                     # The bus was so slow that the claim might run out during the request.
-                    raise NatsTimeoutError
+                    raise BusUnavailable("slower than the claim allows")
                 answer = await self._receiver.post(hook.url, hook.secret_token, payload)
                 return await self._settle(attempt, held, pending, hook, mine, answer, begin)
             except BaseException:
@@ -207,7 +206,7 @@ class Deliverer:
 
     async def _release(self, attempt: WebhookAttempt, mine: Claim) -> None:
         """Let others go on at once where this attempt is broken off; if even that fails, the claim runs out by itself."""
-        with suppress(NatsError):
+        with suppress(BusUnavailable):
             await asyncio.shield(self._queues.change(attempt, lambda queue: delivery_queue.release(queue, mine.token)))
 
 

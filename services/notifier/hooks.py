@@ -9,6 +9,7 @@ from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 from pydantic import TypeAdapter
 
+from shared.bus.errors import bus_calls
 from shared.bus.topology import HOOKS_BUCKET, QUEUES_BUCKET
 from shared.deliveries import Hook
 from shared.errors import TransientError
@@ -22,7 +23,8 @@ class Hooks:
     """Reads hooks, and remembers those whose receivers have said 410 until the api has disabled them.
 
     The bucket is asked each time, since a customer may register a webhook and send a job in the next instant, and a watch
-    tells when it tells. What a revision of it holds is unsealed once only.
+    tells when it tells. What a revision of it holds is unsealed once only. All calls raise ``BusUnavailable`` while the bus
+    is out of reach.
     """
 
     def __init__(self, bucket: KeyValue, gone: KeyValue, sealer: Sealer) -> None:
@@ -37,6 +39,7 @@ class Hooks:
         js = client.jetstream()
         return cls(await js.key_value(HOOKS_BUCKET), await js.key_value(QUEUES_BUCKET), sealer)
 
+    @bus_calls()
     async def enabled(self, org: str) -> list[Hook]:
         """The hooks to be told.
 
@@ -47,6 +50,7 @@ class Hooks:
         # The api has written the entry again since a hook was found gone: what it says now counts.
         return [hook for hook in hooks.values() if hook.enabled and gone.get(hook.id, -1) < revision]
 
+    @bus_calls()
     async def find(self, org: str, hook_id: str, *, even_disabled: bool = False) -> Hook | None:
         """A hook, unless it was removed or disabled.
 
@@ -57,6 +61,7 @@ class Hooks:
             return (await self._read(org))[1].get(hook_id)
         return next((hook for hook in await self.enabled(org) if hook.id == hook_id), None)
 
+    @bus_calls()
     async def note_gone(self, org: str, hook: Hook) -> bool:
         """Skip a hook from now on, until the api has written the organization's entry again.
 

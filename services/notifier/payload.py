@@ -1,8 +1,8 @@
 """What a webhook is told: the job as it was when it came to the status."""
 
-import asyncio
 from dataclasses import dataclass
 
+from shared.bus.errors import bus_calls
 from shared.bus.joblog import JobLog
 from shared.deliveries import WebhookAttempt
 from shared.job import Job, apply
@@ -22,10 +22,10 @@ async def make_payload(log: JobLog, attempt: WebhookAttempt) -> WebhookPayload:
     """The payload of an attempt. The log alone decides what it says, so every attempt sends the same bytes.
 
     Raises:
-        nats.errors.Error, TimeoutError: the bus is out of reach, or the log does not reach as far as the attempt says.
+        BusUnavailable: the bus is out of reach, or the log does not reach as far as the attempt says.
         LookupError: the log has no such job.
     """
-    async with asyncio.timeout(10):
+    async with bus_calls(10):
         recorded = await log.read(attempt.org, attempt.job, at_least=attempt.sequence)
     job: Job | None = None
     for item in recorded:

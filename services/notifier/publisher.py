@@ -7,6 +7,7 @@ from nats.aio.client import Client
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.errors import NoStreamResponseError
 
+from shared.bus.errors import bus_calls
 from shared.bus.topology import DELIVERIES, WEBHOOKS
 from shared.deliveries import DeliveryAttempted, WebhookAttempt
 
@@ -19,7 +20,7 @@ class Publisher:
     """Publishes to the streams WEBHOOKS and DELIVERIES. Each call returns when the server has stored the message.
 
     Raises:
-        nats.errors.Error: the bus is out of reach. All calls may be made again.
+        BusUnavailable: the bus is out of reach. All calls may be made again.
     """
 
     def __init__(self, client: Client) -> None:
@@ -38,6 +39,7 @@ class Publisher:
         headers = {"Nats-Schedule": f"@at {moment}", "Nats-Schedule-Target": attempt.subject}
         await self._publish(WEBHOOKS, attempt.schedule_subject, attempt.model_dump_json(), headers)
 
+    @bus_calls()
     async def cancel(self, attempt: WebhookAttempt) -> None:
         """Forget the time that was set for an attempt, if there is one."""
         await self._js.purge_stream(WEBHOOKS, subject=attempt.schedule_subject)
@@ -52,6 +54,7 @@ class Publisher:
         mark = f"{fact.message_id}.{fact.outcome}" if once else secrets.token_hex(16)
         await self._publish(DELIVERIES, fact.subject, fact.model_dump_json(), {_MESSAGE_ID: mark})
 
+    @bus_calls()
     async def _publish(self, stream: str, subject: str, text: str, headers: dict[str, str]) -> None:
         for left in reversed(range(_TRIES)):
             try:

@@ -11,6 +11,7 @@ from nats.js.kv import KeyValue
 from pydantic import BaseModel, ConfigDict
 
 from services.notifier.delivery_queue import DeliveryQueue
+from shared.bus.errors import BusUnavailable, bus_calls
 from shared.bus.topology import QUEUES_BUCKET
 from shared.deliveries import WebhookAttempt
 from shared.job import Status
@@ -45,6 +46,7 @@ class DeliveryQueues:
         """Bind to the provisioned bucket. Reads of it go to the stream's leader, so they show what was written before."""
         return cls(await client.jetstream().key_value(QUEUES_BUCKET))
 
+    @bus_calls()
     async def change(
         self, attempt: WebhookAttempt, change: Callable[[DeliveryQueue], DeliveryQueue], *, known: Held | None = None
     ) -> Held:
@@ -56,7 +58,7 @@ class DeliveryQueues:
             known: the queue as last seen, which saves a read.
 
         Raises:
-            nats.errors.Error: the bus is out of reach.
+            BusUnavailable: the bus is out of reach.
         """
         key = f"{attempt.org}.{attempt.job}.{attempt.hook}"
         held = known or await self._read(key)
@@ -70,8 +72,9 @@ class DeliveryQueues:
                 held = await self._read(key)
                 continue
             return Held(queue, revision)
-        raise NatsTimeoutError
+        raise BusUnavailable(f"the queue {key} is not to be written")
 
+    @bus_calls()
     async def announced(self, org: str, job: str) -> Announced | None:
         """How far a job was announced."""
         try:
@@ -80,6 +83,7 @@ class DeliveryQueues:
             return None
         return Announced.model_validate_json(entry.value or b"")
 
+    @bus_calls()
     async def note_announced(self, org: str, job: str, announced: Announced) -> None:
         """Note how far a job was announced. Going back is harmless: what is announced again changes no queue."""
         await self._bucket.put(f"{org}.{job}", announced.model_dump_json().encode())

@@ -16,10 +16,12 @@ from typing import Any, TypeVar
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import MaxPayloadError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.errors import APIError, NotFoundError
 from pydantic import TypeAdapter
 
+from shared.bus.errors import bus_calls
 from shared.bus.subjects import event_subject, job_subject
 from shared.bus.topology import JOBS
 from shared.events import AnyEvent, Event, Recorded
@@ -32,6 +34,8 @@ _WRONG_LAST_SEQUENCE = (10071, 10164)
 _HEADER_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 _HEADER_EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
 _HEADER_ATTEMPT = "Millrace-Append"
+# What these headers take at most.
+_HEADERS_BYTES = 512
 _PARSER: TypeAdapter[Event] = TypeAdapter(AnyEvent)
 # One request of the server's direct API answers at most this many subjects; a plan has fewer parts than that. Each group
 # asks for `created` too: every job has it, and a request that matches nothing would not tell how far the server has got.
@@ -92,6 +96,7 @@ class JobLog:
         # A plan may be 200 KB, and every part of a film asks for it.
         self._facts: OrderedDict[str, Event] = OrderedDict()
 
+    @bus_calls()
     async def append(self, event: Event, *, refine: Refine | None = None) -> Appended:
         """Append a fact, unless it stands there already.
 
@@ -104,11 +109,16 @@ class JobLog:
 
         Raises:
             JobEnded: the job has ended before.
-            nats.errors.Error, TimeoutError: the bus is out of reach.
+            BusUnavailable: the bus is out of reach.
+            PermanentError: ``event_too_large``.
         """
         subject = event_subject(event)
         whole_job = job_subject(event.org, event.job, ">")
         attempt = secrets.token_hex(8)
+        data = event.model_dump_json().encode()
+        if len(data) + _HEADERS_BYTES > self._nc.max_payload:
+            # The client looks at the data alone; the server counts the headers too, and would cut the connection.
+            raise MaxPayloadError
         while True:
             head = await self._last_sequence(whole_job)
             end = await self.end_of(event.org, event.job)
@@ -122,7 +132,7 @@ class JobLog:
             try:
                 ack = await self._js.publish(
                     subject,
-                    event.model_dump_json().encode(),
+                    data,
                     stream=JOBS,
                     timeout=PUBLISH_TIMEOUT,
                     headers={
@@ -145,8 +155,13 @@ class JobLog:
         """The event that ended the job, if one has."""
         return await self.last(job_subject(org, job, "end.*"))
 
+    @bus_calls()
     async def last(self, subject: str) -> "_Found | None":
-        """The last event on a subject (or filter), from the stream's leader."""
+        """The last event on a subject (or filter), from the stream's leader.
+
+        Raises:
+            BusUnavailable: the bus is out of reach, here and wherever this is asked.
+        """
         try:
             message = await self._js.get_last_msg(JOBS, subject)
         except NotFoundError:
@@ -167,6 +182,7 @@ class JobLog:
                 self._facts.popitem(last=False)
         return event if isinstance(event, kind) else None
 
+    @bus_calls()
     async def read(self, org: str, job: str, *, at_least: int = 0) -> list[Recorded]:
         """All events of a job in the log's order, up to its newest one at the time of the call.
 
@@ -177,7 +193,7 @@ class JobLog:
             at_least: a sequence that the answer must reach, for a caller that knows of it.
 
         Raises:
-            nats.errors.Error, TimeoutError: the bus is out of reach, or does not get as far as ``at_least``.
+            BusUnavailable: the bus is out of reach, or does not get as far as ``at_least``.
         """
         deadline = asyncio.get_running_loop().time() + PUBLISH_TIMEOUT
         while True:

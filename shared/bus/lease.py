@@ -5,7 +5,7 @@ A worker's handler gets an event and does its work. Around it, this middleware
 - keeps the message's lease by confirmed heartbeats, and stops the work when the lease is lost (JetStream has no fencing
   token, so working on would mean two workers on the same piece);
 - stops the work when the job has ended;
-- turns the outcome into ack, delayed redelivery, or the job's failure and a dead letter.
+- has the outcome settled (:mod:`shared.bus.settle`): ack, delayed redelivery, or the job's failure and a dead letter.
 """
 
 import asyncio
@@ -16,27 +16,18 @@ from typing import Any
 
 import structlog
 from faststream import BaseMiddleware
+from faststream.exceptions import StopConsume
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from pydantic import ValidationError
 
 from shared.bus.ack_wait import AckWaits
-from shared.bus.joblog import JobEnded, JobLog, parse_event
-from shared.bus.subjects import dead_subject, split_job_subject
-from shared.bus.topology import DEAD, Durable
-from shared.errors import ERRORS, PermanentError, TransientError
-from shared.events import Completed, Failed
+from shared.bus.joblog import JobEnded, JobLog
+from shared.bus.settle import Settlement
+from shared.bus.subjects import split_job_subject
+from shared.bus.topology import Durable
+from shared.events import Completed
 from shared.tasks import end_tasks
-
-RETRY_DELAYS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0)
-"""Seconds before the next try of work that failed in a way that may pass; about two minutes in all."""
-
-BUG_TRIES = 4
-"""Tries of work that failed in a way we did not foresee."""
-
-MAX_DELIVERIES = 40
-"""Deliveries after which work that never reports anything is given up: it probably kills its worker."""
 
 _HEARTBEAT = b"+WPI"
 # The work stops a little before the server gives the message to another, so that there is time to stop in.
@@ -61,12 +52,11 @@ class LeaseRuntime:
     def __init__(self, client: Client, log: JobLog, *, service: str, side_work: bool = False) -> None:
         self._nc = client
         self._log = log
-        self._service = service
+        self._settlement = Settlement(client, log, service=service)
         self._ack_waits = AckWaits(client)
         self._following: asyncio.Task[None] | None = None
         self._side_work = side_work
         self._draining = False
-        self._drained = asyncio.Event()
         self._ended: dict[tuple[str, str], asyncio.Event] = defaultdict(asyncio.Event)
         self._users: dict[tuple[str, str], int] = defaultdict(int)
         self._running: set[asyncio.Task[None]] = set()
@@ -101,48 +91,51 @@ class LeaseRuntime:
             await asyncio.wait(set(self._running), timeout=10)
         if self._following:
             await end_tasks(self._following)
-        self._drained.set()
+        await self._settlement.close()
 
     async def take(self, message: Msg, work: Callable[[], Awaitable[Any]]) -> None:
-        """Do the work of one message under its lease, and settle the message. Never raises, unless cancelled."""
+        """Do the work of one message under its lease, and settle the message.
+
+        Raises:
+            StopConsume: this slot shall take no more, because the process is about to end. Nothing else, unless cancelled.
+        """
         if self._draining:
-            await self._settled(message.nak())
-            # The slot asks for the next message when this returns, and would be given the same one again and again.
-            await self._drained.wait()
-            return
+            await self._settlement.handed_back(message)
+            raise StopConsume
         try:
             org, job, token = split_job_subject(message.subject)
         except ValueError:
-            await self._settled(self._bury(message, "-", "-", "no subject of a job"))
+            await self._settlement.bury(message, "-", "-", "no subject of a job")
             return
         task = asyncio.create_task(self._attend(message, org, job, token, work))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         await asyncio.wait({task})
+        if self._draining:
+            # Else the slot asks for the next message, and is given the one that it has just handed back.
+            raise StopConsume
 
     async def _attend(self, message: Msg, org: str, job: str, token: str, work: Callable[[], Awaitable[Any]]) -> None:
         side_work = self._side_work or token.startswith("end.")
         with structlog.contextvars.bound_contextvars(organization=org, job=job, work=token):
             log = structlog.get_logger()
             try:
-                if message.metadata.num_delivered > MAX_DELIVERIES:
-                    raise PermanentError("worker_lost", f"delivered {message.metadata.num_delivered} times")
+                await self._settlement.check_deliveries(message)
                 await self._leased(message, org, job, work, watch_end=not side_work)
-                await self._settled(message.ack_sync(timeout=5))
+                await self._settlement.done(message)
             except asyncio.CancelledError:
                 await log.ainfo("work handed back")
-                await self._settled(message.nak())
+                await self._settlement.handed_back(message)
             except _Stopped as stopped:
                 await log.ainfo("work stopped", reason=stopped.reason)
                 if stopped.reason == "ended":
-                    await self._settled(message.ack_sync(timeout=5))
+                    await self._settlement.done(message)
+                else:
+                    await self._settlement.lease_lost(message)
             except JobEnded:
-                await self._settled(message.ack_sync(timeout=5))
-            except NatsError as error:
-                # The bus itself is in the way: the message comes again when the lease runs out.
-                await log.awarning("bus out of reach while working", error=repr(error))
+                await self._settlement.done(message)
             except Exception as error:
-                await self._settled(self._settle_failure(message, org, job, error, side_work=side_work))
+                await self._settlement.failed(message, org, job, error, side_work=side_work)
 
     async def _leased(
         self, message: Msg, org: str, job: str, work: Callable[[], Awaitable[Any]], *, watch_end: bool
@@ -206,68 +199,6 @@ class LeaseRuntime:
         if (org, job) in self._users and token != Completed.subject:
             self._ended[org, job].set()
 
-    async def _settle_failure(self, message: Msg, org: str, job: str, error: Exception, *, side_work: bool) -> None:
-        log = structlog.get_logger()
-        delivered = message.metadata.num_delivered
-        if isinstance(error, ValidationError) and not _is_event(message.data):
-            await self._bury(message, org, job, "not an event")
-            return
-        if isinstance(error, PermanentError):
-            verdict: PermanentError | TransientError = error
-        elif isinstance(error, TransientError):
-            verdict = error
-            if delivered <= len(RETRY_DELAYS):
-                await log.awarning(
-                    "work failed, will be tried again", code=error.code, detail=error.detail, attempt=delivered
-                )
-                await message.nak(delay=RETRY_DELAYS[delivered - 1])
-                return
-        else:
-            await log.aexception("work failed unexpectedly", attempt=delivered, exc_info=error)
-            if delivered < BUG_TRIES:
-                await message.nak(delay=RETRY_DELAYS[min(delivered, len(RETRY_DELAYS)) - 1])
-                return
-            verdict = PermanentError("internal_error", f"{type(error).__name__}: {error}")
-        await self._give_up(message, org, job, verdict, side_work=side_work)
-
-    async def _give_up(
-        self, message: Msg, org: str, job: str, error: PermanentError | TransientError, *, side_work: bool
-    ) -> None:
-        await structlog.get_logger().aerror("job failed", code=error.code, detail=error.detail)
-        if not side_work:
-            failed = Failed(
-                org=org,
-                job=job,
-                code=error.code,
-                message=error.message,
-                detail=error.detail[:4000],
-                service=self._service,
-            )
-            with suppress(JobEnded):
-                await self._log.append(failed)
-        if side_work or error.code not in ERRORS or ERRORS[error.code].who == "operator":
-            await self._bury(message, org, job, f"{error.code}: {error.detail}")
-        else:
-            await message.ack_sync(timeout=5)
-
-    async def _bury(self, message: Msg, org: str, job: str, reason: str) -> None:
-        """Keep the message where the operator finds it, and be done with it. Its own ``Nats-`` headers stay behind."""
-        headers = {
-            "Millrace-Reason": reason.replace("\r", " ").replace("\n", " ")[:500],
-            "Millrace-Subject": message.subject,
-        }
-        await self._nc.jetstream().publish(
-            dead_subject(self._service, org, job), message.data, stream=DEAD, timeout=5, headers=headers
-        )
-        await message.term()
-
-    async def _settled(self, settling: Awaitable[Any]) -> None:
-        """Tell the bus what became of a message. Where that fails it costs a redelivery, which finds the work done."""
-        try:
-            await settling
-        except (TimeoutError, NatsError) as error:
-            await structlog.get_logger().awarning("message not settled", error=repr(error))
-
 
 class _LeasedScope(BaseMiddleware[Any, Any]):
     def __init__(self, message: Any, *, context: Any, runtime: LeaseRuntime) -> None:
@@ -276,11 +207,3 @@ class _LeasedScope(BaseMiddleware[Any, Any]):
 
     async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: Any) -> Any:
         await self._runtime.take(msg.raw_message, lambda: call_next(msg))
-
-
-def _is_event(data: bytes) -> bool:
-    try:
-        parse_event(data)
-    except ValidationError:
-        return False
-    return True

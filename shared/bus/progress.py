@@ -36,6 +36,6 @@ class ProgressReporter:
         self._told, self._told_at = min(fraction, 1.0), now
         try:
             await self._nc.publish(self._subject, f"{self._told:.4f}".encode())
-        except NatsError:
+        except (NatsError, TimeoutError, OSError):
             # Without a bus nobody listens; the work itself notices through its lease.
             return

@@ -24,11 +24,14 @@ PROGRESS = "PROGRESS"
 HOOKS_BUCKET = "hooks"
 SECRETS_BUCKET = "secrets"
 QUEUES_BUCKET = "webhook-lanes"
+ATTEMPTS_BUCKET = "attempts"
 BUCKETS: dict[str, float | None] = {
     HOOKS_BUCKET: None,
     SECRETS_BUCKET: None,
-    # Where each webhook stands with each job. A lane is written at every attempt, and two attempts are a day apart at most.
+    # Where each webhook stands with each job. A queue is written at every attempt, and two attempts are a day apart at most.
     QUEUES_BUCKET: 14 * 24 * 3600,
+    # What befell a message that is not settled yet (shared/bus/attempts.py).
+    ATTEMPTS_BUCKET: 7 * 24 * 3600,
 }
 """The key-value buckets, each with the seconds after which an untouched entry goes."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from nats.aio.client import Client
 from nats.js.errors import KeyNotFoundError
 
+from shared.bus.errors import bus_calls
 from shared.bus.topology import SECRETS_BUCKET
 from shared.errors import PermanentError
 from shared.locations import HttpLocation, S3Location, parse_http, parse_s3
@@ -36,18 +37,20 @@ class JobAddresses:
 
 
 class Vault:
-    """Keeps the addresses of running jobs, sealed."""
+    """Keeps the addresses of running jobs, sealed. All calls raise ``BusUnavailable`` while the bus is out of reach."""
 
     def __init__(self, client: Client, sealer: Sealer) -> None:
         self._js = client.jetstream()
         self._sealer = sealer
 
+    @bus_calls()
     async def put(self, org: str, job: str, addresses: JobAddresses) -> None:
         """Keep a job's addresses. Done before the job is created, so that a job never lacks them."""
         text = json.dumps([addresses.input_url, addresses.output_path])
         bucket = await self._js.key_value(SECRETS_BUCKET)
         await bucket.put(f"{org}.{job}", self._sealer.seal(text, _purpose(org, job)))
 
+    @bus_calls()
     async def get(self, org: str, job: str) -> JobAddresses:
         """A job's addresses.
 
@@ -62,6 +65,7 @@ class Vault:
             raise PermanentError("credentials_lost", str(error)) from error
         return JobAddresses(input_url, output_path)
 
+    @bus_calls()
     async def forget(self, org: str, job: str) -> None:
         """Remove a job's addresses, every revision of them."""
         bucket = await self._js.key_value(SECRETS_BUCKET)

@@ -4,34 +4,38 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 import structlog
 from nats.aio.client import Client
-from nats.js.api import RawStreamMsg
-from nats.js.errors import NotFoundError
-from pydantic import SecretStr
 
 from shared import events as ev
 from shared.bus.ack_wait import AckWaits
-from shared.bus.connection import connect, make_broker
 from shared.bus.joblog import JobLog
 from shared.bus.lease import LeaseRuntime
-from shared.bus.topology import DEAD, JOBS, TRANSCODER, provision
-from shared.bus.vault import Vault
+from shared.bus.topology import JOBS, TRANSCODER, provision
 from shared.errors import PermanentError, TransientError
 from shared.ids import new_job_id
-from shared.sealing import Sealer
-from shared.worker import Bus
-from tests.support.bus import provisioned, tell, until
-from tests.support.samples import ORG, completed, created
+from tests.support.bus import provisioned, until
+from tests.support.samples import ORG, completed
 from tests.support.servers import NatsServer, nats_server
+from tests.support.working import (
+    Attempts,
+    begun,
+    cancelled,
+    dead,
+    deliveries,
+    failure,
+    forever,
+    idle,
+    request_part,
+    settled,
+    worker,
+)
 
 LEASE = 2.0
-Handler = Callable[[ev.PartRequested], Awaitable[None]]
 
 
 @pytest.fixture
@@ -52,7 +56,7 @@ def log(client: Client) -> JobLog:
 
 @pytest.fixture(autouse=True)
 def _short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.bus.lease.RETRY_DELAYS", (0.2,) * 4)
+    monkeypatch.setattr("shared.bus.settle.RETRY_DELAYS", (0.2,) * 4)
 
 
 @pytest.fixture(autouse=True)
@@ -60,86 +64,6 @@ def _captured_logs() -> Iterator[None]:
     # Left as it is, structlog paints tracebacks for a terminal, which takes seconds.
     with structlog.testing.capture_logs():
         yield
-
-
-@asynccontextmanager
-async def worker(
-    server: NatsServer, handler: Handler, *, slots: int = 1, side_work: bool = False
-) -> AsyncIterator[LeaseRuntime]:
-    """A worker process as shared/worker.py makes one, inside this process."""
-    url = SecretStr(server.url)
-    client = await connect(url, "test")
-    log = JobLog(client)
-    leases = LeaseRuntime(client, log, service="transcoder", side_work=side_work)
-    broker = make_broker(url, "test-work", middlewares=[leases.middleware])
-    bus = Bus(client, log, Vault(client, Sealer([bytes(32)])), broker, leases)
-
-    async def on_part(event: ev.PartRequested) -> None:
-        await handler(event)
-
-    bus.take(TRANSCODER, slots, on_part)
-    await leases.start()
-    await broker.start()
-    try:
-        yield leases
-    finally:
-        await leases.drain(0)
-        await broker.stop()
-        await client.close()
-
-
-class Attempts:
-    """A handler that counts, does what it is told to do, and knows how it ended."""
-
-    def __init__(self, act: Callable[[int], Awaitable[None]]) -> None:
-        self._act = act
-        self.begun: list[float] = []
-        self.done = 0
-        self.cancelled: list[float] = []
-
-    async def __call__(self, event: ev.PartRequested) -> None:
-        self.begun.append(time.monotonic())
-        try:
-            await self._act(len(self.begun))
-        except asyncio.CancelledError:
-            self.cancelled.append(time.monotonic())
-            raise
-        self.done += 1
-
-
-async def forever(_attempt: int) -> None:
-    await asyncio.sleep(3600)
-
-
-async def request_part(log: JobLog) -> str:
-    """A job with one part to transcode."""
-    job = new_job_id()
-    await tell(log, [created(job), ev.PartRequested(org=ORG, job=job, part="v0000")])
-    return job
-
-
-async def settled(client: Client) -> bool:
-    """Nothing is left to deliver, and nothing is out for work."""
-    info = await client.jetstream().consumer_info(JOBS, TRANSCODER.name)
-    return (info.num_pending, info.num_ack_pending) == (0, 0)
-
-
-async def deliveries(client: Client) -> int:
-    """How often the consumer has handed out a message."""
-    info = await client.jetstream().consumer_info(JOBS, TRANSCODER.name)
-    return info.delivered.consumer_seq if info.delivered else 0
-
-
-async def dead(client: Client, org: str = ORG, job: str = "*") -> RawStreamMsg | None:
-    try:
-        return await client.jetstream().get_last_msg(DEAD, f"dead.transcoder.{org}.{job}")
-    except NotFoundError:
-        return None
-
-
-async def failure(log: JobLog, job: str) -> ev.Failed | None:
-    end = await log.end_of(ORG, job)
-    return end.event if end and isinstance(end.event, ev.Failed) else None
 
 
 async def test_done_work_is_acknowledged(server: NatsServer, client: Client, log: JobLog) -> None:
@@ -222,7 +146,7 @@ async def test_work_stops_when_its_job_ends(server: NatsServer, client: Client, 
     # With so long a lease it is not asked for the end again in the time of this test: it has to hear of it.
     await provision(client.jetstream(), lease_seconds=30)
     async with worker(server, attempts):
-        await until(_begun(attempts))
+        await until(begun(attempts))
         await asyncio.sleep(0.2)
         ended = time.monotonic()
         event: ev.Event = ev.Cancelled(org=ORG, job=job)
@@ -246,7 +170,7 @@ async def test_an_end_that_was_not_heard_is_read(
     attempts = Attempts(forever)
     job = await request_part(log)
     async with worker(server, attempts):
-        await until(_begun(attempts))
+        await until(begun(attempts))
         await log.append(ev.Cancelled(org=ORG, job=job))
         await until(lambda: settled(client), seconds=2 * LEASE)
     assert len(attempts.cancelled) == 1
@@ -261,7 +185,7 @@ async def test_work_is_not_stopped_by_its_jobs_success(server: NatsServer, clien
     attempts = Attempts(work)
     job = await request_part(log)
     async with worker(server, attempts):
-        await until(_begun(attempts))
+        await until(begun(attempts))
         await log.append(completed(job))
         await asyncio.sleep(LEASE / 2)
         finish.set()
@@ -288,7 +212,7 @@ async def test_side_work_goes_on_after_the_end_and_fails_no_job(
     attempts = Attempts(fail)
     job = await request_part(log)
     async with worker(server, attempts, side_work=True):
-        await until(_begun(attempts))
+        await until(begun(attempts))
         await log.append(ev.Cancelled(org=ORG, job=job))
         await until(lambda: settled(client))
     assert attempts.cancelled == []
@@ -321,7 +245,7 @@ async def test_the_servers_ack_wait_is_the_lease(
     await request_part(log)
     beats = await client.subscribe(f"$JS.ACK.{JOBS}.{TRANSCODER.name}.>")
     async with worker(server, attempts, slots=2) as leases:
-        await until(_begun(attempts))
+        await until(begun(attempts))
         assert leases._ack_waits.of(TRANSCODER.name) == 600
         await provision(client.jetstream(), lease_seconds=5)
         # By the lease that it began with, the second heartbeat would be due after 200 s. Seven make two of the new ones.
@@ -353,20 +277,20 @@ async def test_a_lost_lease_stops_the_work(client: Client, log: JobLog, server: 
     attempts = Attempts(forever)
     await request_part(log)
     async with worker(server, attempts) as leases:
-        await until(_begun(attempts))
+        await until(begun(attempts))
         await asyncio.sleep(LEASE / 2)
         pid = server._process.pid if server._process else 0
         os.kill(pid, signal.SIGSTOP)
         stopped = time.monotonic()
         try:
-            await until(_cancelled(attempts), seconds=2 * LEASE)
+            await until(cancelled(attempts), seconds=2 * LEASE)
             assert attempts.cancelled[0] - stopped < LEASE
-            await until(_idle(leases), seconds=LEASE / 4)
+            await until(idle(leases), seconds=LEASE / 4)
             await asyncio.sleep(max(0.0, stopped + 1.3 * LEASE - time.monotonic()))
         finally:
             os.kill(pid, signal.SIGCONT)
         # And then somebody takes it up again.
-        await until(_begun(attempts, 2), seconds=3 * LEASE)
+        await until(begun(attempts, 2), seconds=3 * LEASE)
         assert attempts.begun[1] > attempts.cancelled[0]
 
 
@@ -376,7 +300,7 @@ async def test_a_worker_that_is_told_to_stop_hands_its_work_back(
     first, second = Attempts(forever), Attempts(lambda _: asyncio.sleep(0))
     await request_part(log)
     async with worker(server, first) as leases:
-        await until(_begun(first))
+        await until(begun(first))
         async with worker(server, second):
             stopped = time.monotonic()
             await leases.drain(0.2)
@@ -393,7 +317,7 @@ async def test_work_that_ends_within_the_grace_is_not_handed_back(
     attempts = Attempts(lambda _: asyncio.sleep(0.5))
     await request_part(log)
     async with worker(server, attempts) as leases:
-        await until(_begun(attempts))
+        await until(begun(attempts))
         await leases.drain(5)
         assert attempts.done == 1
         await until(lambda: settled(client))
@@ -405,7 +329,7 @@ async def test_a_stopping_worker_does_not_churn_messages(server: NatsServer, cli
     busy = Attempts(lambda _: asyncio.sleep(2))
     await request_part(log)
     async with worker(server, busy, slots=3) as leases:
-        await until(_begun(busy))
+        await until(begun(busy))
         draining = asyncio.create_task(leases.drain(5))
         await asyncio.sleep(0.1)
         await request_part(log)
@@ -441,7 +365,7 @@ async def test_poison_goes_to_the_dead_letters_once(
 async def test_work_that_kills_its_workers_is_given_up(
     server: NatsServer, client: Client, log: JobLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.bus.lease.MAX_DELIVERIES", 3)
+    monkeypatch.setattr("shared.bus.settle.MAX_DELIVERIES", 3)
     job = await request_part(log)
     subscription = await client.jetstream().pull_subscribe_bind(consumer=TRANSCODER.name, stream=JOBS)
     for _ in range(3):
@@ -462,7 +386,7 @@ async def test_a_server_that_dies_interrupts_nothing_for_good(monkeypatch: pytes
         attempts = Attempts(lambda attempt: asyncio.sleep(3600 if attempt == 1 else 0))
         await request_part(log)
         async with worker(server, attempts, slots=2):
-            await until(_begun(attempts))
+            await until(begun(attempts))
             await asyncio.to_thread(server.kill)
             await asyncio.sleep(1.2 * LEASE)
             await asyncio.to_thread(server.start)
@@ -476,24 +400,3 @@ async def test_a_server_that_dies_interrupts_nothing_for_good(monkeypatch: pytes
             # A server that was just started may not have counted the message yet when it is asked what is left.
             await until(both_done, seconds=10)
             await until(lambda: settled(client), seconds=10)
-
-
-def _begun(attempts: Attempts, count: int = 1) -> Callable[[], Awaitable[bool]]:
-    async def enough() -> bool:
-        return len(attempts.begun) >= count
-
-    return enough
-
-
-def _idle(leases: LeaseRuntime) -> Callable[[], Awaitable[bool]]:
-    async def idle() -> bool:
-        return leases.busy == 0
-
-    return idle
-
-
-def _cancelled(attempts: Attempts) -> Callable[[], Awaitable[bool]]:
-    async def enough() -> bool:
-        return bool(attempts.cancelled)
-
-    return enough

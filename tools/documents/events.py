@@ -16,6 +16,7 @@ _BUCKET_NOTES = {
     "hooks": "Each organization's webhooks, sealed; the api writes them, the notifier reads them",
     "secrets": "Input and output addresses of running jobs with their credentials, sealed; gone when the job has ended",
     "webhook-lanes": "Which status each webhook has accepted last for each job; the notifier's own",
+    "attempts": "How often, and how, work on a message has ended without a result; gone when the message is settled",
 }
 
 

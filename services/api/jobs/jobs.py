@@ -94,7 +94,7 @@ class Jobs:
 
         Raises:
             NotFound: it is not there.
-            nats.errors.Error, TimeoutError: the bus is out of reach; cancelling again is safe.
+            BusUnavailable: the bus is out of reach; cancelling again is safe.
         """
         found = await self.require(org, job)
         if found.finished:

@@ -114,7 +114,7 @@ class Admission:
         """Say of each job that it may begin. Saying it twice does no harm: the log takes it once.
 
         Raises:
-            nats.errors.Error, TimeoutError: the bus is out of reach; the jobs left over are chosen again.
+            BusUnavailable: the bus is out of reach; the jobs left over are chosen again.
         """
         for job in jobs:
             try:

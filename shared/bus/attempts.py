@@ -1,0 +1,102 @@
+"""What has become of a message's earlier deliveries, counted where all workers see it.
+
+The server counts deliveries, and a delivery says nothing of why there was another before it: work that failed, a worker
+that was told to stop, a bus that was away. Only failures may use up tries, so they are counted here, in a bucket with an
+entry for each message that something befell. Work that goes well writes nothing.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
+from nats.js.kv import KeyValue
+from pydantic import BaseModel, ConfigDict
+
+from shared.bus.errors import bus_calls
+from shared.bus.topology import ATTEMPTS_BUCKET
+
+Kind = Literal["transient", "bug", "handed_back", "lease_lost", "bus_unavailable"]
+"""How a delivery ended that did not settle its message."""
+
+
+class Attempts(BaseModel):
+    """The ends of a message's deliveries so far, as far as they were reported. ``subject`` tells whose they are."""
+
+    model_config = ConfigDict(frozen=True)
+    subject: str
+    ends: Mapping[Kind, int] = {}
+
+    def of(self, kind: Kind) -> int:
+        """How many deliveries ended so."""
+        return self.ends.get(kind, 0)
+
+    @property
+    def reported(self) -> int:
+        """How many deliveries ended in any way that somebody told of; the others took their worker with them."""
+        return sum(self.ends.values())
+
+    def counting(self, kind: Kind) -> "Attempts":
+        """With one more."""
+        return self.model_copy(update={"ends": {**self.ends, kind: self.of(kind) + 1}})
+
+
+class AttemptBook:
+    """The counts of all messages."""
+
+    def __init__(self, client: Client) -> None:
+        self._js = client.jetstream(timeout=5)
+        self._opened: KeyValue | None = None
+
+    @bus_calls()
+    async def of(self, message: Msg) -> Attempts:
+        """What is known of a message.
+
+        Raises:
+            BusUnavailable: the bus is in the way, here and below.
+        """
+        return (await self._read(message))[1]
+
+    @bus_calls(10)
+    async def count(self, message: Msg, kind: Kind) -> Attempts:
+        """Add the end of a delivery.
+
+        Returns:
+            the counts with it.
+        """
+        bucket = await self._bucket()
+        while True:
+            revision, known = await self._read(message)
+            counted = known.counting(kind)
+            try:
+                await bucket.update(_key(message), counted.model_dump_json().encode(), last=revision)
+            except KeyWrongLastSequenceError:
+                # Another worker, that lost its lease on the same message, has told of it in the same moment.
+                continue
+            return counted
+
+    @bus_calls()
+    async def forget(self, message: Msg) -> None:
+        """The message is settled."""
+        if (await self._read(message))[1].reported:
+            await (await self._bucket()).purge(_key(message))
+
+    async def _read(self, message: Msg) -> tuple[int, Attempts]:
+        nothing = Attempts(subject=message.subject)
+        try:
+            entry = await (await self._bucket()).get(_key(message))
+        except KeyNotFoundError as missing:
+            return (missing.entry.revision or 0 if missing.entry else 0), nothing
+        known = Attempts.model_validate_json(entry.value or b"")
+        # A stream that was made anew counts from 1 again; what was counted before is of another message.
+        return entry.revision or 0, known if known.subject == message.subject else nothing
+
+    async def _bucket(self) -> KeyValue:
+        if self._opened is None:
+            self._opened = await self._js.key_value(ATTEMPTS_BUCKET)
+        return self._opened
+
+
+def _key(message: Msg) -> str:
+    return f"{message.metadata.consumer}.{message.metadata.sequence.stream}"

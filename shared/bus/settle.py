@@ -1,0 +1,198 @@
+"""What becomes of a message once the work on it is over: acknowledged, tried again, or given up."""
+
+import asyncio
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from pydantic import ValidationError
+
+from shared.bus.attempts import AttemptBook, Kind
+from shared.bus.errors import BusUnavailable, bus_calls, translated
+from shared.bus.joblog import JobEnded, JobLog, parse_event
+from shared.bus.subjects import dead_subject
+from shared.bus.topology import DEAD
+from shared.errors import ERRORS, MillraceError, PermanentError, TransientError
+from shared.events import Failed
+from shared.tasks import end_tasks
+
+RETRY_DELAYS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0)
+"""Seconds before the next try of work that failed in a way that may pass; about two minutes in all."""
+
+BUG_TRIES = 4
+"""Tries of work that failed in a way we did not foresee."""
+
+MAX_DELIVERIES = 40
+"""Deliveries of which nothing was ever told after which work is given up: it probably kills its worker."""
+
+# How long it is tried to tell that the bus was away, and how often.
+_REPORT_SECONDS = 600.0
+_REPORT_PAUSE = 1.0
+_HAND_BACK_SECONDS = 2.0
+
+
+class Settlement:
+    """Settles the messages of one worker process.
+
+    What cannot be told to the bus is only logged: it costs a redelivery, which finds the work done.
+    """
+
+    def __init__(self, client: Client, log: JobLog, *, service: str) -> None:
+        self._js = client.jetstream(timeout=5)
+        self._log = log
+        self._service = service
+        self._book = AttemptBook(client)
+        self._reports: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        """Give up telling what could not be told so far."""
+        await end_tasks(*self._reports)
+
+    async def check_deliveries(self, message: Msg) -> None:
+        """Refuse a message that nobody has lived to tell of.
+
+        Raises:
+            PermanentError: ``worker_lost``. BusUnavailable: the bus is in the way.
+        """
+        before = message.metadata.num_delivered - 1
+        if before < MAX_DELIVERIES:
+            return
+        silent = before - (await self._book.of(message)).reported
+        if silent >= MAX_DELIVERIES:
+            raise PermanentError("worker_lost", f"delivered {before} times, {silent} of them without a word afterwards")
+
+    async def done(self, message: Msg) -> None:
+        """The work is done, or not needed any more."""
+        await self._told(message.ack_sync(timeout=5))
+        await self._forget(message)
+
+    async def handed_back(self, message: Msg) -> None:
+        """This worker has been told to stop: another one shall go on, and at once."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_HAND_BACK_SECONDS):
+                await self._told(self._book.count(message, "handed_back"))
+        await self._told(message.nak())
+
+    async def lease_lost(self, message: Msg) -> None:
+        """The lease ran out: the server gives the message to another by itself."""
+        self._report_later(message, "lease_lost")
+
+    async def failed(self, message: Msg, org: str, job: str, error: Exception, *, side_work: bool) -> None:
+        """The work has raised an error: its kind decides whether there will be another try, and when."""
+        meaning = translated(error)
+        if isinstance(meaning, BusUnavailable):
+            await self._bus_unavailable(message, meaning)
+        elif isinstance(meaning, ValidationError) and not _is_event(message.data):
+            await self.bury(message, org, job, "not an event")
+        else:
+            await self._told(self._retry_or_give_up(message, org, job, meaning, side_work=side_work))
+
+    async def bury(self, message: Msg, org: str, job: str, reason: str) -> None:
+        """Keep the message where the operator finds it, and be done with it. Its own ``Nats-`` headers stay behind."""
+        await self._told(self._bury(message, org, job, reason))
+
+    async def _bus_unavailable(self, message: Msg, error: BusUnavailable) -> None:
+        """The message comes again as often as it takes: the bus being away is no failure of the work."""
+        await structlog.get_logger().awarning("bus out of reach while working", error=str(error))
+        try:
+            outages = (await self._book.count(message, "bus_unavailable")).of("bus_unavailable")
+        except BusUnavailable:
+            # Then it comes when the lease runs out.
+            self._report_later(message, "bus_unavailable")
+        else:
+            await self._told(message.nak(delay=_delay(outages)))
+
+    async def _retry_or_give_up(self, message: Msg, org: str, job: str, error: Exception, *, side_work: bool) -> None:
+        log = structlog.get_logger()
+        verdict: MillraceError
+        if isinstance(error, PermanentError):
+            verdict = error
+        elif isinstance(error, TransientError):
+            verdict = error
+            failures = (await self._book.count(message, "transient")).of("transient")
+            if failures <= len(RETRY_DELAYS):
+                await log.awarning(
+                    "work failed, will be tried again", code=error.code, detail=error.detail, attempt=failures
+                )
+                await message.nak(delay=_delay(failures))
+                return
+        else:
+            failures = (await self._book.count(message, "bug")).of("bug")
+            await log.aexception("work failed unexpectedly", attempt=failures, exc_info=error)
+            if failures < BUG_TRIES:
+                await message.nak(delay=_delay(failures))
+                return
+            verdict = PermanentError("internal_error", f"{type(error).__name__}: {error}")
+        await self._give_up(message, org, job, verdict, side_work=side_work)
+        await self._forget(message)
+
+    async def _give_up(self, message: Msg, org: str, job: str, error: MillraceError, *, side_work: bool) -> None:
+        await structlog.get_logger().aerror("job failed", code=error.code, detail=error.detail)
+        if not side_work:
+            failed = Failed(
+                org=org,
+                job=job,
+                code=error.code,
+                message=error.message,
+                detail=error.detail[:4000],
+                service=self._service,
+            )
+            with suppress(JobEnded):
+                await self._log.append(failed)
+        if side_work or error.code not in ERRORS or ERRORS[error.code].who == "operator":
+            await self._bury(message, org, job, f"{error.code}: {error.detail}")
+        else:
+            await message.ack_sync(timeout=5)
+
+    @bus_calls()
+    async def _bury(self, message: Msg, org: str, job: str, reason: str) -> None:
+        headers = {
+            "Millrace-Reason": reason.replace("\r", " ").replace("\n", " ")[:500],
+            "Millrace-Subject": message.subject,
+        }
+        await self._js.publish(
+            dead_subject(self._service, org, job), message.data, stream=DEAD, timeout=5, headers=headers
+        )
+        await message.term()
+
+    async def _forget(self, message: Msg) -> None:
+        # Of a first delivery nothing can be known.
+        if message.metadata.num_delivered > 1:
+            await self._told(self._book.forget(message))
+
+    def _report_later(self, message: Msg, kind: Kind) -> None:
+        """Tell it as soon as the bus lets us: it is what keeps an outage from looking like a worker that was killed."""
+        task = asyncio.create_task(self._report(message, kind))
+        self._reports.add(task)
+        task.add_done_callback(self._reports.discard)
+
+    async def _report(self, message: Msg, kind: Kind) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_REPORT_SECONDS):
+                while True:
+                    with suppress(NatsError):
+                        await self._book.count(message, kind)
+                        return
+                    await asyncio.sleep(_REPORT_PAUSE)
+
+    async def _told(self, telling: Awaitable[Any]) -> None:
+        try:
+            await telling
+        except (TimeoutError, NatsError, MillraceError) as error:
+            await structlog.get_logger().awarning("message not settled", error=repr(error))
+
+
+def _delay(tries: int) -> float:
+    return RETRY_DELAYS[min(tries, len(RETRY_DELAYS)) - 1]
+
+
+def _is_event(data: bytes) -> bool:
+    try:
+        parse_event(data)
+    except ValidationError:
+        return False
+    return True
