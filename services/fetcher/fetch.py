@@ -14,6 +14,7 @@ from services.fetcher.download.http_source import HttpSource, http_session
 from services.fetcher.download.remote import Remote
 from services.fetcher.download.s3_source import S3Source
 from services.fetcher.output_check import check_output
+from services.fetcher.plan.bounds import bounded, bounded_warnings
 from services.fetcher.plan.plan import make_audio_plan, make_plan
 from services.fetcher.probe.audio_probe import AudioProbe
 from services.fetcher.probe.probe import Probe, remove_leftovers
@@ -112,16 +113,19 @@ class Fetch:
 
     async def _plan(self, created: Created, file: Path) -> Fetched:
         probed = await self._remux(file, await self._probe(file), free_bytes=self._space.free_bytes())
+        source, left_out = bounded(probed.source)
         plan, warnings = await asyncio.to_thread(
-            make_plan, probed.source, probed.index, created.resolutions, created.profile, window=self._window
+            make_plan, source, probed.index, created.resolutions, created.profile, window=self._window
         )
-        warnings = probed.warnings + warnings
-        return Fetched(org=created.org, job=created.job, source=probed.source, plan=plan, warnings=warnings)
+        warnings = bounded_warnings(probed.warnings + left_out + warnings)
+        return Fetched(org=created.org, job=created.job, source=source, plan=plan, warnings=warnings)
 
     async def _plan_audio(self, created: Created, file: Path) -> Fetched:
         probed = await self._audio_probe(file)
-        plan = make_audio_plan(probed.source, created.profile, window=self._window)
-        return Fetched(org=created.org, job=created.job, source=probed.source, plan=plan, warnings=probed.warnings)
+        source, left_out = bounded(probed.source)
+        plan = make_audio_plan(source, created.profile, window=self._window)
+        warnings = bounded_warnings(probed.warnings + left_out)
+        return Fetched(org=created.org, job=created.job, source=source, plan=plan, warnings=warnings)
 
     async def _download(self, org: str, job: str, addresses: JobAddresses, folder: Path, *, sound: bool) -> Path:
         """Bring the source here while the output's bucket is tried."""

@@ -115,10 +115,6 @@ class JobLog:
         subject = event_subject(event)
         whole_job = job_subject(event.org, event.job, ">")
         attempt = secrets.token_hex(8)
-        data = event.model_dump_json().encode()
-        if len(data) + _HEADERS_BYTES > self._nc.max_payload:
-            # The client looks at the data alone; the server counts the headers too, and would cut the connection.
-            raise MaxPayloadError
         while True:
             head = await self._last_sequence(whole_job)
             end = await self.end_of(event.org, event.job)
@@ -132,7 +128,7 @@ class JobLog:
             try:
                 ack = await self._js.publish(
                     subject,
-                    data,
+                    self._encoded(event),
                     stream=JOBS,
                     timeout=PUBLISH_TIMEOUT,
                     headers={
@@ -150,6 +146,13 @@ class JobLog:
                 # Unknown outcome: the next round finds the event if it was stored. If the bus is gone, that read raises.
                 continue
             return Appended(Recorded(ack.seq, event), new=True)
+
+    def _encoded(self, event: Event) -> bytes:
+        data = event.model_dump_json().encode()
+        if len(data) + _HEADERS_BYTES > self._nc.max_payload:
+            # The client looks at the data alone; the server counts the headers too, and would cut the connection.
+            raise MaxPayloadError
+        return data
 
     async def end_of(self, org: str, job: str) -> "Recorded | None":
         """The event that ended the job, if one has."""

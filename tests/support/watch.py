@@ -3,11 +3,36 @@
 What is watched, and how, stands in ``watchdog/sitecustomize.py``, which Python loads at its start.
 """
 
+import asyncio.events
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "watchdog"
 FILE = "SLOW_CALLBACKS"
+LIMIT_SECONDS = 0.05
+
+
+@contextmanager
+def this_loop() -> Iterator[list[str]]:
+    """Watch the event loops of the test's own process; the list gets what was slow."""
+    slow: list[str] = []
+    run = asyncio.events.Handle._run
+
+    def watched(self: asyncio.events.Handle) -> None:
+        begin = time.thread_time()
+        run(self)
+        took = time.thread_time() - begin
+        if took > LIMIT_SECONDS:
+            slow.append(f"{took * 1000:.0f} ms: {self!r}")
+
+    asyncio.events.Handle._run = watched  # type: ignore[method-assign]
+    try:
+        yield slow
+    finally:
+        asyncio.events.Handle._run = run  # type: ignore[method-assign]
 
 
 def environment(file: Path) -> dict[str, str]:

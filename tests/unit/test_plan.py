@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from services.fetcher.plan.plan import MAX_PARTS, MAX_TEXTS, make_audio_plan, make_plan, output_rate
+from services.fetcher.plan.plan import MAX_PARTS, make_audio_plan, make_plan, output_rate
 from services.fetcher.probe.index import VideoIndex
 from services.fetcher.probe.rate import STANDARD
 from shared.media.plan import Plan
@@ -346,15 +346,6 @@ def test_no_subtitles_are_shown_by_themselves_where_none_are_marked() -> None:
     source, index = constant(Fraction(24), 48)
     plan = planned(source.model_copy(update={"text": (TextTrack(index=2, codec="subrip"),)}), index)
     assert [part.default for part in plan.text] == [False]
-
-
-def test_subtitle_tracks_beyond_reason_are_left_out() -> None:
-    source, index = constant(Fraction(24), 48)
-    tracks = tuple(TextTrack(index=number, codec="subrip") for number in range(2, 2 + MAX_TEXTS + 3))
-    plan, warnings = make_plan(source.model_copy(update={"text": tracks}), index, ["144p"], "fast", window=4)
-    assert len(plan.text) == MAX_TEXTS
-    assert [warning.code for warning in warnings] == ["subtitles_dropped"]
-    assert f"has {MAX_TEXTS + 3} subtitle tracks" in warnings[0].message
 
 
 def test_one_frame_is_a_film() -> None:

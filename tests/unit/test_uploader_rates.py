@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from math import ceil
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -54,3 +55,21 @@ def test_peak_is_the_maximum_over_all_runs_of_the_right_length(segments: list[tu
 )
 def test_target_duration_is_the_longest_rounded(seconds: list[str], target: int) -> None:
     assert target_duration([Fraction(text) for text in seconds]) == target
+
+
+class Counted(list[int]):
+    """A list that counts what is read out of it."""
+
+    read = 0
+
+    def __getitem__(self, place: Any) -> Any:
+        found = super().__getitem__(place)
+        self.read += len(found) if isinstance(place, slice) else 1
+        return found
+
+
+def test_the_peak_of_a_day_is_found_in_one_pass() -> None:
+    segments = 24 * 3600 // 6
+    sizes, ticks = Counted([1000 + number % 97 for number in range(segments)]), Counted([6] * segments)
+    assert peak_rate(sizes, ticks, 1, 6) == ceil(Fraction(8 * 1096, 6))
+    assert sizes.read + ticks.read <= 5 * segments

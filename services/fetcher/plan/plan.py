@@ -21,8 +21,6 @@ GOPS_IN_SEGMENT = 3
 MAX_PARTS = 900
 """Parts of the video. The log answers at most 1024 events of one kind in one read."""
 
-MAX_TEXTS = 60
-
 AUDIO_RATE = 48_000
 _AAC_FRAME, _SEGMENT_SECONDS = 1024, GOP_SECONDS * GOPS_IN_SEGMENT
 # Sound that begins this little before the picture is priming or muxing slack, not content.
@@ -66,11 +64,11 @@ def make_plan(
         rungs=rungs,
         video=_video_parts(source, index, clock, frames, segment, pad),
         audio=_audio_parts(source.audio, profile.audio_rate),
-        text=_text_parts(source.text[:MAX_TEXTS]),
+        text=_text_parts(source.text),
         window=window,
         stills=plan_stills(video, frames, rate),
     )
-    return plan, warnings + _cut_warnings(source, plan) + _text_warnings(source)
+    return plan, warnings + _cut_warnings(source, plan)
 
 
 def make_audio_plan(source: Source, profile_name: str, *, window: int) -> Plan:
@@ -276,10 +274,3 @@ def _cut_warnings(source: Source, plan: Plan) -> tuple[JobWarning, ...]:
         return ()
     message = "The source cannot be cut exactly, so it was encoded in one piece, which takes longer."
     return (JobWarning(code="single_part", message=message),)
-
-
-def _text_warnings(source: Source) -> tuple[JobWarning, ...]:
-    if len(source.text) <= MAX_TEXTS:
-        return ()
-    message = f"The source has {len(source.text)} subtitle tracks; those after the first {MAX_TEXTS} were left out."
-    return (JobWarning(code="subtitles_dropped", message=message),)
