@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 import structlog
 from aiohttp import web
@@ -28,7 +29,7 @@ from services.api.webhooks.hooks import HookBook
 from services.api.webhooks.webhooks import Webhooks
 from shared.bus.connection import connect
 from shared.bus.joblog import JobLog
-from shared.bus.topology import provision
+from shared.bus.topology import DAY, Ages, provision
 from shared.bus.vault import Vault
 from shared.health import Check, Health
 from shared.lifeline import Lifeline
@@ -95,6 +96,7 @@ async def _start(
     leader = Leader(
         settings.database_url.get_secret_value(), client, job_log, max_active_jobs=settings.max_active_jobs,
         max_active_per_organization=settings.max_active_per_organization, on_hooks_changed=book.publish_anew,
+        keep_jobs=timedelta(days=settings.keep_jobs_days) if settings.keep_jobs_days else None,
     )  # fmt: skip
     throttle = FailureThrottle(settings.login_failures_per_minute)
     accounts = Accounts(
@@ -118,7 +120,10 @@ async def _start(
 
 async def _provision(settings: ApiSettings, client: Client) -> None:
     async def provide() -> None:
-        await provision(client.jetstream(), lease_seconds=settings.lease_seconds, replicas=settings.nats_replicas)
+        await provision(
+            client.jetstream(), lease_seconds=settings.lease_seconds, replicas=settings.nats_replicas,
+            ages=Ages(deliveries=settings.keep_deliveries_days * DAY, dead=settings.keep_dead_letters_days * DAY),
+        )  # fmt: skip
 
     await _until_done(provide, "bus")
 

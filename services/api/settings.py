@@ -54,6 +54,16 @@ class ApiSettings(CommonSettings):
         4, ge=1, le=10_000, description="Jobs of one organization that may be under way at the same time"
     )
 
+    keep_jobs_days: int = Field(
+        90, ge=0, le=36_500, description="Days after its end that a job is kept, with its events; 0 keeps them for ever"
+    )
+    keep_deliveries_days: int = Field(
+        90, ge=0, le=36_500, description="Days that the record of a webhook delivery is kept; 0 keeps them for ever"
+    )
+    keep_dead_letters_days: int = Field(
+        90, ge=0, le=36_500, description="Days that a dead letter is kept; 0 keeps them for ever"
+    )
+
     @field_validator("public_url")
     @classmethod
     def _is_base(cls, value: str | None) -> str | None:

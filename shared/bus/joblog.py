@@ -19,12 +19,12 @@ from nats.aio.msg import Msg
 from nats.errors import MaxPayloadError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.errors import APIError, NotFoundError
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from shared.bus.errors import bus_calls
-from shared.bus.subjects import event_subject, job_subject
+from shared.bus.subjects import event_subject, job_subject, split_job_subject
 from shared.bus.topology import JOBS
-from shared.events import AnyEvent, Event, Recorded
+from shared.events import EVENT_TYPES, AnyEvent, Event, Recorded
 
 E = TypeVar("E", bound=Event)
 Refine = Callable[[], Awaitable[Event]]
@@ -37,6 +37,9 @@ _HEADER_ATTEMPT = "Millrace-Append"
 # What these headers take at most.
 _HEADERS_BYTES = 512
 _PARSER: TypeAdapter[Event] = TypeAdapter(AnyEvent)
+_VERSIONS = {str(kind.model_fields["type"].default): kind.versions for kind in EVENT_TYPES}
+# Messages that a line was written about: they are read again and again.
+_REMEMBERED = 1000
 # One request of the server's direct API answers at most this many subjects; a plan has fewer parts than that. Each group
 # asks for `created` too: every job has it, and a request that matches nothing would not tell how far the server has got.
 MAX_SUBJECTS_PER_READ = 1024
@@ -48,6 +51,25 @@ _READ_GROUPS = (
     ("created", "part_transcoded.*"),
     ("created", "part_uploaded.*"),
 )
+
+
+class FutureEvent(ValueError):
+    """An event of a kind, or of a version of a kind, that this code does not know. A newer one does, so it is no mistake."""
+
+    def __init__(self, kind: str, version: int) -> None:
+        self.kind = kind
+        self.version = version
+        super().__init__(f"an event {kind} of version {version}")
+
+
+class UnknownEvent(Event):
+    """Stands for a :class:`FutureEvent` where it matters that there is an event. Only its subject means anything."""
+
+    named: str
+
+    def token(self) -> str:
+        """The end of its subject."""
+        return self.named
 
 
 class JobEnded(Exception):
@@ -70,15 +92,22 @@ def parse_event(data: bytes | str) -> Event:
     """An event out of its JSON.
 
     Raises:
+        FutureEvent: it is one that this code does not know.
         pydantic.ValidationError: it is none of ours.
     """
-    return _PARSER.validate_json(data)
+    try:
+        return _PARSER.validate_json(data)
+    except ValidationError:
+        if future := _future(data):
+            raise future from None
+        raise
 
 
 def parse_message(subject: str, data: bytes) -> Event:
     """An event out of a message of the stream.
 
     Raises:
+        FutureEvent: it is one that this code does not know.
         ValueError: it is none of ours, or it does not belong on that subject.
     """
     event = parse_event(data)
@@ -87,14 +116,27 @@ def parse_message(subject: str, data: bytes) -> Event:
     return event
 
 
+def report_unreadable(subject: str, sequence: int, error: ValueError) -> None:
+    """Tell in one line that a reader has skipped a message; the message stays where it is."""
+    log = structlog.get_logger().bind(subject=subject, sequence=sequence)
+    if isinstance(error, FutureEvent):
+        log.warning("unknown event skipped", type=error.kind, version=error.version)
+    else:
+        log.error("not an event", error=str(error)[:500])
+
+
 class JobLog:
-    """The log of all jobs, one job at a time."""
+    """The log of all jobs, one job at a time.
+
+    A message of the log that this code cannot read is kept and skipped: told of once, and never an error.
+    """
 
     def __init__(self, client: Client) -> None:
         self._nc = client
         self._js = client.jetstream(timeout=PUBLISH_TIMEOUT)
         # A plan may be 200 KB, and every part of a film asks for it.
         self._facts: OrderedDict[str, Event] = OrderedDict()
+        self._reported: set[int] = set()
 
     @bus_calls()
     async def append(self, event: Event, *, refine: Refine | None = None) -> Appended:
@@ -162,6 +204,10 @@ class JobLog:
     async def last(self, subject: str) -> "_Found | None":
         """The last event on a subject (or filter), from the stream's leader.
 
+        Returns:
+            None also where the last message is no event; an :class:`UnknownEvent` for one that a newer version has written:
+            what it tells is unknown, and that it was told still counts.
+
         Raises:
             BusUnavailable: the bus is out of reach, here and wherever this is asked.
         """
@@ -169,8 +215,16 @@ class JobLog:
             message = await self._js.get_last_msg(JOBS, subject)
         except NotFoundError:
             return None
-        headers = message.headers or {}
-        return _Found(int(message.seq or 0), parse_event(message.data or b""), str(headers.get(_HEADER_ATTEMPT, "")))
+        found, sequence = str(message.subject), int(message.seq or 0)
+        try:
+            event = parse_event(message.data or b"")
+        except ValueError as error:
+            self._report(found, sequence, error)
+            if not isinstance(error, FutureEvent):
+                return None
+            org, job, token = split_job_subject(found)
+            event = UnknownEvent(org=org, job=job, named=token)
+        return _Found(sequence, event, str((message.headers or {}).get(_HEADER_ATTEMPT, "")))
 
     async def fact(self, org: str, job: str, kind: type[E]) -> E | None:
         """The job's event of a kind that is published once for each job, such as ``Fetched``. Kept: it never changes."""
@@ -229,13 +283,32 @@ class JobLog:
             answers = await self._direct_get({"multi_last": filters, "batch": MAX_SUBJECTS_PER_READ, "seq": start})
             end = answers.pop()
             # A thousand events take longer to read than an event loop should stand still.
-            found += await asyncio.to_thread(_all_recorded, answers)
+            found += await asyncio.to_thread(self._all_recorded, answers)
             if int(end.get("Nats-UpTo-Sequence", 0)) < head:
                 return None
             # Left over where the answer is bigger than the server sends at once.
             if int(end.get("Nats-Num-Pending", 0)) == 0:
                 return found
             start = int(end["Nats-Last-Sequence"]) + 1
+
+    def _all_recorded(self, messages: Sequence[Msg]) -> list[Recorded]:
+        return [recorded for message in messages if (recorded := self._recorded(message))]
+
+    def _recorded(self, message: Msg) -> Recorded | None:
+        headers = message.headers or {}
+        sequence, subject = int(headers["Nats-Sequence"]), headers["Nats-Subject"]
+        try:
+            return Recorded(sequence, parse_message(subject, message.data))
+        except ValueError as error:
+            self._report(subject, sequence, error)
+            return None
+
+    def _report(self, subject: str, sequence: int, error: ValueError) -> None:
+        if sequence not in self._reported:
+            if len(self._reported) >= _REMEMBERED:
+                self._reported.clear()
+            self._reported.add(sequence)
+            report_unreadable(subject, sequence, error)
 
     async def _direct_get(self, request: dict[str, Any]) -> list[Any]:
         """Messages of the direct API, and last the headers that end the answer."""
@@ -264,20 +337,17 @@ class JobLog:
         raise APIError(code=int(status), description=answers[-1].get("Description"))
 
 
-def _all_recorded(messages: Sequence[Msg]) -> list[Recorded]:
-    return [recorded for message in messages if (recorded := _recorded(message))]
-
-
-def _recorded(message: Msg) -> Recorded | None:
-    headers = message.headers or {}
-    sequence, subject = int(headers["Nats-Sequence"]), headers["Nats-Subject"]
+def _future(data: bytes | str) -> FutureEvent | None:
     try:
-        return Recorded(sequence, parse_message(subject, message.data))
-    except ValueError as error:
-        structlog.get_logger().error(
-            "not an event", stream=JOBS, sequence=sequence, subject=subject, error=str(error)[:500]
-        )
+        given = json.loads(data)
+    except ValueError:
         return None
+    if not isinstance(given, dict):
+        return None
+    kind, version = given.get("type"), given.get("v", 1)
+    if not isinstance(kind, str) or not isinstance(version, int) or version in _VERSIONS.get(kind, ()):
+        return None
+    return FutureEvent(kind, version)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from shared.bus.attempts import AttemptBook, Kind
 from shared.bus.errors import BusUnavailable, bus_calls, translated
-from shared.bus.joblog import JobEnded, JobLog, parse_event
+from shared.bus.joblog import FutureEvent, JobEnded, JobLog, parse_event, report_unreadable
 from shared.bus.subjects import dead_subject
 from shared.bus.topology import DEAD
 from shared.errors import ERRORS, MillraceError, PermanentError, TransientError
@@ -86,14 +86,25 @@ class Settlement:
         meaning = translated(error)
         if isinstance(meaning, BusUnavailable):
             await self._bus_unavailable(message, meaning)
-        elif isinstance(meaning, ValidationError) and not _is_event(message.data):
-            await self.bury(message, org, job, "not an event")
+        elif isinstance(meaning, ValidationError) and (problem := _unreadable(message)):
+            await self._skip(message, org, job, problem, side_work=side_work)
         else:
             await self._told(self._retry_or_give_up(message, org, job, meaning, side_work=side_work))
 
     async def bury(self, message: Msg, org: str, job: str, reason: str) -> None:
         """Keep the message where the operator finds it, and be done with it. Its own ``Nats-`` headers stay behind."""
         await self._told(self._bury(message, org, job, reason))
+
+    async def _skip(self, message: Msg, org: str, job: str, problem: ValueError, *, side_work: bool) -> None:
+        """Settle what this code cannot read. An event of a newer version is work that it cannot do, but no rubbish."""
+        if not isinstance(problem, FutureEvent):
+            await self.bury(message, org, job, "not an event")
+            return
+        report_unreadable(message.subject, message.metadata.sequence.stream, problem)
+        if side_work:
+            await self.done(message)
+        else:
+            await self.bury(message, org, job, f"{problem}: update this service")
 
     async def _bus_unavailable(self, message: Msg, error: BusUnavailable) -> None:
         """The message comes again as often as it takes: the bus being away is no failure of the work."""
@@ -190,9 +201,9 @@ def _delay(tries: int) -> float:
     return RETRY_DELAYS[min(tries, len(RETRY_DELAYS)) - 1]
 
 
-def _is_event(data: bytes) -> bool:
+def _unreadable(message: Msg) -> ValueError | None:
     try:
-        parse_event(data)
-    except ValidationError:
-        return False
-    return True
+        parse_event(message.data)
+    except ValueError as error:
+        return error
+    return None

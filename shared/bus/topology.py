@@ -1,6 +1,6 @@
 """The streams, buckets and durable consumers, in one place.
 
-The api provisions them when it starts (create, or update to what stands here); all others wait until they are there.
+The api provisions them when it starts (create, or update in what stands here); all others wait until they are there.
 Services then bind to them by name: a client that declares as it subscribes would overwrite settings with its own
 defaults, and the last starter would win.
 """
@@ -12,6 +12,8 @@ from typing import Any
 import structlog
 from nats.js import JetStreamContext, api
 from nats.js.errors import APIError, BucketNotFoundError, NotFoundError, ServiceUnavailableError
+
+from shared.bus.upkeep import AGE_KEY, kept_consumer, kept_stream
 
 VERSION = "1"
 _VERSION_KEY = "millrace-topology"
@@ -70,13 +72,28 @@ WEBHOOK_ATTEMPTS = Durable(WEBHOOKS, "webhook-attempts", ("webhooks.attempt.>",)
 DURABLES = (FETCHER, TRANSCODER, UPLOADER, JANITOR, NOTIFIER, WEBHOOK_ATTEMPTS)
 
 
-def streams(replicas: int) -> tuple[api.StreamConfig, ...]:
+DAY = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Ages:
+    """Seconds after which messages go by themselves; 0 keeps them for ever. The log itself has no such age."""
+
+    deliveries: float = 0
+    dead: float = 0
+
+
+def streams(replicas: int, ages: Ages = Ages()) -> tuple[api.StreamConfig, ...]:
     """All streams. ``jobs.>`` is republished below ``feed.`` for listeners outside of JetStream."""
     file: dict[str, Any] = {
         "storage": api.StorageType.FILE,
         "num_replicas": replicas,
         "metadata": {_VERSION_KEY: VERSION},
     }
+
+    def aged(seconds: float) -> dict[str, Any]:
+        return file | {"max_age": seconds, "metadata": {_VERSION_KEY: VERSION, AGE_KEY: f"{seconds:.0f}"}}
+
     return (
         api.StreamConfig(
             name=JOBS,
@@ -93,7 +110,7 @@ def streams(replicas: int) -> tuple[api.StreamConfig, ...]:
             subjects=["deliveries.>"],
             retention=api.RetentionPolicy.LIMITS,
             allow_direct=True,
-            **file,
+            **aged(ages.deliveries),
         ),
         api.StreamConfig(
             name=WEBHOOKS,
@@ -104,11 +121,18 @@ def streams(replicas: int) -> tuple[api.StreamConfig, ...]:
             allow_direct=True,
             **file,
         ),
-        api.StreamConfig(name=DEAD, description="Messages given up on", subjects=["dead.>"], **file),
+        api.StreamConfig(
+            name=DEAD,
+            description="Messages given up on",
+            subjects=["dead.>"],
+            retention=api.RetentionPolicy.LIMITS,
+            **aged(ages.dead),
+        ),
         api.StreamConfig(
             name=PROGRESS,
             description="The newest progress of what is under way",
             subjects=["progress.>"],
+            retention=api.RetentionPolicy.LIMITS,
             storage=api.StorageType.MEMORY,
             max_msgs_per_subject=1,
             max_age=6 * 3600,
@@ -118,21 +142,50 @@ def streams(replicas: int) -> tuple[api.StreamConfig, ...]:
     )
 
 
-async def provision(js: JetStreamContext, *, lease_seconds: float, replicas: int = 1) -> None:
-    """Create or update everything. Safe to run again and by several at once."""
-    for config in streams(replicas):
-        try:
-            await js.stream_info(str(config.name))
-            await js.update_stream(config)
-        except NotFoundError:
-            await js.add_stream(config)
+async def provision(js: JetStreamContext, *, lease_seconds: float, replicas: int = 1, ages: Ages = Ages()) -> None:
+    """Create what is missing, and bring what is there up to date: only in what Millrace owns (:mod:`shared.bus.upkeep`).
+
+    Safe to run again and by several at once.
+    """
+    for config in streams(replicas, ages):
+        await _provide_stream(js, config)
     for bucket, ttl in BUCKETS.items():
-        try:
-            await js.key_value(bucket)
-        except BucketNotFoundError:
-            await js.create_key_value(api.KeyValueConfig(bucket=bucket, history=1, ttl=ttl, replicas=replicas))
+        await _provide_bucket(js, bucket, ttl, replicas)
     for durable in DURABLES:
-        await js.add_consumer(durable.stream, durable.config(lease_seconds))
+        await _provide_consumer(js, durable, lease_seconds)
+
+
+async def _provide_stream(js: JetStreamContext, wanted: api.StreamConfig) -> None:
+    try:
+        current = (await js.stream_info(str(wanted.name))).config
+    except NotFoundError:
+        await js.add_stream(wanted)
+        return
+    kept = kept_stream(current, wanted)
+    if kept != current:
+        await js.update_stream(kept)
+
+
+async def _provide_bucket(js: JetStreamContext, bucket: str, ttl: float | None, replicas: int) -> None:
+    try:
+        current = (await js.stream_info(f"KV_{bucket}")).config
+    except NotFoundError:
+        await js.create_key_value(api.KeyValueConfig(bucket=bucket, history=1, ttl=ttl, replicas=replicas))
+        return
+    if current.num_replicas != replicas:
+        await js.update_stream(current.evolve(num_replicas=replicas))
+
+
+async def _provide_consumer(js: JetStreamContext, durable: Durable, lease_seconds: float) -> None:
+    wanted = durable.config(lease_seconds)
+    try:
+        current = (await js.consumer_info(durable.stream, durable.name)).config
+    except NotFoundError:
+        await js.add_consumer(durable.stream, wanted)
+        return
+    kept = kept_consumer(current, wanted)
+    if kept != current:
+        await js.add_consumer(durable.stream, kept)
 
 
 async def wait_until_provisioned(js: JetStreamContext) -> None:

@@ -21,19 +21,9 @@ from shared.ids import new_job_id
 from tests.support.bus import provisioned, tell, until
 from tests.support.leading import leading, leads, status_is
 from tests.support.samples import ORG, created, failed, whole_life
-from tests.support.schema import migrated, new_organization
+from tests.support.schema import TABLES, dump, migrated, new_organization
 from tests.support.servers import NatsServer, PostgresServer
 
-TABLES = (
-    "jobs",
-    "deliveries",
-    "offsets",
-    "output_claims",
-    "progress_shown",
-    "webhooks",
-    "idempotency_keys",
-    "organizations",
-)
 QUIET: list[str] = []
 
 
@@ -58,11 +48,6 @@ async def connection(url: str) -> AsyncIterator[Connection]:
     await new_organization(connection, ORG)
     yield connection
     await connection.close()
-
-
-async def dump(connection: Connection) -> dict[str, list[Any]]:
-    """Every row of every table, in a definite order."""
-    return {table: sorted(map(tuple, await connection.fetch(f"select * from {table}")), key=repr) for table in TABLES}
 
 
 async def tell_delivery(client: Client, job: str, **fields: Any) -> None:

@@ -2,13 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.api import DiscardPolicy, StoreCompression
 from nats.js.errors import NotFoundError
 
 from shared.bus.joblog import JobLog
 from shared.bus.topology import (
+    BUCKETS,
+    DAY,
     DEAD,
     DELIVERIES,
     DURABLES,
@@ -18,11 +24,15 @@ from shared.bus.topology import (
     SECRETS_BUCKET,
     TRANSCODER,
     WEBHOOKS,
+    Ages,
     provision,
     wait_until_provisioned,
 )
+from shared.bus.upkeep import AGE_KEY
 from shared.events import PartRequested
 from shared.ids import new_job_id
+from tests.support.bus import until
+from tests.support.cluster import nats_cluster
 from tests.support.samples import ORG, created
 from tests.support.servers import nats_server
 
@@ -121,3 +131,118 @@ async def test_progress_keeps_the_newest_value(client: Client) -> None:
     assert (await js.get_last_msg(PROGRESS, f"progress.{ORG}.5KQfnXCg8Qh.fetch")).data == b"0.2"
     info = await js.stream_info(PROGRESS, subjects_filter=f"progress.{ORG}.5KQfnXCg8Qh.>")
     assert info.state.subjects == {f"progress.{ORG}.5KQfnXCg8Qh.fetch": 1}
+
+
+async def test_an_operators_own_limits_stay(client: Client) -> None:
+    js = client.jetstream()
+    await provision(js, lease_seconds=30)
+    own = {
+        "max_bytes": 10**9,
+        "max_msgs": 123_456,
+        "max_msg_size": 500_000,
+        "discard": DiscardPolicy.NEW,
+        "compression": StoreCompression.S2,
+        "deny_delete": True,
+        "duplicate_window": 60.0,
+    }
+    before = {}
+    for stream in (JOBS, DELIVERIES, WEBHOOKS, DEAD):
+        config = (await js.stream_info(stream)).config
+        metadata = (config.metadata or {}) | {"owner": "team video"}
+        # The server does not let messages be scheduled where new ones may be discarded.
+        given = own | ({"discard": DiscardPolicy.OLD} if stream == WEBHOOKS else {})
+        before[stream] = (await js.update_stream(config.evolve(**given, max_age=1000.0, metadata=metadata))).config
+        assert {name: getattr(before[stream], name) for name in given} == given
+    await js.update_stream((await js.stream_info("KV_secrets")).config.evolve(max_bytes=10**8))
+    consumer = (await js.consumer_info(JOBS, TRANSCODER.name)).config
+    await js.add_consumer(JOBS, consumer.evolve(max_ack_pending=17, description="ours"))
+
+    for _ in range(2):
+        await provision(js, lease_seconds=30)
+
+    for stream, config in before.items():
+        assert (await js.stream_info(stream)).config == config
+        assert (config.max_age, (config.metadata or {})["owner"]) == (1000, "team video")
+    assert (await js.stream_info("KV_secrets")).config.max_bytes == 10**8
+    consumer = (await js.consumer_info(JOBS, TRANSCODER.name)).config
+    assert (consumer.max_ack_pending, consumer.description) == (17, "ours")
+
+
+async def test_what_millrace_relies_on_is_put_right(client: Client) -> None:
+    js = client.jetstream()
+    await provision(js, lease_seconds=30)
+    right = (await js.stream_info(JOBS)).config
+    wrong = right.evolve(subjects=["jobs.*.*.>", "mine.>"], republish=None, allow_direct=False, metadata={})
+    await js.update_stream(wrong)
+    consumer = (await js.consumer_info(JOBS, TRANSCODER.name)).config
+    await js.add_consumer(JOBS, consumer.evolve(ack_wait=99, max_deliver=3, filter_subjects=["jobs.*.*.started"]))
+    await provision(js, lease_seconds=30)
+    assert (await js.stream_info(JOBS)).config == right
+    assert (await js.consumer_info(JOBS, TRANSCODER.name)).config == consumer
+    await asyncio.wait_for(wait_until_provisioned(js), 5)
+
+
+async def test_ages_are_set_when_their_setting_changes_and_only_then(client: Client) -> None:
+    js = client.jetstream()
+
+    async def provided(days: int) -> float:
+        await provision(js, lease_seconds=30, ages=Ages(deliveries=days * DAY, dead=days * DAY))
+        ages = {(await js.stream_info(stream)).config.max_age or 0 for stream in (DELIVERIES, DEAD)}
+        assert len(ages) == 1
+        assert not (await js.stream_info(JOBS)).config.max_age, "an age of the log would take events of running jobs"
+        return ages.pop() / DAY
+
+    async def operator_sets(days: int) -> None:
+        for stream in (DELIVERIES, DEAD):
+            await js.update_stream((await js.stream_info(stream)).config.evolve(max_age=days * DAY))
+
+    assert await provided(90) == 90
+    await operator_sets(7)
+    assert await provided(90) == 7, "reset at a start"
+    assert await provided(30) == 30, "a changed setting did not arrive"
+    assert await provided(30) == 30
+    assert await provided(0) == 0
+    await operator_sets(5)
+    assert await provided(0) == 5
+
+
+async def test_streams_of_a_version_without_ages_get_one_unless_they_have_one(client: Client) -> None:
+    js = client.jetstream()
+    await provision(js, lease_seconds=30, ages=Ages(90 * DAY, 90 * DAY))
+    for stream, days in ((DELIVERIES, 0), (DEAD, 7)):
+        config = (await js.stream_info(stream)).config
+        metadata = {name: value for name, value in (config.metadata or {}).items() if name != AGE_KEY}
+        await js.update_stream(config.evolve(max_age=days * DAY, metadata=metadata))
+    await provision(js, lease_seconds=30, ages=Ages(90 * DAY, 90 * DAY))
+    assert (await js.stream_info(DELIVERIES)).config.max_age == 90 * DAY
+    assert (await js.stream_info(DEAD)).config.max_age == 7 * DAY
+    await provision(js, lease_seconds=30, ages=Ages(60 * DAY, 60 * DAY))
+    assert (await js.stream_info(DEAD)).config.max_age == 60 * DAY
+
+
+async def test_more_replicas_are_made_later_of_streams_and_buckets() -> None:
+    """On a real cluster of three: with one copy first, then with three, and the keys of buckets on all of them."""
+    async with nats_cluster() as client:
+        js = client.jetstream()
+        await until(lambda: _provisioned(js, replicas=1), seconds=60)
+        await (await js.key_value(SECRETS_BUCKET)).put("org.job", b"sealed")
+        await until(lambda: _provisioned(js, replicas=3), seconds=60)
+        for name in (*STREAMS, *(f"KV_{bucket}" for bucket in BUCKETS)):
+            await until(partial(_has_copies, js, name), seconds=60)
+        assert (await (await js.key_value(SECRETS_BUCKET)).get("org.job")).value == b"sealed"
+
+
+async def _provisioned(js: JetStreamContext, replicas: int) -> bool:
+    """A cluster that has just met refuses for a while, as the api's start does it is asked again."""
+    try:
+        await provision(js, lease_seconds=30, replicas=replicas)
+    except NatsError:
+        return False
+    return True
+
+
+async def _has_copies(js: JetStreamContext, name: str) -> bool:
+    """Whether two servers beside the leader hold all of a stream."""
+    info = await js.stream_info(name)
+    copies = (info.cluster and info.cluster.replicas) or []
+    return info.config.num_replicas == 3 and len([copy for copy in copies if copy.current]) == 2

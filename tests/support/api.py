@@ -30,6 +30,8 @@ class ApiProcess(Service):
     def __init__(self, *, nats_url: str, database_url: str, **settings: object) -> None:
         self.api_port = free_port()
         own = {"nats_url": nats_url, "database_url": database_url, "seal_keys": SEAL_KEY, "host": "127.0.0.1"}
+        # The samples tell of jobs that ended long ago.
+        own |= {"keep_jobs_days": "0"}
         super().__init__("api", **(own | {"port": self.api_port} | settings))
 
     @property

@@ -53,6 +53,6 @@ async def until(condition: Callable[[], Awaitable[T | None]], *, seconds: float 
         if answer:
             return answer
         assert time.monotonic() < deadline, (
-            f"not within {seconds} s: {what or condition.__qualname__} (last: {answer!r})"
+            f"not within {seconds} s: {what or getattr(condition, '__qualname__', condition)} (last: {answer!r})"
         )
         await asyncio.sleep(0.02)

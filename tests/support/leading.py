@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 
 from nats.aio.client import Client
 
@@ -23,12 +24,14 @@ async def leading(
     active: int = 100,
     per_organization: int = 50,
     on_hooks_changed: HooksChanged = _nothing_to_do,
+    keep_jobs: timedelta | None = None,
 ) -> AsyncIterator[Leader]:
     """A replica that leads, or stands for leader, while the block runs.
 
     Args:
         url: of a database whose migrations have run.
         active, per_organization: how many jobs may be under way.
+        keep_jobs: how long an ended job stays; by default for ever, since the samples tell of jobs of long ago.
     """
     leader = Leader(
         url,
@@ -37,6 +40,7 @@ async def leading(
         max_active_jobs=active,
         max_active_per_organization=per_organization,
         on_hooks_changed=on_hooks_changed,
+        keep_jobs=keep_jobs,
     )
     running = asyncio.create_task(leader.run())
     try:

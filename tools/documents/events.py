@@ -3,7 +3,6 @@
 import inspect
 from typing import Any
 
-from nats.js.api import RetentionPolicy
 from pydantic import BaseModel
 
 from shared.bus.topology import BUCKETS, DURABLES, streams
@@ -12,6 +11,13 @@ from shared.events import EVENT_TYPES, Event
 
 # Members that every event has stand once, above the catalogue.
 _COMMON = frozenset(Event.model_fields) | {"type"}
+_KEPT = {
+    "JOBS": "until the job's end is `MILLRACE_API_KEEP_JOBS_DAYS` old",
+    "DELIVERIES": "`MILLRACE_API_KEEP_DELIVERIES_DAYS`, or as long as their job",
+    "WEBHOOKS": "until done",
+    "DEAD": "`MILLRACE_API_KEEP_DEAD_LETTERS_DAYS`",
+    "PROGRESS": "the newest of each subject, 6 hours, in memory",
+}
 _BUCKET_NOTES = {
     "hooks": "Each organization's webhooks, sealed; the api writes them, the notifier reads them",
     "secrets": "Input and output addresses of running jobs with their credentials, sealed; gone when the job has ended",
@@ -55,11 +61,8 @@ def _topology() -> str:
     lines = ["## Streams, consumers and buckets", "", "| Stream | Subjects | Kept | What for |", "|---|---|---|---|"]
     for config in streams(1):
         subjects = ", ".join(f"`{subject}`" for subject in config.subjects or [])
-        kept = "until done" if config.retention is RetentionPolicy.WORK_QUEUE else "for ever"
-        if config.max_age:
-            kept = f"the newest of each subject, {config.max_age / 3600:.0f} hours, in memory"
-        lines.append(f"| `{config.name}` | {subjects} | {kept} | {config.description} |")
-    lines += ["", "| Durable consumer | Stream | Hears |", "|---|---|---|"]
+        lines.append(f"| `{config.name}` | {subjects} | {_KEPT[str(config.name)]} | {config.description} |")
+    lines += ["", "| Durable consumer | Stream | Consumes |", "|---|---|---|"]
     for durable in DURABLES:
         lines.append(
             f"| `{durable.name}` | `{durable.stream}` | {', '.join(f'`{name}`' for name in durable.filters)} |"

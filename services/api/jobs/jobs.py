@@ -133,6 +133,7 @@ def _already(status: str) -> str:
 
 
 def _status_after(end: Event) -> str:
-    if isinstance(end, Completed):
-        return "completed"
-    return "error" if isinstance(end, Failed) else "cancelled"
+    # By the subject, which also an end of a newer version has.
+    return {Completed.subject: "completed", Failed.subject: "error", Cancelled.subject: "cancelled"}.get(
+        end.token(), "ended"
+    )

@@ -1,4 +1,4 @@
-"""The leader: the one replica of the api that projects the log and admits jobs.
+"""The leader: the one replica of the api that projects the log, admits jobs, and prunes old ones.
 
 Who leads is decided by an advisory lock that belongs to a session of Postgres, and everything the leader writes goes
 through that same session: a leader that loses the lock has, by that, lost its hands as well. The others ask for the lock
@@ -8,8 +8,10 @@ when somebody waits in line for the lock, which only the rebuild does.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import structlog
@@ -21,6 +23,7 @@ from services.api.database.pool import Connection
 from services.api.projection.admission import Admission, Caps
 from services.api.projection.projection import apply_events, disable_hooks, record_deliveries, sweep_claims
 from services.api.projection.projector import LogLost, Projector, deliveries_in, events_in
+from services.api.projection.retention import Retention
 from shared.bus.joblog import JobLog
 from shared.bus.topology import DELIVERIES, JOBS
 from shared.events import Admitted, Created
@@ -65,17 +68,19 @@ class Leader:
         dsn: address of the database. The leader has a connection of its own.
         on_hooks_changed: called with the organization after one of its webhooks was switched off; repeated until it
             succeeds.
+        keep_jobs: how long a job is kept after its end; None for ever.
     """
 
     def __init__(
         self, dsn: str, client: Client, log: JobLog, *, max_active_jobs: int, max_active_per_organization: int,
-        on_hooks_changed: HooksChanged,
+        on_hooks_changed: HooksChanged, keep_jobs: timedelta | None = None,
     ) -> None:  # fmt: skip
         self._dsn = dsn
         self._nc = client
         self._job_log = log
         self._caps = Caps(max_active_jobs, max_active_per_organization)
         self._on_hooks_changed = on_hooks_changed
+        self._keep_jobs = keep_jobs
         self._seen: float | None = None
         self._term: _Term | None = None
 
@@ -94,18 +99,22 @@ class Leader:
                 connection = await asyncpg.connect(self._dsn, timeout=5, command_timeout=30, server_settings=_SESSION)
                 await self._wait_for_turn(connection)
                 await log.ainfo("leading")
-                self._term = _Term(self._nc, self._job_log, connection, self._caps, self._on_hooks_changed)
-                await self._term.run()
+                term = _Term(self._nc, self._job_log, connection, self._caps, self._on_hooks_changed)
+                retention = Retention(
+                    self._dsn, self._nc, self._job_log, keep_jobs=self._keep_jobs, ready=term.is_up_to_date
+                )
+                self._term = term
+                await term.run(retention.run())
             except Exception as error:
                 # Nothing may end this loop: a replica that has stopped standing for leader looks healthy and is not.
                 await log.awarning("not leading", reason=repr(error))
             finally:
-                term, self._term = self._term, None
+                ended_term, self._term = self._term, None
                 if connection:
                     # Not a polite goodbye, which could wait for an answer: the lock shall be free at once.
                     connection.terminate()
             # After a time of leading the others are let go first: what ended it may be wrong with this replica alone.
-            await asyncio.sleep(2 * _ASK_SECONDS if term else _ASK_SECONDS)
+            await asyncio.sleep(2 * _ASK_SECONDS if ended_term else _ASK_SECONDS)
 
     async def check(self) -> None:
         """Raises: RuntimeError: nothing moves here, in the part this replica has."""
@@ -141,9 +150,13 @@ class _Term:
         self._clock = asyncio.get_running_loop().time
         self._bus_seen = self._ticked = self._moved = self._clock()
 
-    async def run(self) -> None:
-        """Lead until something ends it; raises that."""
-        parts = (self._jobs.run(), self._deliveries.run(), self._admit(), self._tick(), self._watch_session())
+    async def run(self, *beside: Coroutine[Any, Any, None]) -> None:
+        """Lead until something ends it; raises that.
+
+        Args:
+            beside: what shall run for as long.
+        """
+        parts = (self._jobs.run(), self._deliveries.run(), self._admit(), self._tick(), self._watch_session(), *beside)
         # No TaskGroup, which cancels once and waits for ever (see end_tasks).
         tasks = [asyncio.create_task(part) for part in parts]
         try:
@@ -159,6 +172,10 @@ class _Term:
             raise RuntimeError("the log is shorter than the projection of it")
         if self._clock() - min(self._ticked, self._moved) > _STUCK_SECONDS:
             raise RuntimeError("the projection makes no progress")
+
+    def is_up_to_date(self) -> bool:
+        """Whether the tables say what the streams say."""
+        return all(each.caught_up and not each.lost for each in (self._jobs, self._deliveries))
 
     async def _watch_session(self) -> None:
         gone = asyncio.Event()

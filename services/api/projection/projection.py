@@ -27,11 +27,12 @@ PRIORITIES = {"low": 0, "normal": 1, "high": 2}
 # By their order, as all who lock several rows do, or they would wait for each other.
 _LOAD = "select id, last_sequence, state from jobs where id = any($1::text[]) order by id for update"
 _STORE = """
-    insert into jobs (id, org, created, status, enable_drm, priority, admitted, last_sequence, state)
+    insert into jobs (id, org, created, status, enable_drm, priority, admitted, last_sequence, state, ended)
     select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::boolean[], $6::smallint[],
-                         $7::boolean[], $8::bigint[], $9::text[])
+                         $7::boolean[], $8::bigint[], $9::text[], $10::timestamptz[])
     on conflict (id) do update
-    set status = excluded.status, admitted = excluded.admitted, last_sequence = excluded.last_sequence, state = excluded.state
+    set status = excluded.status, admitted = excluded.admitted, last_sequence = excluded.last_sequence, state = excluded.state,
+        ended = excluded.ended
     where jobs.last_sequence < excluded.last_sequence
 """
 _RECORD_DELIVERIES = """
@@ -193,7 +194,7 @@ def _job_row(folded: Folded) -> tuple[object, ...]:
     job = folded.job
     return (
         job.id, job.org, job.created, job.status, job.enable_drm, PRIORITIES[job.priority], job.admitted, folded.sequence,
-        job.model_dump_json(),
+        job.model_dump_json(), job.end_time,
     )  # fmt: skip
 
 

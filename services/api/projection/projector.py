@@ -13,7 +13,7 @@ from nats.errors import Error as NatsError
 from services.api.database.pool import Connection
 from services.api.projection.projection import RecordedDelivery, load_offset, save_offset
 from services.api.projection.tail import Tail, TailBroken
-from shared.bus.joblog import parse_message
+from shared.bus.joblog import parse_message, report_unreadable
 from shared.deliveries import DeliveryAttempted
 from shared.events import Recorded
 
@@ -169,7 +169,7 @@ def events_in(messages: Sequence[Msg]) -> list[Recorded]:
         try:
             events.append(Recorded(sequence_of(message), parse_message(message.subject, message.data)))
         except ValueError as error:
-            _report(message, error)
+            report_unreadable(message.subject, sequence_of(message), error)
     return events
 
 
@@ -183,11 +183,5 @@ def deliveries_in(messages: Sequence[Msg]) -> list[RecordedDelivery]:
                 raise ValueError(f"a delivery of {delivery.subject}")
             deliveries.append(RecordedDelivery(sequence_of(message), UUID(delivery.hook), delivery))
         except ValueError as error:
-            _report(message, error)
+            report_unreadable(message.subject, sequence_of(message), error)
     return deliveries
-
-
-def _report(message: Msg, error: Exception) -> None:
-    structlog.get_logger().error(
-        "not an event", sequence=sequence_of(message), subject=message.subject, error=str(error)[:500]
-    )  # fmt: skip
