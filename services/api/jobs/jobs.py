@@ -9,6 +9,7 @@ from services.api.contract.errors import NotFound
 from services.api.contract.listing import JobFilter, Window
 from services.api.database.pool import Connection, Database, DatabaseDown
 from services.api.jobs.live import LiveProgress
+from services.api.jobs.query import count_query, page_query
 from services.api.projection.projection import refresh_job
 from shared.bus.joblog import JobEnded, JobLog
 from shared.events import Cancelled, Completed, Event, Failed
@@ -17,14 +18,6 @@ from shared.job import Job
 from shared.payload import job_json
 
 _ID = re.compile(JOB_PATTERN)
-_WHERE = """
-    from jobs
-    where org = $1
-      and ($2::text[] is null or status = any($2))
-      and ($3::boolean is null or enable_drm = $3)
-      and ($4::timestamptz is null or created >= $4)
-      and ($5::timestamptz is null or created <= $5)
-"""
 
 
 @dataclass(frozen=True)
@@ -72,16 +65,10 @@ class Jobs:
 
     async def list(self, org: str, wanted: JobFilter, window: Window) -> JobSlice:
         """A page of the organization's jobs."""
-        values = (org, list(wanted.statuses) or None, wanted.enable_drm, wanted.created_from, wanted.created_to)
-        order = "created desc, id desc" if wanted.newest_first else "created, id"
+        counting, paging = count_query(org, wanted), page_query(org, wanted, window)
         async with self._database.connection() as connection:
-            count = await connection.fetchval(f"select count(*) {_WHERE}", *values)
-            rows = await connection.fetch(
-                f"select state {_WHERE} order by {order} limit $6 offset $7",
-                *values,
-                window.size,
-                window.offset,
-            )
+            count = await connection.fetchval(counting.sql, *counting.values)
+            rows = await connection.fetch(paging.sql, *paging.values)
             jobs = [Job.model_validate_json(row["state"]) for row in rows]
             percents = await self._live.percent(connection, jobs)
         return JobSlice(count, [job_json(job, "list", progress=percents.get(job.id)) for job in jobs])

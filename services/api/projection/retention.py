@@ -39,6 +39,17 @@ _AGED_DELIVERIES = """
     delete from deliveries where sequence = any(array(
         select sequence from deliveries where sequence < $1 order by sequence limit $2))
 """
+# The sums stay what they are, so it may happen at any time, and twice at once.
+_DRAW_COUNTS_TOGETHER = """
+    with drawn as (
+        delete from job_counts
+        where org in (select org from job_counts group by org having count(*) > $1) returning org, status, enable_drm, jobs
+    )
+    insert into job_counts
+    select org, status, enable_drm, sum(jobs) from drawn group by org, status, enable_drm having sum(jobs) <> 0
+"""
+# An organization has ten rows at most when they have been drawn together.
+_MANY_COUNTS = 50
 
 
 class Retention:
@@ -81,6 +92,7 @@ class Retention:
         """
         connection = await asyncpg.connect(self._dsn, timeout=5, command_timeout=30, server_settings=_SESSION)
         try:
+            await connection.execute(_DRAW_COUNTS_TOGETHER, _MANY_COUNTS)
             full = await self._prune_deliveries(connection)
             if self._keep_jobs is not None:
                 full = await self._prune_jobs(connection, self._keep_jobs) or full
