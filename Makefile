@@ -52,8 +52,8 @@ test: $(STAMP) ## Run the whole test suite, on real servers
 test-unit: $(STAMP) ## Run the tests that need no server
 	@$(VENV)/bin/python -m pytest -q -n 3 tests/unit
 
-corpus: $(STAMP) ## Send all real files of ../shared/media through a stack, also the one that takes minutes
-	@CORPUS=all $(VENV)/bin/python -m pytest tests/e2e/test_corpus.py
+corpus: $(STAMP) ## Send all real files of ../shared/media and films of many hours through a stack
+	@CORPUS=all $(VENV)/bin/python -m pytest tests/e2e/test_corpus.py tests/e2e/test_long.py
 
 check: $(STAMP) ## Lint, formatting, types, import contracts
 	$(VENV)/bin/ruff check .
