@@ -4,13 +4,12 @@ from typing import Literal
 
 import structlog
 
-from services.transcoder.command import Encoder
 from shared.process import ProcessLimits, ProcessStalled, ProcessTimeout, run_process
 
 _TRIAL_SECONDS = 20
 
 
-async def choose_encoder(ffmpeg: str, wanted: Literal["auto", "libx264", "h264_nvenc"]) -> Encoder:
+async def choose_encoder(ffmpeg: str, wanted: Literal["auto", "libx264", "h264_nvenc"]) -> str:
     """The encoder to use: as set, or with ``auto`` NVENC where a short trial encode works.
 
     That a build of ffmpeg lists NVENC says nothing about a GPU, a driver, or free sessions on it.

@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import Literal
 
 from services.transcoder import stills
 from services.transcoder.audio_filters import audio_samples, clock_filters, stereo_filters
 from services.transcoder.webvtt import CLOCK_SHIFT
+from shared.media.codecs.aac import AAC
+from shared.media.codecs.table import device_of, video_codec
 from shared.media.plan import AudioPart, Plan, Rung, TextPart, VideoPart
 from shared.media.source import Source
-
-Encoder = Literal["libx264", "h264_nvenc"]
 
 FRAME_STATS = "shown.txt"
 """File in the working folder that gets, for each output frame, the time stamp of the source frame it shows."""
@@ -23,21 +22,26 @@ _TAIL_SLACK = 2
 
 @dataclass(frozen=True)
 class Tools:
-    """How to encode here: path of ffmpeg, and the video encoder."""
+    """How to encode here: path of ffmpeg, and its encoder of H.264.
+
+    Other codecs are encoded on the device that this encoder runs on, where they can be.
+    """
 
     ffmpeg: str
-    encoder: Encoder = "libx264"
+    encoder: str = "libx264"
 
 
 def video_command(tools: Tools, source: Source, file: Path, plan: Plan, part: VideoPart, folder: Path) -> list[str]:
-    """Encode a part at all rungs with one decode, into ``<folder>/<resolution>.mp4``, and its stills below ``<folder>``."""
+    """Encode a part at all rungs with one decode, into ``<folder>/<name of the rung>.mp4``, and its stills below ``<folder>``."""
     argv = [tools.ffmpeg, *_GLOBAL, *_input(source, file, part), "-filter_complex", video_graph(source, plan, part)]
+    device = device_of(tools.encoder)
     for rung in plan.rungs:
-        argv += ["-map", f"[{rung.resolution}]", *_video_encoder(tools.encoder, plan, rung)]
+        encoder = video_codec(rung.codec).encoder_on(device)
+        argv += ["-map", f"[{rung.name}]", *encoder.arguments(plan, rung)]
         if rung is plan.rungs[0]:
             # One line for each frame handed to the encoder, with the time stamp it had in the source.
             argv += ["-stats_enc_pre:v", str(folder / FRAME_STATS), "-stats_enc_pre_fmt", "{ptsi}"]
-        argv += [*_mp4(plan.timescale), str(folder / f"{rung.resolution}.mp4")]
+        argv += [*_mp4(plan.timescale), str(folder / f"{rung.name}.mp4")]
     return [*argv, *stills.outputs(plan, part, folder)]
 
 
@@ -117,9 +121,9 @@ def _ladder_graph(rungs: Sequence[Rung]) -> str:
         scale = f"{feed}scale={rung.width}:{rung.height}:flags=bicubic,setsar=1"
         if number + 1 < len(rungs):
             # Scaling from the next larger rung costs a fraction of scaling from the source each time.
-            scale += f",split=2[{rung.resolution}][from{number + 1}]"
+            scale += f",split=2[{rung.name}][from{number + 1}]"
         else:
-            scale += f"[{rung.resolution}]"
+            scale += f"[{rung.name}]"
         pieces.append(scale)
     return "".join(pieces)
 
@@ -157,34 +161,7 @@ def _own_times(source: Source) -> list[str]:
 
 
 def _audio_encoder(part: AudioPart, folder: Path) -> list[str]:
-    encoder = ["-c:a", "aac", "-profile:a", "aac_low", "-b:a", str(part.bit_rate)]
-    return [*encoder, *_mp4(None), "-frag_duration", "10000000", str(folder / "audio.mp4")]
-
-
-def _video_encoder(encoder: Encoder, plan: Plan, rung: Rung) -> list[str]:
-    common = [
-        "-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-profile:v", "high", "-level:v", rung.level,
-        "-maxrate:v", str(rung.max_rate), "-bufsize:v", str(rung.buffer), "-g", str(plan.gop_frames),
-        "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv",
-    ]  # fmt: skip
-    if encoder == "h264_nvenc":
-        return [
-            "-c:v", "h264_nvenc", "-preset", "p5", "-tune", "hq", "-rc", "vbr", "-cq", f"{rung.crf:g}", "-b:v", "0",
-            # IDR frames at fixed places, no scene cuts, and no B-frame that refers across them.
-            "-forced-idr", "1", "-no-scenecut", "1", "-strict_gop", "1", "-bf", "2", "-rc-lookahead", "16", *common,
-        ]  # fmt: skip
-    fixed = {
-        # Every GOP is closed and of the same length, so that segments of all rungs begin at the same instants.
-        "keyint": plan.gop_frames, "min-keyint": plan.gop_frames, "scenecut": 0, "open-gop": 0,
-        # The parameter sets have an id that NVENC's never have: a part made again on the CPU can join parts of the GPU.
-        "sps-id": 1,
-    }  # fmt: skip
-    params = ":".join(f"{key}={value}" for key, value in fixed.items())
-    return [
-        "-c:v", "libx264", "-preset", plan.preset, "-crf", f"{rung.crf:g}", *common,
-        # One thread for each rung: the rungs run side by side anyhow, and the result must not depend on the machine.
-        "-threads:v", "1", "-x264-params", params + (f":{plan.encoder_params}" if plan.encoder_params else ""),
-    ]  # fmt: skip
+    return [*AAC.arguments(part), *_mp4(None), "-frag_duration", "10000000", str(folder / "audio.mp4")]
 
 
 def _mp4(timescale: int | None) -> list[str]:

@@ -19,8 +19,28 @@ from shared.media.stills import Stills, StillSet
 TOOLS = Tools("/usr/bin/ffmpeg")
 FILE, FOLDER = Path("/space/source/film"), Path("/space/attempt")
 RUNGS = (
-    Rung(resolution="480p", width=854, height=480, crf=24, max_rate=1_500_000, buffer=1_400_000, level="3.1"),
-    Rung(resolution="240p", width=426, height=240, crf=25.5, max_rate=400_000, buffer=400_000, level="2.1"),
+    Rung(
+        name="480p",
+        resolution="480p",
+        codec="h264",
+        width=854,
+        height=480,
+        crf=24,
+        max_rate=1_500_000,
+        buffer=1_400_000,
+        level="3.1",
+    ),
+    Rung(
+        name="240p",
+        resolution="240p",
+        codec="h264",
+        width=426,
+        height=240,
+        crf=25.5,
+        max_rate=400_000,
+        buffer=400_000,
+        level="2.1",
+    ),
 )
 TEXT = TextPart(name="t0", track=2, folder="text/0-en", label="en", language="en", default=False, forced=False)
 
