@@ -16,7 +16,7 @@ from shared.media.source import Source
 FRAME_STATS = "shown.txt"
 """File in the working folder that gets, for each output frame, the time stamp of the source frame it shows."""
 
-# Seconds that the pictures may end before the last packet says: the last ones may be broken, or hold nothing to show.
+# Seconds that the frames may end before the last packet says: the last ones may be broken, or hold nothing to show.
 _TAIL_SLACK = 2
 
 
@@ -84,7 +84,7 @@ def video_graph(source: Source, plan: Plan, part: VideoPart) -> str:
     cut = [f"trim=start_pts={part.first_pts}"] if part.first_pts is not None else []
     if plan.origin_pts:
         cut.append(f"setpts=PTS-{plan.origin_pts}")
-    # Before the first picture, where sound begins earlier, there is the first picture. What is read from a later place must
+    # Before the first frame, where audio begins earlier, the first frame is shown. What is read from a later place must
     # not say where it starts: the filter would round time stamps from there, and not as one single pass over the source does.
     start = ":start_time=0" if part.first_pts is None else ""
     chain = [
@@ -100,13 +100,13 @@ def video_graph(source: Source, plan: Plan, part: VideoPart) -> str:
     aside = stills.branches(plan, part)
     if not aside:
         return f"[0:{source.video.index}]{','.join(chain)},{_ladder_graph(plan.rungs)}"
-    split = f"split={1 + len(aside)}[pictures]" + "".join(f"[to_{label}]" for label in aside)
+    split = f"split={1 + len(aside)}[frames]" + "".join(f"[to_{label}]" for label in aside)
     taken = "".join(f";[to_{label}]{filters}[{label}]" for label, filters in aside.items())
-    return f"[0:{source.video.index}]{','.join(chain)},{split};[pictures]{_ladder_graph(plan.rungs)}{taken}"
+    return f"[0:{source.video.index}]{','.join(chain)},{split};[frames]{_ladder_graph(plan.rungs)}{taken}"
 
 
 def _tail(plan: Plan, part: VideoPart) -> list[str]:
-    """Repeats of the last picture, where the sound goes on after it."""
+    """Repeats of the last frame, where the audio goes on after it."""
     end = part.first_frame + part.frames
     if end < plan.frames and not part.pad:
         return []
@@ -115,7 +115,7 @@ def _tail(plan: Plan, part: VideoPart) -> list[str]:
 
 
 def _ladder_graph(rungs: Sequence[Rung]) -> str:
-    pieces = []
+    chains = []
     for number, rung in enumerate(rungs):
         feed = "" if number == 0 else f";[from{number}]"
         scale = f"{feed}scale={rung.width}:{rung.height}:flags=bicubic,setsar=1"
@@ -124,8 +124,8 @@ def _ladder_graph(rungs: Sequence[Rung]) -> str:
             scale += f",split=2[{rung.name}][from{number + 1}]"
         else:
             scale += f"[{rung.name}]"
-        pieces.append(scale)
-    return "".join(pieces)
+        chains.append(scale)
+    return "".join(chains)
 
 
 # No prompt, no banner; warnings go to the part's log; progress in lines of key=value on standard output. How much damage
@@ -146,7 +146,7 @@ def _input(source: Source, file: Path, part: VideoPart | None) -> list[str]:
         # To a key frame, by the source's own clock; the frames before the cut are decoded and dropped by the trim filter.
         argv += ["-seek_timestamp", "1", "-noaccurate_seek", "-ss", f"{part.seek:.6f}"]
     if part is not None:
-        # Where pictures change in the middle, the graph scales them itself. One made anew would forget where it is in time.
+        # Where frames change in the middle, the graph scales them itself. One made anew would forget where it is in time.
         argv += ["-reinit_filter:v", "0"]
         if source.video.decoder:
             argv += ["-c:v", source.video.decoder]

@@ -67,7 +67,7 @@ class VideoPart(_Model):
         shown_first, shown_last: time stamps (ticks) of the source frames that its first and last output frames show. The
             transcoder checks them, so that a container that seeks inexactly can never lead to a wrong cut. None where
             frames are made anew (fields woven into frames).
-        pad: how many frames at its end may be repeats of the last one, where the source's video ends before its sound.
+        pad: how many frames at its end may be repeats of the last one, where the source's video ends before its audio.
     """
 
     name: PartName
@@ -111,7 +111,7 @@ class TextPart(_Model):
         track: index of the stream in the source.
         folder: where it goes below the output prefix.
         label, language: as the playlists show them; labels are unique.
-        default: shown unless the viewer chooses otherwise; one track at the most is.
+        default: shown unless the viewer chooses otherwise; one at the most is.
         forced: holds only what has to be read in any case, such as signs and foreign speech.
     """
 
@@ -174,7 +174,7 @@ class Plan(_Model):
 
     @property
     def release_order(self) -> tuple[str, ...]:
-        """Names of all parts in the order in which they are released: what is one long piece first, so sound, then text."""
+        """Names of all parts in the order in which they are released: what cannot be divided first, so audio, then text."""
         names = [part.name for part in self.audio] + [part.name for part in self.text]
         return (*names, *(part.name for part in self.video))
 

@@ -70,7 +70,7 @@ class Fragment:
 
 @dataclass(frozen=True)
 class Movie:
-    """A fragmented file: its init_segment (``ftyp`` and ``moov``), the track's timescale, and its fragments."""
+    """A fragmented file: its initialization segment (``ftyp`` and ``moov``), the track's timescale, and its fragments."""
 
     init_segment: bytes
     timescale: int
@@ -135,9 +135,9 @@ def read_movie(data: bytes | memoryview) -> Movie:
 def timescale_of(data: bytes | memoryview, movie: Box | None = None) -> int:
     """Ticks per second of the (first) track."""
     movie = movie or find(data, b"moov")
-    init_segment = find(data, b"trak", b"mdia", b"mdhd", start=movie.body, end=movie.end)
-    version = data[init_segment.body]
-    return int(struct.unpack_from(">I", data, init_segment.body + (20 if version == 1 else 12))[0])
+    media_header = find(data, b"trak", b"mdia", b"mdhd", start=movie.body, end=movie.end)
+    version = data[media_header.body]
+    return int(struct.unpack_from(">I", data, media_header.body + (20 if version == 1 else 12))[0])
 
 
 def write_fragment(
@@ -179,7 +179,7 @@ def write_fragment(
 
 
 def with_edit(init_segment: bytes, media_time: int) -> bytes:
-    """A init_segment with an edit list that makes ``media_time`` (ticks) the start of the presentation.
+    """An initialization segment with an edit list that makes ``media_time`` (ticks) the start of the presentation.
 
     That is how a track with B-frames begins at zero: decode times cannot be negative, so composition times begin later,
     and the edit list takes the difference back.
@@ -196,7 +196,7 @@ def with_edit(init_segment: bytes, media_time: int) -> bytes:
 
 
 def sample_entry(data: bytes | memoryview) -> Box:
-    """The first sample entry (``avc1``, ``mp4a`` …) of a init_segment."""
+    """The first sample entry (``avc1``, ``mp4a`` …) of an initialization segment."""
     table = find(data, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
     return next(boxes(data, table.body + 8, table.end))
 
@@ -277,7 +277,7 @@ def _run(data: bytes | memoryview, run: Box, defaults: _TrackDefaults) -> tuple[
 
 
 def _without(data: bytes | memoryview, movie: Box, kinds: set[bytes]) -> bytes:
-    """A container without some of its children: ffmpeg puts its version into ``udta``, and headers must not differ by that."""
+    """A container without some of its children: ffmpeg puts its version into ``udta``, and segments must not differ by that."""
     body = b"".join(
         bytes(data[box.start : box.end]) for box in boxes(data, movie.body, movie.end) if box.kind not in kinds
     )

@@ -181,7 +181,7 @@ def test_stills_are_taken_out_of_the_same_decode_before_anything_is_scaled() -> 
     source, plan = planned(stills=STILLS)
     whole = command(source, plan, 0)
     assert video_graph(source, plan, plan.video[0]).endswith(
-        f"setpts=PTS-STARTPTS,{NORMAL},split=3[pictures][to_thumbnail][to_tile];[pictures]{SCALES}"
+        f"setpts=PTS-STARTPTS,{NORMAL},split=3[frames][to_thumbnail][to_tile];[frames]{SCALES}"
         f";[to_thumbnail]select='eq(n,50)',{AS_JPEG};[to_tile]select='eq(n,25)+eq(n,74)+eq(n,149)',{AS_PNG}"
     )
     assert whole.endswith(
@@ -193,7 +193,7 @@ def test_stills_are_taken_out_of_the_same_decode_before_anything_is_scaled() -> 
 def test_a_part_has_only_the_branches_that_it_needs_and_counts_on_from_the_parts_before() -> None:
     source, plan = planned(stills=STILLS)
     assert video_graph(source, plan, plan.video[1]).endswith(
-        f"{NORMAL},split=2[pictures][to_tile];[pictures]{SCALES};[to_tile]select='eq(n,0)+eq(n,25)',{AS_PNG}"
+        f"{NORMAL},split=2[frames][to_tile];[frames]{SCALES};[to_tile]select='eq(n,0)+eq(n,25)',{AS_PNG}"
     )
     assert "thumbnail" not in command(source, plan, 1)
     assert f"{PICTURES.format(4)} /space/attempt/tiles/tile_%d.png" in command(source, plan, 1)

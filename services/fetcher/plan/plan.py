@@ -82,10 +82,10 @@ def make_plan(
 
 
 def make_audio_plan(source: Source, profile_name: str, *, window: int) -> Plan:
-    """Decide the encode of a source whose sound alone is wanted.
+    """Decide the encode of a source whose audio alone is wanted.
 
-    What is counted in frames where there is a picture is counted in frames of AAC. The output begins with the sound that
-    begins first, and is as long as the sound that ends last.
+    What is counted in frames where there is video is counted in frames of AAC. The output begins with the track that begins
+    first, and ends with the one that ends last.
     """
     profile, rate = load_profile(profile_name), Fraction(AUDIO_RATE, AAC_FRAME)
     begin = min(Fraction(track.start).limit_denominator(1_000_000) for track in source.audio)
@@ -136,7 +136,7 @@ class _Clock:
 
 
 def _origin(video: VideoTrack, audio: Sequence[AudioTrack], rate: Fraction) -> int:
-    """Where the output begins: with the picture, or with the sound where that clearly begins before."""
+    """Where the output begins: with the video, or with the audio where that clearly begins before."""
     slack = max(_START_SLACK, 1 / rate)
     earlier = [Fraction(track.start).limit_denominator(1_000_000) for track in audio]
     earlier = [start for start in earlier if start < video.start - slack]
@@ -144,7 +144,7 @@ def _origin(video: VideoTrack, audio: Sequence[AudioTrack], rate: Fraction) -> i
 
 
 def _frame_count(clock: _Clock, source: Source) -> tuple[int, int]:
-    """Output frames in all, and how many of them come after the picture's own end, where sound goes on."""
+    """Output frames in all, and how many of them come after the video's own end, where audio goes on."""
     own = max(1, floor(clock.frames_until(source.video.end) + Fraction(1, 2)))
     ends = [floor(clock.frames_until(Fraction(track.end).limit_denominator(1_000_000))) for track in source.audio]
     slack = max(Fraction(1), _START_SLACK * clock.rate)
