@@ -109,7 +109,7 @@ def _measure_rung(clip: Path, probed: Probed, plan: Plan, profile: str, every: i
         argv = video_command(Tools(ffmpeg_path()), probed.source, clip, plan, part, folder)
         subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         cpu = (_processor_seconds() - used) / float(plan.duration)
-        made = folder / f"{rung.resolution}.mp4"
+        made = folder / f"{rung.name}.mp4"
         track = video_segments(made, folder, plan, part, rung)
         scores = sorted(_vmaf(clip, made, probed, plan, folder, every))
         rates = [

@@ -1,6 +1,6 @@
-"""Filters for sound: any source to stereo at one rate, then onto the output's clock. Pure.
+"""Filters for audio: any source to stereo at one rate, then onto the output's clock. Pure.
 
-There are two graphs, because ffmpeg builds a graph anew whenever the format of the sound changes in the middle, as in a
+There are two graphs, because ffmpeg builds a graph anew whenever the format of the audio changes in the middle, as in a
 broadcast that goes from stereo to 5.1 and back. A graph with a memory of time would begin at zero again each time: what
 follows would be late or lost. So the first graph, which may be built anew, has no such memory, and the second one, which
 has, gets the same format from the beginning to the end.
@@ -29,7 +29,7 @@ _PLACED = frozenset((*_LEFT, *_RIGHT, *_BOTH))
 _MOST_CHANNELS_BY_DEFAULT = 8
 """Up to here ffmpeg has a usual layout for a number of channels."""
 
-# Between the two graphs sound passes through ffmpeg's output, which loses what lies before zero, as on a clock that begins
+# Between the two graphs audio passes through ffmpeg's output, which loses what lies before zero, as on a clock that begins
 # anew in the middle. So it is put on the output's clock before, and later by more than any track begins before the origin.
 _PASSAGE_SECONDS = 10
 
@@ -55,12 +55,12 @@ def stereo_filters(track: AudioTrack, plan: Plan, rate: int) -> tuple[str, ...]:
 
 
 def clock_filters(track: AudioTrack, plan: Plan, part: AudioPart) -> tuple[str, ...]:
-    """The second graph: on the output's clock, and as long as the picture, to the sample."""
+    """The second graph: on the output's clock, and as long as the video, to the sample."""
     samples = audio_samples(plan, part)
     later = _silence_first(track, plan, part)
     return (
         f"asetpts=PTS-{_PASSAGE_SECONDS}/TB",
-        # Gaps are filled with silence and drift is stretched away, so that sound stays with the picture to the last second;
+        # Gaps are filled with silence and drift is stretched away, so that audio stays with the video to the last second;
         # what lies before the origin is cut off.
         f"aresample={part.sample_rate}:async=1000:min_hard_comp=0.02:first_pts={later}",
         *((f"asetpts=PTS-{later}", f"adelay=delays={later}S:all=1") if later else ()),
@@ -72,13 +72,13 @@ def clock_filters(track: AudioTrack, plan: Plan, part: AudioPart) -> tuple[str, 
 
 
 def audio_samples(plan: Plan, part: AudioPart) -> int:
-    """How many samples the track has: those of the picture's duration, rounded up."""
+    """How many samples the rendition has: those of the plan's duration, rounded up."""
     exact = plan.duration * part.sample_rate
     return -(-exact.numerator // exact.denominator)
 
 
 def _silence_first(track: AudioTrack, plan: Plan, part: AudioPart) -> int:
-    """Samples of silence to begin with, where the sound begins much later than the picture.
+    """Samples of silence to begin with, where the audio begins much later than the video.
 
     The resampler could fill that as well, but as a single frame: an hour of it would take gigabytes.
     """

@@ -1,16 +1,17 @@
-"""Which encoder this machine has, found out by trying."""
+"""Which encoder of H.264 this machine has, found out by trying."""
 
 from typing import Literal
 
 import structlog
 
-from services.transcoder.command import Encoder
+from shared.media.codecs.h264 import H264
 from shared.process import ProcessLimits, ProcessStalled, ProcessTimeout, run_process
 
+_CPU, _GPU = H264.encoder_on("cpu").name, H264.encoder_on("nvidia").name
 _TRIAL_SECONDS = 20
 
 
-async def choose_encoder(ffmpeg: str, wanted: Literal["auto", "libx264", "h264_nvenc"]) -> Encoder:
+async def choose_encoder(ffmpeg: str, wanted: Literal["auto", "libx264", "h264_nvenc"]) -> str:
     """The encoder to use: as set, or with ``auto`` NVENC where a short trial encode works.
 
     That a build of ffmpeg lists NVENC says nothing about a GPU, a driver, or free sessions on it.
@@ -18,22 +19,22 @@ async def choose_encoder(ffmpeg: str, wanted: Literal["auto", "libx264", "h264_n
     Raises:
         RuntimeError: NVENC is set and does not work here.
     """
-    if wanted == "libx264":
-        return "libx264"
+    if wanted == _CPU:
+        return _CPU
     reason = await _trial(ffmpeg)
     await structlog.get_logger().ainfo("trial encode with NVENC", works=reason is None, reason=reason)
     if reason is None:
-        return "h264_nvenc"
-    if wanted == "h264_nvenc":
-        raise RuntimeError(f"h264_nvenc is set but does not work here: {reason}")
-    return "libx264"
+        return _GPU
+    if wanted == _GPU:
+        raise RuntimeError(f"{_GPU} is set but does not work here: {reason}")
+    return _CPU
 
 
 async def _trial(ffmpeg: str) -> str | None:
     """Why NVENC does not work, None if it does."""
     argv = [
         ffmpeg, "-hide_banner", "-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30:duration=1",
-        "-c:v", "h264_nvenc", "-preset", "p5", "-bf", "2", "-f", "null", "-",
+        "-c:v", _GPU, "-preset", "p5", "-bf", "2", "-f", "null", "-",
     ]  # fmt: skip
     try:
         finished = await run_process(argv, limits=ProcessLimits(seconds=_TRIAL_SECONDS))

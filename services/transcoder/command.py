@@ -4,40 +4,44 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import Literal
 
 from services.transcoder import stills
 from services.transcoder.audio_filters import audio_samples, clock_filters, stereo_filters
 from services.transcoder.webvtt import CLOCK_SHIFT
+from shared.media.codecs.aac import AAC
+from shared.media.codecs.table import device_of, video_codec
 from shared.media.plan import AudioPart, Plan, Rung, TextPart, VideoPart
 from shared.media.source import Source
-
-Encoder = Literal["libx264", "h264_nvenc"]
 
 FRAME_STATS = "shown.txt"
 """File in the working folder that gets, for each output frame, the time stamp of the source frame it shows."""
 
-# Seconds that the pictures may end before the last packet says: the last ones may be broken, or hold nothing to show.
+# Seconds that the frames may end before the last packet says: the last ones may be broken, or hold nothing to show.
 _TAIL_SLACK = 2
 
 
 @dataclass(frozen=True)
 class Tools:
-    """How to encode here: path of ffmpeg, and the video encoder."""
+    """How to encode here: path of ffmpeg, and its encoder of H.264.
+
+    Other codecs are encoded on the device that this encoder runs on, where they can be.
+    """
 
     ffmpeg: str
-    encoder: Encoder = "libx264"
+    encoder: str = "libx264"
 
 
 def video_command(tools: Tools, source: Source, file: Path, plan: Plan, part: VideoPart, folder: Path) -> list[str]:
-    """Encode a part at all rungs with one decode, into ``<folder>/<resolution>.mp4``, and its stills below ``<folder>``."""
+    """Encode a part at all rungs with one decode, into ``<folder>/<name of the rung>.mp4``, and its stills below ``<folder>``."""
     argv = [tools.ffmpeg, *_GLOBAL, *_input(source, file, part), "-filter_complex", video_graph(source, plan, part)]
+    device = device_of(tools.encoder)
     for rung in plan.rungs:
-        argv += ["-map", f"[{rung.resolution}]", *_video_encoder(tools.encoder, plan, rung)]
+        encoder = video_codec(rung.codec).encoder_on(device)
+        argv += ["-map", f"[{rung.name}]", *encoder.arguments(plan, rung)]
         if rung is plan.rungs[0]:
             # One line for each frame handed to the encoder, with the time stamp it had in the source.
             argv += ["-stats_enc_pre:v", str(folder / FRAME_STATS), "-stats_enc_pre_fmt", "{ptsi}"]
-        argv += [*_mp4(plan.timescale), str(folder / f"{rung.resolution}.mp4")]
+        argv += [*_mp4(plan.timescale), str(folder / f"{rung.name}.mp4")]
     return [*argv, *stills.outputs(plan, part, folder)]
 
 
@@ -80,7 +84,7 @@ def video_graph(source: Source, plan: Plan, part: VideoPart) -> str:
     cut = [f"trim=start_pts={part.first_pts}"] if part.first_pts is not None else []
     if plan.origin_pts:
         cut.append(f"setpts=PTS-{plan.origin_pts}")
-    # Before the first picture, where sound begins earlier, there is the first picture. What is read from a later place must
+    # Before the first frame, where audio begins earlier, the first frame is shown. What is read from a later place must
     # not say where it starts: the filter would round time stamps from there, and not as one single pass over the source does.
     start = ":start_time=0" if part.first_pts is None else ""
     chain = [
@@ -96,13 +100,13 @@ def video_graph(source: Source, plan: Plan, part: VideoPart) -> str:
     aside = stills.branches(plan, part)
     if not aside:
         return f"[0:{source.video.index}]{','.join(chain)},{_ladder_graph(plan.rungs)}"
-    split = f"split={1 + len(aside)}[pictures]" + "".join(f"[to_{label}]" for label in aside)
+    split = f"split={1 + len(aside)}[frames]" + "".join(f"[to_{label}]" for label in aside)
     taken = "".join(f";[to_{label}]{filters}[{label}]" for label, filters in aside.items())
-    return f"[0:{source.video.index}]{','.join(chain)},{split};[pictures]{_ladder_graph(plan.rungs)}{taken}"
+    return f"[0:{source.video.index}]{','.join(chain)},{split};[frames]{_ladder_graph(plan.rungs)}{taken}"
 
 
 def _tail(plan: Plan, part: VideoPart) -> list[str]:
-    """Repeats of the last picture, where the sound goes on after it."""
+    """Repeats of the last frame, where the audio goes on after it."""
     end = part.first_frame + part.frames
     if end < plan.frames and not part.pad:
         return []
@@ -111,17 +115,17 @@ def _tail(plan: Plan, part: VideoPart) -> list[str]:
 
 
 def _ladder_graph(rungs: Sequence[Rung]) -> str:
-    pieces = []
+    chains = []
     for number, rung in enumerate(rungs):
         feed = "" if number == 0 else f";[from{number}]"
         scale = f"{feed}scale={rung.width}:{rung.height}:flags=bicubic,setsar=1"
         if number + 1 < len(rungs):
             # Scaling from the next larger rung costs a fraction of scaling from the source each time.
-            scale += f",split=2[{rung.resolution}][from{number + 1}]"
+            scale += f",split=2[{rung.name}][from{number + 1}]"
         else:
-            scale += f"[{rung.resolution}]"
-        pieces.append(scale)
-    return "".join(pieces)
+            scale += f"[{rung.name}]"
+        chains.append(scale)
+    return "".join(chains)
 
 
 # No prompt, no banner; warnings go to the part's log; progress in lines of key=value on standard output. How much damage
@@ -142,7 +146,7 @@ def _input(source: Source, file: Path, part: VideoPart | None) -> list[str]:
         # To a key frame, by the source's own clock; the frames before the cut are decoded and dropped by the trim filter.
         argv += ["-seek_timestamp", "1", "-noaccurate_seek", "-ss", f"{part.seek:.6f}"]
     if part is not None:
-        # Where pictures change in the middle, the graph scales them itself. One made anew would forget where it is in time.
+        # Where frames change in the middle, the graph scales them itself. One made anew would forget where it is in time.
         argv += ["-reinit_filter:v", "0"]
         if source.video.decoder:
             argv += ["-c:v", source.video.decoder]
@@ -157,34 +161,7 @@ def _own_times(source: Source) -> list[str]:
 
 
 def _audio_encoder(part: AudioPart, folder: Path) -> list[str]:
-    encoder = ["-c:a", "aac", "-profile:a", "aac_low", "-b:a", str(part.bit_rate)]
-    return [*encoder, *_mp4(None), "-frag_duration", "10000000", str(folder / "audio.mp4")]
-
-
-def _video_encoder(encoder: Encoder, plan: Plan, rung: Rung) -> list[str]:
-    common = [
-        "-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-profile:v", "high", "-level:v", rung.level,
-        "-maxrate:v", str(rung.max_rate), "-bufsize:v", str(rung.buffer), "-g", str(plan.gop_frames),
-        "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv",
-    ]  # fmt: skip
-    if encoder == "h264_nvenc":
-        return [
-            "-c:v", "h264_nvenc", "-preset", "p5", "-tune", "hq", "-rc", "vbr", "-cq", f"{rung.crf:g}", "-b:v", "0",
-            # IDR frames at fixed places, no scene cuts, and no B-frame that refers across them.
-            "-forced-idr", "1", "-no-scenecut", "1", "-strict_gop", "1", "-bf", "2", "-rc-lookahead", "16", *common,
-        ]  # fmt: skip
-    fixed = {
-        # Every GOP is closed and of the same length, so that segments of all rungs begin at the same instants.
-        "keyint": plan.gop_frames, "min-keyint": plan.gop_frames, "scenecut": 0, "open-gop": 0,
-        # The parameter sets have an id that NVENC's never have: a part made again on the CPU can join parts of the GPU.
-        "sps-id": 1,
-    }  # fmt: skip
-    params = ":".join(f"{key}={value}" for key, value in fixed.items())
-    return [
-        "-c:v", "libx264", "-preset", plan.preset, "-crf", f"{rung.crf:g}", *common,
-        # One thread for each rung: the rungs run side by side anyhow, and the result must not depend on the machine.
-        "-threads:v", "1", "-x264-params", params + (f":{plan.encoder_params}" if plan.encoder_params else ""),
-    ]  # fmt: skip
+    return [*AAC.arguments(part), *_mp4(None), "-frag_duration", "10000000", str(folder / "audio.mp4")]
 
 
 def _mp4(timescale: int | None) -> list[str]:

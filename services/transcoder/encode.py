@@ -158,9 +158,7 @@ class Encode:
         warnings = () if _is_exact(folder, part, tail) else (_DAMAGED,)
         try:
             tracks = [
-                await asyncio.to_thread(
-                    packaging.video_segments, folder / f"{rung.resolution}.mp4", folder, plan, part, rung
-                )
+                await asyncio.to_thread(packaging.video_segments, folder / f"{rung.name}.mp4", folder, plan, part, rung)
                 for rung in plan.rungs
             ]
             taken = stills.collect(plan, part, folder)
@@ -168,7 +166,7 @@ class Encode:
             if isinstance(error, packaging.TooShort) and tools.encoder == "libx264":
                 raise PermanentError("input_damaged", f"{error}\n{tail}") from error
             raise EncoderFailed(f"{error}\n{tail}") from error
-        for name in (FRAME_STATS, *(f"{rung.resolution}.mp4" for rung in plan.rungs)):
+        for name in (FRAME_STATS, *(f"{rung.name}.mp4" for rung in plan.rungs)):
             (folder / name).unlink()
         return AttemptResult(tuple(tracks), tools.encoder, warnings, taken)
 

@@ -8,20 +8,14 @@ from dataclasses import dataclass
 from itertools import count, pairwise
 from pathlib import Path
 
+from shared.media.codecs.aac import AAC
+from shared.media.codecs.codec import Codec, VideoCodec
+from shared.media.codecs.table import video_codec
+from shared.media.layout import segment_name
 from shared.media.plan import AudioPart, Plan, Rung, VideoPart
 from shared.media.result import SegmentTable
-from shared.mp4.bmff import SEGMENT_TYPE, Fragment, Movie, read_movie, with_edit, write_fragment
-from shared.mp4.captions import Channels, read_captions
-from shared.mp4.initialization import codecs_of, without_bitrate
-
-AAC_FRAME = 1024
-"""Samples in an AAC frame."""
-
-PRIMING_FRAMES = 1
-"""AAC frames that ffmpeg's encoder emits before the first sample of content."""
-
-REORDER_FRAMES = 2
-"""Frames by which decoding runs ahead of showing, at most: B-frames with a pyramid of them. The same for all encoders."""
+from shared.mp4.bmff import SEGMENT_TYPE, Fragment, Movie, read_movie, sample_entry, with_edit, write_fragment
+from shared.mp4.captions import Channels
 
 
 class WrongResult(Exception):
@@ -29,74 +23,82 @@ class WrongResult(Exception):
 
 
 class TooShort(WrongResult):
-    """The source's pictures end before they should."""
+    """The source's video ends before it should."""
 
 
 def video_segments(file: Path, folder: Path, plan: Plan, part: VideoPart, rung: Rung) -> SegmentTable:
-    """Cut one rendition of a part into segments ``<folder>/<resolution>/video_%05d.m4s``.
+    """Cut one rendition of a part into segments, with a folder named as the rung below ``folder``.
 
     Raises:
-        WrongResult: frames, GOPs or times are not as planned; TooShort if frames are missing.
+        WrongResult: codec, frames, GOPs or times are not as planned; TooShort if frames are missing.
     """
-    target = folder / rung.resolution
+    target, codec = folder / rung.name, video_codec(rung.codec)
     target.mkdir(exist_ok=True)
     gops = plan.segment_frames // plan.gop_frames
     durations, sizes, iframes, channels = [], [], [], Channels()
     with _movie(file) as (data, movie):
-        _check_video(movie, plan, part)
+        _check_codec(movie, codec)
+        _check_video(data, movie, plan, part, codec)
         for number, start in enumerate(range(0, len(movie.fragments), gops)):
             segment = bytearray(SEGMENT_TYPE)
             marks = []
             for fragment in movie.fragments[start : start + gops]:
-                written = _video_fragment(data, fragment, plan, part)
-                _feed_captions(channels, data, fragment, plan)
+                written = _video_fragment(data, fragment, plan, part, codec)
+                _feed_captions(channels, data, fragment, plan, codec)
                 # An I-frame playlist points at the fragment's head together with its first sample.
                 head = len(written) - sum(fragment.sizes) + fragment.sizes[0]
                 marks.append((len(segment), head, len(fragment.sizes) * plan.frame_ticks))
                 segment += written
-            (target / f"video_{part.first_segment + number:05d}.m4s").write_bytes(segment)
+            (target / segment_name("video", part.first_segment + number)).write_bytes(segment)
             durations.append(sum(mark[2] for mark in marks))
             sizes.append(len(segment))
             iframes.append(tuple(marks))
         return SegmentTable(
-            folder=rung.resolution,
+            folder=rung.name,
             timescale=movie.timescale,
             first_segment=part.first_segment,
             durations=tuple(durations),
             sizes=tuple(sizes),
             frames=part.frames,
-            init=b64encode(with_edit(without_bitrate(movie.init_segment), REORDER_FRAMES * plan.frame_ticks)),
-            codecs=codecs_of(movie.init_segment),
+            init=b64encode(
+                with_edit(codec.without_bitrate(movie.init_segment), codec.reorder_frames * plan.frame_ticks)
+            ),
+            codecs=codec.read_codecs(movie.init_segment),
             iframes=tuple(iframes),
             captions=channels.found,
         )
 
 
 def audio_segments(file: Path, folder: Path, plan: Plan, part: AudioPart) -> SegmentTable:
-    """Cut an audio track into segments ``<folder>/<part.folder>/audio_%05d.m4s`` along the video's boundaries.
+    """Cut an audio rendition into segments along the video's boundaries, in the part's folder below ``folder``.
 
     The encoder's priming frame is left out, which puts the first sample of content at time zero without an edit list:
-    players that ignore edit lists would show the sound 21 ms late.
+    players that ignore edit lists would play the audio 21 ms late.
 
     Raises:
         WrongResult: there are fewer frames than the plan asks for.
     """
     target = folder / part.folder
     target.mkdir(parents=True)
-    exact = plan.duration * part.sample_rate / AAC_FRAME
+    exact = plan.duration * part.sample_rate / AAC.frame_samples
     frames = -(-exact.numerator // exact.denominator)
     durations, sizes = [], []
     with _movie(file) as (data, movie):
-        spans = [span for fragment in movie.fragments for span in _spans(fragment)][
-            PRIMING_FRAMES : PRIMING_FRAMES + frames
-        ]
+        _check_codec(movie, AAC)
+        spans = [span for fragment in movie.fragments for span in _spans(fragment)]
+        spans = spans[AAC.priming_frames : AAC.priming_frames + frames]
         if len(spans) < frames:
             raise WrongResult(f"{len(spans)} audio frames instead of {frames}")
         for number, (first, end) in enumerate(audio_boundaries(plan, part, frames)):
             samples = [bytes(data[begin : begin + size]) for begin, size in spans[first:end]]
-            fragment = write_fragment(samples, duration=AAC_FRAME, decode_time=first * AAC_FRAME, sequence=number + 1)
-            (target / f"audio_{number:05d}.m4s").write_bytes(SEGMENT_TYPE + fragment)
-            durations.append((end - first) * AAC_FRAME)
+            fragment = write_fragment(
+                samples,
+                duration=AAC.frame_samples,
+                decode_time=first * AAC.frame_samples,
+                sequence=number + 1,
+            )
+            (target / segment_name("audio", number)).write_bytes(SEGMENT_TYPE + fragment)
+            durations.append((end - first) * AAC.frame_samples)
             sizes.append(len(SEGMENT_TYPE) + len(fragment))
         return SegmentTable(
             folder=part.folder,
@@ -105,14 +107,14 @@ def audio_segments(file: Path, folder: Path, plan: Plan, part: AudioPart) -> Seg
             durations=tuple(durations),
             sizes=tuple(sizes),
             frames=frames,
-            init=b64encode(without_bitrate(movie.init_segment)),
-            codecs=codecs_of(movie.init_segment),
+            init=b64encode(AAC.without_bitrate(movie.init_segment)),
+            codecs=AAC.read_codecs(movie.init_segment),
         )
 
 
 def audio_boundaries(plan: Plan, part: AudioPart, frames: int) -> list[tuple[int, int]]:
     """First and end AAC frame of each segment: as near to the video's boundaries as whole frames allow."""
-    per_segment = plan.segment_frames / plan.frame_rate * part.sample_rate / AAC_FRAME
+    per_segment = plan.segment_frames / plan.frame_rate * part.sample_rate / AAC.frame_samples
     cuts = sorted({min(round(number * per_segment), frames) for number in range(plan.segments)} | {frames})
     return list(pairwise(cuts))
 
@@ -131,7 +133,7 @@ def read_shown(file: Path) -> Shown | None:
     return Shown(int(lines[0]), int(lines[-1])) if lines else None
 
 
-def _video_fragment(data: memoryview, fragment: Fragment, plan: Plan, part: VideoPart) -> bytes:
+def _video_fragment(data: memoryview, fragment: Fragment, plan: Plan, part: VideoPart, codec: VideoCodec) -> bytes:
     """A GOP at its absolute place. Every frame lasts exactly a frame; ffmpeg's own guess for the last one is not needed."""
     frame = part.first_frame + fragment.decode_time // plan.frame_ticks
     return write_fragment(
@@ -139,18 +141,24 @@ def _video_fragment(data: memoryview, fragment: Fragment, plan: Plan, part: Vide
         duration=plan.frame_ticks,
         decode_time=frame * plan.frame_ticks,
         sequence=frame // plan.gop_frames + 1,
-        offsets=[offset + REORDER_FRAMES * plan.frame_ticks for offset in fragment.offsets],
+        offsets=[offset + codec.reorder_frames * plan.frame_ticks for offset in fragment.offsets],
     )
 
 
-def _feed_captions(channels: Channels, data: memoryview, fragment: Fragment, plan: Plan) -> None:
-    """Captions have to be read in the order in which their pictures are shown."""
+def _feed_captions(channels: Channels, data: memoryview, fragment: Fragment, plan: Plan, codec: VideoCodec) -> None:
+    """Captions have to be read in the order in which their frames are shown."""
     samples = zip(count(0, plan.frame_ticks), fragment.offsets, _spans(fragment), strict=False)
     for _, (begin, size) in sorted((decoded + offset, span) for decoded, offset, span in samples):
-        channels.feed(read_captions(data[begin : begin + size]))
+        channels.feed(codec.read_captions(data[begin : begin + size]))
 
 
-def _check_video(movie: Movie, plan: Plan, part: VideoPart) -> None:
+def _check_codec(movie: Movie, codec: Codec) -> None:
+    found = sample_entry(movie.init_segment).kind
+    if found != codec.sample_entry:
+        raise WrongResult(f"{found!r} instead of {codec.name}")
+
+
+def _check_video(data: memoryview, movie: Movie, plan: Plan, part: VideoPart, codec: VideoCodec) -> None:
     frames = sum(len(fragment.sizes) for fragment in movie.fragments)
     if frames < part.frames:
         raise TooShort(f"{frames} frames instead of {part.frames}")
@@ -161,12 +169,14 @@ def _check_video(movie: Movie, plan: Plan, part: VideoPart) -> None:
     done = 0
     for fragment in movie.fragments:
         expected = min(plan.gop_frames, part.frames - done)
-        if len(fragment.sizes) != expected or not fragment.sync:
+        # Not every key frame of an encoder is one that decoding can begin with.
+        begins = fragment.sync and codec.is_random_access(data[fragment.data : fragment.data + fragment.sizes[0]])
+        if len(fragment.sizes) != expected or not begins:
             raise WrongResult(f"a GOP of {len(fragment.sizes)} frames instead of {expected} at frame {done}")
         if fragment.decode_time != done * plan.frame_ticks or fragment.offsets[0] != 0:
             raise WrongResult(f"decode time {fragment.decode_time} at frame {done}")
-        if min(fragment.offsets) < -REORDER_FRAMES * plan.frame_ticks:
-            raise WrongResult(f"frames are reordered over more than {REORDER_FRAMES} at frame {done}")
+        if min(fragment.offsets) < -codec.reorder_frames * plan.frame_ticks:
+            raise WrongResult(f"frames are reordered over more than {codec.reorder_frames} at frame {done}")
         done += len(fragment.sizes)
 
 

@@ -1,4 +1,4 @@
-"""Stills as further outputs of the encode of a video part: the same decode, the same pictures."""
+"""Stills as further outputs of the encode of a video part: the same decode, the same frames."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ _ENCODERS: dict[StillKind, list[str]] = {
 
 
 def branches(plan: Plan, part: VideoPart) -> dict[str, str]:
-    """By label, the filters from the normalised pictures of a part to its stills; a part without any has no branch.
+    """By label, the filters from the normalised frames of a part to its stills; a part without any has no branch.
 
     Frames are chosen before they are scaled, so that all others cost nothing.
     """

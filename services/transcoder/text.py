@@ -1,19 +1,18 @@
-"""Writes a track of text into its folder: whole, and in segments along the video's boundaries."""
+"""Writes a rendition of text into its folder: whole, and in segments along the video's boundaries."""
 
 from pathlib import Path
 
 from services.transcoder.webvtt import read_cues, segment_files, whole_file
+from shared.media.layout import WHOLE_TEXT, segment_name
 from shared.media.plan import Plan, TextPart
 from shared.media.result import SegmentTable
 
-SEGMENT, WHOLE = "text_{:05d}.vtt", "text.vtt"
-
 
 def text_segments(file: Path, folder: Path, plan: Plan, part: TextPart) -> SegmentTable:
-    """Write ``<folder>/<part.folder>/text.vtt`` and ``text_%05d.vtt`` out of the file that ffmpeg wrote.
+    """Write segments and whole file, out of the file that ffmpeg wrote, in the part's folder below ``folder``.
 
-    There is always a segment for each one of the video, without a cue where nothing is said: all playlists of a stream
-    have to cover the same time.
+    There is always a segment for each one of the video, without a cue where nothing is said: all playlists of a
+    presentation have to cover the same time.
 
     Raises:
         ValueError: what ffmpeg wrote is no WebVTT file.
@@ -23,9 +22,9 @@ def text_segments(file: Path, folder: Path, plan: Plan, part: TextPart) -> Segme
     target.mkdir(parents=True)
     bodies = [text.encode() for text in segment_files(cues, plan)]
     for number, body in enumerate(bodies):
-        (target / SEGMENT.format(number)).write_bytes(body)
+        (target / segment_name("text", number)).write_bytes(body)
     whole = whole_file(cues).encode()
-    (target / WHOLE).write_bytes(whole)
+    (target / WHOLE_TEXT).write_bytes(whole)
     frames = [min(plan.segment_frames, plan.frames - first) for first in range(0, plan.frames, plan.segment_frames)]
     return SegmentTable(
         folder=part.folder,

@@ -1,8 +1,10 @@
 """The plan of an encode: everything the transcoder and the uploader need to know, decided once, before the first frame."""
 
+from collections.abc import Mapping
 from fractions import Fraction
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.ids import PartName
 from shared.media.source import Purpose, Rational
@@ -20,14 +22,21 @@ class Rung(_Model):
     """One rendition of the ladder.
 
     Attributes:
-        resolution: its name and folder, such as ``480p``.
+        name: unique in its plan. It is the folder of the rendition below the output prefix, its label among ffmpeg's filters
+            and the stem of its file. Of H.264 the resolution alone, of any other codec ``480p-<codec>``.
+        resolution: what the customer asked for, such as ``480p``; several rungs may have the same.
+        codec: name of a row in :mod:`shared.media.codecs.table`.
         width, height: pixels, both even; square pixels.
-        crf: x264's constant rate factor (also the quality target of other encoders).
+        crf: constant rate factor, as the codec's encoders count it.
         max_rate: cap of the rate, bits per second, over a buffer of ``buffer`` bits.
-        level: H.264 level, such as ``4.0``.
+        level: of the codec, such as ``4.0``.
+
+    Logs of versions that knew one codec have rungs without name and codec: they mean the resolution, and H.264.
     """
 
+    name: str = Field(pattern=r"^[0-9a-z]+(-[0-9a-z]+)*$")
     resolution: str
+    codec: str
     width: int
     height: int
     crf: float
@@ -35,12 +44,25 @@ class Rung(_Model):
     buffer: int
     level: str
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_before_there_were_codecs(cls, members: Any) -> Any:
+        """A rung in the log of a version that knew one codec, and no name but the resolution."""
+        if isinstance(members, Mapping) and "resolution" in members:
+            return {"name": members["resolution"], "codec": "h264", **members}
+        return members
+
+
+def rung_name(resolution: str, codec: str) -> str:
+    """Name of the rung of a resolution and a codec: of H.264 it has always been the resolution."""
+    return resolution if codec == "h264" else f"{resolution}-{codec}"
+
 
 class VideoPart(_Model):
     """A span of the video, encoded at all rungs with one decode.
 
     Attributes:
-        first_segment: number of its first segment in the whole stream.
+        first_segment: number of its first segment in the whole presentation.
         first_frame: number of its first output frame.
         frames: how many output frames it has; the transcoder must produce exactly these.
         seek: seconds on the source's clock to seek to before decoding; None reads from the start.
@@ -48,7 +70,7 @@ class VideoPart(_Model):
         shown_first, shown_last: time stamps (ticks) of the source frames that its first and last output frames show. The
             transcoder checks them, so that a container that seeks inexactly can never lead to a wrong cut. None where
             frames are made anew (fields woven into frames).
-        pad: how many frames at its end may be repeats of the last one, where the source's video ends before its sound.
+        pad: how many frames at its end may be repeats of the last one, where the source's video ends before its audio.
     """
 
     name: PartName
@@ -69,7 +91,7 @@ class AudioPart(_Model):
         track: index of the stream in the source.
         folder: where it goes below the output prefix.
         label, language: as the playlists show them; the language as BCP 47 has it.
-        bit_rate: bits per second of the AAC stream.
+        bit_rate: bits per second of AAC.
         sample_rate: samples per second of the output.
     """
 
@@ -92,7 +114,7 @@ class TextPart(_Model):
         track: index of the stream in the source.
         folder: where it goes below the output prefix.
         label, language: as the playlists show them; labels are unique.
-        default: shown unless the viewer chooses otherwise; one track at the most is.
+        default: shown unless the viewer chooses otherwise; one at the most is.
         forced: holds only what has to be read in any case, such as signs and foreign speech.
     """
 
@@ -106,12 +128,12 @@ class TextPart(_Model):
 
 
 class Plan(_Model):
-    """How a source becomes a stream.
+    """How a source becomes a presentation.
 
     Attributes:
         profile: name of the encoding profile; ``preset`` and ``encoder_params`` (as in ``-x264-params``) come from it.
         frame_rate: of every rendition, constant, frames per second.
-        timescale, frame_ticks: ticks per second of the video tracks, and ticks of one frame: exactly ``1 / frame_rate`` seconds.
+        timescale, frame_ticks: ticks per second of all video, and ticks of one frame: exactly ``1 / frame_rate`` seconds.
         gop_frames: distance of IDR frames. segment_frames: a whole number of GOPs.
         frames: total output frames of each rendition.
         origin_pts: time stamp of the source's video, in ticks, that becomes 0 in the output; origin: the same in seconds.
@@ -141,6 +163,13 @@ class Plan(_Model):
     stills: Stills | None = None
     text: tuple[TextPart, ...] = ()
 
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "Plan":
+        names = [rung.name for rung in self.rungs]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two rungs of one name: {names}")
+        return self
+
     @property
     def duration(self) -> Fraction:
         """Seconds of the output."""
@@ -148,7 +177,7 @@ class Plan(_Model):
 
     @property
     def release_order(self) -> tuple[str, ...]:
-        """Names of all parts in the order in which they are released: what is one long piece first, so sound, then text."""
+        """Names of all parts in the order in which they are released: what cannot be divided first, so audio, then text."""
         names = [part.name for part in self.audio] + [part.name for part in self.text]
         return (*names, *(part.name for part in self.video))
 

@@ -15,7 +15,7 @@ RESOLUTIONS: tuple[Resolution, ...] = get_args(Resolution)
 """The renditions that a job may ask for, by the short side in pixels, ascending."""
 
 AUDIO_ONLY: Literal["audio"] = "audio"
-"""What a job asks for, instead of resolutions, that wants the sound alone."""
+"""What a job asks for, instead of resolutions, that wants the audio alone."""
 
 Wanted = Literal[Resolution, "audio"]
 """All that may stand among a job's resolutions."""

@@ -135,9 +135,9 @@ def read_movie(data: bytes | memoryview) -> Movie:
 def timescale_of(data: bytes | memoryview, movie: Box | None = None) -> int:
     """Ticks per second of the (first) track."""
     movie = movie or find(data, b"moov")
-    init_segment = find(data, b"trak", b"mdia", b"mdhd", start=movie.body, end=movie.end)
-    version = data[init_segment.body]
-    return int(struct.unpack_from(">I", data, init_segment.body + (20 if version == 1 else 12))[0])
+    media_header = find(data, b"trak", b"mdia", b"mdhd", start=movie.body, end=movie.end)
+    version = data[media_header.body]
+    return int(struct.unpack_from(">I", data, media_header.body + (20 if version == 1 else 12))[0])
 
 
 def write_fragment(
@@ -277,7 +277,7 @@ def _run(data: bytes | memoryview, run: Box, defaults: _TrackDefaults) -> tuple[
 
 
 def _without(data: bytes | memoryview, movie: Box, kinds: set[bytes]) -> bytes:
-    """A container without some of its children: ffmpeg puts its version into ``udta``, and headers must not differ by that."""
+    """A container without some of its children: ffmpeg puts its version into ``udta``, and segments must not differ by that."""
     body = b"".join(
         bytes(data[box.start : box.end]) for box in boxes(data, movie.body, movie.end) if box.kind not in kinds
     )

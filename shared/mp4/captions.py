@@ -1,41 +1,36 @@
-"""Closed captions: CEA-608 and CEA-708 as they lie in the SEI of H.264 pictures (ATSC A/53, part 4). Pure.
+"""Closed captions: CEA-608 and CEA-708 as they lie in the SEI of pictures (ATSC A/53, part 4). Pure.
 
 Only as much is read as it takes to say which channels there are; nobody here shows a caption.
 """
 
 from collections.abc import Iterable, Iterator
 
+from shared.mp4.nal import AVC, NalSyntax, units
+
 Triplet = tuple[int, int, int]
 """Kind and two bytes: 0 and 1 are a byte pair of CEA-608's first and second field, 3 and 2 begin and go on with a packet of
 CEA-708."""
 
-_SEI, _USER_DATA = 6, 4
-_SLICES = (1, 5)
+_USER_DATA = 4
 # ITU-T T.35: United States, ATSC; then the ids that A/53 gives.
 _CAPTION_DATA = b"\xb5\x00\x31GA94\x03"
 _VALID = 0x04
 _TEXT_MODES, _CAPTION_MODES = (0x2A, 0x2B), (0x20, 0x25, 0x26, 0x27, 0x29)
 
 
-def read_captions(sample: bytes | memoryview, length_size: int = 4) -> list[Triplet]:
+def read_captions(sample: bytes | memoryview, length_size: int = 4, syntax: NalSyntax = AVC) -> list[Triplet]:
     """The captions of one picture, without padding; none where its SEI cannot be read.
 
     Args:
         sample: NAL units, each behind its length of ``length_size`` bytes.
     """
-    found: list[Triplet] = []
-    position = 0
-    while position + length_size < len(sample):
-        size = int.from_bytes(sample[position : position + length_size], "big")
-        position += length_size
-        kind = sample[position] & 0x1F
-        if kind in _SLICES:
-            break
-        if kind == _SEI:
-            for message in _user_data(bytes(sample[position + 1 : position + size])):
-                found += _triplets(message)
-        position += size
-    return found
+    messages = (
+        message
+        for kind, payload in units(sample, syntax, length_size)
+        if kind == syntax.sei
+        for message in _user_data(payload)
+    )
+    return [triplet for message in messages for triplet in _triplets(message)]
 
 
 class Channels:

@@ -14,10 +14,11 @@ from services.fetcher.plan import plan as planner
 from services.transcoder.command import Tools
 from shared.errors import PermanentError
 from shared.events import Fetched
+from shared.media.codecs.h264 import H264
 from shared.media.plan import VideoPart
 from shared.media.tools import ffmpeg_path
 from shared.mp4.bmff import boxes, timescale_of
-from shared.mp4.initialization import merge_init_segments, parameter_sets
+from shared.mp4.initialization import parameter_sets
 from tests.support import clips, frames
 from tests.support.clips import X264, numbered
 from tests.support.parts import Encoded, encode, fetched
@@ -323,7 +324,7 @@ def test_parts_of_two_encoders_share_one_header(tmp_path: Path) -> None:
     mixed = {name: (theirs if name == "v0001" else ours) for name in ours.results}
     headers = [track.init for name, of in mixed.items() for track in of.results[name].tables if track.folder == "144p"]
     assert len(set(headers)) == 2
-    assert [len(sets) for sets in parameter_sets(merge_init_segments(headers))] == [2, 2]
+    assert [len(sets) for sets in parameter_sets(H264.merge_init_segments(headers))] == [2, 2]
     segments = [
         segment
         for name in ("v0000", "v0001", "v0002")
@@ -331,6 +332,6 @@ def test_parts_of_two_encoders_share_one_header(tmp_path: Path) -> None:
         if f"/{name}/" in str(segment)
     ]
     joined = tmp_path / "joined.mp4"
-    joined.write_bytes(merge_init_segments(headers) + b"".join(segment.read_bytes() for segment in segments))
+    joined.write_bytes(H264.merge_init_segments(headers) + b"".join(segment.read_bytes() for segment in segments))
     assert frames.complaints(joined) == ""
     assert frames.numbers(joined) == list(range(336))

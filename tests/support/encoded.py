@@ -12,7 +12,7 @@ from math import ceil
 from PIL import Image
 
 from shared.events import Fetched, PartTranscoded
-from shared.media.plan import AudioPart, Plan, Rung, TextPart, VideoPart
+from shared.media.plan import AudioPart, Plan, Rung, TextPart, VideoPart, rung_name
 from shared.media.result import PartRecord, SegmentTable, digest_of
 from shared.media.source import AudioTrack, Source, VideoTrack
 from shared.media.stills import STILL_KINDS, Still, StillKind, Stills, StillSet
@@ -29,6 +29,7 @@ def make_plan(
     frames: int = 1000,
     frame_rate: Fraction = Fraction(25),
     resolutions: tuple[str, ...] = ("240p", "480p"),
+    codecs: tuple[str, ...] = ("h264",),
     segments_in_part: int = 2,
     languages: tuple[str | None, ...] = ("en",),
     texts: tuple[str | None, ...] = (),
@@ -38,7 +39,7 @@ def make_plan(
     """A plan with GOPs of two seconds and segments of three GOPs.
 
     Args:
-        resolutions: none for sound alone.
+        resolutions: none for sound alone. codecs: that each of them is made in.
         languages: of the sound. texts: languages of the subtitles.
         stills: with three thumbnails and a tile every two seconds.
     """
@@ -62,7 +63,7 @@ def make_plan(
         origin_pts=0,
         field_filters=(),
         picture_filters=(),
-        rungs=tuple(_rung(resolution) for resolution in resolutions),
+        rungs=tuple(_rung(resolution, codec) for resolution in resolutions for codec in codecs),
         video=tuple(parts) if resolutions else (),
         audio=tuple(_audio(number, language) for number, language in enumerate(languages)),
         window=window,
@@ -174,9 +175,12 @@ def _stills(frames: int, each: int) -> Stills:
     )
 
 
-def _rung(resolution: str) -> Rung:
+def _rung(resolution: str, codec: str) -> Rung:
     width, height = LADDER[resolution]
-    return Rung(resolution=resolution, width=width, height=height, crf=23, max_rate=1, buffer=1, level="4.0")
+    return Rung(
+        name=rung_name(resolution, codec), resolution=resolution, codec=codec, width=width, height=height, crf=23, max_rate=1, buffer=1,
+        level="4.0",
+    )  # fmt: skip
 
 
 def _audio(number: int, language: str | None) -> AudioPart:
@@ -202,13 +206,13 @@ def _video_track(plan: Plan, part: VideoPart, rung: Rung, scale: int) -> Segment
         sizes.append(300 * scale + 7 * (number % 5))
         iframes.append(tuple((24 + 90 * index, 50, gop * plan.frame_ticks) for index, gop in enumerate(gops)))
     return SegmentTable(
-        folder=rung.resolution,
+        folder=rung.name,
         timescale=plan.timescale,
         first_segment=part.first_segment,
         durations=tuple(durations),
         sizes=tuple(sizes),
         frames=part.frames,
-        init=b64encode(f"init_segment of {rung.resolution}".encode()),
+        init=b64encode(f"init_segment of {rung.name}".encode()),
         codecs=f"avc1.6400{10 * scale:02x}",
         iframes=tuple(iframes),
     )

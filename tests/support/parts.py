@@ -16,11 +16,11 @@ from services.transcoder.encode import Encode
 from services.uploader.results import read_record
 from shared.bus.joblog import Appended
 from shared.events import Event, Fetched, PartRequested, PartTranscoded, Recorded
+from shared.media.codecs.table import codec_of
 from shared.media.plan import Plan
 from shared.media.profile import AUDIO_ONLY
 from shared.media.result import PartRecord, SegmentTable
 from shared.media.tools import ffmpeg_path, ffprobe_path
-from shared.mp4.initialization import merge_init_segments
 from shared.process import ProcessLimits
 from shared.workspace import WorkSpace
 from tests.support.encoded import segment_file
@@ -53,12 +53,14 @@ def fetched(
     profile: str = "fast",
     whole: bool = False,
     pictures: bool = True,
+    codecs: Sequence[str] = ("h264",),
 ) -> Fetched:
     """The event that a fetcher would publish.
 
     Args:
         whole: all of the video as one part.
         pictures: without, only the sound is encoded.
+        codecs: that every resolution is made in.
     """
     if AUDIO_ONLY in resolutions:
         audio = probed_audio(file)
@@ -66,7 +68,7 @@ def fetched(
         return Fetched(org=ORG, job=JOB, source=audio.source, plan=plan, warnings=audio.warnings)
     found = probed(file)
     source = found.source.model_copy(update={"cuttable": False}) if whole else found.source
-    plan, warnings = make_plan(source, found.index, resolutions, profile, window=900)
+    plan, warnings = make_plan(source, found.index, resolutions, profile, window=900, codecs=codecs)
     if not pictures:
         plan = plan.model_copy(update={"video": ()})
     return Fetched(org=ORG, job=JOB, source=source, plan=plan, warnings=found.warnings + warnings)
@@ -101,7 +103,8 @@ class Encoded:
     def join(self, folder: str) -> Path:
         """One file of a rendition or an audio track: its initialization segment, then every segment."""
         path = self.space.root / f"{self.job}-{folder.replace('/', '-')}.mp4"
-        init_segment = merge_init_segments([track.init for _, track in self.tracks(folder)])
+        init_segments = [track.init for _, track in self.tracks(folder)]
+        init_segment = codec_of(init_segments[0]).merge_init_segments(init_segments)
         path.write_bytes(init_segment + b"".join(segment.read_bytes() for segment in self.segments(folder)))
         return path
 

@@ -48,7 +48,17 @@ def plan(parts: int = 2, *, audio: int = 1, part_frames: int = 150, window: int 
         )
         for number in range(audio)
     )
-    rung = Rung(resolution="480p", width=854, height=480, crf=23, max_rate=1_500_000, buffer=3_000_000, level="3.1")
+    rung = Rung(
+        name="480p",
+        resolution="480p",
+        codec="h264",
+        width=854,
+        height=480,
+        crf=23,
+        max_rate=1_500_000,
+        buffer=3_000_000,
+        level="3.1",
+    )
     return Plan(
         profile="balanced", preset="veryfast", encoder_params="", frame_rate=Fraction(25), timescale=25_000, frame_ticks=1000,
         gop_frames=50, segment_frames=150, frames=parts * part_frames, origin=Fraction(0), origin_pts=0,

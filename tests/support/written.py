@@ -90,7 +90,7 @@ def write_video(folder: Path, name: str, one: Picture) -> VideoRendition:
         marks.append(tuple(found))
     return VideoRendition(
         kind="video", folder=name, codecs=codecs_of(init_segment), timescale=SCALE, durations=tuple(durations),
-        sizes=tuple(sizes), init_segment=init_segment, width=one.width, height=one.height,
+        sizes=tuple(sizes), init_segment=init_segment, resolution=name, codec="h264", width=one.width, height=one.height,
         frame_rate=Fraction(SCALE, one.frame_ticks), iframes=tuple(marks),
         captions=one.captions,
     )  # fmt: skip

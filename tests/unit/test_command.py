@@ -19,8 +19,28 @@ from shared.media.stills import Stills, StillSet
 TOOLS = Tools("/usr/bin/ffmpeg")
 FILE, FOLDER = Path("/space/source/film"), Path("/space/attempt")
 RUNGS = (
-    Rung(resolution="480p", width=854, height=480, crf=24, max_rate=1_500_000, buffer=1_400_000, level="3.1"),
-    Rung(resolution="240p", width=426, height=240, crf=25.5, max_rate=400_000, buffer=400_000, level="2.1"),
+    Rung(
+        name="480p",
+        resolution="480p",
+        codec="h264",
+        width=854,
+        height=480,
+        crf=24,
+        max_rate=1_500_000,
+        buffer=1_400_000,
+        level="3.1",
+    ),
+    Rung(
+        name="240p",
+        resolution="240p",
+        codec="h264",
+        width=426,
+        height=240,
+        crf=25.5,
+        max_rate=400_000,
+        buffer=400_000,
+        level="2.1",
+    ),
 )
 TEXT = TextPart(name="t0", track=2, folder="text/0-en", label="en", language="en", default=False, forced=False)
 
@@ -161,7 +181,7 @@ def test_stills_are_taken_out_of_the_same_decode_before_anything_is_scaled() -> 
     source, plan = planned(stills=STILLS)
     whole = command(source, plan, 0)
     assert video_graph(source, plan, plan.video[0]).endswith(
-        f"setpts=PTS-STARTPTS,{NORMAL},split=3[pictures][to_thumbnail][to_tile];[pictures]{SCALES}"
+        f"setpts=PTS-STARTPTS,{NORMAL},split=3[frames][to_thumbnail][to_tile];[frames]{SCALES}"
         f";[to_thumbnail]select='eq(n,50)',{AS_JPEG};[to_tile]select='eq(n,25)+eq(n,74)+eq(n,149)',{AS_PNG}"
     )
     assert whole.endswith(
@@ -173,7 +193,7 @@ def test_stills_are_taken_out_of_the_same_decode_before_anything_is_scaled() -> 
 def test_a_part_has_only_the_branches_that_it_needs_and_counts_on_from_the_parts_before() -> None:
     source, plan = planned(stills=STILLS)
     assert video_graph(source, plan, plan.video[1]).endswith(
-        f"{NORMAL},split=2[pictures][to_tile];[pictures]{SCALES};[to_tile]select='eq(n,0)+eq(n,25)',{AS_PNG}"
+        f"{NORMAL},split=2[frames][to_tile];[frames]{SCALES};[to_tile]select='eq(n,0)+eq(n,25)',{AS_PNG}"
     )
     assert "thumbnail" not in command(source, plan, 1)
     assert f"{PICTURES.format(4)} /space/attempt/tiles/tile_%d.png" in command(source, plan, 1)

@@ -1,15 +1,12 @@
-"""Codec texts and merging of headers."""
+"""Initialization segments: codec texts, and merging those of several parts."""
 
 import pytest
 
+from shared.media.codecs.aac import AAC
+from shared.media.codecs.codec import InitSegmentConflict
+from shared.media.codecs.h264 import H264
 from shared.mp4.bmff import MalformedMedia, boxes
-from shared.mp4.initialization import (
-    InitSegmentConflict,
-    codecs_of,
-    merge_init_segments,
-    parameter_sets,
-    without_bitrate,
-)
+from shared.mp4.initialization import codecs_of, parameter_sets
 from tests.support.boxes import PPS, SPS, audio_entry, avc_config, box, init_segment, video_entry
 
 # A sequence parameter set begins with profile, constraints and level; then comes its id as an Exp-Golomb number:
@@ -18,7 +15,7 @@ SPS_ID_1 = bytes.fromhex("67640015") + bytes([0b01010110, 0xD9])
 PPS_ID_1 = bytes([0x68, 0b01001011, 0xCB])
 
 
-def track(sequence: list[bytes], picture: list[bytes]) -> bytes:
+def segment(sequence: list[bytes], picture: list[bytes]) -> bytes:
     return init_segment(video_entry(avc_config(sequence, picture)))
 
 
@@ -30,39 +27,45 @@ def test_codecs() -> None:
         codecs_of(init_segment(box(b"hvc1", bytes(78))))
 
 
-def test_the_same_header_stays_as_it_is() -> None:
-    assert merge_init_segments([init_segment()] * 3) == init_segment()
-    assert merge_init_segments([init_segment(audio_entry())] * 2) == init_segment(audio_entry())
+def test_parameter_sets_are_those_of_video() -> None:
+    assert parameter_sets(init_segment()) == ([SPS], [PPS])
+    with pytest.raises(MalformedMedia, match="no video, but aac"):
+        parameter_sets(init_segment(audio_entry()))
 
 
-def test_parameter_sets_of_two_encoders_go_into_one_header() -> None:
-    first, second = track([SPS], [PPS]), track([SPS_ID_1], [PPS_ID_1])
-    merged = merge_init_segments([first, second, first])
+def test_the_same_segment_stays_as_it_is() -> None:
+    assert H264.merge_init_segments([init_segment()] * 3) == init_segment()
+    assert AAC.merge_init_segments([init_segment(audio_entry())] * 2) == init_segment(audio_entry())
+
+
+def test_parameter_sets_of_two_encoders_go_into_one_segment() -> None:
+    first, second = segment([SPS], [PPS]), segment([SPS_ID_1], [PPS_ID_1])
+    merged = H264.merge_init_segments([first, second, first])
     assert parameter_sets(merged) == ([SPS, SPS_ID_1], [PPS, PPS_ID_1])
     # Sizes of all boxes around were corrected.
     assert [item.kind for item in boxes(merged)] == [b"ftyp", b"moov"]
-    assert merged == track([SPS, SPS_ID_1], [PPS, PPS_ID_1])
-    assert merge_init_segments([merged, second]) == merged
+    assert merged == segment([SPS, SPS_ID_1], [PPS, PPS_ID_1])
+    assert H264.merge_init_segments([merged, second]) == merged
 
 
 def test_one_id_for_two_different_sets_is_a_conflict() -> None:
     with pytest.raises(InitSegmentConflict, match="id 0"):
-        merge_init_segments([track([SPS], [PPS]), track([SPS[:-1] + b"\x00"], [PPS])])
+        H264.merge_init_segments([segment([SPS], [PPS]), segment([SPS[:-1] + b"\x00"], [PPS])])
 
 
 def test_other_differences_are_a_conflict() -> None:
     with pytest.raises(InitSegmentConflict, match="more than their parameter sets"):
-        merge_init_segments([init_segment(), init_segment(timescale=30_000)])
+        H264.merge_init_segments([init_segment(), init_segment(timescale=30_000)])
     with pytest.raises(InitSegmentConflict, match="mp4a"):
-        merge_init_segments([init_segment(audio_entry()), init_segment(audio_entry(b"\x12\x10"))])
+        AAC.merge_init_segments([init_segment(audio_entry()), init_segment(audio_entry(b"\x12\x10"))])
     main_profile = bytes.fromhex("674d4015") + SPS_ID_1[4:]
     with pytest.raises(InitSegmentConflict, match="more than their parameter sets"):
-        merge_init_segments([track([SPS], [PPS]), track([main_profile], [PPS_ID_1])])
+        H264.merge_init_segments([segment([SPS], [PPS]), segment([main_profile], [PPS_ID_1])])
 
 
-def test_the_merged_header_promises_what_holds_for_both() -> None:
+def test_the_merged_segment_promises_what_holds_for_both() -> None:
     constrained, higher = bytes.fromhex("67640c15") + SPS[4:], bytes.fromhex("67640828") + SPS_ID_1[4:]
-    merged = merge_init_segments([track([constrained], [PPS]), track([higher], [PPS_ID_1])])
+    merged = H264.merge_init_segments([segment([constrained], [PPS]), segment([higher], [PPS_ID_1])])
     assert codecs_of(merged) == "avc1.640828"
 
 
@@ -70,6 +73,6 @@ def test_what_an_encoder_says_of_its_settings_is_left_out() -> None:
     config, rate = avc_config([SPS], [PPS]), box(b"btrt", bytes(12))
     entry = box(b"avc1", bytes(6) + b"\0\1" + bytes(70), config, rate, box(b"pasp", bytes(8)))
     plain = box(b"avc1", bytes(6) + b"\0\1" + bytes(70), config, box(b"pasp", bytes(8)))
-    assert without_bitrate(init_segment(entry)) == init_segment(plain)
-    assert without_bitrate(init_segment(plain)) == init_segment(plain)
-    assert without_bitrate(init_segment(audio_entry())) == init_segment(audio_entry())
+    assert H264.without_bitrate(init_segment(entry)) == init_segment(plain)
+    assert H264.without_bitrate(init_segment(plain)) == init_segment(plain)
+    assert AAC.without_bitrate(init_segment(audio_entry())) == init_segment(audio_entry())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.fetcher.plan.ladder import display_size, level_for, make_ladder
+from services.fetcher.plan.ladder import display_size, make_ladder
 from shared.media.plan import Rung
 from shared.media.profile import PROFILE_NAMES, RESOLUTIONS, load_profile, short_side
 from shared.media.source import VideoTrack
@@ -110,35 +110,6 @@ def test_the_contract_holds_for_any_source(
             # Even sizes can be off by one pixel.
             assert abs(rung.width - min(rung.width, rung.height) * shown[0] / min(shown)) <= 1
             assert abs(rung.height - min(rung.width, rung.height) * shown[1] / min(shown)) <= 1
-
-
-@pytest.mark.parametrize(
-    ("width", "height", "rate", "level"),
-    [
-        (256, 144, "30", "1.3"),
-        (426, 240, "30", "2.1"),
-        (640, 360, "30", "3.0"),
-        (854, 480, "30", "3.1"),
-        (1280, 720, "30", "3.1"),
-        (1280, 720, "60", "3.2"),
-        (1920, 1080, "30", "4.0"),
-        (1920, 1080, "60", "4.2"),
-        (2560, 1440, "30", "5.0"),
-        (2560, 1440, "60", "5.1"),
-        (3840, 2160, "30", "5.1"),
-        (3840, 2160, "60", "5.2"),
-        (7680, 4320, "60", "6.2"),
-        # A level also bounds the longer side: 56 macroblocks at level 1.3.
-        (2400, 16, "30", "3.1"),
-    ],
-)
-def test_the_level_is_the_lowest_that_the_standard_allows(width: int, height: int, rate: str, level: str) -> None:
-    assert level_for(width, height, Fraction(rate), 100_000) == level
-
-
-def test_a_high_rate_raises_the_level() -> None:
-    assert level_for(1920, 1080, Fraction(30), 25_000_000) == "4.0"
-    assert level_for(1920, 1080, Fraction(30), 25_000_001) == "4.2"
 
 
 def test_the_cap_grows_with_the_frame_rate_but_less_than_it() -> None:

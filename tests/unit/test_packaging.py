@@ -10,7 +10,6 @@ import pytest
 from services.fetcher.plan.plan import make_plan
 from services.fetcher.probe.index import VideoIndex
 from services.transcoder.packaging import (
-    AAC_FRAME,
     Shown,
     TooShort,
     WrongResult,
@@ -19,11 +18,12 @@ from services.transcoder.packaging import (
     read_shown,
     video_segments,
 )
+from shared.media.codecs.aac import AAC_FRAME
 from shared.media.plan import Plan
 from shared.media.result import SegmentTable
 from shared.media.source import AudioTrack, Source, VideoTrack
 from shared.mp4.bmff import SEGMENT_TYPE, Fragment, MalformedMedia, find, read_movie
-from tests.support.boxes import audio_entry, init_segment, raw_fragment
+from tests.support.boxes import audio_entry, box, init_segment, raw_fragment
 
 
 def planned(frames: int = 400, rate: Fraction = Fraction(25)) -> Plan:
@@ -42,11 +42,21 @@ PART = PLAN.video[1]
 RUNG = PLAN.rungs[0]
 
 
+IDR = 5
+
+
+def nal(kind: int, payload: bytes) -> bytes:
+    """A NAL unit in a sample."""
+    return struct.pack(">IB", 1 + len(payload), kind) + payload
+
+
 def gop(
     first: int, frames: int, *, offsets: tuple[int, ...] = (0, 3000, 0, -1000), sync: bool = True, at: int | None = None
 ) -> bytes:
     """A GOP as ffmpeg writes it, its times counted from the part's start; every sample says which frame it is."""
-    samples = [struct.pack(">I", first + number) * (1 + number % 3) for number in range(frames)]
+    samples = [
+        nal(IDR if number == 0 else 1, struct.pack(">I", first + number) * (1 + number % 3)) for number in range(frames)
+    ]
     shifts = [offsets[number % len(offsets)] for number in range(frames)]
     time = first * 1000 if at is None else at
     return raw_fragment(samples, decode_time=time, duration=1000, offsets=shifts, sync=sync)
@@ -109,6 +119,19 @@ def test_ranges_of_key_frames_reach_from_the_fragment_to_the_end_of_its_first_sa
 def test_what_is_not_as_planned_is_refused(tmp_path: Path, fragments: tuple[bytes, ...], reason: str) -> None:
     with pytest.raises(WrongResult, match=reason):
         cut(tmp_path, *fragments)
+
+
+def test_a_key_frame_that_decoding_cannot_begin_with_is_refused(tmp_path: Path) -> None:
+    recovery_point = gop(50, 50).replace(nal(IDR, struct.pack(">I", 50)), nal(1, struct.pack(">I", 50)))
+    with pytest.raises(WrongResult, match="a GOP of 50 frames instead of 50 at frame 50"):
+        cut(tmp_path, gop(0, 50), recovery_point, gop(100, 50))
+
+
+def test_another_codec_than_planned_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "240p.mp4"
+    file.write_bytes(init_segment(box(b"hvc1", bytes(78))) + gop(0, 50) + gop(50, 50) + gop(100, 50))
+    with pytest.raises(WrongResult, match="b'hvc1' instead of h264"):
+        video_segments(file, tmp_path, PLAN, PART, RUNG)
 
 
 def test_missing_frames_are_the_sources_fault(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The plan's arithmetic, for any source."""
 
+import json
 from array import array
 from bisect import bisect_right
 from fractions import Fraction
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from services.fetcher.plan.plan import MAX_PARTS, make_audio_plan, make_plan, output_rate
 from services.fetcher.probe.index import VideoIndex
 from services.fetcher.probe.rate import STANDARD
-from shared.media.plan import Plan
+from shared.media.plan import Plan, Rung
 from shared.media.source import AudioTrack, Source, TextTrack, VideoTrack
 
 TIME_BASES = [Fraction(1, base) for base in (1000, 12288, 12800, 15360, 24000, 30000, 90000, 1_000_000)]
@@ -155,6 +156,25 @@ def test_the_clock_is_exact_and_the_gops_are_short(given: tuple[Source, VideoInd
     assert Fraction(1) < plan.gop_frames / plan.frame_rate <= 2
     assert plan.segment_frames / plan.frame_rate <= 6
     assert Plan.model_validate_json(plan.model_dump_json()) == plan
+
+
+def test_a_rung_of_the_time_before_codecs_is_h264_under_its_resolution() -> None:
+    plan = planned(*constant(Fraction(25), 400))
+    stored = plan.model_dump(mode="json")
+    for rung in stored["rungs"]:
+        del rung["name"], rung["codec"]
+    read = Plan.model_validate_json(json.dumps(stored))
+    assert [(rung.name, rung.codec) for rung in read.rungs] == [("480p", "h264"), ("240p", "h264")]
+    assert read == plan
+
+
+def test_names_of_rungs_are_unique_and_fit_into_folders_and_filters() -> None:
+    stored = planned(*constant(Fraction(25), 400)).model_dump(mode="json")
+    with pytest.raises(ValueError, match="two rungs of one name"):
+        Plan.model_validate(stored | {"rungs": stored["rungs"][:1] * 2})
+    for name in ("", "480p/..", "a]b", "480P", "-", "480p-"):
+        with pytest.raises(ValueError, match="name"):
+            Rung.model_validate(stored["rungs"][0] | {"name": name})
 
 
 @settings(max_examples=50, deadline=None)

@@ -208,7 +208,7 @@ def test_bandwidth_is_the_peak_of_video_and_of_the_sound_that_needs_most() -> No
 def at_rate(kilobits: int) -> VideoRendition:
     return VideoRendition(
         kind="video", folder=f"{kilobits}", codecs="avc1.640020", timescale=1, durations=(6,), sizes=(kilobits * 6000 // 8,),
-        init_segment=b"", width=kilobits, height=kilobits, frame_rate=Fraction(25),
+        init_segment=b"", resolution="1080p", codec="h264", width=kilobits, height=kilobits, frame_rate=Fraction(25),
     )  # fmt: skip
 
 

@@ -1,12 +1,15 @@
 """Joining the parts: what comes out, and that nothing wrong gets through."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from services.uploader.manifest.assembly import Mismatch, assemble
+from shared.media.codecs import table
+from shared.media.codecs.h264 import H264
 from shared.media.plan import Plan
 from shared.media.result import SegmentTable
 from tests.support.encoded import make_plan, make_result
@@ -106,10 +109,10 @@ def both(
     return apply
 
 
-def test_parts_of_two_encoders_are_shown_as_their_merged_header_promises(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_of_two_encoders_are_shown_as_their_merged_init_segment_promises(monkeypatch: pytest.MonkeyPatch) -> None:
     given = results()
     change("v0001", "240p", codecs="avc1.4d0020")(given)
-    monkeypatch.setattr("services.uploader.manifest.assembly.codecs_of", lambda _header: "avc1.640020")
+    monkeypatch.setattr(table, "VIDEO", (replace(H264, read_codecs=lambda _: "avc1.640020"),))
     shown = {one.folder: one.codecs for one in assemble(PLAN, given).video}
     assert shown["240p"] == "avc1.640020"
     assert shown["480p"] != "avc1.640020"
@@ -118,9 +121,9 @@ def test_parts_of_two_encoders_are_shown_as_their_merged_header_promises(monkeyp
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
-        (lambda given: given.pop("v0002"), "480p: 0 tracks in part v0002|240p: 0 tracks in part v0002"),
-        (lambda given: given.update(v0001=given["v0001"][:1]), "480p: 0 tracks in part v0001"),
-        (lambda given: given.update(a1=()), "audio/1-de: 0 tracks in part a1"),
+        (lambda given: given.pop("v0002"), "480p: 0 tables in part v0002|240p: 0 tables in part v0002"),
+        (lambda given: given.update(v0001=given["v0001"][:1]), "480p: 0 tables in part v0001"),
+        (lambda given: given.update(a1=()), "audio/1-de: 0 tables in part a1"),
         (change("v0001", "480p", frames=299), "480p: 299 frames in part v0001 instead of 300"),
         (change("v0001", "480p", first_segment=3), "480p: part v0001 begins with segment 3"),
         (
@@ -147,7 +150,7 @@ def test_parts_of_two_encoders_are_shown_as_their_merged_header_promises(monkeyp
         (change("v0001", "240p", init=b"another"), "240p: box .* does not fit"),
         (
             change("a0", "audio/0-en", durations=lambda old: old[:-1], sizes=lambda old: old[:-1]),
-            "audio/0-en: .* s of sound for 40.000 s",
+            "audio/0-en: .* s of audio for 40.000 s",
         ),
         (
             change("a0", "audio/0-en", durations=lambda old: (old[0] - 4096, old[1] + 4096, *old[2:])),
@@ -184,7 +187,7 @@ def test_sound_alone_is_held_against_the_plan() -> None:
     )
     wrong = {
         "instead of": {"durations": swapped},
-        "s of sound for": {"durations": track.durations[:-1], "sizes": track.sizes[:-1]},
+        "s of audio for": {"durations": track.durations[:-1], "sizes": track.sizes[:-1]},
     }
     for words, update in wrong.items():
         with pytest.raises(Mismatch, match=words):

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
 
-from services.fetcher.plan.ladder import make_ladder
+from services.fetcher.plan.ladder import CODECS, make_ladder
 from services.fetcher.plan.languages import bcp47
 from services.fetcher.plan.normalise import MAX_FRAME_RATE, field_filters, picture_filters
 from services.fetcher.plan.stills import plan_stills
 from services.fetcher.probe.index import VideoIndex
+from shared.media.codecs.aac import AAC_FRAME
 from shared.media.plan import AudioPart, Plan, TextPart, VideoPart
 from shared.media.profile import load_profile
 from shared.media.result import JobWarning
@@ -22,14 +23,20 @@ MAX_PARTS = 900
 """Parts of the video. The log answers at most 1024 events of one kind in one read."""
 
 AUDIO_RATE = 48_000
-_AAC_FRAME, _SEGMENT_SECONDS = 1024, GOP_SECONDS * GOPS_IN_SEGMENT
-# Sound that begins this little before the picture is priming or muxing slack, not content.
+_SEGMENT_SECONDS = GOP_SECONDS * GOPS_IN_SEGMENT
+# Audio that begins this little before the video is priming or muxing slack, not content.
 _START_SLACK = Fraction(1, 20)
 _CAPTION_RUN_UP = 1
 
 
 def make_plan(
-    source: Source, index: VideoIndex, resolutions: Sequence[str], profile_name: str, *, window: int
+    source: Source,
+    index: VideoIndex,
+    resolutions: Sequence[str],
+    profile_name: str,
+    *,
+    window: int,
+    codecs: Sequence[str] = CODECS,
 ) -> tuple[Plan, tuple[JobWarning, ...]]:
     """Decide the whole encode.
 
@@ -37,10 +44,11 @@ def make_plan(
         index: time stamps of the source's frames.
         resolutions: as asked for, such as ``480p``.
         window: parts of the job that may be with the transcoders at once.
+        codecs: that every resolution is made in.
     """
     video, profile = source.video, load_profile(profile_name)
     rate = output_rate(video)
-    rungs, warnings = make_ladder(video, resolutions, profile, rate)
+    rungs, warnings = make_ladder(video, resolutions, profile, rate, codecs)
     clock = _Clock(video, rate, _origin(video, source.audio, rate))
     frames, pad = _frame_count(clock, source)
     gop = max(1, floor(GOP_SECONDS * rate))
@@ -72,12 +80,12 @@ def make_plan(
 
 
 def make_audio_plan(source: Source, profile_name: str, *, window: int) -> Plan:
-    """Decide the encode of a source whose sound alone is wanted.
+    """Decide the encode of a source whose audio alone is wanted.
 
-    What is counted in frames where there is a picture is counted in frames of AAC. The output begins with the sound that
-    begins first, and is as long as the sound that ends last.
+    What is counted in frames where there is video is counted in frames of AAC. The output begins with the track that begins
+    first, and ends with the one that ends last.
     """
-    profile, rate = load_profile(profile_name), Fraction(AUDIO_RATE, _AAC_FRAME)
+    profile, rate = load_profile(profile_name), Fraction(AUDIO_RATE, AAC_FRAME)
     begin = min(Fraction(track.start).limit_denominator(1_000_000) for track in source.audio)
     end = max(Fraction(track.end).limit_denominator(1_000_000) for track in source.audio)
     segment = floor(_SEGMENT_SECONDS * rate)
@@ -87,7 +95,7 @@ def make_audio_plan(source: Source, profile_name: str, *, window: int) -> Plan:
         encoder_params=profile.encoder_params,
         frame_rate=rate,
         timescale=AUDIO_RATE,
-        frame_ticks=_AAC_FRAME,
+        frame_ticks=AAC_FRAME,
         gop_frames=segment,
         segment_frames=segment,
         frames=max(1, ceil((end - begin) * rate)),
@@ -126,7 +134,7 @@ class _Clock:
 
 
 def _origin(video: VideoTrack, audio: Sequence[AudioTrack], rate: Fraction) -> int:
-    """Where the output begins: with the picture, or with the sound where that clearly begins before."""
+    """Where the output begins: with the video, or with the audio where that clearly begins before."""
     slack = max(_START_SLACK, 1 / rate)
     earlier = [Fraction(track.start).limit_denominator(1_000_000) for track in audio]
     earlier = [start for start in earlier if start < video.start - slack]
@@ -134,7 +142,7 @@ def _origin(video: VideoTrack, audio: Sequence[AudioTrack], rate: Fraction) -> i
 
 
 def _frame_count(clock: _Clock, source: Source) -> tuple[int, int]:
-    """Output frames in all, and how many of them come after the picture's own end, where sound goes on."""
+    """Output frames in all, and how many of them come after the video's own end, where audio goes on."""
     own = max(1, floor(clock.frames_until(source.video.end) + Fraction(1, 2)))
     ends = [floor(clock.frames_until(Fraction(track.end).limit_denominator(1_000_000))) for track in source.audio]
     slack = max(Fraction(1), _START_SLACK * clock.rate)

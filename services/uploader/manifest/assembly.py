@@ -5,19 +5,18 @@ from fractions import Fraction
 from typing import TypeVar
 
 from services.uploader.manifest.presentation import AudioRendition, Presentation, TextRendition, VideoRendition
+from shared.media.codecs.aac import AAC
+from shared.media.codecs.codec import InitSegmentConflict, VideoCodec
+from shared.media.codecs.table import video_codec
 from shared.media.plan import AudioPart, Plan, Rung, TextPart
 from shared.media.result import SegmentTable
 from shared.media.stills import Still, StillKind
 from shared.mp4.bmff import MalformedMedia
-from shared.mp4.initialization import InitSegmentConflict, codecs_of, merge_init_segments
 
 T = TypeVar("T")
 
-AAC_FRAME = 1024
-"""Samples in an AAC frame: sound can be cut only there."""
-
 Results = Mapping[str, Sequence[SegmentTable]]
-"""The tracks of each part, by the part's name."""
+"""The tables of each part, by the part's name."""
 
 
 class Mismatch(ValueError):
@@ -32,65 +31,67 @@ def assemble(plan: Plan, results: Results, stills: Sequence[Still] = ()) -> Pres
 
     Raises:
         Mismatch: a segment, frame or still is missing or too many, boundaries differ between renditions, a length is wrong,
-            or headers contradict each other.
+            or initialization segments contradict each other.
     """
-    renditions = [_rendition(plan, rung, results) for rung in plan.rungs]
-    renditions.sort(key=lambda rendition: (rendition.width * rendition.height, rendition.folder))
-    sounds = [_sound(part, results) for part in plan.audio]
-    for rendition in renditions:
-        _check_video(plan, rendition, renditions[0])
-    for sound in sounds:
-        _check_audio(plan, sound)
-    # One that could not be read has no track, which the job does without.
-    subtitles = [_subtitles(part, results) for part in plan.text if results.get(part.name)]
-    for text in subtitles:
-        if (text.timescale, text.durations) != (renditions[0].timescale, renditions[0].durations):
-            raise Mismatch(f"{text.folder}: boundaries differ from those of {renditions[0].folder}")
+    video = [_video(plan, rung, results) for rung in plan.rungs]
+    video.sort(key=lambda rendition: (rendition.width * rendition.height, rendition.folder))
+    audio = [_audio(part, results) for part in plan.audio]
+    for rendition in video:
+        _check_video(plan, rendition, video[0])
+    for each in audio:
+        _check_audio(plan, each)
+    # One that could not be read has no table, which the job does without.
+    texts = [_text(part, results) for part in plan.text if results.get(part.name)]
+    for text in texts:
+        if (text.timescale, text.durations) != (video[0].timescale, video[0].durations):
+            raise Mismatch(f"{text.folder}: boundaries differ from those of {video[0].folder}")
     thumbnails = _stills(plan, stills, "thumbnail")
     _stills(plan, stills, "tile")
-    return Presentation(tuple(renditions), tuple(sounds), tuple(subtitles), plan.stills, thumbnails)
+    return Presentation(tuple(video), tuple(audio), tuple(texts), plan.stills, thumbnails)
 
 
-def _rendition(plan: Plan, rung: Rung, results: Results) -> VideoRendition:
-    pieces = []
+def _video(plan: Plan, rung: Rung, results: Results) -> VideoRendition:
+    tables, codec = [], video_codec(rung.codec)
     for part in sorted(plan.video, key=lambda part: part.first_segment):
-        piece = _track(results, part.name, rung.resolution)
-        if piece.frames != part.frames:
-            raise Mismatch(f"{rung.resolution}: {piece.frames} frames in part {part.name} instead of {part.frames}")
-        if piece.first_segment != part.first_segment:
-            raise Mismatch(f"{rung.resolution}: part {part.name} begins with segment {piece.first_segment}")
-        pieces.append(piece)
-    _check_contiguous(rung.resolution, pieces)
-    if sum(piece.frames for piece in pieces) != plan.frames:
-        raise Mismatch(f"{rung.resolution}: {sum(piece.frames for piece in pieces)} frames instead of {plan.frames}")
-    init_segment = _header(rung.resolution, pieces)
+        table = _table(results, part.name, rung.name)
+        if table.frames != part.frames:
+            raise Mismatch(f"{rung.name}: {table.frames} frames in part {part.name} instead of {part.frames}")
+        if table.first_segment != part.first_segment:
+            raise Mismatch(f"{rung.name}: part {part.name} begins with segment {table.first_segment}")
+        tables.append(table)
+    _check_contiguous(rung.name, tables)
+    if sum(table.frames for table in tables) != plan.frames:
+        raise Mismatch(f"{rung.name}: {sum(table.frames for table in tables)} frames instead of {plan.frames}")
+    init_segment = _init_segment(rung.name, codec, tables)
     return VideoRendition(
         kind="video",
-        folder=rung.resolution,
-        codecs=_codecs(rung.resolution, pieces, init_segment),
-        timescale=_same(rung.resolution, "timescale", (piece.timescale for piece in pieces)),
-        durations=tuple(duration for piece in pieces for duration in piece.durations),
-        sizes=tuple(size for piece in pieces for size in piece.sizes),
+        folder=rung.name,
+        codecs=_codecs(rung.name, codec, tables, init_segment),
+        timescale=_same(rung.name, "timescale", (table.timescale for table in tables)),
+        durations=tuple(duration for table in tables for duration in table.durations),
+        sizes=tuple(size for table in tables for size in table.sizes),
         init_segment=init_segment,
+        resolution=rung.resolution,
+        codec=rung.codec,
         width=rung.width,
         height=rung.height,
         frame_rate=plan.frame_rate,
-        iframes=_iframes(rung.resolution, pieces),
+        iframes=_iframes(rung.name, tables),
         captions=_captions(results),
     )
 
 
-def _sound(part: AudioPart, results: Results) -> AudioRendition:
-    piece = _track(results, part.name, part.folder)
-    _check_contiguous(part.folder, [piece])
+def _audio(part: AudioPart, results: Results) -> AudioRendition:
+    table = _table(results, part.name, part.folder)
+    _check_contiguous(part.folder, [table])
     return AudioRendition(
         kind="audio",
         folder=part.folder,
-        codecs=piece.codecs,
-        timescale=piece.timescale,
-        durations=piece.durations,
-        sizes=piece.sizes,
-        init_segment=piece.init,
+        codecs=table.codecs,
+        timescale=table.timescale,
+        durations=table.durations,
+        sizes=table.sizes,
+        init_segment=table.init,
         label=part.label,
         language=part.language,
         default=part.default,
@@ -100,24 +101,24 @@ def _sound(part: AudioPart, results: Results) -> AudioRendition:
     )
 
 
-def _subtitles(part: TextPart, results: Results) -> TextRendition:
-    piece = _track(results, part.name, part.folder)
-    _check_contiguous(part.folder, [piece])
-    if piece.whole <= 0:
+def _text(part: TextPart, results: Results) -> TextRendition:
+    table = _table(results, part.name, part.folder)
+    _check_contiguous(part.folder, [table])
+    if table.whole <= 0:
         raise Mismatch(f"{part.folder}: no whole file")
     return TextRendition(
         kind="text",
         folder=part.folder,
-        codecs=piece.codecs,
-        timescale=piece.timescale,
-        durations=piece.durations,
-        sizes=piece.sizes,
+        codecs=table.codecs,
+        timescale=table.timescale,
+        durations=table.durations,
+        sizes=table.sizes,
         init_segment=b"",
         label=part.label,
         language=part.language,
         default=part.default,
         forced=part.forced,
-        whole=piece.whole,
+        whole=table.whole,
     )
 
 
@@ -130,23 +131,23 @@ def _stills(plan: Plan, stills: Sequence[Still], kind: StillKind) -> tuple[Still
     return tuple(found)
 
 
-def _track(results: Results, part: str, folder: str) -> SegmentTable:
-    found = [track for track in results.get(part, ()) if track.folder == folder]
+def _table(results: Results, part: str, folder: str) -> SegmentTable:
+    found = [table for table in results.get(part, ()) if table.folder == folder]
     if len(found) != 1:
-        raise Mismatch(f"{folder}: {len(found)} tracks in part {part}")
+        raise Mismatch(f"{folder}: {len(found)} tables in part {part}")
     return found[0]
 
 
-def _check_contiguous(folder: str, pieces: Sequence[SegmentTable]) -> None:
+def _check_contiguous(folder: str, tables: Sequence[SegmentTable]) -> None:
     following = 0
-    for piece in pieces:
-        if piece.first_segment != following:
-            raise Mismatch(f"{folder}: segment {piece.first_segment} follows segment {following - 1}")
-        if len(piece.sizes) != len(piece.durations) or not piece.sizes:
-            raise Mismatch(f"{folder}: {len(piece.sizes)} sizes for {len(piece.durations)} segments")
-        if min(piece.sizes) <= 0 or min(piece.durations) <= 0:
+    for table in tables:
+        if table.first_segment != following:
+            raise Mismatch(f"{folder}: segment {table.first_segment} follows segment {following - 1}")
+        if len(table.sizes) != len(table.durations) or not table.sizes:
+            raise Mismatch(f"{folder}: {len(table.sizes)} sizes for {len(table.durations)} segments")
+        if min(table.sizes) <= 0 or min(table.durations) <= 0:
             raise Mismatch(f"{folder}: an empty segment")
-        following += len(piece.sizes)
+        following += len(table.sizes)
 
 
 def _same(folder: str, what: str, values: Iterable[T]) -> T:
@@ -156,35 +157,35 @@ def _same(folder: str, what: str, values: Iterable[T]) -> T:
     return distinct[0]
 
 
-def _codecs(folder: str, pieces: Sequence[SegmentTable], init_segment: bytes) -> str:
-    """What all parts declare; where a GPU's parts and a CPU's differ, what the merged init_segment promises for both."""
-    distinct = {piece.codecs for piece in pieces}
+def _codecs(folder: str, codec: VideoCodec, tables: Sequence[SegmentTable], init_segment: bytes) -> str:
+    """What all parts declare; where those of two encoders differ, what the merged initialization segment promises for both."""
+    distinct = {table.codecs for table in tables}
     if len(distinct) == 1:
         return distinct.pop()
     try:
-        return codecs_of(init_segment)
+        return codec.read_codecs(init_segment)
     except MalformedMedia as error:
         raise Mismatch(f"{folder}: codecs differ between parts: {sorted(distinct)}") from error
 
 
-def _header(folder: str, pieces: Sequence[SegmentTable]) -> bytes:
+def _init_segment(folder: str, codec: VideoCodec, tables: Sequence[SegmentTable]) -> bytes:
     try:
-        return merge_init_segments([piece.init for piece in pieces])
+        return codec.merge_init_segments([table.init for table in tables])
     except (InitSegmentConflict, MalformedMedia) as error:
         raise Mismatch(f"{folder}: {error}") from error
 
 
 def _captions(results: Results) -> tuple[str, ...]:
-    """The channels that occur anywhere; all renditions come from the same pictures."""
-    found = {channel for tracks in results.values() for track in tracks for channel in track.captions}
+    """The channels that occur anywhere; all renditions come from the same frames."""
+    found = {channel for tables in results.values() for table in tables for channel in table.captions}
     return tuple(sorted(found, key=lambda channel: (channel.rstrip("0123456789"), len(channel), channel)))
 
 
-def _iframes(folder: str, pieces: Sequence[SegmentTable]) -> tuple[tuple[tuple[int, int, int], ...], ...]:
-    marks = [segment for piece in pieces for segment in piece.iframes]
+def _iframes(folder: str, tables: Sequence[SegmentTable]) -> tuple[tuple[tuple[int, int, int], ...], ...]:
+    marks = [segment for table in tables for segment in table.iframes]
     if not marks:
         return ()
-    segments = [(size, ticks) for piece in pieces for size, ticks in zip(piece.sizes, piece.durations, strict=True)]
+    segments = [(size, ticks) for table in tables for size, ticks in zip(table.sizes, table.durations, strict=True)]
     if len(marks) != len(segments):
         raise Mismatch(f"{folder}: key frames of {len(marks)} segments out of {len(segments)}")
     for number, (segment, (size, ticks)) in enumerate(zip(marks, segments, strict=True)):
@@ -207,12 +208,14 @@ def _check_video(plan: Plan, rendition: VideoRendition, first: VideoRendition) -
         raise Mismatch(f"{rendition.folder}: boundaries differ from those of {first.folder}")
 
 
-def _check_audio(plan: Plan, sound: AudioRendition) -> None:
-    """AudioRendition is as long as planned, and cut where any video is, as nearly as whole AAC frames allow."""
-    frame = Fraction(AAC_FRAME, sound.sample_rate)
-    if abs(sound.seconds - plan.duration) > 2 * frame:
-        raise Mismatch(f"{sound.folder}: {float(sound.seconds):.3f} s of sound for {float(plan.duration):.3f} s")
-    for number, cut in enumerate(sound.boundaries()[:-1], start=1):
+def _check_audio(plan: Plan, rendition: AudioRendition) -> None:
+    """Audio is as long as planned, and cut where any video is, as nearly as whole AAC frames allow."""
+    frame = Fraction(AAC.frame_samples, rendition.sample_rate)
+    if abs(rendition.seconds - plan.duration) > 2 * frame:
+        raise Mismatch(
+            f"{rendition.folder}: {float(rendition.seconds):.3f} s of audio for {float(plan.duration):.3f} s"
+        )
+    for number, cut in enumerate(rendition.boundaries()[:-1], start=1):
         planned = number * plan.segment_frames / plan.frame_rate
         if abs(cut - planned) > frame:
-            raise Mismatch(f"{sound.folder}: cut at {float(cut):.3f} s instead of {float(planned):.3f} s")
+            raise Mismatch(f"{rendition.folder}: cut at {float(cut):.3f} s instead of {float(planned):.3f} s")

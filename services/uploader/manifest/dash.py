@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import groupby
+from itertools import count, groupby
 from math import ceil
 from xml.etree import ElementTree
 
@@ -13,7 +13,7 @@ from services.uploader.manifest.presentation import (
     TextRendition,
     VideoRendition,
 )
-from shared.media.layout import INIT_SEGMENT, SHEET, Kind, uri
+from shared.media.layout import INIT_SEGMENT, SHEET, segment_template, uri
 from shared.media.stills import Stills
 
 _NAMESPACE = "urn:mpeg:dash:schema:mpd:2011"
@@ -41,7 +41,7 @@ def manifest(presentation: Presentation, *, sheet_bytes: int = 0) -> str:
     Args:
         sheet_bytes: size of the sheet of tiles; 0 leaves it out.
     """
-    longest = max(Fraction(max(track.durations), track.timescale) for track in presentation.all_renditions)
+    longest = max(Fraction(max(each.durations), each.timescale) for each in presentation.all_renditions)
     tiles = presentation.stills if sheet_bytes else None
     if tiles:
         longest = max(longest, _sheet_seconds(tiles, presentation))
@@ -58,15 +58,15 @@ def manifest(presentation: Presentation, *, sheet_bytes: int = 0) -> str:
         },
     )
     period = ElementTree.SubElement(root, "Period", {"id": "0", "start": "PT0S"})
-    if presentation.video:
-        _video_set(period, presentation)
-    for number, sound in enumerate(presentation.audio, start=1):
-        _audio_set(period, presentation, sound, number, main=sound is presentation.default_audio)
-    for number, text in enumerate(presentation.text, start=1 + len(presentation.audio)):
-        _text_set(period, text, number)
+    numbers = count(1)
+    for index, renditions in enumerate(_by_codec(presentation)):
+        _video_set(period, presentation, renditions, next(numbers) if index else 0)
+    for audio in presentation.audio:
+        _audio_set(period, presentation, audio, next(numbers), main=audio is presentation.default_audio)
+    for text in presentation.text:
+        _text_set(period, text, next(numbers))
     if tiles:
-        number = 1 + len(presentation.audio) + len(presentation.text)
-        _image_set(period, presentation, tiles, number, sheet_bytes)
+        _image_set(period, presentation, tiles, next(numbers), sheet_bytes)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -75,19 +75,26 @@ def timeline(durations: Sequence[int]) -> list[tuple[int, int, int]]:
     """Start, duration (ticks) and number of repeats of each run of equally long segments."""
     entries, start = [], 0
     for duration, run in groupby(durations):
-        count = len(list(run))
-        entries.append((start, duration, count - 1))
-        start += duration * count
+        length = len(list(run))
+        entries.append((start, duration, length - 1))
+        start += duration * length
     return entries
 
 
-def _video_set(period: ElementTree.Element, presentation: Presentation) -> None:
-    renditions = presentation.video
+def _by_codec(presentation: Presentation) -> list[list[VideoRendition]]:
+    """The renditions of each codec: within a set a player may switch, which it cannot between codecs."""
+    codecs = dict.fromkeys(rendition.codec for rendition in presentation.video)
+    return [[rendition for rendition in presentation.video if rendition.codec == codec] for codec in codecs]
+
+
+def _video_set(
+    period: ElementTree.Element, presentation: Presentation, renditions: Sequence[VideoRendition], number: int
+) -> None:
     adaptation = ElementTree.SubElement(
         period,
         "AdaptationSet",
         {
-            "id": "0",
+            "id": str(number),
             "contentType": "video",
             "mimeType": "video/mp4",
             "segmentAlignment": "true",
@@ -132,9 +139,9 @@ def _representation(adaptation: ElementTree.Element, rendition: VideoRendition, 
 
 
 def _audio_set(
-    period: ElementTree.Element, presentation: Presentation, sound: AudioRendition, number: int, *, main: bool
+    period: ElementTree.Element, presentation: Presentation, audio: AudioRendition, number: int, *, main: bool
 ) -> None:
-    language = {"lang": sound.language} if sound.language else {}
+    language = {"lang": audio.language} if audio.language else {}
     common = {
         "id": str(number),
         "contentType": "audio",
@@ -146,23 +153,23 @@ def _audio_set(
     ElementTree.SubElement(
         adaptation,
         "AudioChannelConfiguration",
-        {"schemeIdUri": _CHANNELS, "value": _CHANNEL_CONFIGURATION[sound.channels]},
+        {"schemeIdUri": _CHANNELS, "value": _CHANNEL_CONFIGURATION[audio.channels]},
     )
-    ElementTree.SubElement(adaptation, "Label").text = sound.label
-    if sound.purpose in _AUDIO_PURPOSE:
-        value = _AUDIO_PURPOSE[sound.purpose]
+    ElementTree.SubElement(adaptation, "Label").text = audio.label
+    if audio.purpose in _AUDIO_PURPOSE:
+        value = _AUDIO_PURPOSE[audio.purpose]
         ElementTree.SubElement(adaptation, "Accessibility", {"schemeIdUri": _PURPOSES, "value": value})
-    role = "main" if main else _ROLES[sound.purpose]
+    role = "main" if main else _ROLES[audio.purpose]
     ElementTree.SubElement(adaptation, "Role", {"schemeIdUri": _ROLE, "value": role})
-    _template(adaptation, uri(sound.folder), sound)
+    _template(adaptation, uri(audio.folder), audio)
     ElementTree.SubElement(
         adaptation,
         "Representation",
         {
             "id": f"audio-{number}",
-            "bandwidth": str(sound.peak_rate(presentation.target)),
-            "codecs": sound.codecs,
-            "audioSamplingRate": str(sound.sample_rate),
+            "bandwidth": str(audio.peak_rate(presentation.target)),
+            "codecs": audio.codecs,
+            "audioSamplingRate": str(audio.sample_rate),
         },
     )
 
@@ -211,26 +218,21 @@ def _sheet_seconds(tiles: Stills, presentation: Presentation) -> Fraction:
     return tiles.columns * tiles.rows * tiles.tile_frames / presentation.video[0].frame_rate
 
 
-def _template(adaptation: ElementTree.Element, folder: str, track: Rendition) -> None:
+def _template(adaptation: ElementTree.Element, folder: str, rendition: Rendition) -> None:
     template = ElementTree.SubElement(
         adaptation,
         "SegmentTemplate",
         {
-            "timescale": str(track.timescale),
+            "timescale": str(rendition.timescale),
             "initialization": f"{folder}/{INIT_SEGMENT}",
-            "media": f"{folder}/{_numbered(track.kind)}",
+            "media": f"{folder}/{segment_template(rendition.kind)}",
             "startNumber": "0",
         },
     )
     entries = ElementTree.SubElement(template, "SegmentTimeline")
-    for start, duration, repeats in timeline(track.durations):
+    for start, duration, repeats in timeline(rendition.durations):
         repeated = {"r": str(repeats)} if repeats else {}
         ElementTree.SubElement(entries, "S", {"t": str(start), "d": str(duration)} | repeated)
-
-
-def _numbered(kind: Kind) -> str:
-    """The template of :func:`shared.media.layout.segment_name`."""
-    return f"{kind}_$Number%05d$.m4s"
 
 
 def _frame_rate(rate: Fraction) -> str:

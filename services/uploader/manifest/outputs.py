@@ -21,7 +21,7 @@ def outputs_of(
         dash=address(location, DASH),
         renditions=tuple(
             RenditionOutput(
-                resolution=rendition.folder,
+                resolution=rendition.resolution,
                 width=rendition.width,
                 height=rendition.height,
                 frame_rate=round(float(rendition.frame_rate), 3),
@@ -35,28 +35,28 @@ def outputs_of(
         ),
         audio=tuple(
             AudioOutput(
-                name=sound.label,
-                language=sound.language,
-                codecs=sound.codecs,
-                average_bitrate=sound.average_rate,
-                peak_bitrate=sound.peak_rate(target),
-                bytes=sound.bytes,
-                playlist=address(location, sound.playlist),
+                name=rendition.label,
+                language=rendition.language,
+                codecs=rendition.codecs,
+                average_bitrate=rendition.average_rate,
+                peak_bitrate=rendition.peak_rate(target),
+                bytes=rendition.bytes,
+                playlist=address(location, rendition.playlist),
             )
-            for sound in presentation.audio
+            for rendition in presentation.audio
         ),
         subtitles=tuple(
             SubtitleOutput(
-                name=text.label,
-                language=text.language,
-                forced=text.forced,
-                bytes=text.bytes,
-                playlist=address(location, text.playlist),
+                name=rendition.label,
+                language=rendition.language,
+                forced=rendition.forced,
+                bytes=rendition.bytes,
+                playlist=address(location, rendition.playlist),
             )
-            for text in presentation.text
+            for rendition in presentation.text
         ),
         bytes=total_bytes,
-        segments=sum(len(track.sizes) for track in presentation.all_renditions),
+        segments=sum(len(rendition.sizes) for rendition in presentation.all_renditions),
         compliance=compliance,
         thumbnails=tuple(address(location, still.path) for still in presentation.thumbnails),
         sprite=SpriteOutput(image=address(location, SHEET), vtt=address(location, CUES))

@@ -40,17 +40,17 @@ def multivariant_playlist(presentation: Presentation) -> str:
     return "\n".join(lines) + "\n"
 
 
-def media_playlist(track: Rendition, target: int) -> str:
-    """The playlist of one track, in its folder.
+def media_playlist(rendition: Rendition, target: int) -> str:
+    """The playlist of one rendition, in its folder.
 
     Args:
-        target: target duration in seconds, the same for all tracks.
+        target: target duration in seconds, the same for all renditions.
     """
     lines = _opening(target)
-    if track.init_segment:
+    if rendition.init_segment:
         lines.append(_tag("EXT-X-MAP", [("URI", _quoted(INIT_SEGMENT))]))
-    for number, seconds in enumerate(exact_seconds(track.durations, track.timescale)):
-        lines += [f"#EXTINF:{seconds},", segment_name(track.kind, number)]
+    for number, seconds in enumerate(exact_seconds(rendition.durations, rendition.timescale)):
+        lines += [f"#EXTINF:{seconds},", segment_name(rendition.kind, number)]
     return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
 
 
@@ -67,7 +67,7 @@ def iframe_playlist(rendition: VideoRendition) -> str:
 
 
 def in_listed_order(presentation: Presentation) -> list[VideoRendition]:
-    """The renditions as the master lists them: first the one to begin with, then the others by ascending rate."""
+    """The renditions as the multivariant playlist lists them: first the one to begin with, then the others by ascending rate."""
     ascending = sorted(presentation.video, key=lambda rendition: bandwidth(presentation, rendition))
     fitting = [one for one in ascending if bandwidth(presentation, one) <= _FIRST_VARIANT_RATE]
     first = fitting[-1] if fitting else next(iter(ascending), None)
@@ -75,17 +75,17 @@ def in_listed_order(presentation: Presentation) -> list[VideoRendition]:
 
 
 def bandwidth(presentation: Presentation, rendition: VideoRendition) -> int:
-    """Peak rate of a variant in bits per second: of the video, and of the sound and the text that need most."""
+    """Peak rate of a variant in bits per second: of the video, and of the audio and the text that need most."""
     target = presentation.target
     groups = (presentation.audio, presentation.text)
-    others = sum(max((track.peak_rate(target) for track in group), default=0) for group in groups)
+    others = sum(max((each.peak_rate(target) for each in group), default=0) for group in groups)
     return rendition.peak_rate(target) + others
 
 
 def average_bandwidth(presentation: Presentation, rendition: VideoRendition) -> int:
     """Average rate of a variant in bits per second, likewise."""
     groups = (presentation.audio, presentation.text)
-    return rendition.average_rate + sum(max((track.average_rate for track in group), default=0) for group in groups)
+    return rendition.average_rate + sum(max((each.average_rate for each in group), default=0) for group in groups)
 
 
 def exact_seconds(durations: Sequence[int], timescale: int) -> Iterator[str]:
@@ -109,7 +109,7 @@ def _opening(target: int) -> list[str]:
 
 
 def _variant(presentation: Presentation, rendition: VideoRendition) -> list[tuple[str, str]]:
-    codecs = dict.fromkeys([rendition.codecs, *(sound.codecs for sound in presentation.audio)])
+    codecs = dict.fromkeys([rendition.codecs, *(each.codecs for each in presentation.audio)])
     attributes = [
         ("BANDWIDTH", str(bandwidth(presentation, rendition))),
         ("AVERAGE-BANDWIDTH", str(average_bandwidth(presentation, rendition))),
@@ -126,12 +126,12 @@ def _variant(presentation: Presentation, rendition: VideoRendition) -> list[tupl
 
 
 def _audio_variant(presentation: Presentation) -> list[tuple[str, str]]:
-    """Without a picture the sound is the variant; the group tells its name and language, and of other sound to choose."""
-    sounds, target = presentation.audio, presentation.target
+    """Without video the audio is the variant; the group tells its name and language, and of other audio to choose."""
+    audio, target = presentation.audio, presentation.target
     return [
-        ("BANDWIDTH", str(max(sound.peak_rate(target) for sound in sounds))),
-        ("AVERAGE-BANDWIDTH", str(max(sound.average_rate for sound in sounds))),
-        ("CODECS", _quoted(",".join(dict.fromkeys(sound.codecs for sound in sounds)))),
+        ("BANDWIDTH", str(max(each.peak_rate(target) for each in audio))),
+        ("AVERAGE-BANDWIDTH", str(max(each.average_rate for each in audio))),
+        ("CODECS", _quoted(",".join(dict.fromkeys(each.codecs for each in audio)))),
         ("AUDIO", _quoted(_AUDIO_GROUP)),
     ]
 
@@ -154,21 +154,24 @@ def _iframe_target(rendition: VideoRendition) -> int:
 
 
 def _media_tags(presentation: Presentation) -> Iterator[str]:
-    sounds, default = presentation.audio, presentation.default_audio
+    audio, default = presentation.audio, presentation.default_audio
     # A player that chooses by itself needs a rule: at most one of a language and purpose may be chosen so, the default one
     # first. Nobody hears a commentary who did not ask for it.
-    films = [sound for sound in sounds if sound.purpose != "commentary"]
-    chosen = {(sound.language, sound.purpose): sound for sound in reversed([*([default] if default else []), *films])}
-    for sound in sounds:
-        attributes = [("TYPE", "AUDIO"), ("GROUP-ID", _quoted(_AUDIO_GROUP)), ("NAME", _quoted(sound.label))]
+    films = [rendition for rendition in audio if rendition.purpose != "commentary"]
+    chosen = {
+        (rendition.language, rendition.purpose): rendition
+        for rendition in reversed([*([default] if default else []), *films])
+    }
+    for rendition in audio:
+        attributes = [("TYPE", "AUDIO"), ("GROUP-ID", _quoted(_AUDIO_GROUP)), ("NAME", _quoted(rendition.label))]
         attributes += [
             # Apple's rules want the language of every rendition; und is what ISO 639 says where nobody does.
-            ("LANGUAGE", _quoted(sound.language or "und")),
-            ("DEFAULT", "YES" if sound is default else "NO"),
-            ("AUTOSELECT", "YES" if sound is chosen.get((sound.language, sound.purpose)) else "NO"),
-            *([("CHARACTERISTICS", _quoted(traits))] if (traits := _CHARACTERISTICS.get(sound.purpose)) else ()),
-            ("CHANNELS", _quoted(str(sound.channels))),
-            ("URI", _quoted(uri(sound.playlist))),
+            ("LANGUAGE", _quoted(rendition.language or "und")),
+            ("DEFAULT", "YES" if rendition is default else "NO"),
+            ("AUTOSELECT", "YES" if rendition is chosen.get((rendition.language, rendition.purpose)) else "NO"),
+            *([("CHARACTERISTICS", _quoted(traits))] if (traits := _CHARACTERISTICS.get(rendition.purpose)) else ()),
+            ("CHANNELS", _quoted(str(rendition.channels))),
+            ("URI", _quoted(uri(rendition.playlist))),
         ]
         yield _tag("EXT-X-MEDIA", attributes)
 
@@ -198,7 +201,7 @@ def _caption_tags(channels: Sequence[str]) -> Iterator[str]:
             ("TYPE", "CLOSED-CAPTIONS"),
             ("GROUP-ID", _quoted(_CAPTION_GROUP)),
             ("NAME", _quoted(channel)),
-            # The pictures do not tell it.
+            # The captions do not tell it.
             ("LANGUAGE", _quoted("und")),
             ("DEFAULT", "NO"),
             # Only one of a language may be chosen by a player itself.

@@ -1,4 +1,4 @@
-"""The finished stream as data: everything that playlists, manifest and outputs are written from. Pure."""
+"""The finished presentation as data: everything that playlists, manifest and outputs are written from. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from shared.media.stills import Still, Stills
 
 @dataclass(frozen=True, kw_only=True)
 class Rendition:
-    """One track of the stream, over its whole length.
+    """One rendition of the presentation, over its whole length.
 
     Attributes:
         folder: below the output prefix.
@@ -37,12 +37,12 @@ class Rendition:
 
     @property
     def seconds(self) -> Fraction:
-        """Length of the track."""
+        """Length of the rendition."""
         return Fraction(sum(self.durations), self.timescale)
 
     @property
     def bytes(self) -> int:
-        """Size of init_segment and segments together."""
+        """Size of initialization segment and segments together."""
         return len(self.init_segment) + sum(self.sizes)
 
     @property
@@ -63,7 +63,7 @@ class Rendition:
         return ends
 
     def objects(self) -> dict[str, int]:
-        """Path and size of every object that a playlist or the manifest leads to for this track."""
+        """Path and size of every object that a playlist or the manifest leads to for this rendition."""
         names = (segment_name(self.kind, number) for number in range(len(self.sizes)))
         segments = {f"{self.folder}/{name}": size for name, size in zip(names, self.sizes, strict=True)}
         return ({f"{self.folder}/{INIT_SEGMENT}": len(self.init_segment)} if self.init_segment else {}) | segments
@@ -87,11 +87,14 @@ class VideoRendition(Rendition):
     """A rung of the ladder.
 
     Attributes:
+        resolution: that was asked for. codec: name of a row in :mod:`shared.media.codecs.table`.
         width, height: pixels, which are square. frame_rate: frames per second.
         iframes: for each segment, of each of its key frames: offset, length (bytes), ticks until the next.
-        captions: channels of closed captions that lie with the pictures (``CC1``, ``SERVICE1``).
+        captions: channels of closed captions that lie with the frames (``CC1``, ``SERVICE1``).
     """
 
+    resolution: str
+    codec: str
     width: int
     height: int
     frame_rate: Fraction
@@ -149,7 +152,7 @@ class TextRendition(Rendition):
 
 @dataclass(frozen=True)
 class Presentation:
-    """All tracks of a stream; the renditions by ascending size of the picture, none where there is only sound.
+    """All renditions; those of video by ascending size, none where there is only audio.
 
     Attributes:
         stills: as planned; None where there are none. thumbnails: those made, in order.
@@ -175,15 +178,15 @@ class Presentation:
     def target(self) -> int:
         """The target duration of all media playlists, in seconds: they share it, as their segments share boundaries."""
         return rates.target_duration(
-            [Fraction(duration, track.timescale) for track in self.all_renditions for duration in set(track.durations)]
+            [Fraction(duration, each.timescale) for each in self.all_renditions for duration in set(each.durations)]
         )
 
     @property
     def seconds(self) -> Fraction:
-        """Length of the stream: that of the video, without one that of the sound."""
+        """Length of the presentation: that of the video, without any that of the audio."""
         return self.all_renditions[0].seconds
 
     @property
     def default_audio(self) -> AudioRendition | None:
-        """What is heard unless the viewer chooses otherwise; None where there is no sound."""
-        return next((sound for sound in self.audio if sound.default), next(iter(self.audio), None))
+        """What is heard unless the viewer chooses otherwise; None where there is no audio."""
+        return next((each for each in self.audio if each.default), next(iter(self.audio), None))
