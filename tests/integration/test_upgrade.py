@@ -81,8 +81,8 @@ async def upgraded(postgres: PostgresServer, folder: Path, *, settled: bool) -> 
         await before.restore_files(folder, s3)
         await before.restore_bus(client, settled=settled)
         await before.restore_keys(client, s3, hook)
-        common: dict[str, object] = {"nats_url": nats.url, "seal_keys": SEAL_KEY, "lease_seconds": LEASE_SECONDS}
-        api = ApiProcess(database_url=database_url, **common)  # type: ignore[arg-type]
+        common: dict[str, object] = {"nats_url": nats.url, "seal_keys": SEAL_KEY}
+        api = ApiProcess(database_url=database_url, lease_seconds=LEASE_SECONDS, **common)  # type: ignore[arg-type]
         made = Upgraded(client, database_url, s3, WorkSpace(folder.as_uri()), receiver, api)
         made.workers = [Service(name, workspace_url=folder.as_uri(), **common) for name in WORKERS]
         for service in (api, *made.workers):

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
@@ -87,7 +88,9 @@ class Server:
             mourner.kill()
             mourner.communicate()
         if number == signal.SIGKILL:
-            os.killpg(process.pid, number)
+            # It may have ended by itself, which is for its log to explain.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
         else:
             process.send_signal(number)
         try:

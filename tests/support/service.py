@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from shared.settings import PREFIX, CommonSettings
+from shared.settings import PREFIX, UNPREFIXED, CommonSettings
 from stack.probes import http_ok
 from tests.support import watch
 from tests.support.servers import Server, free_port
@@ -34,7 +34,7 @@ class Service(Server):
     def argv(self) -> list[str]:
         variables = []
         for field, value in self._settings.items():
-            own = "" if field in CommonSettings.model_fields else f"{self.name.upper()}_"
+            own = "" if field in CommonSettings.model_fields or field in UNPREFIXED else f"{self.name.upper()}_"
             variables.append(f"{PREFIX}{own}{field.upper()}={value}")
         variables += [f"{name}={value}" for name, value in watch.inherited().items()]
         return ["/usr/bin/env", *variables, sys.executable, "-m", f"services.{self.name}"]
