@@ -9,6 +9,11 @@ Check = Callable[[], Awaitable[None]]
 """Asks a real dependency; raises when it does not answer."""
 
 
+async def still_starting() -> None:
+    """The check of a process that has not started yet. Raises: ConnectionError."""
+    raise ConnectionError("still starting")
+
+
 class Health:
     """Serves ``/health/live`` and ``/health/ready``.
 

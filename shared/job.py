@@ -17,6 +17,15 @@ Status = Literal["queued", "transcoding", "completed", "error", "cancelled"]
 Stage = Literal["queued", "fetching", "transcoding", "uploading", "done"]
 FINISHED: frozenset[str] = frozenset({"completed", "error", "cancelled"})
 
+STATUS_AFTER: dict[type[ev.Event], Status] = {
+    ev.Created: "queued",
+    ev.Started: "transcoding",
+    ev.Completed: "completed",
+    ev.Failed: "error",
+    ev.Cancelled: "cancelled",
+}
+"""The events that change a job's status, and to what."""
+
 # How much of the bar each stage fills, in percent; encoding is the bulk of the work.
 FETCH_SHARE, ENCODE_SHARE, UPLOAD_SHARE = 10.0, 80.0, 9.0
 
@@ -163,7 +172,7 @@ def _change(job: Job, event: ev.AnyEvent) -> dict[str, Any]:
         case ev.Admitted():
             return {"admitted": True}
         case ev.Started():
-            return {"status": "transcoding", "start_time": event.at}
+            return {"status": STATUS_AFTER[ev.Started], "start_time": event.at}
         case ev.Fetched():
             return _fetched(job, event)
         case ev.PartRequested():
@@ -175,7 +184,7 @@ def _change(job: Job, event: ev.AnyEvent) -> dict[str, Any]:
             return {"parts_uploaded": job.parts_uploaded + 1}
         case ev.Completed():
             return {
-                "status": "completed",
+                "status": STATUS_AFTER[ev.Completed],
                 "end_time": event.at,
                 "outputs": event.outputs,
                 "warnings": _merged(job, event.warnings),
@@ -185,9 +194,9 @@ def _change(job: Job, event: ev.AnyEvent) -> dict[str, Any]:
             }
         case ev.Failed():
             error = {"error_code": event.code, "error_message": event.message, "error_detail": event.detail}
-            return {"status": "error", "end_time": event.at, **error}
+            return {"status": STATUS_AFTER[ev.Failed], "end_time": event.at, **error}
         case ev.Cancelled():
-            return {"status": "cancelled", "end_time": event.at}
+            return {"status": STATUS_AFTER[ev.Cancelled], "end_time": event.at}
         case ev.Created():
             return {}
         case _:

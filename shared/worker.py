@@ -12,12 +12,12 @@ from faststream import AckPolicy, Context
 from faststream.nats import JStream, NatsBroker, PullSub
 from nats.aio.client import Client
 
-from shared.bus.connection import connect, make_broker
+from shared.bus.connection import bus_answers, connect, make_broker
 from shared.bus.joblog import JobLog
 from shared.bus.lease import LeaseRuntime
 from shared.bus.topology import Durable, wait_until_provisioned
 from shared.bus.vault import Vault
-from shared.health import Check, Health
+from shared.health import Check, Health, still_starting
 from shared.lifeline import Lifeline
 from shared.logs import configure_logs
 from shared.sealing import Sealer
@@ -72,7 +72,7 @@ async def run_worker(settings: WorkerSettings, register: Register, *, side_work:
     lifeline = Lifeline()
     lifeline.listen()
     async with AsyncExitStack() as stack:
-        checks: dict[str, Check] = {"start": _not_yet}
+        checks: dict[str, Check] = {"start": still_starting}
         health = Health(checks)
         await health.start(settings.health_host, settings.health_port)
         stack.push_async_callback(health.stop)
@@ -82,7 +82,7 @@ async def run_worker(settings: WorkerSettings, register: Register, *, side_work:
             return
         bus, more_checks = started
         del checks["start"]
-        checks |= {"nats": _nats_check(bus.client)} | more_checks
+        checks |= {"nats": bus_answers(bus.client)} | more_checks
         await log.ainfo("ready", slots=settings.slots)
         await lifeline.until_over()
         await log.ainfo("stopping", running=bus.leases.busy)
@@ -115,14 +115,3 @@ async def _start(
     await leases.start()
     await broker.start()
     return bus, checks
-
-
-async def _not_yet() -> None:
-    raise ConnectionError("still starting")
-
-
-def _nats_check(client: Client) -> Check:
-    async def check() -> None:
-        await client.jetstream().account_info()
-
-    return check

@@ -27,11 +27,11 @@ from services.api.projection.leader import Leader
 from services.api.settings import ApiSettings
 from services.api.webhooks.hooks import HookBook
 from services.api.webhooks.webhooks import Webhooks
-from shared.bus.connection import connect
+from shared.bus.connection import bus_answers, connect
 from shared.bus.joblog import JobLog
 from shared.bus.topology import DAY, Ages, provision
 from shared.bus.vault import Vault
-from shared.health import Check, Health
+from shared.health import Check, Health, still_starting
 from shared.lifeline import Lifeline
 from shared.logs import configure_logs
 from shared.sealing import Sealer
@@ -46,7 +46,7 @@ async def serve(settings: ApiSettings) -> None:
     log = structlog.get_logger()
     lifeline = Lifeline()
     lifeline.listen()
-    checks: dict[str, Check] = {"start": _not_yet}
+    checks: dict[str, Check] = {"start": still_starting}
     health, runtime = Health(checks), Runtime()
     async with AsyncExitStack() as stack:
         runner = await _listen(settings, health, runtime, stack)
@@ -114,7 +114,7 @@ async def _start(
         accounts, intake, Jobs(database, job_log, live), Webhooks(database, client, book, job_log), stream
     )
     del checks["start"]
-    checks |= {"postgres": database.check, "nats": _nats_check(client), "leader": leader.check}
+    checks |= {"postgres": database.check, "nats": bus_answers(client), "leader": leader.check}
     return True
 
 
@@ -157,14 +157,3 @@ async def _keep_house(reservations: Reservations, accounts: Accounts) -> None:
         except Exception as error:
             await structlog.get_logger().awarning("expired rows not deleted", error=repr(error))
         await asyncio.sleep(_HOUR)
-
-
-async def _not_yet() -> None:
-    raise ConnectionError("still starting")
-
-
-def _nats_check(client: Client) -> Check:
-    async def check() -> None:
-        await client.jetstream().account_info()
-
-    return check

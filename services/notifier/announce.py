@@ -13,16 +13,7 @@ from shared.bus.errors import bus_calls
 from shared.bus.joblog import JobLog
 from shared.deliveries import Hook, WebhookAttempt
 from shared.events import Recorded
-from shared.job import FINISHED, Job, Status, apply
-
-TOLD: dict[type[ev.Event], Status] = {
-    ev.Created: "queued",
-    ev.Started: "transcoding",
-    ev.Completed: "completed",
-    ev.Failed: "error",
-    ev.Cancelled: "cancelled",
-}
-"""The events that change a job's status, and to what."""
+from shared.job import FINISHED, STATUS_AFTER, Job, Status, apply
 
 
 class Announcer:
@@ -54,7 +45,7 @@ class Announcer:
 
     async def announce(self, event: ev.Event, sequence: int) -> None:
         """Have every enabled hook told what this event, at its place in the log, has made of the job."""
-        this = Announced(status=TOLD[type(event)], sequence=sequence)
+        this = Announced(status=STATUS_AFTER[type(event)], sequence=sequence)
         before = await self._queues.announced(event.org, event.job)
         if before and before.sequence >= sequence:
             return

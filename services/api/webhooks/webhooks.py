@@ -19,17 +19,11 @@ from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject
 from shared.bus.topology import WEBHOOKS
 from shared.deliveries import WebhookAttempt
-from shared.events import Cancelled, Completed, Created, Event, Failed, Started
+from shared.job import STATUS_AFTER
 from shared.payload import timestamp
 
 MOST_WEBHOOKS = 100
-_BROUGHT_BY: dict[str, type[Event]] = {
-    "queued": Created,
-    "transcoding": Started,
-    "completed": Completed,
-    "error": Failed,
-    "cancelled": Cancelled,
-}
+_BROUGHT_BY = {status: event for event, status in STATUS_AFTER.items()}
 
 
 @dataclass(frozen=True)
