@@ -25,11 +25,12 @@ def video(width: int = 1920, height: int = 1080, aspect: Fraction = Fraction(1),
 
 
 @given(st.integers(1, 5_000_000), st.sampled_from(RATES))
-def test_every_still_shows_a_frame_of_its_own_span(frames: int, rate: Fraction) -> None:
+def test_every_still_shows_the_frame_in_the_middle_of_its_span(frames: int, rate: Fraction) -> None:
     stills = plan_stills(video(), frames, rate)
     shown, count = stills.thumbnails.frames, len(stills.thumbnails.frames)
     assert count == min(5, max(1, int(frames / rate)))
-    assert all(number * frames / count <= frame < (number + 1) * frames / count for number, frame in enumerate(shown))
+    middles = [Fraction((2 * number + 1) * frames, 2 * count) for number in range(count)]
+    assert all(frame <= middle < frame + 1 for frame, middle in zip(shown, middles, strict=True))
     tiles, each = stills.tiles.frames, stills.tile_frames
     assert each / rate >= 2
     assert 1 <= len(tiles) <= 100
