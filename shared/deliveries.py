@@ -66,7 +66,7 @@ class WebhookAttempt(BaseModel):
 
 
 class DeliveryAttempted(BaseModel):
-    """An attempt was made, or given up. Said by the notifier, heard by the api's projector, which lists it.
+    """An attempt was made, or given up. Published by the notifier, consumed by the api's projector, which lists it.
 
     Stands at ``deliveries.<org>.<job>.<hook>.<status>``.
     """

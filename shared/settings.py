@@ -32,7 +32,7 @@ class SettingsError(Exception):
 
 
 class CommonSettings(BaseModel):
-    """What every service is told."""
+    """Settings of every service."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
     service: ClassVar[str]
@@ -90,7 +90,7 @@ class CommonSettings(BaseModel):
 
 
 class WorkerSettings(CommonSettings):
-    """What every service that takes work off the bus is told besides."""
+    """Further settings of every service that takes work off the bus."""
 
     health_port: int = Field(0, ge=0, le=65535, description="Port of /health/live and /health/ready; 0 for none")
     health_host: str = Field("0.0.0.0", description="Address of the health port")  # noqa: S104

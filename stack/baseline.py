@@ -34,7 +34,7 @@ def ladder(profile: Profile, resolutions: tuple[str, ...], clip: Facts) -> list[
 
 
 def command(source: Path, folder: Path, clip: Facts, resolutions: tuple[str, ...], profile_name: str) -> list[str]:
-    """ffmpeg's arguments: one decode, ``split``, every rung scaled from the source, HLS with CMAF segments."""
+    """Ffmpeg's arguments: one decode, ``split``, every rung scaled from the source, HLS with CMAF segments."""
     profile = load_profile(profile_name)
     rungs = ladder(profile, resolutions, clip)
     gop = round(_GOP_SECONDS * clip.frame_rate)

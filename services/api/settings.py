@@ -11,7 +11,7 @@ OptionalText = Annotated[str | None, BeforeValidator(lambda value: value or None
 
 
 class ApiSettings(CommonSettings):
-    """What the api is told."""
+    """Settings of the api."""
 
     service: ClassVar[str] = "api"
 

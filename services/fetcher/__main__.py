@@ -9,7 +9,7 @@ from shared.worker import run_worker
 
 
 def main() -> None:
-    """Run the fetcher until it is told to stop."""
+    """Run the fetcher until SIGTERM."""
     settings = settings_or_exit(FetcherSettings)
     asyncio.run(run_worker(settings, lambda bus: register(bus, settings)))
 

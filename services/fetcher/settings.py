@@ -10,7 +10,7 @@ MEGABYTE, GIGABYTE = 1024**2, 1024**3
 
 
 class FetcherSettings(WorkerSettings):
-    """What the fetcher is told."""
+    """Settings of the fetcher."""
 
     service: ClassVar[str] = "fetcher"
 

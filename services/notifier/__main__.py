@@ -1,4 +1,4 @@
-"""``python -m services.notifier``"""
+"""Starts the notifier: settings, wiring, run."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor

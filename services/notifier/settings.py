@@ -9,7 +9,7 @@ from shared.settings import WorkerSettings
 
 
 class NotifierSettings(WorkerSettings):
-    """What the notifier is told."""
+    """Settings of the notifier."""
 
     service: ClassVar[str] = "notifier"
     slots: int = Field(16, ge=1, le=256, description="How many webhook requests run at the same time")

@@ -155,8 +155,11 @@ def _input(source: Source, file: Path, part: VideoPart | None) -> list[str]:
 
 
 def _own_times(source: Source) -> list[str]:
-    """Of several frames in one packet of a transport stream only the first has a time. The demuxer would work out those of
-    the others by the sample rate that the stream begins with; the decoder does it by the one that they have."""
+    """Options that leave the times of frames without one to the decoder.
+
+    Of several frames in one packet of a transport stream only the first has a time. The demuxer would work out those of the
+    others by the sample rate that the track begins with; the decoder does it by the one that they have.
+    """
     return ["-fflags", "nofillin"] if source.demuxer in ("mpegts", "mpeg") else []
 
 

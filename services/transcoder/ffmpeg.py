@@ -1,4 +1,4 @@
-"""Runs ffmpeg for a part, tells how far it is, and says in our terms why it failed."""
+"""Runs ffmpeg for a part, publishes its progress, and translates its failures."""
 
 import shlex
 import signal

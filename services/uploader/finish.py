@@ -1,4 +1,4 @@
-"""The use case at the end of a job: verify, write sprite and playlists, say that it is completed."""
+"""The use case at the end of a job: verify, write sprite and playlists, publish that it is completed."""
 
 import asyncio
 from collections.abc import Mapping

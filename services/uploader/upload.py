@@ -116,8 +116,9 @@ class Upload:
 
 
 def objects_of(record: PartRecord, folder: Path) -> list[UploadObject]:
-    """Everything of a part that goes to the bucket with it: rendition by rendition its segments in order of time, after those
-    of a text the file with all of it; then the thumbnails.
+    """Everything of a part that goes to the bucket with it.
+
+    Rendition by rendition its segments in order of time, after those of a text the file with all of it; then the thumbnails.
 
     Args:
         folder: of the part in the work space.

@@ -13,7 +13,7 @@ RATE = 2.0
 
 
 class ProgressReporter:
-    """Tells how far one piece of work is; never backwards, and a few times a second at most.
+    """Publishes how far one piece of work is; never backwards, and a few times a second at most.
 
     Args:
         what: the name of the part, or ``fetch``.
@@ -29,7 +29,7 @@ class ProgressReporter:
         self._told_at = float("-inf")
 
     async def tell(self, fraction: float) -> None:
-        """Tell the fraction done, 0 to 1."""
+        """Publish the fraction done, 0 to 1."""
         now = self._clock()
         if fraction <= self._told or now - self._told_at < 1 / RATE:
             return

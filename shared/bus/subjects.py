@@ -9,7 +9,7 @@ def job_subject(org: str, job: str, token: str) -> str:
 
 
 def event_subject(event: Event) -> str:
-    """The one subject on which this event may be said."""
+    """The one subject on which this event may be published."""
     return job_subject(event.org, event.job, event.token())
 
 
@@ -26,12 +26,12 @@ def split_job_subject(subject: str) -> tuple[str, str, str]:
 
 
 def feed_subject(org: str, job: str, token: str) -> str:
-    """Where core NATS listeners hear an event once the log has it: never a refused one, never one twice."""
+    """Where core NATS subscribers receive an event once the log has it: never a refused one, never one twice."""
     return f"feed.{job_subject(org, job, token)}"
 
 
 def progress_subject(org: str, job: str, what: str) -> str:
-    """Where the fraction done of a part (or ``fetch``) is told; the newest value wins."""
+    """Where the fraction done of a part (or ``fetch``) is published; the newest value wins."""
     return f"progress.{org}.{job}.{what}"
 
 

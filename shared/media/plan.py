@@ -193,8 +193,10 @@ class Plan(_Model):
         return order[following] if following < len(order) else None
 
     def work_of(self, part: str) -> float:
-        """How much of the encode a part is, in output frames: an audio track counts as a tenth of the video, one of text as
-        a hundredth; without video, audio tracks are all there is."""
+        """How much of the encode a part is, in output frames.
+
+        An audio track counts as a tenth of the video, one of text as a hundredth.
+        """
         video = self.video_part(part)
         if video:
             return float(video.frames)

@@ -124,7 +124,7 @@ async def test_pieces_and_jobs_that_are_done_are_forgotten(client: Client, live:
 
 async def test_memory_is_bounded(client: Client, live: LiveProgress, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.api.jobs.live.MOST_JOBS", 10)
-    monkeypatch.setattr("services.api.jobs.live.MOST_PIECES", 5)
+    monkeypatch.setattr("services.api.jobs.live.MOST_PARTS", 5)
     jobs = [new_job_id() for _ in range(30)]
     for job in jobs:
         for number in range(8):

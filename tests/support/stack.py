@@ -62,7 +62,7 @@ class RunningStack:
 
     @property
     def env(self) -> dict[str, str]:
-        """What ``<state>/env`` says: ``API_URL``, ``ORG_ID``, ``API_TOKEN``, ``S3_…``, ``NATS_URL``, …"""
+        """What ``<state>/env`` says: ``API_URL``, ``ORG_ID``, ``API_TOKEN``, ``S3_…``, ``NATS_URL`` and others."""
         return envfile.read(self.layout.env_file)
 
     def start(self) -> None:

@@ -96,17 +96,20 @@ class Handlers:
         ]
 
     async def login(self, request: web.Request) -> web.StreamResponse:
+        """A token for a user name, a password and an organization."""
         _, members = await _read(request)
         wanted = validate(LoginRequest, members, allow_private=self._allow_private)
         issued = await self._runtime.started.accounts.login(wanted, request.remote or "")
         return json_answer({"token": issued.token, "expiry": timestamp(issued.expiry)})
 
     async def logout(self, request: web.Request) -> web.StreamResponse:
+        """Revoke the token that the request carries."""
         accounts = self._runtime.started.accounts
         await accounts.logout(await accounts.identify(request.headers.get("Authorization")))
         return web.Response(status=204)
 
     async def create_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """Accept a job."""
         key = request.headers.get("Idempotency-Key")
         body, members = await _read(request)
         wanted = validate(JobRequest, members, allow_private=self._allow_private)
@@ -120,6 +123,7 @@ class Handlers:
         return json_answer(await services.jobs.shown(accepted.job), 201, headers)
 
     async def list_jobs(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """A page of the organization's jobs."""
         parameters = _parameters(request)
         wanted, window = read_job_query(parameters)
         found = await services.jobs.list(identity.org, wanted, window)
@@ -127,24 +131,29 @@ class Handlers:
         return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
 
     async def retrieve_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """One job."""
         return json_answer(await services.jobs.retrieve(identity.org, request.match_info["job"]))
 
     async def cancel_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """Cancel a job; one that has ended stays as it is."""
         return json_answer({"message": await services.jobs.cancel(identity.org, request.match_info["job"])})
 
     async def follow_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """A job's states as server-sent events."""
         job = await services.jobs.require(identity.org, request.match_info["job"])
         return await send_events(services.stream, request, identity.org, job.id)
 
     async def register_webhook(
         self, request: web.Request, services: Services, identity: Identity
     ) -> web.StreamResponse:
+        """Register a webhook."""
         _, members = await _read(request)
         wanted = validate(WebhookRequest, members, allow_private=self._allow_private)
         hook = await services.webhooks.register(identity.org, wanted)
         return json_answer(hook.model_dump_json(), 201, {"Location": f"{self._address(request)}{hook.id}/"})
 
     async def list_webhooks(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """A page of the organization's webhooks."""
         parameters = _parameters(request)
         window = read_window(parameters)
         found = await services.webhooks.page(identity.org, window)
@@ -152,19 +161,23 @@ class Handlers:
         return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
 
     async def read_webhook(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """One webhook."""
         return json_answer((await services.webhooks.read(identity.org, _hook(request))).model_dump_json())
 
     async def replace_webhook(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """Replace a webhook's members."""
         hook = _hook(request)
         _, members = await _read(request)
         wanted = validate(WebhookRequest, members, allow_private=self._allow_private)
         return json_answer((await services.webhooks.replace(identity.org, hook, wanted)).model_dump_json())
 
     async def remove_webhook(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """Remove a webhook."""
         await services.webhooks.remove(identity.org, _hook(request))
         return web.Response(status=204)
 
     async def list_deliveries(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """A page of the attempts to deliver to a webhook."""
         hook, parameters = _hook(request), _parameters(request)
         window = read_window(parameters)
         found = await services.webhooks.deliveries(identity.org, hook, window)
@@ -172,6 +185,7 @@ class Handlers:
         return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
 
     async def redeliver(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """Make a delivery once more."""
         number = request.match_info["delivery"]
         if not re.fullmatch(r"[0-9]{1,18}", number):
             raise NotFound()

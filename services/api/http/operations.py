@@ -1,4 +1,4 @@
-"""The operations of the API as the OpenAPI document tells them."""
+"""The operations of the API as the OpenAPI document describes them."""
 
 from dataclasses import dataclass
 from typing import Any

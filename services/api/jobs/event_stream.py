@@ -69,7 +69,7 @@ class EventStream:
 
     @property
     def watched(self) -> int:
-        """How many jobs somebody listens to."""
+        """How many jobs are being followed."""
         return len(self._watches)
 
     async def start(self) -> None:
@@ -113,7 +113,7 @@ class EventStream:
 
 
 class Watch:
-    """One job that somebody listens to: reads its row whenever it may have changed, and tells all listeners.
+    """One job that is being followed: reads its row whenever it may have changed, and wakes all followers.
 
     Attributes:
         latest: the newest state that was read.
@@ -206,7 +206,7 @@ class Watch:
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _read_until_heard(self) -> None:
-        """Read the row; again, if an event that was heard is not in it yet. The projection is a few milliseconds behind."""
+        """Read the row; again, if an event that was received is not in it yet. The projection is a few milliseconds behind."""
         wanted, self._heard = self._heard, 0
         pause, waited = _LAG_SECONDS, 0.0
         frame = await self.read()

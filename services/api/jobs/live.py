@@ -1,4 +1,4 @@
-"""Live progress: what the workers tell beside the log, and the percentage that is shown for it."""
+"""Live progress: what workers publish beside the log, and the percentage that is shown for it."""
 
 import math
 from collections import OrderedDict
@@ -16,9 +16,9 @@ from shared.bus.subjects import feed_subject, split_job_subject
 from shared.bus.topology import PROGRESS
 from shared.job import Job
 
-# Far more than a server works on at once. What is told of a job after its end would otherwise stay for good.
+# Far more than a server works on at once. What is published about a job after its end would otherwise stay for good.
 MOST_JOBS = 5_000
-MOST_PIECES = 1_100
+MOST_PARTS = 1_100
 
 _SHOWN = "select job, percent from progress_shown where job = any($1::text[])"
 _RAISE = """
@@ -29,9 +29,9 @@ _RAISE = """
 
 
 class LiveProgress:
-    """The newest fraction done of everything that is under way, as this process has heard it.
+    """The newest fraction done of everything that is under way, as far as this process has received it.
 
-    Hearing nothing harms nothing: the events of the log alone tell the progress in coarser steps.
+    Receiving nothing harms nothing: the events of the log alone give the progress in coarser steps.
     """
 
     def __init__(self, client: Client) -> None:
@@ -41,7 +41,7 @@ class LiveProgress:
         self._listeners: list[Callable[[str, str], None]] = []
 
     async def start(self) -> None:
-        """Listen, and read what was told before. The streams must have been provisioned. May be repeated after a failure."""
+        """Subscribe, and read what was published before. The streams must have been provisioned. May be repeated after a failure."""
         await self.stop()
         for subject, callback in (
             ("progress.*.*.>", self._heard),
@@ -61,7 +61,7 @@ class LiveProgress:
         self._subscriptions.clear()
 
     def listen(self, listener: Callable[[str, str], None]) -> None:
-        """Call ``listener`` with organization and id of a job of which something was heard."""
+        """Call ``listener`` with organization and id of a job whose progress has changed."""
         self._listeners.append(listener)
 
     def fractions(self, job: str) -> dict[str, float]:
@@ -103,9 +103,9 @@ class LiveProgress:
             return
         if not math.isfinite(fraction):
             return
-        pieces = self._fractions.setdefault(job, {})
-        if what in pieces or len(pieces) < MOST_PIECES:
-            pieces[what] = min(max(fraction, 0.0), 1.0)
+        parts = self._fractions.setdefault(job, {})
+        if what in parts or len(parts) < MOST_PARTS:
+            parts[what] = min(max(fraction, 0.0), 1.0)
         self._fractions.move_to_end(job)
         if len(self._fractions) > MOST_JOBS:
             self._fractions.popitem(last=False)

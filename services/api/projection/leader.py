@@ -42,7 +42,7 @@ _STUCK_SECONDS = 15.0
 _SESSION = {
     "application_name": "millrace-leader",
     "timezone": "UTC",
-    # A leader says something every second. One that hangs must not keep the lock, nor one whose host has vanished.
+    # A leader sends a statement every second. One that hangs must not keep the lock, nor one whose host has vanished.
     "idle_session_timeout": "15s",
     "idle_in_transaction_session_timeout": "15s",
     "tcp_keepalives_idle": "5",
@@ -174,7 +174,7 @@ class _Term:
             raise RuntimeError("the projection makes no progress")
 
     def is_up_to_date(self) -> bool:
-        """Whether the tables say what the streams say."""
+        """Whether the tables are up to date with the streams."""
         return all(each.caught_up and not each.lost for each in (self._jobs, self._deliveries))
 
     async def _watch_session(self) -> None:

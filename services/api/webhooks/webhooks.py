@@ -44,7 +44,7 @@ class Webhooks:
         self._log = log
 
     async def register(self, org: str, request: WebhookRequest) -> Webhook:
-        """Add a webhook; it hears of changes from now on.
+        """Add a webhook; it is told of changes from now on.
 
         Raises:
             BadRequest: there are too many.

@@ -1,4 +1,4 @@
-"""How long a sound file says that it is, where ffprobe only tells how long the rest is that is there. Pure."""
+"""The duration that an audio file declares, where ffprobe only knows the duration of what is there. Pure."""
 
 import re
 import struct
@@ -21,7 +21,7 @@ TELLS_WHAT_IS_LEFT = frozenset({"wav", "mp3", "caf"})
 
 
 def declared_by_audio(demuxer: str, head: bytes, stream: Stream) -> Fraction | None:
-    """Seconds that a file of one of these promises, None where it does not say.
+    """Seconds that a file of one of these declares, None where it does not.
 
     Args:
         head: first bytes of the file, without tags. stream: its sound.

@@ -77,8 +77,9 @@ def sample_aspect(stream: Stream) -> Fraction:
 
 
 def orientation(stream: Stream) -> tuple[int, bool]:
-    """How the picture is to be shown: flipped left to right first, where the second value says so, then turned
-    counter-clockwise by the first one: 0, 90, 180 or 270 degrees.
+    """How the video is to be shown: turned counter-clockwise by 0, 90, 180 or 270 degrees, and whether flipped before that.
+
+    Flipped is left to right.
 
     The display matrix of ffmpeg (libavutil/display.h) has 16.16 numbers; (x, y) is shown at (a·x + c·y, b·x + d·y), with
     y pointing down, so that a positive angle is clockwise.
@@ -115,7 +116,7 @@ def color(stream: Stream, frames: Sequence[Stream]) -> Color:
 
 
 def pixel_format(stream: Stream, frames: Sequence[Stream]) -> str:
-    """ffmpeg's name of the pixel format, of the first decoded frame if there is one; empty where nothing tells."""
+    """Ffmpeg's name of the pixel format, of the first decoded frame if there is one; empty where nothing tells."""
     said = (source.get("pix_fmt") for source in (*frames[:1], stream))
     return next((str(name) for name in said if name not in (None, "unknown", "none")), "")
 

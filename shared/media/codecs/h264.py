@@ -90,8 +90,10 @@ def _read_codecs(init_segment: bytes) -> str:
 
 
 def _merge_two(first: bytes, second: bytes) -> bytes:
-    """Where one part was made by another encoder (a GPU failed and the CPU took over), their parameter sets have ids of
-    their own, and the merged initialization segment carries both; slices say which they use."""
+    """One initialization segment for the parts of two encoders, as when a GPU failed and the CPU took over.
+
+    Their parameter sets have ids of their own, and the merged segment carries both; slices name the one they use.
+    """
     entries = [sample_entry(init_segment).kind for init_segment in (first, second)]
     if entries != [b"avc1", b"avc1"]:
         raise InitSegmentConflict(f"initialization segments of {entries} are no two of avc1")
