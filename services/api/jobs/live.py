@@ -41,7 +41,10 @@ class LiveProgress:
         self._listeners: list[Callable[[str, str], None]] = []
 
     async def start(self) -> None:
-        """Subscribe, and read what was published before. The streams must have been provisioned. May be repeated after a failure."""
+        """Subscribe, and read what was published before. May be repeated after a failure.
+
+        The streams must have been provisioned.
+        """
         await self.stop()
         for subject, callback in (
             ("progress.*.*.>", self._heard),
