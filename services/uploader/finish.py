@@ -56,7 +56,7 @@ class Finish:
             raise PermanentError("internal_error", str(error)) from error
         documents = playlists(presentation, sheet_bytes=len(pictures.get(SHEET, b"")))
         master = {MULTIVARIANT: multivariant_playlist(presentation).encode()}
-        compliance = await asyncio.to_thread(check_compliance, presentation, documents | master)
+        compliance = await asyncio.to_thread(check_compliance, presentation, pictures | documents | master)
         async with self._buckets.of(org, job) as bucket:
             total = await self._publish(bucket, presentation, pictures, documents, master)
             outputs = outputs_of(presentation, bucket.location, total, compliance)
