@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from checker.stream import Stream
+from checker.presentation import Presentation
 
 Severity = Literal["must", "should"]
 
@@ -25,15 +25,15 @@ class Rule:
     """A rule.
 
     Attributes:
-        id: ``apple-N`` is item N of Apple's authoring specification, ``rfc8216bis-N`` section N of that draft,
-            ``millrace-…`` a promise of our own.
+        id: ``apple-N`` is item N of Apple's authoring specification, ``rfc8216bis-N`` section N of that draft, ``dash-…``
+            what ISO/IEC 23009-1 says of the manifest, ``millrace-…`` a promise of our own.
         needs_media: whether it looks into the segments themselves.
     """
 
     id: str
     severity: Severity
     text: str
-    find: Callable[[Stream], Iterable[Finding]]
+    find: Callable[[Presentation], Iterable[Finding]]
     needs_media: bool = False
 
 

@@ -8,9 +8,9 @@ _MOST_SHOWN = 10
 
 
 def as_data(report: Report) -> dict[str, Any]:
-    """``{"master", "ok", "rules": [{"id", "severity", "text", "skipped", "findings": [{"where", …}]}]}``."""
+    """``{"address", "ok", "rules": [{"id", "severity", "text", "skipped", "findings": [{"where", …}]}]}``."""
     return {
-        "master": report.master,
+        "address": report.address,
         "ok": report.ok,
         "rules": [
             {
@@ -27,7 +27,7 @@ def as_data(report: Report) -> dict[str, Any]:
 
 def as_text(report: Report) -> str:
     """What was found, the rules that hold in a word each."""
-    lines = [report.master]
+    lines = [report.address]
     for outcome in report.outcomes:
         lines += _lines(outcome)
     broken = {severity: _count(report, severity) for severity in ("must", "should")}

@@ -1,12 +1,16 @@
-"""The table of rules, and its application to a stream."""
+"""The table of rules, and its application to a presentation."""
 
 from dataclasses import dataclass
 
-from checker import documents, picture, text, timing
 from checker.finding import Finding, Rule
-from checker.stream import Stream
+from checker.judging import dash, dash_values, documents, iframes, syntax, text, tiles, timing, variants, video
+from checker.presentation import Presentation
 
-RULES: tuple[Rule, ...] = (*documents.RULES, *picture.RULES, *timing.RULES, *text.RULES)
+RULES: tuple[Rule, ...] = tuple(
+    rule
+    for module in (documents, syntax, video, variants, timing, iframes, text, dash, dash_values, tiles)
+    for rule in module.RULES
+)
 
 
 @dataclass(frozen=True)
@@ -20,9 +24,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of all rules for the stream of a master playlist."""
+    """The outcome of all rules for the presentation of a multivariant playlist, which lies at ``address``."""
 
-    master: str
+    address: str
     outcomes: tuple[Outcome, ...]
 
     @property
@@ -36,12 +40,12 @@ class Report:
         return tuple(outcome.rule.id for outcome in self.outcomes if outcome.findings)
 
 
-def apply_rules(stream: Stream, rules: tuple[Rule, ...] = RULES) -> Report:
+def apply_rules(presentation: Presentation, rules: tuple[Rule, ...] = RULES) -> Report:
     """Apply every rule."""
-    return Report(stream.master.url, tuple(_outcome(rule, stream) for rule in rules))
+    return Report(presentation.multivariant.url, tuple(_outcome(rule, presentation) for rule in rules))
 
 
-def _outcome(rule: Rule, stream: Stream) -> Outcome:
-    if rule.needs_media and not stream.measured:
+def _outcome(rule: Rule, presentation: Presentation) -> Outcome:
+    if rule.needs_media and not presentation.measured:
         return Outcome(rule, (), skipped=True)
-    return Outcome(rule, tuple(rule.find(stream)))
+    return Outcome(rule, tuple(rule.find(presentation)))

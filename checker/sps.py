@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
+from checker.bits import Bits
+
 _HIGH_PROFILES = (100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135)
 # Table E-1: sample aspect ratios by indicator; 255 is followed by the ratio itself.
 _ASPECTS = (
@@ -36,41 +38,6 @@ class Sps:
     colour: tuple[int, int, int] | None
     frame_rate: Fraction | None
 
-    @property
-    def codecs(self) -> str:
-        """RFC 6381 text."""
-        return f"avc1.{self.profile:02x}{self.constraints:02x}{self.level:02x}"
-
-
-class _Bits:
-    """Reads bits; past the end is a ValueError."""
-
-    def __init__(self, data: bytes) -> None:
-        self._bits = "".join(f"{byte:08b}" for byte in data)
-        self._at = 0
-
-    def read(self, count: int) -> int:
-        piece = self._bits[self._at : self._at + count]
-        if len(piece) < count:
-            raise ValueError("parameter set is cut short")
-        self._at += count
-        return int(piece, 2) if piece else 0
-
-    def flag(self) -> bool:
-        return bool(self.read(1))
-
-    def unsigned(self) -> int:
-        one = self._bits.find("1", self._at)
-        if one < 0:
-            raise ValueError("parameter set is cut short")
-        zeros = one - self._at
-        self._at = one
-        return self.read(zeros + 1) - 1
-
-    def signed(self) -> int:
-        value = self.unsigned()
-        return (value + 1) // 2 if value % 2 else -(value // 2)
-
 
 def parse_sps(unit: bytes) -> Sps:
     """Read a NAL unit of type 7.
@@ -81,7 +48,7 @@ def parse_sps(unit: bytes) -> Sps:
     if len(unit) < 4 or unit[0] & 0x1F != 7:
         raise ValueError("no sequence parameter set")
     profile, constraints, level = unit[1:4]
-    bits = _Bits(_without_emulation(unit[4:]))
+    bits = Bits(without_emulation(unit[4:]), "parameter set")
     bits.unsigned()
     chroma, depth = _chroma(bits) if profile in _HIGH_PROFILES else (1, 8)
     _skip_picture_order(bits)
@@ -104,11 +71,12 @@ def parse_sps(unit: bytes) -> Sps:
     )  # fmt: skip
 
 
-def _without_emulation(data: bytes) -> bytes:
+def without_emulation(data: bytes) -> bytes:
+    """The payload of a NAL unit without the bytes that keep it from looking like a start code (7.4.1)."""
     return data.replace(b"\0\0\3", b"\0\0")
 
 
-def _chroma(bits: _Bits) -> tuple[int, int]:
+def _chroma(bits: Bits) -> tuple[int, int]:
     chroma = bits.unsigned()
     if chroma == 3:
         bits.flag()
@@ -122,7 +90,7 @@ def _chroma(bits: _Bits) -> tuple[int, int]:
     return chroma, depth
 
 
-def _skip_scaling_list(bits: _Bits, size: int) -> None:
+def _skip_scaling_list(bits: Bits, size: int) -> None:
     last = following = 8
     for _ in range(size):
         if following:
@@ -130,7 +98,7 @@ def _skip_scaling_list(bits: _Bits, size: int) -> None:
         last = following or last
 
 
-def _skip_picture_order(bits: _Bits) -> None:
+def _skip_picture_order(bits: Bits) -> None:
     bits.unsigned()
     kind = bits.unsigned()
     if kind == 0:
@@ -144,7 +112,7 @@ def _skip_picture_order(bits: _Bits) -> None:
 
 
 def _usability(
-    bits: _Bits,
+    bits: Bits,
 ) -> tuple[Fraction | None, bool | None, tuple[int, int, int] | None, Fraction | None]:
     aspect: Fraction | None = None
     if bits.flag():

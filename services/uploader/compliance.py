@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from itertools import accumulate
 
 from checker.rules import Report
+from checker.segments import KeyFrame, Segment
 from checker.subset import WrittenTrack, check_written
-from checker.tracks import Segment
 from services.uploader.manifest.presentation import Presentation, Rendition, VideoRendition
 from shared.media.layout import INIT_SEGMENT, MULTIVARIANT, segment_name
 from shared.media.result import Compliance, JobWarning, Violation
@@ -15,15 +15,16 @@ _MOST_PLACES = 3
 
 
 def check_compliance(presentation: Presentation, documents: Mapping[str, bytes]) -> Compliance:
-    """Hold the playlists (by path below the output prefix) against the rules and against what was made."""
-    return compliance_of(check_presentation(presentation, {path: body.decode() for path, body in documents.items()}))
+    """Hold the documents (by path below the output prefix) against the rules and against what was made."""
+    return compliance_of(check_presentation(presentation, documents))
 
 
-def check_presentation(presentation: Presentation, documents: Mapping[str, str]) -> Report:
-    """The checker's report on a stream that is about to be published.
+def check_presentation(presentation: Presentation, documents: Mapping[str, bytes]) -> Report:
+    """The checker's report on a presentation that is about to be published.
 
     Args:
-        documents: texts of the playlists by path below the output prefix, the multivariant playlist among them.
+        documents: by path below the output prefix: playlists, the multivariant one among them, manifest, and sheet and cues
+            for the seek bar where there are any.
     """
     written = [_written(track) for track in (*presentation.video, *presentation.audio)]
     objects = {path: size for track in presentation.all_renditions for path, size in track.objects().items()}
@@ -35,8 +36,9 @@ def _written(track: Rendition) -> WrittenTrack:
     marks = track.iframes if isinstance(track, VideoRendition) else ()
     segments = []
     for number, (size, start, duration) in enumerate(zip(track.sizes, starts, track.durations, strict=False)):
-        steps = [ticks for _, _, ticks in marks[number]] if number < len(marks) else []
-        keys = tuple(start + step for step in accumulate(steps[:-1], initial=0)) if steps else ()
+        frames = marks[number] if number < len(marks) else ()
+        times = accumulate((ticks for _, _, ticks in frames), initial=start)
+        keys = tuple(KeyFrame(time, offset, length) for time, (offset, length, _) in zip(times, frames, strict=False))
         segments.append(Segment(size, start, duration, keys))
     uris = [f"{track.folder}/{segment_name(track.kind, number)}" for number in range(len(track.sizes))]
     return WrittenTrack(track.playlist, f"{track.folder}/{INIT_SEGMENT}", track.init_segment, uris, segments)
@@ -65,9 +67,9 @@ def compliance_of(report: Report) -> Compliance:
 
 
 def not_compliant(compliance: Compliance) -> tuple[JobWarning, ...]:
-    """The warning for a stream that violates a MUST: it is all there, but a player may stumble."""
+    """The warning for a presentation that violates a MUST: it is all there, but a player may stumble."""
     broken = dict.fromkeys(one.rule for one in compliance.violations if one.severity == "must")
     if not broken:
         return ()
-    message = f"The output does not keep every rule for HLS streams ({', '.join(broken)}); see outputs.compliance."
+    message = f"The output does not keep every rule for HLS and DASH ({', '.join(broken)}); see outputs.compliance."
     return (JobWarning(code="not_compliant", message=message),)

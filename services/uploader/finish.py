@@ -103,7 +103,7 @@ class Finish:
             presentation=presentation,
             media=media | {still.path: still.size for still in presentation.thumbnails},
             documents=(pictures, documents, multivariant),
-            compliance=check_compliance(presentation, documents | multivariant),
+            compliance=check_compliance(presentation, pictures | documents | multivariant),
         )
 
     def _sprite(self, org: str, job: str, plan: Plan) -> dict[str, bytes]:

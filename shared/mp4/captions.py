@@ -15,7 +15,7 @@ _USER_DATA = 4
 # ITU-T T.35: United States, ATSC; then the ids that A/53 gives.
 _CAPTION_DATA = b"\xb5\x00\x31GA94\x03"
 _VALID = 0x04
-_TEXT_MODES, _CAPTION_MODES = (0x2A, 0x2B), (0x20, 0x25, 0x26, 0x27, 0x29)
+_TEXT_MODES, _CAPTION_MODES = (0x2A, 0x2B), (0x20, 0x25, 0x26, 0x27, 0x29, 0x2F)
 
 
 def read_captions(sample: bytes | memoryview, length_size: int = 4, syntax: NalSyntax = AVC) -> list[Triplet]:
@@ -67,7 +67,7 @@ class Channels:
                 self._text_mode.add(channel)
             elif code in (0x14, 0x15) and second in _CAPTION_MODES:
                 self._text_mode.discard(channel)
-            elif (code == 0x11 and second >= 0x30) or (code in (0x12, 0x13) and second < 0x40):
+            elif (code == 0x11 and 0x30 <= second < 0x40) or (code in (0x12, 0x13) and 0x20 <= second < 0x40):
                 self._characters(channel)
         elif first:
             # Data about the programme (XDS), until the next control code.

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from checker.reading import read_presentation
 from checker.rules import apply_rules
-from checker.source import read_stream
 from services.fetcher.download.download import SOURCE_FILE
 from shared.events import Fetched
 from stack.client import Client
@@ -206,7 +206,7 @@ def test_the_sound_is_that_of_the_source_in_step_and_as_loud(name: str, outcome:
 
 @sent
 async def test_no_rule_of_the_compliance_check_is_violated(name: str, outcome: Outcome) -> None:
-    report = apply_rules(await read_stream(str(outcome.folder / "video.m3u8")))
+    report = apply_rules(await read_presentation(str(outcome.folder / "video.m3u8")))
     assert report.violated == ()
     told = outcome.job["outputs"]["compliance"]
     assert told["ok"] and not told["violations"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from checker.reading import read_presentation
 from checker.rules import apply_rules
-from checker.source import read_stream
 from services.fetcher.probe.audio_probe import AudioProbe, ProbedAudio
 from services.uploader.compliance import check_compliance
 from services.uploader.finish import playlists
@@ -115,7 +115,7 @@ async def test_the_checker_finds_nothing_in_what_is_published(tmp_path: Path) ->
     file = file_of("a.flac")
     event = fetched(file, ("audio",))
     publish(await encode_parts(event, file, tmp_path / "space"), tmp_path / "out")
-    report = apply_rules(await read_stream(str(tmp_path / "out" / "video.m3u8")))
+    report = apply_rules(await read_presentation(str(tmp_path / "out" / "video.m3u8")))
     assert report.violated == () and not any(outcome.skipped for outcome in report.outcomes)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from checker.reading import read_presentation
 from checker.report import as_text
 from checker.rules import apply_rules
-from checker.source import read_stream
 from services.uploader.compliance import check_presentation
 from services.uploader.finish import playlists
 from services.uploader.manifest.playlists import multivariant_playlist
@@ -65,13 +65,11 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Output:
 
 
 async def test_the_checker_finds_nothing(output: Output) -> None:
-    report = apply_rules(await read_stream(str(output.folder / MULTIVARIANT)))
+    report = apply_rules(await read_presentation(str(output.folder / MULTIVARIANT)))
     # A chart of eight seconds has no bit rate worth judging.
     assert set(report.violated) <= {"apple-1.30"}, as_text(report)
-    documents = {path: body.decode() for path, body in playlists(output.stream).items()}
-    assert set(
-        check_presentation(output.stream, documents | {MULTIVARIANT: multivariant_playlist(output.stream)}).violated
-    ) <= {"apple-1.30"}
+    documents = playlists(output.stream) | {MULTIVARIANT: multivariant_playlist(output.stream).encode()}
+    assert set(check_presentation(output.stream, documents).violated) <= {"apple-1.30"}
     assert output.stream.captions == ("CC1",)
 
 

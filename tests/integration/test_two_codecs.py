@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from checker.reading import read_presentation
 from checker.report import as_text
 from checker.rules import apply_rules
-from checker.source import read_stream
 from services.uploader.compliance import check_presentation
 from services.uploader.finish import playlists
 from services.uploader.manifest.playlists import multivariant_playlist
@@ -96,10 +96,12 @@ def test_a_player_of_dash_finds_every_frame_of_both(output: Output) -> None:
 
 
 async def test_the_checker_accepts_both(output: Output) -> None:
-    report = apply_rules(await read_stream(str(output.folder / MULTIVARIANT)))
+    report = apply_rules(await read_presentation(str(output.folder / MULTIVARIANT)))
     assert not report.violated, as_text(report)
-    documents = {path: body.decode() for path, body in playlists(output.stream).items()}
-    written = check_presentation(output.stream, documents | {MULTIVARIANT: multivariant_playlist(output.stream)})
+    documents = playlists(output.stream)
+    written = check_presentation(
+        output.stream, documents | {MULTIVARIANT: multivariant_playlist(output.stream).encode()}
+    )
     assert not written.violated, as_text(written)
 
 

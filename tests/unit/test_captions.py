@@ -25,7 +25,7 @@ def control(code: int, field: int = 0, *, second_channel: bool = False, first: i
     return field, first + (8 if second_channel else 0), code
 
 
-RESUME, ROLL_UP, TEXT_RESTART = 0x20, 0x25, 0x2A
+RESUME, ROLL_UP, TEXT_RESTART, END_OF_CAPTION = 0x20, 0x25, 0x2A, 0x2F
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 255), st.integers(1, 127)), max_size=31))
@@ -78,6 +78,8 @@ def test_control_codes_say_whose_the_characters_are(field: int, second_channel: 
     assert channels(code, pair(7, field=1 - field)) == (), "the fields know nothing of each other"
     music = control(0x37, field, second_channel=second_channel, first=0x11)
     assert channels(music) == (name,)
+    row = control(0x50, field, second_channel=second_channel, first=0x11)
+    assert channels(code, row) == (), "a row is chosen, nothing is written there"
 
 
 def test_several_channels() -> None:
@@ -95,6 +97,7 @@ def test_several_channels() -> None:
 def test_text_mode_and_programme_data_are_no_captions() -> None:
     assert channels(control(TEXT_RESTART), pair(1), pair(2)) == ()
     assert channels(control(TEXT_RESTART), pair(1), control(ROLL_UP), pair(2)) == ("CC1",)
+    assert channels(control(TEXT_RESTART), control(END_OF_CAPTION), pair(2)) == ("CC1",)
     programme: list[Triplet] = [(1, 0x01, 0x03), pair(5, field=1), (1, 0x0F, 0x1D), pair(6, field=1)]
     assert channels(control(RESUME, 1), *programme) == ()
     assert channels(pair(1)) == (), "nothing has said whose these are"

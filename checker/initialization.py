@@ -1,0 +1,146 @@
+"""Reads an initialization segment (``init.mp4``): what a decoder is told of a track before its first segment. Pure."""
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from checker.aac import AudioConfig, read_elementary_stream
+from checker.boxes import Box, MalformedMedia, boxes_of, first_of
+from checker.sps import Sps, parse_sps
+
+AUDIO_FORMATS = frozenset({"mp4a", "ac-3", "ec-3", "ac-4", "alac", "fLaC", "Opus"})
+"""Sample entries of audio; their names are also what their codecs texts begin with."""
+
+# Bytes of fields in a sample entry before the boxes in it (ISO/IEC 14496-12, 12.1.3 and 12.2.3).
+_VIDEO_FIELDS, _AUDIO_FIELDS = 78, 28
+# Behind version and flags, and in a table behind its count.
+_FULL, _TABLE = 4, 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Defaults:
+    """Duration (ticks), size (bytes) and flags of a sample for which nothing else says them."""
+
+    duration: int = 0
+    size: int = 0
+    flags: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitializationSegment:
+    """What an initialization segment says of its track.
+
+    Attributes:
+        format: type of the sample entry, such as ``avc1``.
+        codecs: RFC 6381 text, made out of the parameter sets or the audio configuration; of other codecs the format alone.
+        configured: the same as the summary in the ``avcC`` has it; None of other codecs.
+        timescale: ticks per second.
+        edit: seconds of the media that lie before the presentation.
+        parameter_sets: the sequence parameter sets, of H.264 only. length_size: bytes of a NAL unit's length.
+        audio: of AAC only.
+    """
+
+    format: str
+    codecs: str
+    timescale: int
+    edit: Fraction = Fraction(0)
+    configured: str | None = None
+    parameter_sets: tuple[Sps, ...] = ()
+    length_size: int = 4
+    audio: AudioConfig | None = None
+    defaults: Defaults = Defaults()
+
+    @property
+    def is_audio(self) -> bool:
+        """Whether there is nothing to see."""
+        return self.format in AUDIO_FORMATS
+
+
+def read_initialization(data: bytes) -> InitializationSegment:
+    """Read an initialization segment.
+
+    Raises:
+        MalformedMedia: it is none.
+    """
+    movie = first_of(list(boxes_of(memoryview(data))), "moov")
+    track = movie.child("trak")
+    media_header = track.child("mdia", "mdhd").fields()
+    version, _ = media_header.version_and_flags()
+    media_header.take(16 if version else 8)
+    timescale = media_header.number(4)
+    if not timescale:
+        raise MalformedMedia("timescale of 0")
+    entry = next(iter(track.child("mdia", "minf", "stbl", "stsd").children(_TABLE)), None)
+    if entry is None:
+        raise MalformedMedia("no sample entry")
+    found = InitializationSegment(
+        format=entry.kind,
+        codecs=entry.kind,
+        timescale=timescale,
+        edit=_edit(movie, track, timescale),
+        defaults=_defaults(movie),
+    )
+    try:
+        if entry.kind in ("avc1", "avc3"):
+            return _with_video(found, entry)
+        if entry.kind == "mp4a":
+            config = read_elementary_stream(entry.child("esds", skip=_AUDIO_FIELDS))
+            return replace(found, codecs=config.codecs, audio=config)
+    except ValueError as error:
+        raise MalformedMedia(str(error)) from error
+    return found
+
+
+def _with_video(found: InitializationSegment, entry: Box) -> InitializationSegment:
+    """The same with what ``avcC`` tells of H.264 (ISO/IEC 14496-15, 5.3.3.1.2)."""
+    config = entry.child("avcC", skip=_VIDEO_FIELDS).fields()
+    config.take(1)
+    summary = bytes(config.take(3))
+    length_size = (config.number(1) & 3) + 1
+    sets = tuple(parse_sps(bytes(config.take(config.number(2)))) for _ in range(config.number(1) & 0x1F))
+    if not sets:
+        raise MalformedMedia("no parameter sets")
+    return replace(
+        found,
+        codecs=f"{entry.kind}.{_joint(sets).hex()}",
+        configured=f"{entry.kind}.{summary.hex()}",
+        parameter_sets=sets,
+        length_size=length_size,
+    )
+
+
+def _joint(sets: tuple[Sps, ...]) -> bytes:
+    """Profile, constraints and level that hold for all parameter sets."""
+    constraints = 0xFF
+    for one in sets:
+        constraints &= one.constraints
+    return bytes((max(one.profile for one in sets), constraints, max(one.level for one in sets)))
+
+
+def _defaults(movie: Box) -> Defaults:
+    fields = movie.child("mvex", "trex").fields()
+    fields.take(_FULL + 8)
+    return Defaults(duration=fields.number(4), size=fields.number(4), flags=fields.number(4))
+
+
+def _edit(movie: Box, track: Box, timescale: int) -> Fraction:
+    """What the edit list leaves out at the beginning, less what it inserts there."""
+    if not any(box.kind == "edts" for box in track.children()):
+        return Fraction(0)
+    fields = track.child("edts", "elst").fields()
+    version, _ = fields.version_and_flags()
+    width, inserted = (8 if version else 4), 0
+    for _ in range(fields.number(4)):
+        duration, media_time = fields.number(width), fields.signed(width)
+        fields.take(4)
+        if media_time >= 0:
+            empty = Fraction(inserted, _movie_timescale(movie)) if inserted else Fraction(0)
+            return Fraction(media_time, timescale) - empty
+        inserted += duration
+    return Fraction(0)
+
+
+def _movie_timescale(movie: Box) -> int:
+    fields = movie.child("mvhd").fields()
+    version, _ = fields.version_and_flags()
+    fields.take(16 if version else 8)
+    return fields.number(4) or 1
