@@ -93,7 +93,8 @@ def exact_seconds(durations: Sequence[int], timescale: int) -> Iterator[str]:
     ticks = told = 0
     for duration in durations:
         ticks += duration
-        instant = rates.round_half_up(Fraction(ticks * 1_000_000, timescale))
+        # In whole numbers, since a film has a hundred thousand of them; half a microsecond is rounded up.
+        instant = (2_000_000 * ticks + timescale) // (2 * timescale)
         microseconds, told = instant - told, instant
         yield f"{microseconds // 1_000_000}.{microseconds % 1_000_000:06d}"
 
@@ -150,7 +151,8 @@ def _iframe_variant(rendition: VideoRendition) -> list[tuple[str, str]]:
 
 
 def _iframe_target(rendition: VideoRendition) -> int:
-    return rates.target_duration([Fraction(frame.ticks, rendition.timescale) for frame in rendition.key_frames()])
+    distinct = {frame.ticks for frame in rendition.key_frames()}
+    return rates.target_duration([Fraction(ticks, rendition.timescale) for ticks in distinct])
 
 
 def _media_tags(presentation: Presentation) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 from services.uploader.manifest import rates
 from shared.media.layout import INIT_SEGMENT, WHOLE_TEXT, Kind, playlist_name, segment_name
@@ -45,14 +46,20 @@ class Rendition:
         """Size of initialization segment and segments together."""
         return len(self.init_segment) + sum(self.sizes)
 
-    @property
+    @cached_property
     def average_rate(self) -> int:
         """Bits per second of the segments."""
         return rates.average_rate(self.sizes, self.durations, self.timescale)
 
     def peak_rate(self, target: int) -> int:
-        """Peak segment bit rate for a target duration in seconds."""
-        return rates.peak_rate(self.sizes, self.durations, self.timescale, target)
+        """Peak segment bit rate for a target duration in seconds. Worked out once: several documents state it."""
+        if target not in self._peak_rates:
+            self._peak_rates[target] = rates.peak_rate(self.sizes, self.durations, self.timescale, target)
+        return self._peak_rates[target]
+
+    @cached_property
+    def _peak_rates(self) -> dict[int, int]:
+        return {}
 
     def boundaries(self) -> list[Fraction]:
         """Seconds from the start at which each segment ends."""
@@ -174,7 +181,7 @@ class Presentation:
         """Channels of closed captions, which all renditions carry alike."""
         return self.video[0].captions if self.video else ()
 
-    @property
+    @cached_property
     def target(self) -> int:
         """The target duration of all media playlists, in seconds: they share it, as their segments share boundaries."""
         return rates.target_duration(
