@@ -13,6 +13,9 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 # Values reach the commands through the environment, so that spaces and quotes in a path are just characters.
 export TRANSCODERS PORT_BASE STATE_DIR VIDEO CLIP SERVICE VERSION
 
+# The tests and the stack start hundreds of Python processes: each would compile all of its modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 STAMP := $(VENV)/.installed
 STACK := $(VENV)/bin/python -m stack
@@ -50,7 +53,7 @@ test: $(STAMP) ## Run the whole test suite, on real servers
 	@$(VENV)/bin/python -m pytest tests/e2e
 
 test-unit: $(STAMP) ## Run the tests that need no server
-	@$(VENV)/bin/python -m pytest -q -n 3 tests/unit
+	@$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal --hypothesis-profile quick tests/unit
 
 corpus: $(STAMP) ## Send all real files of ../shared/media through a stack, also the one that takes minutes
 	@CORPUS=all $(VENV)/bin/python -m pytest tests/e2e/test_corpus.py

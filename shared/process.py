@@ -63,16 +63,7 @@ async def run_process(argv: Sequence[str], *, limits: Limits, on_line: OnLine | 
     Raises:
         ProcessTimeout, ProcessStalled: a limit was passed.
     """
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=_environment(),
-        start_new_session=True,
-        preexec_fn=_child_setup(limits),
-        limit=1024 * 1024,
-    )
+    process = await _start(argv, limits)
     assert process.stdout and process.stderr  # noqa: S101 - asked for with PIPE
     tail: deque[str] = deque(maxlen=40)
     watch = _Progress()
@@ -97,6 +88,28 @@ class _Progress:
 
     def made(self) -> None:
         self.last = asyncio.get_running_loop().time()
+
+
+async def _start(argv: Sequence[str], limits: Limits) -> asyncio.subprocess.Process:
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=_environment(),
+            start_new_session=True,
+            preexec_fn=_child_setup(limits),
+            limit=1024 * 1024,
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # Cancelled itself, it would kill the leader alone and wait for as long as a grandchild has the leader's pipes.
+        with suppress(OSError):
+            await _kill_group(await starting)
+        raise
 
 
 async def _within(reading: "asyncio.Future[tuple[bytes, None, int]]", limits: Limits, watch: _Progress) -> bytes:

@@ -14,10 +14,12 @@ NTSC = Fraction(30000, 1001)
 
 def stamps(rate: Fraction, frames: int, time_base: Fraction, *, start: int = 0, jitter: float = 0) -> "array[int]":
     """Time stamps of a clock that ticks in ``time_base``; jitter in frames."""
-    random = Random(7)
-    return array(
-        "q", (start + round((number + random.uniform(-jitter, jitter)) / rate / time_base) for number in range(frames))
-    )
+    frame, random = 1 / (rate * time_base), Random(7)
+    if not jitter:
+        # In whole numbers: thousands of fractions take a while.
+        double, whole = 2 * frame.denominator, 2 * frame.numerator
+        return array("q", (start + (number * whole + frame.denominator) // double for number in range(frames)))
+    return array("q", (start + round((number + random.uniform(-jitter, jitter)) * frame) for number in range(frames)))
 
 
 CLOCKS = (MILLISECOND, Fraction(1, 90_000), Fraction(1, 12_800), Fraction(1, 600))

@@ -4,7 +4,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.fetcher.plan.ladder import display_size, level_for, make_ladder
@@ -90,7 +90,6 @@ def test_tiny_sources_get_what_an_encoder_can_make(width: int, height: int, expe
     assert sizes(video(width, height), "240p") == {"240p": expected}
 
 
-@settings(max_examples=60)
 @given(
     st.integers(1, 8192), st.integers(1, 8192), st.fractions(Fraction(1, 8), 8, max_denominator=64),
     st.sampled_from([0, 90, 180, 270]), st.sets(st.sampled_from(RESOLUTIONS), min_size=1),

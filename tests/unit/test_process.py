@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from shared.process import Finished, Limits, ProcessStalled, ProcessTimeout, run_process
+from stack.processes import descendants, wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -102,6 +103,21 @@ async def test_cancelling_kills_the_group_before_it_returns(tmp_path: Path) -> N
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    for pid in pids.read_text().split():
+        assert await gone(int(pid), 1)
+
+
+async def test_cancelling_while_it_starts_kills_the_group(tmp_path: Path) -> None:
+    pids, before = tmp_path / "pids", len(descendants(os.getpid()))
+    task = asyncio.create_task(sh(f"sleep 600 & echo $! $$ > {pids}.new; mv {pids}.new {pids}; wait"))
+    while len(descendants(os.getpid())) == before:
+        await asyncio.sleep(0)
+    # As the loop stands still meanwhile, its pipes are not connected when the cancellation comes.
+    assert wait_until(pids.exists, 30)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(60):
+            await task
     for pid in pids.read_text().split():
         assert await gone(int(pid), 1)
 
