@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support import watch
 from tests.support.stack import RunningStack, free_port_base, running_stack
 
 SETTINGS = {
@@ -16,5 +17,10 @@ SETTINGS = {
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A running stack with one transcoder."""
-    with running_stack(tmp_path_factory.mktemp("stack"), free_port_base(), env=SETTINGS) as running:
+    slow = tmp_path_factory.mktemp("watch") / "slow"
+    with running_stack(
+        tmp_path_factory.mktemp("stack"), free_port_base(), env=SETTINGS | watch.environment(slow)
+    ) as running:
         yield running
+    stood_still = watch.slow_callbacks(slow)
+    assert not stood_still, "\n".join(stood_still)
