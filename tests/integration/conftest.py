@@ -1,12 +1,19 @@
 """Real servers for the integration tests; how they are run stands in tests/support/servers.py."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
+from nats.aio.client import Client
 
+from services.api.database.pool import Connection
+from shared.bus.joblog import JobLog
 from tests.support import watch
+from tests.support.bus import provisioned
+from tests.support.samples import ORG
+from tests.support.schema import migrated, new_organization
 from tests.support.servers import NatsServer, PostgresServer, nats_server, postgres_server
 
 
@@ -51,3 +58,31 @@ def nats_server_of_module() -> Iterator[NatsServer]:
 def nats_url(nats_server_of_module: NatsServer) -> str:
     """Address of the module's NATS server."""
     return nats_server_of_module.url
+
+
+@pytest.fixture
+async def client(nats_server_of_module: NatsServer) -> AsyncIterator[Client]:
+    """A connection to the module's NATS server, on which everything stands ready and nothing has been published yet."""
+    async with provisioned(nats_server_of_module) as client:
+        yield client
+
+
+@pytest.fixture
+def log(client: Client) -> JobLog:
+    """The log of jobs there."""
+    return JobLog(client)
+
+
+@pytest.fixture
+async def url(postgres: PostgresServer) -> str:
+    """A fresh database whose migrations have run."""
+    return await migrated(postgres.new_database())
+
+
+@pytest.fixture
+async def connection(url: str) -> AsyncIterator[Connection]:
+    """A connection to that database, in which the organization of the samples exists."""
+    connection = await asyncpg.connect(url)
+    await new_organization(connection, ORG)
+    yield connection
+    await connection.close()

@@ -26,11 +26,11 @@ from shared.bus.joblog import JobLog
 from shared.bus.subjects import progress_subject
 from shared.ids import new_job_id
 from shared.job import Job
-from tests.support.bus import provisioned, tell, until
+from tests.support.bus import tell, until
 from tests.support.leading import leading, leads, status_is
 from tests.support.samples import ORG, created, failed, fetched, plan, whole_life
 from tests.support.schema import migrated
-from tests.support.servers import NatsServer, free_port
+from tests.support.servers import free_port
 
 
 @dataclass
@@ -43,12 +43,6 @@ class Api:
     log: JobLog
     client: Client
     connection: Connection
-
-
-@pytest.fixture
-async def client(nats_server_of_module: NatsServer) -> AsyncIterator[Client]:
-    async with provisioned(nats_server_of_module) as client:
-        yield client
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -14,20 +13,8 @@ from shared.bus.errors import BusUnavailable
 from shared.bus.joblog import Appended, JobEnded, JobLog
 from shared.bus.topology import JOBS
 from shared.ids import new_job_id
-from tests.support.bus import provisioned, tell
+from tests.support.bus import tell
 from tests.support.samples import ORG, completed, created, failed, fetched, plan, transcoded, uploaded, whole_life
-from tests.support.servers import NatsServer
-
-
-@pytest.fixture
-async def client(nats_server_of_module: NatsServer) -> AsyncIterator[Client]:
-    async with provisioned(nats_server_of_module) as client:
-        yield client
-
-
-@pytest.fixture
-def log(client: Client) -> JobLog:
-    return JobLog(client)
 
 
 async def test_a_fact_is_stored_once(log: JobLog) -> None:

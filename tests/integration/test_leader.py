@@ -4,7 +4,7 @@ import asyncio
 import statistics
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Any
 from uuid import uuid4
@@ -28,32 +28,8 @@ from shared.ids import new_job_id
 from tests.support.bus import provisioned, tell, until
 from tests.support.leading import leading, leads, status_is
 from tests.support.samples import ORG, completed, created, whole_life
-from tests.support.schema import migrated, new_organization
-from tests.support.servers import NatsServer, PostgresServer, nats_server, postgres_server
-
-
-@pytest.fixture
-async def client(nats_server_of_module: NatsServer) -> AsyncIterator[Client]:
-    async with provisioned(nats_server_of_module) as client:
-        yield client
-
-
-@pytest.fixture
-def log(client: Client) -> JobLog:
-    return JobLog(client)
-
-
-@pytest.fixture
-async def url(postgres: PostgresServer) -> str:
-    return await migrated(postgres.new_database())
-
-
-@pytest.fixture
-async def connection(url: str) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(url)
-    await new_organization(connection, ORG)
-    yield connection
-    await connection.close()
+from tests.support.schema import migrated
+from tests.support.servers import nats_server, postgres_server
 
 
 @pytest.fixture(autouse=True)

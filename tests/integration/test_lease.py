@@ -49,11 +49,6 @@ async def client(server: NatsServer) -> AsyncIterator[Client]:
         yield client
 
 
-@pytest.fixture
-def log(client: Client) -> JobLog:
-    return JobLog(client)
-
-
 @pytest.fixture(autouse=True)
 def _short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.bus.settle.RETRY_DELAYS", (0.2,) * 4)

@@ -17,16 +17,9 @@ from shared.bus.subjects import progress_subject
 from shared.bus.topology import PROGRESS
 from shared.ids import new_job_id
 from shared.job import Job, apply
-from tests.support.bus import provisioned, tell, until
+from tests.support.bus import tell, until
 from tests.support.samples import ORG, completed, created, failed, fetched, plan, transcoded
 from tests.support.schema import migrated
-from tests.support.servers import NatsServer
-
-
-@pytest.fixture
-async def client(nats_server_of_module: NatsServer) -> AsyncIterator[Client]:
-    async with provisioned(nats_server_of_module) as client:
-        yield client
 
 
 @pytest.fixture

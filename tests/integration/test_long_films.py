@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import pytest
 from nats.aio.client import Client
 
 from services.api.projection.projection import apply_events
@@ -26,11 +25,9 @@ from shared.media.plan import Plan
 from shared.media.result import digest_of
 from shared.workspace import WorkSpace
 from tests.support import boxes, samples, watch
-from tests.support.bus import provisioned
 from tests.support.encoded import leave_part, make_fetched, make_plan, make_record
 from tests.support.samples import ORG
 from tests.support.schema import migrated, new_organization
-from tests.support.servers import NatsServer
 
 
 @dataclass
@@ -64,12 +61,6 @@ class Buckets:
     @asynccontextmanager
     async def of(self, _org: str, _job: str) -> AsyncIterator[Bucket]:
         yield self.bucket
-
-
-@pytest.fixture
-async def client(nats_server_of_module: NatsServer) -> AsyncIterator[Client]:
-    async with provisioned(nats_server_of_module) as client:
-        yield client
 
 
 async def publish(client: Client, events: list[Event]) -> None:

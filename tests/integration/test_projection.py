@@ -1,7 +1,6 @@
 """What events do to the tables, on a real Postgres."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -25,29 +24,14 @@ from shared.deliveries import DeliveryAttempted
 from shared.events import Recorded
 from shared.ids import new_job_id
 from shared.job import Job
-from tests.support.bus import provisioned, tell
+from tests.support.bus import tell
 from tests.support.samples import ORG, created, failed, fetched, whole_life
 from tests.support.schema import migrated, new_organization
-from tests.support.servers import NatsServer
 
 
 @pytest.fixture
 async def url(database_url: str) -> str:
     return await migrated(database_url)
-
-
-@pytest.fixture
-async def connection(url: str) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(url)
-    await new_organization(connection, ORG)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def client(nats_server_of_module: NatsServer) -> AsyncIterator[Client]:
-    async with provisioned(nats_server_of_module) as client:
-        yield client
 
 
 def recorded(events: list[ev.Event], first: int = 1) -> list[Recorded]:

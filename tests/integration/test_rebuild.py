@@ -1,7 +1,6 @@
 """The rebuild: truncate and replay, with the same rows at the end."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -18,36 +17,16 @@ from shared.bus.joblog import JobLog
 from shared.bus.topology import DELIVERIES, JOBS
 from shared.deliveries import DeliveryAttempted
 from shared.ids import new_job_id
-from tests.support.bus import provisioned, tell, until
+from tests.support.bus import tell, until
 from tests.support.leading import leading, leads, status_is
 from tests.support.samples import ORG, created, failed, whole_life
-from tests.support.schema import TABLES, dump, migrated, new_organization
-from tests.support.servers import NatsServer, PostgresServer
+from tests.support.schema import TABLES, dump
 
 QUIET: list[str] = []
 
 
 class Died(Exception):
     """What befalls a rebuild in the middle."""
-
-
-@pytest.fixture
-async def client(nats_server_of_module: NatsServer) -> AsyncIterator[Client]:
-    async with provisioned(nats_server_of_module) as client:
-        yield client
-
-
-@pytest.fixture
-async def url(postgres: PostgresServer) -> str:
-    return await migrated(postgres.new_database())
-
-
-@pytest.fixture
-async def connection(url: str) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(url)
-    await new_organization(connection, ORG)
-    yield connection
-    await connection.close()
 
 
 async def tell_delivery(client: Client, job: str, **fields: Any) -> None:

@@ -1,12 +1,11 @@
 """Retention: what ended long ago goes from the log and the tables, and nothing else does, wherever it is broken off."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import pytest
 import structlog
 from nats.aio.client import Client
@@ -23,11 +22,10 @@ from shared.bus.joblog import JobLog
 from shared.bus.topology import DELIVERIES, FETCHER, JOBS, QUEUES_BUCKET, SECRETS_BUCKET, WEBHOOKS
 from shared.deliveries import DeliveryAttempted, WebhookAttempt
 from shared.ids import new_job_id
-from tests.support.bus import provisioned, tell, until
+from tests.support.bus import tell, until
 from tests.support.leading import leading
 from tests.support.samples import ORG, completed, created, whole_life
-from tests.support.schema import dump, migrated, new_organization
-from tests.support.servers import NatsServer, PostgresServer
+from tests.support.schema import dump
 
 # The samples tell of jobs of 2024, so anything that is not told as of now is old.
 KEEP = timedelta(days=90)
@@ -35,25 +33,6 @@ KEEP = timedelta(days=90)
 
 class Died(Exception):
     """What befalls a round in the middle."""
-
-
-@pytest.fixture
-async def client(nats_server_of_module: NatsServer) -> AsyncIterator[Client]:
-    async with provisioned(nats_server_of_module) as client:
-        yield client
-
-
-@pytest.fixture
-async def url(postgres: PostgresServer) -> str:
-    return await migrated(postgres.new_database())
-
-
-@pytest.fixture
-async def connection(url: str) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(url)
-    await new_organization(connection, ORG)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture(autouse=True)

@@ -18,12 +18,6 @@ from tests.support.servers import NatsServer, nats_server
 
 
 @pytest.fixture
-async def client(nats_server_of_module: NatsServer) -> AsyncIterator[Client]:
-    async with provisioned(nats_server_of_module) as client:
-        yield client
-
-
-@pytest.fixture
 async def tail(client: Client) -> AsyncIterator[Tail]:
     tail = Tail(client, DELIVERIES)
     yield tail

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from shared import events as ev
 from shared.bus.joblog import JobEnded, JobLog, UnknownEvent
 from shared.bus.topology import DEAD, JOBS, NOTIFIER, TRANSCODER
 from shared.ids import new_job_id
-from tests.support.bus import provisioned, tell, until
+from tests.support.bus import tell, until
 from tests.support.leading import leading
 from tests.support.notifier import NotifierProcess, Scene, new_hook
 from tests.support.receiver import WebhookReceiver
@@ -27,17 +27,6 @@ from tests.support.servers import NatsServer, PostgresServer
 from tests.support.working import Attempts, dead, request_part, settled, worker
 
 LINE = "unknown event skipped"
-
-
-@pytest.fixture
-async def client(nats_server_of_module: NatsServer) -> AsyncIterator[Client]:
-    async with provisioned(nats_server_of_module) as client:
-        yield client
-
-
-@pytest.fixture
-def log(client: Client) -> JobLog:
-    return JobLog(client)
 
 
 @pytest.fixture(autouse=True)
