@@ -13,18 +13,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import MaxPayloadError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.errors import APIError, NotFoundError
-from pydantic import TypeAdapter, ValidationError
 
 from shared.bus.errors import bus_calls
+from shared.bus.parsing import FutureEvent, UnknownEvent, parse_event, parse_message, report_unreadable
 from shared.bus.subjects import event_subject, job_subject, split_job_subject
 from shared.bus.topology import JOBS
-from shared.events import EVENT_TYPES, AnyEvent, Event, Recorded
+from shared.events import Event, Recorded
 
 E = TypeVar("E", bound=Event)
 Refine = Callable[[], Awaitable[Event]]
@@ -36,8 +35,6 @@ _HEADER_EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
 _HEADER_ATTEMPT = "Millrace-Append"
 # What these headers take at most.
 _HEADERS_BYTES = 512
-_PARSER: TypeAdapter[Event] = TypeAdapter(AnyEvent)
-_VERSIONS = {str(kind.model_fields["type"].default): kind.versions for kind in EVENT_TYPES}
 # Messages that a line was written about: they are read again and again.
 _REMEMBERED = 1000
 # One request of the server's direct API answers at most this many subjects; a plan has fewer parts than that. Each group
@@ -51,25 +48,6 @@ _READ_GROUPS = (
     ("created", "part_transcoded.*"),
     ("created", "part_uploaded.*"),
 )
-
-
-class FutureEvent(ValueError):
-    """An event of a kind, or of a version of a kind, that this code does not know. A newer one does, so it is no mistake."""
-
-    def __init__(self, kind: str, version: int) -> None:
-        self.kind = kind
-        self.version = version
-        super().__init__(f"an event {kind} of version {version}")
-
-
-class UnknownEvent(Event):
-    """Stands for a :class:`FutureEvent` where it matters that there is an event. Only its subject means anything."""
-
-    named: str
-
-    def token(self) -> str:
-        """The end of its subject."""
-        return self.named
 
 
 class JobEnded(Exception):
@@ -86,43 +64,6 @@ class Appended:
 
     recorded: Recorded
     new: bool
-
-
-def parse_event(data: bytes | str) -> Event:
-    """An event out of its JSON.
-
-    Raises:
-        FutureEvent: it is one that this code does not know.
-        pydantic.ValidationError: it is none of ours.
-    """
-    try:
-        return _PARSER.validate_json(data)
-    except ValidationError:
-        if future := _future(data):
-            raise future from None
-        raise
-
-
-def parse_message(subject: str, data: bytes) -> Event:
-    """An event out of a message of the stream.
-
-    Raises:
-        FutureEvent: it is one that this code does not know.
-        ValueError: it is none of ours, or it does not belong on that subject.
-    """
-    event = parse_event(data)
-    if event_subject(event) != subject:
-        raise ValueError(f"an event of {event_subject(event)} on the subject {subject}")
-    return event
-
-
-def report_unreadable(subject: str, sequence: int, error: ValueError) -> None:
-    """Tell in one line that a reader has skipped a message; the message stays where it is."""
-    log = structlog.get_logger().bind(subject=subject, sequence=sequence)
-    if isinstance(error, FutureEvent):
-        log.warning("unknown event skipped", type=error.kind, version=error.version)
-    else:
-        log.error("not an event", error=str(error)[:500])
 
 
 class JobLog:
@@ -335,19 +276,6 @@ class JobLog:
         if status == "204" or (status == "404" and len(answers) == 1):
             return answers
         raise APIError(code=int(status), description=answers[-1].get("Description"))
-
-
-def _future(data: bytes | str) -> FutureEvent | None:
-    try:
-        given = json.loads(data)
-    except ValueError:
-        return None
-    if not isinstance(given, dict):
-        return None
-    kind, version = given.get("type"), given.get("v", 1)
-    if not isinstance(kind, str) or not isinstance(version, int) or version in _VERSIONS.get(kind, ()):
-        return None
-    return FutureEvent(kind, version)
 
 
 @dataclass(frozen=True)

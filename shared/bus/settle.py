@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from shared.bus.attempts import AttemptBook, Kind
 from shared.bus.errors import BusUnavailable, bus_calls, translated
-from shared.bus.joblog import FutureEvent, JobEnded, JobLog, parse_event, report_unreadable
+from shared.bus.joblog import JobEnded, JobLog
+from shared.bus.parsing import FutureEvent, parse_event, report_unreadable
 from shared.bus.subjects import dead_subject
 from shared.bus.topology import DEAD
 from shared.errors import ERRORS, MillraceError, PermanentError, TransientError

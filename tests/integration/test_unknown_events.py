@@ -14,7 +14,8 @@ from nats.aio.client import Client
 from services.api.projection.projection import load_offset
 from services.api.projection.rebuild import rebuild
 from shared import events as ev
-from shared.bus.joblog import JobEnded, JobLog, UnknownEvent
+from shared.bus.joblog import JobEnded, JobLog
+from shared.bus.parsing import UnknownEvent
 from shared.bus.topology import DEAD, JOBS, NOTIFIER, TRANSCODER
 from shared.ids import new_job_id
 from tests.support.bus import tell, until

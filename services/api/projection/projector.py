@@ -13,7 +13,7 @@ from nats.errors import Error as NatsError
 from services.api.database.pool import Connection
 from services.api.projection.projection import RecordedDelivery, load_offset, save_offset
 from services.api.projection.tail import Tail, TailBroken
-from shared.bus.joblog import parse_message, report_unreadable
+from shared.bus.parsing import parse_message, report_unreadable
 from shared.deliveries import DeliveryAttempted
 from shared.events import Recorded
 
