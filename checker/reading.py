@@ -71,10 +71,18 @@ class Reading:
         whole_texts = await self._whole_texts(manifest)
         sprite = await self._sprite(manifest, sprite_cues_address(address))
         return Presentation(
-            multivariant=top, playlists=playlists, tracks=tracks, unreadable=tuple(self._unreadable.items()),
-            broken=tuple(self._broken.items()), sizes=self._sizes, texts=segments, whole_texts=whole_texts,
-            manifest=manifest, manifest_url=manifest_address(address), sprite=sprite,
-        )  # fmt: skip
+            multivariant=top,
+            playlists=playlists,
+            tracks=tracks,
+            unreadable=tuple(self._unreadable.items()),
+            broken=tuple(self._broken.items()),
+            sizes=self._sizes,
+            texts=segments,
+            whole_texts=whole_texts,
+            manifest=manifest,
+            manifest_url=manifest_address(address),
+            sprite=sprite,
+        )
 
     async def _track(self, playlist: MediaPlaylist) -> Track | None:
         if not playlist.initialization:

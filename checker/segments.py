@@ -91,10 +91,15 @@ def read_segment(data: bytes, initialization: InitializationSegment) -> Segment:
     _check_places(samples, [box for box in boxes if box.kind == "mdat"])
     keys, captions = ([], []) if initialization.is_audio else _pictures(view, samples, initialization)
     return Segment(
-        size=len(data), start=fragments[0].decode_time, duration=duration, keys=tuple(keys),
-        shown=min(sample.shown for sample in samples), frame=max(sample.duration for sample in samples),
-        fragments=tuple(fragments), captions=tuple(captions),
-    )  # fmt: skip
+        size=len(data),
+        start=fragments[0].decode_time,
+        duration=duration,
+        keys=tuple(keys),
+        shown=min(sample.shown for sample in samples),
+        frame=max(sample.duration for sample in samples),
+        fragments=tuple(fragments),
+        captions=tuple(captions),
+    )
 
 
 def _fragment(moof: Box, defaults: Defaults) -> Iterator[_Sample]:
@@ -105,9 +110,10 @@ def _fragment(moof: Box, defaults: Defaults) -> Iterator[_Sample]:
     told = {flag: head.number(width) for flag, width in _HEAD_FIELDS if flags & flag}
     base = told.get(_BASE_OFFSET, moof.offset)
     own = Defaults(
-        duration=told.get(_DURATION, defaults.duration), size=told.get(_SIZE, defaults.size),
+        duration=told.get(_DURATION, defaults.duration),
+        size=told.get(_SIZE, defaults.size),
         flags=told.get(_FLAGS, defaults.flags),
-    )  # fmt: skip
+    )
     clock = track.child("tfdt").fields()
     version, _ = clock.version_and_flags()
     time, offset = clock.number(8 if version else 4), base

@@ -8,9 +8,24 @@ from checker.bits import Bits
 _HIGH_PROFILES = (100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135)
 # Table E-1: sample aspect ratios by indicator; 255 is followed by the ratio itself.
 _ASPECTS = (
-    (0, 1), (1, 1), (12, 11), (10, 11), (16, 11), (40, 33), (24, 11), (20, 11), (32, 11),
-    (80, 33), (18, 11), (15, 11), (64, 33), (160, 99), (4, 3), (3, 2), (2, 1),
-)  # fmt: skip
+    (0, 1),
+    (1, 1),
+    (12, 11),
+    (10, 11),
+    (16, 11),
+    (40, 33),
+    (24, 11),
+    (20, 11),
+    (32, 11),
+    (80, 33),
+    (18, 11),
+    (15, 11),
+    (64, 33),
+    (160, 99),
+    (4, 3),
+    (3, 2),
+    (2, 1),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +81,19 @@ def parse_sps(unit: bytes) -> Sps:
         height -= down * (bits.unsigned() + bits.unsigned())
     aspect, full_range, colour, rate = _usability(bits) if bits.flag() else (None, None, None, None)
     return Sps(
-        profile=profile, constraints=constraints, level=level, chroma=chroma, depth=depth, width=width, height=height,
-        progressive=frames_only, aspect=aspect, full_range=full_range, colour=colour, frame_rate=rate,
-    )  # fmt: skip
+        profile=profile,
+        constraints=constraints,
+        level=level,
+        chroma=chroma,
+        depth=depth,
+        width=width,
+        height=height,
+        progressive=frames_only,
+        aspect=aspect,
+        full_range=full_range,
+        colour=colour,
+        frame_rate=rate,
+    )
 
 
 def without_emulation(data: bytes) -> bytes:

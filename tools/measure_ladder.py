@@ -61,10 +61,18 @@ class Measured:
     def cells(self) -> tuple[str, ...]:
         """The row of the table."""
         return (
-            self.profile, self.rung.resolution, self.preset, f"{self.rung.crf:g}", f"{self.rung.max_rate / 1000:.0f}",
-            f"{self.average:.0f}", f"{self.peak:.0f}", f"{self.peak / self.average:.2f}", f"{self.vmaf:.1f}",
-            f"{self.low:.1f}", f"{self.cpu:.2f}",
-        )  # fmt: skip
+            self.profile,
+            self.rung.resolution,
+            self.preset,
+            f"{self.rung.crf:g}",
+            f"{self.rung.max_rate / 1000:.0f}",
+            f"{self.average:.0f}",
+            f"{self.peak:.0f}",
+            f"{self.peak / self.average:.2f}",
+            f"{self.vmaf:.1f}",
+            f"{self.low:.1f}",
+            f"{self.cpu:.2f}",
+        )
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -118,10 +126,15 @@ def _measure_rung(clip: Path, probed: Probed, plan: Plan, profile: str, every: i
         # A short rest says nothing of the rate: its key frame weighs too much.
         full = [rate for rate, ticks in zip(rates, track.durations, strict=True) if ticks == max(track.durations)]
         return Measured(
-            profile=profile, preset=load_profile(profile).preset, rung=rung,
-            average=sum(track.sizes) * 8 / float(plan.duration) / 1000, peak=max(full), vmaf=sum(scores) / len(scores),
-            low=scores[len(scores) // 100], cpu=cpu,
-        )  # fmt: skip
+            profile=profile,
+            preset=load_profile(profile).preset,
+            rung=rung,
+            average=sum(track.sizes) * 8 / float(plan.duration) / 1000,
+            peak=max(full),
+            vmaf=sum(scores) / len(scores),
+            low=scores[len(scores) // 100],
+            cpu=cpu,
+        )
 
 
 def _vmaf(clip: Path, made: Path, probed: Probed, plan: Plan, folder: Path, every: int) -> list[float]:

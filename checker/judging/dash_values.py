@@ -15,9 +15,16 @@ _CHANNELS = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
 _CHANNEL_COUNTS = {"1": 1, "2": 2, "3": 3, "4": 4, "5": 5, "6": 6, "7": 8}
 _ROLE, _PURPOSE = "urn:mpeg:dash:role:2011", "urn:tva:metadata:cs:AudioPurposeCS:2007"
 _ROLES = {
-    "main", "alternate", "commentary", "dub", "description", "subtitle", "caption", "forced-subtitle",
+    "main",
+    "alternate",
+    "commentary",
+    "dub",
+    "description",
+    "subtitle",
+    "caption",
+    "forced-subtitle",
     "enhanced-audio-intelligibility",
-}  # fmt: skip
+}
 # What a rendition's CHARACTERISTICS are as an AudioPurpose.
 _PURPOSES = {
     "public.accessibility.describes-video": "1",
@@ -25,8 +32,10 @@ _PURPOSES = {
 }
 _CEA_608, _CEA_708 = "urn:scte:dash:cc:cea-608:2015", "urn:scte:dash:cc:cea-708:2015"
 _SCHEMES = {
-    "AudioChannelConfiguration": {_CHANNELS}, "Role": {_ROLE}, "Accessibility": {_PURPOSE, _CEA_608, _CEA_708},
-}  # fmt: skip
+    "AudioChannelConfiguration": {_CHANNELS},
+    "Role": {_ROLE},
+    "Accessibility": {_PURPOSE, _CEA_608, _CEA_708},
+}
 
 
 def bandwidth(presentation: Presentation) -> Iterator[Finding]:
@@ -62,9 +71,11 @@ def sizes(presentation: Presentation) -> Iterator[Finding]:
             rate = 1 / track.frame if track.frame else Fraction(0)
             aspect = sps.aspect or Fraction(1)
             expected = {
-                "width": str(sps.width), "height": str(sps.height), "frameRate": _ratio(rate, "/"),
+                "width": str(sps.width),
+                "height": str(sps.height),
+                "frameRate": _ratio(rate, "/"),
                 "sar": f"{aspect.numerator}:{aspect.denominator}",
-            }  # fmt: skip
+            }
             for name, value in expected.items():
                 if representation.attributes.get(name) != value:
                     declared = representation.attributes.get(name, "missing")

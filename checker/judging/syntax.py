@@ -11,17 +11,38 @@ from checker.presentation import Presentation
 # RFC 8216bis, 4.4: tags of both kinds of playlist; of multivariant playlists; of media playlists and their segments.
 _BOTH = {"EXTM3U", "EXT-X-VERSION", "EXT-X-INDEPENDENT-SEGMENTS", "EXT-X-START", "EXT-X-DEFINE"}
 _MULTIVARIANT = {
-    "EXT-X-MEDIA", "EXT-X-STREAM-INF", "EXT-X-I-FRAME-STREAM-INF", "EXT-X-SESSION-DATA", "EXT-X-SESSION-KEY",
+    "EXT-X-MEDIA",
+    "EXT-X-STREAM-INF",
+    "EXT-X-I-FRAME-STREAM-INF",
+    "EXT-X-SESSION-DATA",
+    "EXT-X-SESSION-KEY",
     "EXT-X-CONTENT-STEERING",
-}  # fmt: skip
+}
 _PLAYLIST = {
-    "EXT-X-TARGETDURATION", "EXT-X-MEDIA-SEQUENCE", "EXT-X-DISCONTINUITY-SEQUENCE", "EXT-X-ENDLIST",
-    "EXT-X-PLAYLIST-TYPE", "EXT-X-I-FRAMES-ONLY", "EXT-X-PART-INF", "EXT-X-SERVER-CONTROL",
-}  # fmt: skip
+    "EXT-X-TARGETDURATION",
+    "EXT-X-MEDIA-SEQUENCE",
+    "EXT-X-DISCONTINUITY-SEQUENCE",
+    "EXT-X-ENDLIST",
+    "EXT-X-PLAYLIST-TYPE",
+    "EXT-X-I-FRAMES-ONLY",
+    "EXT-X-PART-INF",
+    "EXT-X-SERVER-CONTROL",
+}
 _SEGMENT = {
-    "EXTINF", "EXT-X-BYTERANGE", "EXT-X-DISCONTINUITY", "EXT-X-KEY", "EXT-X-MAP", "EXT-X-PROGRAM-DATE-TIME", "EXT-X-GAP",
-    "EXT-X-BITRATE", "EXT-X-PART", "EXT-X-DATERANGE", "EXT-X-SKIP", "EXT-X-PRELOAD-HINT", "EXT-X-RENDITION-REPORT",
-}  # fmt: skip
+    "EXTINF",
+    "EXT-X-BYTERANGE",
+    "EXT-X-DISCONTINUITY",
+    "EXT-X-KEY",
+    "EXT-X-MAP",
+    "EXT-X-PROGRAM-DATE-TIME",
+    "EXT-X-GAP",
+    "EXT-X-BITRATE",
+    "EXT-X-PART",
+    "EXT-X-DATERANGE",
+    "EXT-X-SKIP",
+    "EXT-X-PRELOAD-HINT",
+    "EXT-X-RENDITION-REPORT",
+}
 _ONCE = (_BOTH | _PLAYLIST) - {"EXT-X-DEFINE"}
 _BARE = {"EXTM3U", "EXT-X-INDEPENDENT-SEGMENTS", "EXT-X-ENDLIST", "EXT-X-I-FRAMES-ONLY"}
 
@@ -33,8 +54,22 @@ _FORMS = {
     **dict.fromkeys(("DEFAULT", "AUTOSELECT", "FORCED"), "YES|NO"),
     **dict.fromkeys(
         (
-            "URI", "GROUP-ID", "LANGUAGE", "ASSOC-LANGUAGE", "NAME", "INSTREAM-ID", "CHARACTERISTICS", "CHANNELS", "CODECS",
-            "SUPPLEMENTAL-CODECS", "AUDIO", "VIDEO", "SUBTITLES", "STABLE-RENDITION-ID", "STABLE-VARIANT-ID", "PATHWAY-ID",
+            "URI",
+            "GROUP-ID",
+            "LANGUAGE",
+            "ASSOC-LANGUAGE",
+            "NAME",
+            "INSTREAM-ID",
+            "CHARACTERISTICS",
+            "CHANNELS",
+            "CODECS",
+            "SUPPLEMENTAL-CODECS",
+            "AUDIO",
+            "VIDEO",
+            "SUBTITLES",
+            "STABLE-RENDITION-ID",
+            "STABLE-VARIANT-ID",
+            "PATHWAY-ID",
         ),
         _QUOTED,
     ),
@@ -43,7 +78,7 @@ _FORMS = {
     "CLOSED-CAPTIONS": f"NONE|{_QUOTED}",
     "VIDEO-RANGE": "SDR|HLG|PQ",
     "HDCP-LEVEL": "NONE|TYPE-0|TYPE-1",
-}  # fmt: skip
+}
 
 
 def tags_known(presentation: Presentation) -> Iterator[Finding]:

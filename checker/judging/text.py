@@ -143,8 +143,14 @@ RULES = (
     Rule("millrace-text-boundaries", "must", "Text is cut where the video is", boundaries),
     Rule("rfc8216bis-3.1.4", "must", "Segments of text are WebVTT with X-TIMESTAMP-MAP", signed, needs_media=True),
     Rule("millrace-text-cues", "must", "Every cue is shown during its segment", cues_in_place, needs_media=True),
-    Rule("millrace-text-whole", "must", "A text's one file has the cues of its segments", same_as_whole, needs_media=True),
     Rule(
-        "millrace-captions", "must", "The closed captions in the pictures are declared", captions_declared, needs_media=True
+        "millrace-text-whole", "must", "A text's one file has the cues of its segments", same_as_whole, needs_media=True
     ),
-)  # fmt: skip
+    Rule(
+        "millrace-captions",
+        "must",
+        "The closed captions in the pictures are declared",
+        captions_declared,
+        needs_media=True,
+    ),
+)

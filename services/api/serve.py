@@ -94,10 +94,14 @@ async def _start(
     book = HookBook(database, client, sealer)
     reservations = Reservations(database, job_log, vault)
     leader = Leader(
-        settings.database_url.get_secret_value(), client, job_log, max_active_jobs=settings.max_active_jobs,
-        max_active_per_organization=settings.max_active_per_organization, on_hooks_changed=book.publish_anew,
+        settings.database_url.get_secret_value(),
+        client,
+        job_log,
+        max_active_jobs=settings.max_active_jobs,
+        max_active_per_organization=settings.max_active_per_organization,
+        on_hooks_changed=book.publish_anew,
         keep_jobs=timedelta(days=settings.keep_jobs_days) if settings.keep_jobs_days else None,
-    )  # fmt: skip
+    )
     throttle = FailureThrottle(settings.login_failures_per_minute)
     accounts = Accounts(
         database, Passwords(), throttle, days=settings.token_days, most_tokens=settings.tokens_per_organization
@@ -121,9 +125,11 @@ async def _start(
 async def _provision(settings: ApiSettings, client: Client) -> None:
     async def provide() -> None:
         await provision(
-            client.jetstream(), lease_seconds=settings.lease_seconds, replicas=settings.nats_replicas,
+            client.jetstream(),
+            lease_seconds=settings.lease_seconds,
+            replicas=settings.nats_replicas,
             ages=Ages(deliveries=settings.keep_deliveries_days * DAY, dead=settings.keep_dead_letters_days * DAY),
-        )  # fmt: skip
+        )
 
     await _until_done(provide, "bus")
 

@@ -27,8 +27,19 @@ API_VERSION = "1"
 _REF = "#/components/schemas/{model}"
 _REQUESTS: tuple[type[BaseModel], ...] = (LoginRequest, JobRequest, WebhookRequest)
 _RESPONSES: tuple[type[BaseModel], ...] = (
-    Token, Job, JobItem, JobPage, Message, Webhook, WebhookPage, DeliveryPage, Redelivery, Detail, FieldErrors, ServerError,
-)  # fmt: skip
+    Token,
+    Job,
+    JobItem,
+    JobPage,
+    Message,
+    Webhook,
+    WebhookPage,
+    DeliveryPage,
+    Redelivery,
+    Detail,
+    FieldErrors,
+    ServerError,
+)
 
 
 _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {

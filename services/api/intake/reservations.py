@@ -152,8 +152,11 @@ class Reservations:
         async with self._database.connection() as connection:
             await connection.execute(
                 "delete from output_claims where org = $1 and location = $2 and job = $3 and claimed = $4",
-                org, location, held.job, held.claimed,
-            )  # fmt: skip
+                org,
+                location,
+                held.job,
+                held.claimed,
+            )
 
 
 async def _take_key(connection: "Connection", org: str, new_job: str, key: IdempotencyKey) -> str:
@@ -167,8 +170,11 @@ async def _take_key(connection: "Connection", org: str, new_job: str, key: Idemp
     # Waits for another transaction that is inserting the same key.
     inserted = await connection.fetchval(
         "insert into idempotency_keys (org, key, body, job) values ($1, $2, $3, $4) on conflict do nothing returning job",
-        org, key.key, key.body, new_job,
-    )  # fmt: skip
+        org,
+        key.key,
+        key.body,
+        new_job,
+    )
     if inserted:
         return new_job
     row = await connection.fetchrow("select body, job from idempotency_keys where org = $1 and key = $2", org, key.key)

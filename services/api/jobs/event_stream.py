@@ -176,7 +176,7 @@ class Watch:
         async with self._reading, self._database.connection() as connection:
             row = await connection.fetchrow(
                 "select last_sequence, state from jobs where org = $1 and id = $2", self._org, self._job
-            )  # fmt: skip
+            )
             if row is None:
                 return None
             job = Job.model_validate_json(row["state"])

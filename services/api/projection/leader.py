@@ -72,9 +72,16 @@ class Leader:
     """
 
     def __init__(
-        self, dsn: str, client: Client, log: JobLog, *, max_active_jobs: int, max_active_per_organization: int,
-        on_hooks_changed: HooksChanged, keep_jobs: timedelta | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        dsn: str,
+        client: Client,
+        log: JobLog,
+        *,
+        max_active_jobs: int,
+        max_active_per_organization: int,
+        on_hooks_changed: HooksChanged,
+        keep_jobs: timedelta | None = None,
+    ) -> None:
         self._dsn = dsn
         self._nc = client
         self._job_log = log

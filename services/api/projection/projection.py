@@ -112,9 +112,13 @@ def fold(known: Folded | None, events: Iterable[Recorded]) -> Folded | None:
             # Whatever is wrong with one event must not keep all the others, of all jobs, from being seen.
             event = recorded.event
             structlog.get_logger().error(
-                "event left out", sequence=recorded.sequence, organization=event.org, job=event.job, event_token=event.token(),
+                "event left out",
+                sequence=recorded.sequence,
+                organization=event.org,
+                job=event.job,
+                event_token=event.token(),
                 error=repr(error),
-            )  # fmt: skip
+            )
     return folded
 
 
@@ -145,8 +149,9 @@ async def disable_hooks(connection: Connection, deliveries: Iterable[DeliveryAtt
     rows = await connection.fetch(
         "update webhooks set enabled = false from unnest($1::uuid[], $2::text[]) as gone (id, org)"
         " where webhooks.id = gone.id and webhooks.org = gone.org and webhooks.enabled returning webhooks.org",
-        list(hooks), list(orgs),
-    )  # fmt: skip
+        list(hooks),
+        list(orgs),
+    )
     return {row["org"] for row in rows}
 
 
@@ -193,9 +198,17 @@ async def sweep_claims(connection: Connection) -> None:
 def _job_row(folded: Folded) -> tuple[object, ...]:
     job = folded.job
     return (
-        job.id, job.org, job.created, job.status, job.enable_drm, PRIORITIES[job.priority], job.admitted, folded.sequence,
-        job.model_dump_json(), job.end_time,
-    )  # fmt: skip
+        job.id,
+        job.org,
+        job.created,
+        job.status,
+        job.enable_drm,
+        PRIORITIES[job.priority],
+        job.admitted,
+        folded.sequence,
+        job.model_dump_json(),
+        job.end_time,
+    )
 
 
 def _delivery_row(recorded: RecordedDelivery) -> tuple[object, ...]:
@@ -203,7 +216,17 @@ def _delivery_row(recorded: RecordedDelivery) -> tuple[object, ...]:
     # Postgres has no NUL in its text; a receiver's words may.
     error = delivery.error.replace("\0", "") if delivery.error else delivery.error
     return (
-        recorded.sequence, delivery.org, delivery.job, recorded.hook, delivery.message_id.replace("\0", ""), delivery.status,
-        delivery.attempt, delivery.at, delivery.outcome, delivery.response_status, error, delivery.duration_ms,
+        recorded.sequence,
+        delivery.org,
+        delivery.job,
+        recorded.hook,
+        delivery.message_id.replace("\0", ""),
+        delivery.status,
+        delivery.attempt,
+        delivery.at,
+        delivery.outcome,
+        delivery.response_status,
+        error,
+        delivery.duration_ms,
         delivery.next_attempt_at,
-    )  # fmt: skip
+    )

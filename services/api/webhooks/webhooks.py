@@ -56,8 +56,11 @@ class Webhooks:
                 raise BadRequest(f"This organization has {MOST_WEBHOOKS} webhooks, which is the most it may have.")
             await connection.execute(
                 "insert into webhooks (id, org, url, secret) values ($1, $2, $3, $4)",
-                hook.id, org, hook.url, self._book.seal_secret(hook.id, hook.secret_token),
-            )  # fmt: skip
+                hook.id,
+                org,
+                hook.url,
+                self._book.seal_secret(hook.id, hook.secret_token),
+            )
             await self._book.publish(connection, org)
         return hook
 
@@ -67,8 +70,10 @@ class Webhooks:
             count = await connection.fetchval("select count(*) from webhooks where org = $1", org)
             rows = await connection.fetch(
                 "select id, url, secret from webhooks where org = $1 order by created, id limit $2 offset $3",
-                org, window.size, window.offset,
-            )  # fmt: skip
+                org,
+                window.size,
+                window.offset,
+            )
         return Slice(count, [self._shown(row).model_dump_json() for row in rows])
 
     async def read(self, org: str, hook: UUID) -> Webhook:
@@ -92,8 +97,11 @@ class Webhooks:
             new = Webhook(id=hook, url=request.url, secret_token=request.secret_token or old.secret_token)
             await connection.execute(
                 "update webhooks set url = $3, secret = $4, enabled = true where org = $1 and id = $2",
-                org, hook, new.url, self._book.seal_secret(hook, new.secret_token),
-            )  # fmt: skip
+                org,
+                hook,
+                new.url,
+                self._book.seal_secret(hook, new.secret_token),
+            )
             await self._book.publish(connection, org)
         return new
 
@@ -121,8 +129,11 @@ class Webhooks:
             rows = await connection.fetch(
                 "select sequence as id, job, status, attempt, at, outcome, response_status, error, duration_ms, next_attempt_at,"
                 " message_id from deliveries where org = $1 and hook = $2 order by sequence desc limit $3 offset $4",
-                org, hook, window.size, window.offset,
-            )  # fmt: skip
+                org,
+                hook,
+                window.size,
+                window.offset,
+            )
         return Slice(count, [_delivery_json(dict(row)) for row in rows])
 
     async def redeliver(self, org: str, hook: UUID, delivery: int) -> Redelivery:
