@@ -278,6 +278,7 @@ async def simulate(seed: int) -> World:
 
 
 # Twenty lives, and four in a quick run: they follow the number of examples that hypothesis is told.
+@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(settings().max_examples // 5))
 async def test_order_holds_and_nothing_is_lost(seed: int) -> None:
     world = await simulate(seed)
