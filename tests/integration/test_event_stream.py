@@ -27,8 +27,8 @@ from shared.bus.subjects import progress_subject
 from shared.ids import new_job_id
 from shared.job import Job
 from tests.support.bus import tell, until
-from tests.support.leading import leading, leads, status_is
-from tests.support.samples import ORG, created, failed, fetched, plan, whole_life
+from tests.support.leading import leading, leads
+from tests.support.samples import ORG, created, failed, fetched, plan, requested, whole_life
 from tests.support.schema import migrated
 from tests.support.servers import free_port
 
@@ -225,8 +225,14 @@ async def test_a_change_is_told_soon(api: Api) -> None:
 async def test_live_progress_is_told_a_few_times_a_second(api: Api) -> None:
     job = new_job_id()
     await make(api, job)
-    await tell(api.log, [ev.Started(org=ORG, job=job), fetched(job, encode=plan(1, audio=0))])
-    await until(status_is(api.connection, job, "transcoding"))
+    encode = plan(1, audio=0)
+    begin = [ev.Started(org=ORG, job=job), fetched(job, encode=encode), requested(job, "v0000", encode)]
+    last = (await tell(api.log, begin))[-1].sequence
+
+    async def projected() -> bool:
+        return bool(await api.connection.fetchval("select last_sequence >= $2 from jobs where id = $1", job, last))
+
+    await until(projected)
     async with listening(api, job) as listener:
         telling = asyncio.create_task(_progress(api, job))
         began = time.monotonic()

@@ -18,7 +18,7 @@ from shared.bus.topology import PROGRESS
 from shared.ids import new_job_id
 from shared.job import Job, apply
 from tests.support.bus import tell, until
-from tests.support.samples import ORG, completed, created, failed, fetched, plan, transcoded
+from tests.support.samples import ORG, completed, created, failed, fetched, plan, requested, transcoded
 from tests.support.schema import migrated
 
 
@@ -44,8 +44,10 @@ def job_after(*events: ev.Event) -> Job:
 
 
 def encoding(job: str) -> Job:
-    """A job with two equal parts to encode, and nothing else."""
-    return job_after(created(job), ev.Started(org=ORG, job=job), fetched(job, encode=plan(2, audio=0)))
+    """A job with two equal parts to encode, both of them requested, and nothing else."""
+    encode = plan(2, audio=0)
+    requests = [requested(job, part, encode) for part in encode.release_order]
+    return job_after(created(job), ev.Started(org=ORG, job=job), fetched(job, encode=encode), *requests)
 
 
 def heard(live: LiveProgress, job: str, fractions: dict[str, float]) -> Callable[[], Awaitable[bool]]:
