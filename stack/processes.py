@@ -150,8 +150,9 @@ class Record:
 def read_records(folder: Path) -> dict[str, Record]:
     """All records in the folder by name; one that was cut off by a crash is as good as none."""
     records: dict[str, Record] = {}
-    for path in sorted(folder.glob("*.json")):
-        with suppress(ValueError, KeyError, TypeError):
+    # Not those that are just being written, nor one that its supervisor takes away meanwhile.
+    for path in sorted(folder.glob("[!.]*.json")):
+        with suppress(ValueError, KeyError, TypeError, FileNotFoundError):
             data = json.loads(path.read_text())
             records[path.stem] = Record(data["name"], Identity(**data["process"]), data["restarts"], data["ready"])
     return records

@@ -114,3 +114,17 @@ def test_removing_a_record_can_keep_the_history(tmp_path: Path, sleeper: subproc
     assert read_records(tmp_path)["api"].restarts == 1
     Record.remove(tmp_path, "api")
     assert read_records(tmp_path) == {}
+
+
+def test_a_record_that_is_being_written_or_taken_away_is_none(tmp_path: Path) -> None:
+    Record("api", identity_of_this()).write(tmp_path)
+    # As it stands for a moment before it gets its name, and as it is listed and gone again.
+    (tmp_path / ".fetcher.json").write_text((tmp_path / "api.json").read_text())
+    (tmp_path / "uploader.json").symlink_to(tmp_path / "gone")
+    assert set(read_records(tmp_path)) == {"api"}
+
+
+def identity_of_this() -> Identity:
+    found = identify(os.getpid())
+    assert found
+    return found
