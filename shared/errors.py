@@ -38,10 +38,12 @@ ERRORS: dict[str, ErrorCode] = {
         False,
     ),
     "input_no_video_stream": ErrorCode(
-        'The input has no video stream. For its sound alone, send the job with "resolutions": ["audio"].', "you", False
+        'The input has no video stream. To get its audio only, send the job with "resolutions": ["audio"].',
+        "you",
+        False,
     ),
     "input_no_audio_stream": ErrorCode(
-        "The input has no sound that can be decoded. Send a file with sound, or ask for the resolutions of a picture.",
+        "The input has no audio that can be decoded. Send a file with audio, or request the resolutions of a video.",
         "you",
         False,
     ),
@@ -85,12 +87,12 @@ ERRORS: dict[str, ErrorCode] = {
         "The sealed credentials of this job are gone or cannot be opened with this server's keys.", "operator", False
     ),
     "event_too_large": ErrorCode(
-        "What this server had to note about the job is larger than its message bus takes. The operator can raise the limit.",
+        "The data about this job is larger than the server's message bus accepts. The operator can raise the limit.",
         "operator",
         True,
     ),
     "internal_error": ErrorCode(
-        "The server failed in a way that it did not foresee. The operator finds the cause in the logs.",
+        "The server failed unexpectedly. The operator can find the cause in the logs.",
         "operator",
         True,
     ),

@@ -104,7 +104,7 @@ class PartRequested(Event):
     """A part may be encoded. Published by the fetcher for the first window, then by the transcoder; consumed by the transcoder.
 
     ``work`` is how much of the encode the part is, in output frames (see :meth:`shared.media.plan.Plan.work_of`); None in
-    events of version 0.1, which did not tell.
+    events of version 0.1, which lack it.
     """
 
     subject = "part_requested"
@@ -146,7 +146,7 @@ class PartTranscoded(Event):
 class PartUploaded(Event):
     """A part's segments are in the customer's bucket. Published by the uploader.
 
-    ``uploaded`` says how many parts of the job are, this one included: whoever uploads the last one finishes the job. None
+    ``uploaded`` is the number of the job's uploaded parts, this one included: whoever uploads the last one finishes the job. None
     in events of version 0.1.
     """
 

@@ -45,7 +45,7 @@ class ApiSettings(CommonSettings):
         30,
         ge=1,
         le=600,
-        description="How long a worker may be silent before its message goes to another. The workers learn it from the bus",
+        description="How long a worker may be silent before its message goes to another. The workers read it from NATS",
     )
     max_active_jobs: int = Field(
         8, ge=1, le=10_000, description="Jobs that may be under way at the same time, all organizations together"

@@ -15,13 +15,13 @@ class FetcherSettings(WorkerSettings):
     service: ClassVar[str] = "fetcher"
 
     part_window: int = Field(
-        8, ge=1, le=900, description="How many parts of one job may be with the transcoders at the same time"
+        8, ge=1, le=900, description="How many parts of one job may be requested and not yet transcoded"
     )
     connections: int = Field(6, ge=1, le=64, description="Ranges of one source that are asked for at the same time")
     chunk_bytes: int = Field(8 * MEGABYTE, ge=64 * 1024, le=GIGABYTE, description="Size of such a range")
     max_bytes: int = Field(200 * GIGABYTE, ge=1, description="Largest source that is accepted")
     max_duration_seconds: float = Field(24 * 3600, gt=0, description="Longest source that is accepted")
-    max_pixels: int = Field(40_000_000, ge=256, description="Largest picture that is accepted, width times height")
+    max_pixels: int = Field(40_000_000, ge=256, description="Largest frame size that is accepted, width times height")
     download_seconds: float = Field(6 * 3600, gt=0, description="How long a download may take in all")
     stall_seconds: float = Field(
         20, gt=0, description="After this long without a byte a connection is given up and opened again"

@@ -24,15 +24,15 @@ from shared.workspace import WorkSpace
 
 _DAMAGED = JobWarning(
     code="source_damaged",
-    message="Some pictures of the source are damaged. They are shown as far as they could be decoded.",
+    message="Some frames of the source are damaged. They are shown as far as they could be decoded.",
 )
 _DAMAGED_AUDIO = JobWarning(
     code="sound_damaged",
-    message="Some of the sound of the source is damaged. Where it could not be decoded, there is silence.",
+    message="Some of the source's audio is damaged. Where it could not be decoded, there is silence.",
 )
 _NO_AUDIO = JobWarning(
     code="sound_damaged",
-    message="A sound track of the source is damaged so much that nothing of it could be decoded. It is silent.",
+    message="An audio track of the source is so damaged that nothing of it could be decoded. It is silent.",
 )
 
 # What a disk gives at the least, bytes per second: looking for subtitles in a large file, ffmpeg may be silent for long.

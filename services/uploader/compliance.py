@@ -71,5 +71,5 @@ def not_compliant(compliance: Compliance) -> tuple[JobWarning, ...]:
     broken = dict.fromkeys(one.rule for one in compliance.violations if one.severity == "must")
     if not broken:
         return ()
-    message = f"The output does not keep every rule for HLS and DASH ({', '.join(broken)}); see outputs.compliance."
+    message = f"The output violates rules for HLS and DASH ({', '.join(broken)}); see outputs.compliance."
     return (JobWarning(code="not_compliant", message=message),)

@@ -16,7 +16,7 @@ _PARAMETERS = {
     "part": "Name of the part, such as v0007 or a0",
     "what": "The name of a part, or fetch",
     "hook": "Id of the webhook",
-    "status": "The status that was told",
+    "status": "The status that was sent",
 }
 
 
@@ -43,7 +43,7 @@ def asyncapi() -> dict[str, Any]:
     )
     messages["Progress"] = {
         "contentType": "text/plain",
-        "summary": "The fraction done of a part or of the download, 0 to 1. The newest counts; a lost one harms nothing.",
+        "summary": "The fraction done of a part or of the download, 0 to 1. Only the newest counts; losing one is harmless.",
         "payload": {"type": "string", "pattern": r"^[01]\.[0-9]{4}$", "examples": ["0.4375"]},
     }
     _add_channel(
@@ -85,7 +85,7 @@ def _add_channel(
         "parameters": {token: {"description": _PARAMETERS[token]} for token in given},
         "messages": {name: {"$ref": f"#/components/messages/{name}"}},
     }
-    operations[f"say{name}"] = {
+    operations[f"publish{name}"] = {
         "action": "send",
         "channel": {"$ref": f"#/channels/{name}"},
         "messages": [{"$ref": f"#/channels/{name}/messages/{name}"}],

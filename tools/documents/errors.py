@@ -5,16 +5,16 @@ from shared.errors import ERRORS, ErrorCode
 _INTRODUCTION = """\
 # Error codes
 
-A job that ends as `error` says why three times: `error_code` is one of the codes below and does not change between
+A job that ends as `error` gives the reason in three members: `error_code` is one of the codes below and does not change between
 versions; `error_message` is a sentence for a person (the one below, or a more exact one in its place); `error_detail` has
-what exactly happened, such as the last lines of ffmpeg.
+the details, such as the last lines of ffmpeg.
 
-*Retry* says whether the same job, posted again, may succeed: at once where the cause passes by itself, else after what the
-sentence asks for is done. Where it says no, only another input or another order helps.
+*Retry* states whether the same job, posted again, may succeed: at once if the cause is temporary, otherwise after doing what the
+sentence asks for. If it says no, only another input or another request helps.
 """
 _WHO = {
     "you": "## For whoever posted the job",
-    "operator": "## For the operator\n\nThe customer can't mend these. The message that was given up on is kept: see"
+    "operator": "## For the operator\n\nThe customer cannot fix these. The message that was given up on is kept: see"
     " [dead letters](operations.md#dead-letters).",
 }
 

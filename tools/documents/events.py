@@ -21,7 +21,7 @@ _KEPT = {
 _BUCKET_NOTES = {
     "hooks": "Each organization's webhooks, sealed; the api writes them, the notifier reads them",
     "secrets": "Input and output addresses of running jobs with their credentials, sealed; gone when the job has ended",
-    "webhook-lanes": "Which status each webhook has accepted last for each job; the notifier's own",
+    "webhook-lanes": "The delivery queues: what each webhook has accepted of each job and has still to get; the notifier's own",
     "attempts": "How often, and how, work on a message has ended without a result; gone when the message is settled",
 }
 
@@ -76,8 +76,8 @@ def _events() -> str:
     parts = [
         "## The events of a job",
         "",
-        "Every event also has `v` (the version, 1), `type` (the last word of the subject, without the part), `org`, `job`"
-        " and `at` (the instant, in UTC). Types with a capital letter are spelt out in [asyncapi.yaml](asyncapi.yaml).",
+        "Every event also has `v` (the version of its type), `type` (the last word of the subject, without the part), `org`,"
+        " `job` and `at` (the instant, in UTC). Types with a capital letter are defined in [asyncapi.yaml](asyncapi.yaml).",
         "",
     ]
     for event in EVENT_TYPES:

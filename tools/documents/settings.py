@@ -19,24 +19,24 @@ _INTRODUCTION = """\
 # Configuration
 
 All settings come from environment variables. `MILLRACE_<NAME>` is common to the services, `MILLRACE_<SERVICE>_<NAME>`
-belongs to one (`MILLRACE_LEASE_SECONDS` to the api, since it holds for all). A service does not start while a variable with
-the prefix `MILLRACE_` is unknown or has a value that does not fit, and says which; variables of the other services are let
-pass, so that one file serves all five.
+belongs to one of them (`MILLRACE_LEASE_SECONDS` belongs to the api, since it applies to all). A service refuses to start if a
+variable with the prefix `MILLRACE_` is unknown or has an invalid value, and names it; variables of other services are ignored,
+so that one file serves all five.
 [.env.example](../.env.example) lists the same settings, ready for `docker compose`.
 """
 _ENV_HEAD = """\
 # Settings for docker-compose.yml, and for services started by hand. Made by `python -m tools.documents`.
-# deploy/new-env writes .env out of this file, with passwords and keys of its own.
+# deploy/new-env generates .env from this file, with new passwords and keys.
 
 # --- What has no default. Passwords go into addresses: letters and digits only. ---
 
-# Seals the credentials of customers. Keep a copy; docs/operations.md tells how to change it. openssl rand -base64 32
+# Seals the credentials of customers. Keep a copy; docs/operations.md describes how to change it. openssl rand -base64 32
 MILLRACE_SEAL_KEYS=
 # openssl rand -hex 16
 NATS_PASSWORD=
 # openssl rand -hex 16
 POSTGRES_PASSWORD=
-# Access to the S3 server that comes along for trying; any, of three characters or more. openssl rand -hex 10
+# Credentials of the included trial S3 server; any value of three characters or more. openssl rand -hex 10
 S3_ACCESS_KEY=
 S3_SECRET_KEY=
 
@@ -52,7 +52,7 @@ S3_SECRET_KEY=
 #POSTGRES_IMAGE=postgres:18
 #S3_IMAGE=rclone/rclone:1
 
-# The S3 server that comes along has a private address, so trying it takes this. Take it out where strangers post jobs.
+# The included trial S3 server has a private address, which needs this. Remove it if untrusted users can post jobs.
 MILLRACE_ALLOW_PRIVATE_ADDRESSES=true
 """
 # Required, set by docker-compose.yml itself, or shown at the head of the file.

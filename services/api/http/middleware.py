@@ -59,7 +59,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return refusal(Unavailable("The message bus is out of reach. Try again."))
     except Exception:
         await structlog.get_logger().aexception("request failed")
-        detail = "The server failed in a way that it did not foresee. The operator finds the cause by the request_id in the logs."
+        detail = "The server failed unexpectedly. The operator can find the cause in the logs by the request_id."
         return json_answer({"detail": detail, "request_id": request[_ID]}, 500)
 
 

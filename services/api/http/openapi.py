@@ -45,7 +45,7 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
 _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
     400: ("Wrong: from each field to its messages, or a detail where no field is at fault", FieldErrors, ()),
     401: ("No token, or none that is good", Detail, ("WWW-Authenticate",)),
-    403: ("The organization has as many live tokens as it may", Detail, ()),
+    403: ("The organization has reached its limit of live tokens", Detail, ()),
     404: ("There is no such thing, or it is another organization's", Detail, ()),
     409: ("The Idempotency-Key came with another body before", Detail, ()),
     413: ("The body is too large", Detail, ()),

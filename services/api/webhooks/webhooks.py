@@ -159,7 +159,7 @@ class Webhooks:
             redelivery=secrets.token_hex(4),
         )
         await self._js.publish(attempt.subject, attempt.model_dump_json().encode(), stream=WEBHOOKS, timeout=5)
-        return Redelivery(message="The delivery is in line to be sent again.", message_id=attempt.message_id)
+        return Redelivery(message="The delivery is queued to be sent again.", message_id=attempt.message_id)
 
     def _shown(self, row: Any) -> Webhook:
         return Webhook(id=row["id"], url=row["url"], secret_token=self._book.open_secret(row["id"], row["secret"]))

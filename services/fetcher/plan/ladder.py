@@ -55,9 +55,7 @@ def make_ladder(
     )
     if not fitting:
         made = f"{rungs[0].width}×{rungs[0].height}"
-        message = (
-            f"The source is smaller than every resolution asked for; it was made in its own size, {made}, as {lowest}."
-        )
+        message = f"The source is smaller than every requested resolution; it was encoded at its own size, {made}, as {lowest}."
         warnings.append(JobWarning(code="source_below_ladder", message=message))
     return tuple(rungs), tuple(warnings)
 

@@ -280,5 +280,5 @@ def _unique(label: str | None, nameless: str, taken: list[str]) -> str:
 def _cut_warnings(source: Source, plan: Plan) -> tuple[JobWarning, ...]:
     if source.cuttable or plan.segments <= 1:
         return ()
-    message = "The source cannot be cut exactly, so it was encoded in one piece, which takes longer."
+    message = "The source cannot be split exactly, so it was encoded in one part, which takes longer."
     return (JobWarning(code="single_part", message=message),)

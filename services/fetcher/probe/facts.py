@@ -182,7 +182,7 @@ def _audio_tracks(answers: Answers, timeline: Timeline) -> tuple[tuple[AudioTrac
 def audio_dropped(stream: st.Stream) -> JobWarning:
     """The warning for a sound track that has content but cannot be probed."""
     codec = stream.get("codec_name") or stream.get("codec_tag_string") or "unknown"
-    message = f"A sound track of the source was left out, because nothing of it ({codec}) could be decoded."
+    message = f"An audio track of the source was left out, because nothing of it ({codec}) could be decoded."
     return JobWarning(code="sound_dropped", message=message)
 
 
@@ -228,5 +228,5 @@ def _jump_warning(timeline: Timeline) -> tuple[JobWarning, ...]:
     if not timeline.jumps:
         return ()
     times = "once" if timeline.jumps == 1 else f"{timeline.jumps} times"
-    message = f"The clock of the source jumps {times}; the pieces were joined without gaps."
+    message = f"The timestamps of the source jump {times}; the pieces were joined without gaps."
     return (JobWarning(code="source_clock_jumps", message=message),)

@@ -61,7 +61,7 @@ def check_complete(found: Findings) -> tuple[JobWarning, ...]:
             "input_truncated", f"about {missing:.1f} s of {found.duration or 0:.1f} s are missing at the end"
         )
     if cut_off or (found.boxes and found.boxes.missing_bytes):
-        message = "The file ends before its container does, but no picture or sound that it promises is missing."
+        message = "The file ends before its container does, but no video or audio that it declares is missing."
         return (JobWarning(code="source_cut_off", message=message),)
     return ()
 
@@ -78,7 +78,7 @@ def nothing_to_show(found: Findings, video: Stream) -> PermanentError:
     if (found.duration or 0) > 0 and _missing_in_all(found) > 0:
         return PermanentError("input_truncated", "the file has a header, but no pictures")
     if any(extent.count for extent in found.extents.values()):
-        message = "The input has a video stream, but no pictures in it."
+        message = "The input has a video stream, but it contains no frames."
         return PermanentError("input_no_video_stream", "no packets in the video stream", message=message)
     return PermanentError("input_not_video", f"no packets; codec {video.get('codec_name')}", message=NOTHING_INSIDE)
 

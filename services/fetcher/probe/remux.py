@@ -36,7 +36,7 @@ _QUICKTIME_TEXT = frozenset({"mov_text"})
 _MATROSKA_TEXT = frozenset({"subrip", "ass", "ssa", "webvtt"})
 _MOVED = JobWarning(
     code="source_remuxed",
-    message="The source's container cannot be cut exactly, so its streams were first copied into another, unchanged.",
+    message="The source's container cannot be split exactly, so its tracks were first copied unchanged into another one.",
 )
 _SAME_TIME, _SAME_JUMP = 0.0011, 0.1
 _SAME_START, _SAME_END = 0.05, 0.15
