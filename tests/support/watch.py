@@ -46,6 +46,11 @@ def inherited() -> dict[str, str]:
     return environment(Path(file)) if file else {}
 
 
+def milliseconds(line: str) -> int:
+    """How long the callback took that a line tells of."""
+    return int(line.partition(" ")[0])
+
+
 def slow_callbacks(file: Path) -> list[str]:
     """What was slow since the last call."""
     if not file.exists():
