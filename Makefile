@@ -56,7 +56,7 @@ test: $(STAMP) ## Run the whole test suite, on real servers
 test-unit: $(STAMP) ## Run the tests that need no server
 	@$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal --hypothesis-profile quick tests/unit
 
-corpus: $(STAMP) ## Send all real files of ../shared/media through a stack, also the one that takes minutes
+corpus: $(STAMP) ## Send all real files of ../shared/media through a stack, also those that take long
 	@CORPUS=all $(VENV)/bin/python -m pytest tests/e2e/test_corpus.py
 
 check: $(STAMP) ## Lint, formatting, types, import contracts

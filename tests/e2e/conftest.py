@@ -1,9 +1,14 @@
 """One stack for all end-to-end tests; a test that wants another setting starts its own."""
 
+import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from stack.client import Client
+from tests.support.jobs import LONG_RESOLUTIONS, Outcome, complete, long_clip
+from tests.support.sources import source_server
 from tests.support.stack import RunningStack, free_port_base, running_stack
 
 SETTINGS = {
@@ -18,3 +23,21 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A running stack with one transcoder."""
     with running_stack(tmp_path_factory.mktemp("stack"), free_port_base(), env=SETTINGS) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def by_http(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """A clip of more than 40 s out of an HTTP server that allows ranges, made by one transcoder."""
+    return asyncio.run(_by_http(stack, tmp_path_factory.mktemp("by-http")))
+
+
+async def _by_http(stack: RunningStack, folder: Path) -> Outcome:
+    clip = long_clip()
+    async with source_server() as source, Client(stack.env) as client:
+        body = {
+            "input_url": source.host(clip.name, clip.read_bytes()),
+            "output_path": client.location("e2e/by-http/", with_keys=True),
+            "resolutions": LONG_RESOLUTIONS,
+            "client_metadata": {"b": 1, "a": [1.50, "é"]},
+        }
+        return await complete(stack, body, folder)
