@@ -1,10 +1,15 @@
 """One stack for all end-to-end tests; a test that wants another setting starts its own."""
 
+import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from stack.client import Client
 from tests.support import watch
+from tests.support.jobs import LONG_RESOLUTIONS, Outcome, complete, long_clip
+from tests.support.sources import source_server
 from tests.support.stack import RunningStack, free_port_base, running_stack
 
 SETTINGS = {
@@ -27,3 +32,21 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
         line for line in watch.slow_callbacks(slow) if "/services/" in line and watch.milliseconds(line) > 100
     ]
     assert not stood_still, "\n".join(stood_still)
+
+
+@pytest.fixture(scope="session")
+def by_http(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """A clip of more than 40 s out of an HTTP server that allows ranges, made by one transcoder."""
+    return asyncio.run(_by_http(stack, tmp_path_factory.mktemp("by-http")))
+
+
+async def _by_http(stack: RunningStack, folder: Path) -> Outcome:
+    clip = long_clip()
+    async with source_server() as source, Client(stack.env) as client:
+        body = {
+            "input_url": source.host(clip.name, clip.read_bytes()),
+            "output_path": client.location("e2e/by-http/", with_keys=True),
+            "resolutions": LONG_RESOLUTIONS,
+            "client_metadata": {"b": 1, "a": [1.50, "é"]},
+        }
+        return await complete(stack, body, folder)

@@ -7,7 +7,7 @@ import pytest
 
 from shared.events import Cancelled
 from stack.client import Client
-from tests.support.jobs import Api, follow, long_clip
+from tests.support.jobs import Api, follow, long_clip, short_clip
 from tests.support.observe import eventually, files_of, job_events, processes_with
 from tests.support.sources import source_server
 from tests.support.stack import RunningStack
@@ -59,7 +59,7 @@ async def test_cancel_while(stage: str, stack: RunningStack) -> None:
 
 
 async def test_cancel_of_a_finished_job_changes_nothing(stack: RunningStack) -> None:
-    clip = long_clip()
+    clip = short_clip()
     async with source_server() as source, Client(stack.env) as client:
         body = {
             "input_url": source.host(clip.name, clip.read_bytes()),

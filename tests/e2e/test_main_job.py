@@ -1,6 +1,5 @@
-"""The main job, whole: in by HTTP and by S3, out as a stream that players play."""
+"""The main job, whole: in by HTTP, out as a stream that players play."""
 
-import asyncio
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -9,33 +8,11 @@ import pytest
 
 from shared.events import PartTranscoded
 from shared.mp4.bmff import boxes
-from stack.client import Client
-from tests.support.jobs import LONG_SECONDS, Outcome, complete, long_clip
+from tests.support.jobs import LONG_RESOLUTIONS, LONG_SECONDS, Outcome, long_clip
 from tests.support.observe import eventually, files_of, job_events
 from tests.support.player import play, require_player
-from tests.support.sources import source_server
 from tests.support.stack import RunningStack
 from tests.support.stream import decode_complaints, packets, seams
-
-RESOLUTIONS = ["240p", "360p", "480p"]
-
-
-@pytest.fixture(scope="module")
-def by_http(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    """A clip of more than 40 s out of an HTTP server that allows ranges."""
-    return asyncio.run(_by_http(stack, tmp_path_factory.mktemp("by-http")))
-
-
-async def _by_http(stack: RunningStack, folder: Path) -> Outcome:
-    clip = long_clip()
-    async with source_server() as source, Client(stack.env) as client:
-        body = {
-            "input_url": source.host(clip.name, clip.read_bytes()),
-            "output_path": client.location("e2e/by-http/", with_keys=True),
-            "resolutions": RESOLUTIONS,
-            "client_metadata": {"b": 1, "a": [1.50, "é"]},
-        }
-        return await complete(stack, body, folder)
 
 
 async def test_the_clip_was_cut_into_several_parts(by_http: Outcome, stack: RunningStack) -> None:
@@ -45,7 +22,7 @@ async def test_the_clip_was_cut_into_several_parts(by_http: Outcome, stack: Runn
 
 def test_every_rendition_has_the_frames_of_one_single_pass(by_http: Outcome) -> None:
     expected = len(packets(long_clip()))
-    for resolution in RESOLUTIONS:
+    for resolution in LONG_RESOLUTIONS:
         assert len(packets(by_http.files[resolution])) == expected
 
 
@@ -80,9 +57,9 @@ def test_all_renditions_have_the_same_segment_boundaries(by_http: Outcome) -> No
 
 def test_the_master_lists_every_rung_with_true_attributes(by_http: Outcome) -> None:
     outputs = {row["resolution"]: row for row in by_http.job["outputs"]["renditions"]}
-    assert set(outputs) == set(RESOLUTIONS)
+    assert set(outputs) == set(LONG_RESOLUTIONS)
     assert "#EXT-X-INDEPENDENT-SEGMENTS" in by_http.stream.text
-    for resolution in RESOLUTIONS:
+    for resolution in LONG_RESOLUTIONS:
         variant = by_http.stream.variant(resolution)
         shown = variant.attributes
         row = outputs[resolution]
@@ -106,7 +83,7 @@ async def test_hls_js_plays_it_to_the_end(by_http: Outcome, tmp_path: Path) -> N
     # A stall is the machine's, which decodes at four times the speed while it encodes; anything else would be ours.
     assert report["fatal"] is None and set(report["errors"]) <= {"bufferStalledError"}, report
     assert report["ended"] and report["currentTime"] > 40
-    assert report["gaps"] == 0 and len(report["levels"]) == len(RESOLUTIONS)
+    assert report["gaps"] == 0 and len(report["levels"]) == len(LONG_RESOLUTIONS)
     assert (tmp_path / "hls.png").stat().st_size > 10_000
 
 
@@ -124,21 +101,6 @@ def test_the_job_says_what_was_asked_and_what_came_out(by_http: Outcome) -> None
     assert job["video_duration"] == LONG_SECONDS and job["error_message"] is None
     assert job["client_metadata"] == {"b": 1, "a": [1.5, "é"]}
     assert "<access_key>" in job["output_path"] and job["start_time"] < job["end_time"]
-
-
-async def test_the_same_clip_by_s3_gives_the_same_stream(by_http: Outcome, stack: RunningStack, tmp_path: Path) -> None:
-    async with Client(stack.env) as client:
-        await client.upload(long_clip(), "sources/long.mp4")
-        body = {
-            # With the stray slash before the question mark that the published sample has.
-            "input_path": client.location("sources/long.mp4", with_keys=True).replace("?", "/?"),
-            "output_path": client.location("e2e/by-s3/"),
-            "resolutions": RESOLUTIONS,
-        }
-    by_s3 = await complete(stack, body, tmp_path)
-    for resolution in RESOLUTIONS:
-        assert by_s3.files[resolution].read_bytes() == by_http.files[resolution].read_bytes()
-        assert by_s3.stream.variant(resolution).media.durations == by_http.stream.variant(resolution).media.durations
 
 
 async def test_nothing_is_left_in_the_work_space(by_http: Outcome, stack: RunningStack) -> None:

@@ -95,8 +95,12 @@ WARNED = {
     "edge/asf_msmpeg4_28s.asf": {"source_damaged"},
     "edge/ts_no_aud_1440p.ts": {"source_damaged"},  # cut out of a longer one, in the middle of a picture
 }
-# Six minutes of 4K at 60 frames a second: minutes of decoding, and nothing else about it is odd. `make corpus` has it, too.
-COSTLY = set() if os.environ.get("CORPUS") == "all" else {"edge/av1_4k60_static_6m.mp4"}
+# Much to decode, and nothing odd that no shorter file has: `make corpus` has them, too.
+_MANY_PICTURES = {
+    "edge/av1_4k60_static_6m.mp4",  # six minutes of 4K at 60 frames a second
+    "long/bbb_1080p24_a_43s.ts",  # more pixels than any three of the others together
+}
+COSTLY = set() if os.environ.get("CORPUS") == "all" else _MANY_PICTURES
 
 
 def frames_of(name: str) -> int:

@@ -117,7 +117,7 @@ class FaultyProxy:
         return web.Response()
 
 
-async def seen(condition: Callable[[], bool], seconds: float = 30) -> None:
+async def seen(condition: Callable[[], bool], seconds: float = 120) -> None:
     """Wait for something that happens in this process; fails at the deadline."""
     async with asyncio.timeout(seconds):
         while not condition():

@@ -16,6 +16,7 @@ from tests.support.stack import RunningStack
 from tests.support.stream import Stream, download, read_stream
 
 LONG_SECONDS = 42
+LONG_RESOLUTIONS = ("240p", "360p", "480p")
 _LONG_RATE = "30000/1001"
 
 
