@@ -5,6 +5,7 @@ a tile, appears under its final name only when it is whole: it is made elsewhere
 """
 
 import errno
+import fcntl
 import json
 import os
 import secrets
@@ -52,19 +53,25 @@ class WorkSpace:
     def attempt(self, org: str, job: str, part: str) -> Iterator[Path]:
         """A private folder to make a part in. What is left in it is removed at the end.
 
-        What earlier attempts at the same part have left is removed first: their workers were killed, or have lost their lease
-        and must stop anyhow.
+        What killed workers have left of the same part is removed first. A duplicate worker may still be at it, as when the
+        bus was away for longer than a lease: its folder is locked for as long as it lives, and stays.
         """
         attempts = self.job(org, job) / "attempts"
         for abandoned in attempts.glob(f"{part}-*"):
-            shutil.rmtree(abandoned, ignore_errors=True)
-        folder = attempts / f"{part}-{secrets.token_hex(4)}"
+            _remove_unless_locked(abandoned)
+        token = secrets.token_hex(4)
+        unnamed, folder = attempts / f".{token}", attempts / f"{part}-{token}"
         with full_disk_is_transient():
-            folder.mkdir(parents=True)
+            unnamed.mkdir(parents=True)
+        lock = os.open(unnamed, os.O_RDONLY)
         try:
+            # Locked before it has the name by which others look for it.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            unnamed.rename(folder)
             with full_disk_is_transient():
                 yield folder
         finally:
+            os.close(lock)
             shutil.rmtree(folder, ignore_errors=True)
 
     def finish(self, attempt: Path, org: str, job: str, part: str, record: str) -> str:
@@ -173,6 +180,21 @@ class WorkSpace:
         probe = self.root / f".ready-{os.getpid()}"
         probe.write_bytes(b"")
         probe.unlink()
+
+
+def _remove_unless_locked(folder: Path) -> None:
+    """Remove an attempt's folder whose worker is dead: the kernel gives its lock back with the process."""
+    try:
+        lock = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        return
+    finally:
+        os.close(lock)
 
 
 @contextmanager

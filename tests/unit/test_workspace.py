@@ -137,3 +137,13 @@ def test_an_attempt_removes_what_a_killed_one_has_left(space: WorkSpace) -> None
         (attempts / name / "240p").mkdir(parents=True)
     with space.attempt(ORG, JOB, PART) as folder:
         assert {path.name for path in attempts.iterdir()} == {folder.name, "v0007-0022"}
+
+
+def test_an_attempt_leaves_that_of_a_duplicate_worker_alone(space: WorkSpace) -> None:
+    with space.attempt(ORG, JOB, PART) as first:
+        (first / "240p.mp4").write_bytes(b"x")
+        with space.attempt(ORG, JOB, PART) as second:
+            assert (first / "240p.mp4").exists()
+            assert second != first
+        assert (first / "240p.mp4").exists()
+    assert not list((space.job(ORG, JOB) / "attempts").iterdir())
