@@ -1,7 +1,6 @@
 """S3: a client for a customer's bucket, and what its errors mean."""
 
 import asyncio
-import gc
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -106,10 +105,12 @@ def _session() -> aioboto3.Session:
         loader.load_service_model(service, kind)
     for name in _DATA:
         loader.load_data(name)
-    session = aioboto3.Session(botocore_session=core)
-    # The models are a million objects that stay; a full collection that goes through them would stop everything for 0.1 s.
-    gc.freeze()
-    return session
+    return aioboto3.Session(botocore_session=core)
+
+
+async def warm_up() -> None:
+    """Load what clients are made of, which takes a second, before a service says that it is ready."""
+    await asyncio.to_thread(_session)
 
 
 @asynccontextmanager
@@ -142,7 +143,7 @@ async def s3_client(
         http_session_cls=_HttpSession,
         connector_args={"resolver": GuardedResolver(allow_private=allow_private)},
     )
-    # A thread, because the first call reads megabytes of service models.
+    # A thread, because the first call reads megabytes of service models where nobody warmed up.
     session = await asyncio.to_thread(_session)
     async with session.client(
         "s3",

@@ -17,6 +17,7 @@ from shared.bus.joblog import JobLog
 from shared.bus.lease import LeaseRuntime
 from shared.bus.topology import Durable, wait_until_provisioned
 from shared.bus.vault import Vault
+from shared.garbage import settle
 from shared.health import Check, Health, still_starting
 from shared.lifeline import Lifeline
 from shared.logs import configure_logs
@@ -81,6 +82,7 @@ async def run_worker(settings: WorkerSettings, register: Register, *, side_work:
         if started is None:
             return
         bus, more_checks = started
+        await asyncio.to_thread(settle)
         del checks["start"]
         checks |= {"nats": bus_answers(bus.client)} | more_checks
         await log.ainfo("ready", slots=settings.slots)

@@ -31,6 +31,7 @@ from shared.bus.connection import bus_answers, connect
 from shared.bus.joblog import JobLog
 from shared.bus.topology import DAY, Ages, provision
 from shared.bus.vault import Vault
+from shared.garbage import settle
 from shared.health import Check, Health, still_starting
 from shared.lifeline import Lifeline
 from shared.logs import configure_logs
@@ -51,6 +52,7 @@ async def serve(settings: ApiSettings) -> None:
     async with AsyncExitStack() as stack:
         runner = await _listen(settings, health, runtime, stack)
         if await lifeline.unless_over(asyncio.create_task(_start(settings, runtime, checks, stack, lifeline))):
+            await asyncio.to_thread(settle)
             await log.ainfo("ready", port=settings.port)
             await lifeline.until_over()
         await log.ainfo("stopping")
@@ -68,7 +70,8 @@ async def _listen(settings: ApiSettings, health: Health, runtime: Runtime, stack
     if settings.health_port not in (0, settings.port):
         await health.start(settings.health_host, settings.health_port)
         stack.push_async_callback(health.stop)
-    app = make_app(settings, runtime, health)
+    # A thread, because the OpenAPI document takes a while, and the probes of health are being answered.
+    app = await asyncio.to_thread(make_app, settings, runtime, health)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=settings.grace_seconds)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)

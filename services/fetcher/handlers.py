@@ -11,12 +11,14 @@ from shared.bus.topology import FETCHER
 from shared.events import Admitted
 from shared.health import Check
 from shared.media.tools import ffmpeg_path, ffprobe_path
+from shared.storage import warm_up
 from shared.worker import Bus
 from shared.workspace import WorkSpace
 
 
 async def register(bus: Bus, settings: FetcherSettings) -> dict[str, Check]:
     """Build the use case and let it take work."""
+    await warm_up()
     space = WorkSpace(settings.workspace_url)
     fetch = make_fetch(settings, bus, space)
 

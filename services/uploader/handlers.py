@@ -11,6 +11,7 @@ from services.uploader.upload import Upload
 from shared.bus.topology import JANITOR, UPLOADER
 from shared.events import Cancelled, Completed, Failed, PartTranscoded
 from shared.health import Check
+from shared.storage import warm_up
 from shared.worker import Bus
 from shared.workspace import WorkSpace
 
@@ -24,6 +25,7 @@ async def register(bus: Bus, settings: UploaderSettings, resources: AsyncExitSta
     Args:
         resources: takes what has to be closed at the end.
     """
+    await warm_up()
     space = WorkSpace(settings.workspace_url)
     buckets = Buckets(bus.vault, allow_private=settings.allow_private_addresses, cache_control=settings.cache_control)
     resources.push_async_callback(buckets.close)

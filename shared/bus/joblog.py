@@ -37,9 +37,10 @@ _HEADER_ATTEMPT = "Millrace-Append"
 _HEADERS_BYTES = 512
 # Messages that a line was written about: they are read again and again.
 _REMEMBERED = 1000
-# One request of the server's direct API answers at most this many subjects; a plan has fewer parts than that. Each group
+# One request of the server's direct API answers at most 1024 subjects. What comes at once is taken apart in one go by the
+# client, so that many more than this would hold up the event loop. Each group
 # asks for `created` too: every job has it, and a request that matches nothing would not tell how far the server has got.
-MAX_SUBJECTS_PER_READ = 1024
+MAX_SUBJECTS_PER_READ = 128
 MOST_FACTS = 16
 """Facts kept in memory: as many as a worker has jobs under way, and some."""
 _READ_GROUPS = (
@@ -223,7 +224,7 @@ class JobLog:
         while True:
             answers = await self._direct_get({"multi_last": filters, "batch": MAX_SUBJECTS_PER_READ, "seq": start})
             end = answers.pop()
-            # A thousand events take longer to read than an event loop should stand still.
+            # Reading hundreds of events takes longer than an event loop should stand still.
             found += await asyncio.to_thread(self._all_recorded, answers)
             if int(end.get("Nats-UpTo-Sequence", 0)) < head:
                 return None

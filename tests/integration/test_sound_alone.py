@@ -131,7 +131,7 @@ async def test_tracks_are_told_and_those_that_cannot_be_decoded_left_out() -> No
 
 async def test_no_sound() -> None:
     error = await refused(made("silent.mp4", *picture(1), *X264))
-    assert error.code == "input_no_audio_stream" and "Send a file with sound" in error.message
+    assert error.code == "input_no_audio_stream" and "Send a file with audio" in error.message
     assert (await refused(made("still.gif", *picture(0.4)))).code == "input_no_audio_stream"
 
 
