@@ -20,7 +20,9 @@ class ErrorCode:
 ERRORS: dict[str, ErrorCode] = {
     "input_unreachable": ErrorCode("The specified input URL does not exist or cannot be accessed", "you", True),
     "input_forbidden_address": ErrorCode(
-        "The input URL points at a private or loopback address, which this server does not fetch from.", "you", False
+        "The input is on a private or loopback address or a port of another service; this server does not fetch from there.",
+        "you",
+        False,
     ),
     "input_too_large": ErrorCode("The input is larger than this server accepts.", "you", False),
     "input_timeout": ErrorCode(

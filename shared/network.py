@@ -1,24 +1,28 @@
-"""The resolver of all clients that talk to customers' addresses."""
+"""The connector of all clients that talk to customers' addresses: sources, storages and webhooks pass the same gate."""
 
 import socket
+from typing import Any
 
+import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
-from shared.addresses import ForbiddenAddress
-from shared.locations import is_forbidden_address
+from shared.addresses import AddressPolicy, ForbiddenAddress
 
 
-class GuardedResolver(AbstractResolver):
-    """Resolves names and refuses the inner addresses among the answers.
+class AddressGuard(AbstractResolver):
+    """Checks the addresses of names when they are resolved, and every address when a socket is opened for it.
 
-    The connector connects to the very addresses that were checked, so a name that changes its answer in between gains
-    nothing. Literal addresses never reach a resolver: see :func:`shared.addresses.refuse_literal`.
+    A literal address never reaches a resolver, and a redirect may name one: so nothing is connected but by
+    :meth:`open_socket`. The connector connects to the very addresses that were checked, so a name that changes its answer in
+    between gains nothing.
     """
 
-    def __init__(self, *, allow_private: bool) -> None:
-        self._inner = ThreadedResolver()
-        self._allow_private = allow_private
+    def __init__(self, policy: AddressPolicy) -> None:
+        self._inner: AbstractResolver = ThreadedResolver()
+        self._policy = policy
+        # What hosts that the operator allows by name have resolved to.
+        self._by_name: set[str] = set()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -26,13 +30,39 @@ class GuardedResolver(AbstractResolver):
         """The addresses of a name.
 
         Raises:
-            ForbiddenAddress: one of them is an inner one.
+            ForbiddenAddress: one of them is forbidden.
         """
         found = await self._inner.resolve(host, port, family)
-        if not self._allow_private and any(is_forbidden_address(item["host"]) for item in found):
-            raise ForbiddenAddress(f"{host} resolves to an inner address")
+        if self._policy.allows_host(host):
+            self._by_name |= {item["host"] for item in found}
+            return found
+        for item in found:
+            try:
+                self._policy.check_address(item["host"], port)
+            except ForbiddenAddress as error:
+                raise ForbiddenAddress(f"{host} leads to a forbidden address: {error}") from None
         return found
+
+    def open_socket(self, found: tuple[Any, ...]) -> socket.socket:
+        """A socket for what is about to be connected to, as ``getaddrinfo`` gives it.
+
+        Raises:
+            ForbiddenAddress: see :meth:`AddressPolicy.check_address`.
+        """
+        family, kind, protocol, _, (address, port, *_) = found
+        if address not in self._by_name:
+            self._policy.check_address(address, port)
+        return socket.socket(family=family, type=kind, proto=protocol)
 
     async def close(self) -> None:
         """Nothing to close."""
         await self._inner.close()
+
+
+def guarded_connector(guard: AddressGuard, **arguments: Any) -> aiohttp.TCPConnector:
+    """A connector all of whose connections pass the guard.
+
+    Args:
+        arguments: further ones of :class:`aiohttp.TCPConnector`.
+    """
+    return aiohttp.TCPConnector(resolver=guard, socket_factory=guard.open_socket, **arguments)

@@ -16,12 +16,18 @@ from typing import Annotated, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
+from shared.addresses import AddressPolicy
+
 S = TypeVar("S", bound="CommonSettings")
 
 PREFIX = "MILLRACE_"
 SERVICES = ("api", "fetcher", "transcoder", "uploader", "notifier")
 UNPREFIXED = frozenset({"lease_seconds"})
 """Fields of one service whose variable lacks its name, because what they set holds for all services."""
+
+_REPLACED = {
+    "MILLRACE_ALLOW_PRIVATE_ADDRESSES": "use MILLRACE_ALLOWED_HOSTS, a list of networks and hosts such as 10.0.0.0/8,minio"
+}
 
 # An env file can only leave a value empty, not out: empty means "the default".
 OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: value or None)]
@@ -47,8 +53,10 @@ class CommonSettings(BaseModel):
         description="Keys that seal credentials: base64 of 32 bytes each, comma separated; the first one seals, all of them open"
     )
     log_level: str = Field("info", description="debug, info, warning or error", pattern="^(debug|info|warning|error)$")
-    allow_private_addresses: bool = Field(
-        False, description="Let sources, buckets and webhooks be on loopback, private and link-local addresses"
+    allowed_hosts: str = Field(
+        "",
+        description="Networks, addresses and host names, comma separated, that sources, buckets and webhooks may be on although"
+        " they are loopback, private or otherwise inner ones: 10.1.0.0/16, minio.internal",
     )
     nats_replicas: int = Field(1, ge=1, le=5, description="Copies of each stream, on a NATS cluster")
     ffmpeg: OptionalPath = Field(
@@ -63,6 +71,17 @@ class CommonSettings(BaseModel):
     def _keys_are_keys(cls, value: SecretStr) -> SecretStr:
         decode_keys(value)
         return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _hosts_are_hosts(cls, value: str) -> str:
+        AddressPolicy.parse(value)
+        return value
+
+    @property
+    def address_policy(self) -> AddressPolicy:
+        """Where a customer's word may lead the service."""
+        return AddressPolicy.parse(self.allowed_hosts)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -79,7 +98,9 @@ class CommonSettings(BaseModel):
             if name.startswith(PREFIX) and name not in names and not _belongs_to_another(name, cls.service)
         ]
         if unknown:
-            raise SettingsError("\n".join(f"{name}: no such setting" for name in sorted(unknown)))
+            raise SettingsError(
+                "\n".join(f"{name}: {_REPLACED.get(name, 'no such setting')}" for name in sorted(unknown))
+            )
         try:
             return cls.model_validate({field: environ[name] for name, field in names.items() if name in environ})
         except ValidationError as error:

@@ -17,11 +17,12 @@ from aiohttp import ClientError as HttpClientError
 from botocore import UNSIGNED
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.httpsession import create_urllib3_context, get_cert_path
+from yarl import URL
 
-from shared.addresses import ForbiddenAddress, refuse_literal
+from shared.addresses import AddressPolicy, ForbiddenAddress
 from shared.errors import MillraceError, PermanentError, TransientError
 from shared.locations import S3Location
-from shared.network import GuardedResolver
+from shared.network import AddressGuard, guarded_connector
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -77,17 +78,30 @@ def _tls_context(verify: bool | str) -> ssl.SSLContext:
     return context
 
 
+class _NoRedirects:
+    """A session that hands out redirects as they are: what answers one is not the storage that the customer named."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def request(self, method: str, url: URL, **arguments: Any) -> aiohttp.ClientResponse:
+        return await self._session.request(method, url, allow_redirects=False, **arguments)
+
+
 class _HttpSession(AIOHTTPSession):
-    """aiobotocore's own, but for the certificates, which it would read again for every client."""
+    """aiobotocore's own, but for three things.
+
+    Connections pass the guard, redirects are not followed, and the certificates are not read again for every client.
+    """
 
     def _create_connector(self, proxy_url: str | None) -> aiohttp.TCPConnector:
         own: Any = self
-        if proxy_url or not own._verify:
-            connector: aiohttp.TCPConnector = super()._create_connector(proxy_url)  # type: ignore[misc]
-            return connector
-        return aiohttp.TCPConnector(
-            limit=own._max_pool_connections, ssl=_tls_context(own._verify), **own._connector_args
-        )
+        assert proxy_url is None, "a proxy would lead past the guard"  # noqa: S101
+        guard: AddressGuard = own._connector_args["resolver"]
+        return guarded_connector(guard, limit=own._max_pool_connections, ssl=_tls_context(own._verify))
+
+    async def _get_session(self, proxy_url: str | None) -> _NoRedirects:
+        return _NoRedirects(await super()._get_session(proxy_url))  # type: ignore[misc]
 
 
 @cache
@@ -115,7 +129,7 @@ async def warm_up() -> None:
 
 @asynccontextmanager
 async def s3_client(
-    location: S3Location, *, allow_private: bool, read_timeout: float = 60, attempts: int = 5
+    location: S3Location, *, policy: AddressPolicy, read_timeout: float = 60, attempts: int = 5
 ) -> "AsyncIterator[S3Client]":
     """A client for the service that the location is on.
 
@@ -123,13 +137,9 @@ async def s3_client(
     Checksums are sent only where the call requires one, because several services refuse the newer trailers.
 
     Args:
+        policy: where the service may be; a call that leads elsewhere fails with :class:`ForbiddenAddress`.
         attempts: at one call, with growing delays, where the service is busy or out of reach.
-
-    Raises:
-        ForbiddenAddress: the endpoint is written as an inner address (one that resolves to it fails in the call).
     """
-    if location.endpoint:
-        refuse_literal(location.endpoint, allow_private=allow_private)
     config = AioConfig(
         # Without credentials of the customer's the call goes unsigned: never with some that this machine happens to have.
         signature_version="s3v4" if location.access_key else UNSIGNED,
@@ -141,7 +151,9 @@ async def s3_client(
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         http_session_cls=_HttpSession,
-        connector_args={"resolver": GuardedResolver(allow_private=allow_private)},
+        # Never those of the environment: a proxy would resolve names where no guard is.
+        proxies={},
+        connector_args={"resolver": AddressGuard(policy)},
     )
     # A thread, because the first call reads megabytes of service models where nobody warmed up.
     session = await asyncio.to_thread(_session)
@@ -153,7 +165,13 @@ async def s3_client(
         aws_secret_access_key=location.secret_key.get_secret_value() if location.secret_key else None,
         config=config,
     ) as client:
+        client.meta.events.register("before-call.s3", _mark_redirected)
         yield client
+
+
+def _mark_redirected(params: dict[str, Any], **_: Any) -> None:
+    """Have the SDK take a call for one that was redirected, so that an answer of another region is not followed but an error."""
+    params["context"]["s3_redirect"]["redirected"] = True
 
 
 def problem_of(error: BaseException) -> Problem:
@@ -168,7 +186,7 @@ def problem_of(error: BaseException) -> Problem:
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         if code in _BY_CODE:
             return _BY_CODE[code]
-        if status in (301, 307, 400) and code in ("301", "307", "400", "BadRequest"):
+        if 300 <= status < 400 or (status == 400 and code in ("400", "BadRequest")):
             return "wrong_region"
         # HEAD has no body, so only the status tells.
         return {403: "denied", 404: "missing_key", 401: "credentials", 429: "busy"}.get(

@@ -12,9 +12,11 @@ from urllib.parse import urlencode
 import aiohttp
 from pydantic import SecretStr
 
+from shared.addresses import AddressPolicy
 from shared.locations import S3Location
 from shared.storage import s3_client
 from stack.layout import StackError
+from stack.services import LOOPBACK
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -110,7 +112,7 @@ class Client:
             region=env["S3_REGION"],
             endpoint=env["S3_ENDPOINT"],
         )
-        async with s3_client(location, allow_private=True) as client:
+        async with s3_client(location, policy=AddressPolicy.parse(LOOPBACK)) as client:
             yield client
 
     async def upload(self, path: Path, key: str) -> None:

@@ -10,6 +10,8 @@ from stack.probes import http_ok
 from stack.program import Program
 
 PREFIX = "MILLRACE_"
+# The servers of a stack for trying things out are all on this machine.
+LOOPBACK = "127.0.0.0/8,::1"
 
 
 def services(layout: Layout, credentials: Credentials, caller: Mapping[str, str] | None = None) -> list[Program]:
@@ -23,7 +25,7 @@ def environment(name: str, layout: Layout, credentials: Credentials, caller: Map
     The caller's ``MILLRACE_…`` variables go before the stack's defaults, but never before its addresses and keys.
     """
     service = _module(name).upper()
-    defaults = {PREFIX + "ALLOW_PRIVATE_ADDRESSES": "true", "PYTHONUNBUFFERED": "1"}
+    defaults = {PREFIX + "ALLOWED_HOSTS": LOOPBACK, "PYTHONUNBUFFERED": "1"}
     own = {
         PREFIX + "NATS_URL": credentials.nats_url(layout),
         PREFIX + "WORKSPACE_URL": layout.workspace.as_uri(),

@@ -11,7 +11,7 @@ from shared.health import Health
 
 def make_app(settings: ApiSettings, runtime: Runtime, health: Health) -> web.Application:
     """The application. It can be served before the services have started; until then the API answers 503."""
-    handlers = Handlers(runtime, public_url=settings.public_url, allow_private=settings.allow_private_addresses)
+    handlers = Handlers(runtime, public_url=settings.public_url, policy=settings.address_policy)
     app = web.Application(middlewares=[log_requests, answer_errors], client_max_size=settings.body_limit)
     app.on_response_prepare.append(finish_headers)
     app.add_routes(handlers.routes())

@@ -20,7 +20,7 @@ from services.fetcher.probe.audio_probe import AudioProbe
 from services.fetcher.probe.probe import Probe, remove_leftovers
 from services.fetcher.probe.remux import Remux
 from services.fetcher.probe.sniff import sniff
-from shared.addresses import ForbiddenAddress
+from shared.addresses import AddressPolicy
 from shared.bus.joblog import JobLog
 from shared.bus.progress import ProgressReporter
 from shared.bus.vault import JobAddresses, Vault
@@ -56,7 +56,7 @@ class Fetch:
         *,
         window: int,
         stall_seconds: float,
-        allow_private: bool,
+        policy: AddressPolicy,
     ) -> None:
         self._client = client
         self._log = log
@@ -68,7 +68,7 @@ class Fetch:
         self._limits = limits
         self._window = window
         self._stall_seconds = stall_seconds
-        self._allow_private = allow_private
+        self._policy = policy
 
     async def __call__(self, event: Admitted) -> None:
         """Do the work.
@@ -140,7 +140,7 @@ class Fetch:
                 on_head=lambda head: _check_kind(head, sound=sound),
                 on_progress=lambda fraction: progress.tell(_DOWNLOAD_SHARE * fraction),
             )
-            checking = asyncio.create_task(check_output(addresses.output, allow_private=self._allow_private))
+            checking = asyncio.create_task(check_output(addresses.output, policy=self._policy))
             downloading = asyncio.create_task(download.run())
             try:
                 await asyncio.wait({checking, downloading}, return_when=asyncio.FIRST_EXCEPTION)
@@ -156,18 +156,11 @@ class Fetch:
     @asynccontextmanager
     async def _remote(self, location: S3Location | HttpLocation) -> AsyncIterator[Remote]:
         if isinstance(location, HttpLocation):
-            async with http_session(allow_private=self._allow_private, stall_seconds=self._stall_seconds) as session:
-                yield HttpSource(session, location.url.get_secret_value(), allow_private=self._allow_private)
+            async with http_session(policy=self._policy, stall_seconds=self._stall_seconds) as session:
+                yield HttpSource(session, location.url.get_secret_value())
             return
-        try:
-            async with s3_client(
-                location, allow_private=self._allow_private, read_timeout=self._stall_seconds, attempts=1
-            ) as client:
-                yield S3Source(client, location)
-        except ForbiddenAddress as error:
-            raise PermanentError(
-                "input_forbidden_address", "the endpoint is on a private or loopback network"
-            ) from error
+        async with s3_client(location, policy=self._policy, read_timeout=self._stall_seconds, attempts=1) as client:
+            yield S3Source(client, location)
 
     async def _request_parts(self, org: str, job: str, plan: Plan) -> None:
         for part in plan.release_order[: plan.window]:

@@ -64,5 +64,5 @@ def make_fetch(settings: FetcherSettings, bus: Bus, space: WorkSpace) -> Fetch:
         limits,
         window=settings.part_window,
         stall_seconds=settings.stall_seconds,
-        allow_private=settings.allow_private_addresses,
+        policy=settings.address_policy,
     )

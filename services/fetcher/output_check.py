@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from shared.addresses import AddressPolicy
 from shared.locations import S3Location
 from shared.storage import STORAGE_ERRORS, output_error, s3_client
 
@@ -17,7 +18,7 @@ _SECONDS = 60.0
 _CLEANUP_SECONDS = 10.0
 
 
-async def check_output(location: S3Location, *, allow_private: bool) -> None:
+async def check_output(location: S3Location, *, policy: AddressPolicy) -> None:
     """Write a small object under the prefix and remove it again.
 
     Raises:
@@ -27,7 +28,7 @@ async def check_output(location: S3Location, *, allow_private: bool) -> None:
     try:
         async with (
             asyncio.timeout(_SECONDS),
-            s3_client(location, allow_private=allow_private, read_timeout=15, attempts=2) as client,
+            s3_client(location, policy=policy, read_timeout=15, attempts=2) as client,
         ):
             try:
                 await client.put_object(Bucket=location.bucket, Key=key, Body=b"Millrace may write here.\n")

@@ -14,7 +14,7 @@ async def run(settings: NotifierSettings) -> None:
     """Run until SIGTERM or SIGINT."""
     # Names are resolved in threads; as many as there are slots, so that a dead name server of one customer stops no other.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(settings.slots + 4))
-    async with Receiver(timeout=settings.timeout_seconds, allow_private=settings.allow_private_addresses) as receiver:
+    async with Receiver(timeout=settings.timeout_seconds, policy=settings.address_policy) as receiver:
         await run_worker(settings, lambda bus: register(bus, settings, receiver), side_work=True)
 
 

@@ -11,8 +11,8 @@ import aiohttp
 
 from services.notifier.payload import WebhookPayload
 from services.notifier.signature import sign
-from shared.addresses import ForbiddenAddress, refuse_literal
-from shared.network import GuardedResolver
+from shared.addresses import AddressPolicy, ForbiddenAddress
+from shared.network import AddressGuard, guarded_connector
 
 
 @dataclass(frozen=True)
@@ -39,18 +39,17 @@ class Receiver:
 
     Args:
         timeout: seconds for the whole of a request, from resolving the name to the answer's headers.
-        allow_private: let addresses be loopback, private or otherwise inner ones.
+        policy: where addresses may lead.
     """
 
-    def __init__(self, *, timeout: float, allow_private: bool) -> None:
+    def __init__(self, *, timeout: float, policy: AddressPolicy) -> None:
         self._timeout = timeout
-        self._allow_private = allow_private
+        self._policy = policy
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        resolver = GuardedResolver(allow_private=self._allow_private)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=resolver, limit=0, force_close=True),
+            connector=guarded_connector(AddressGuard(self._policy), limit=0, force_close=True),
             timeout=aiohttp.ClientTimeout(total=self._timeout),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -69,7 +68,6 @@ class Receiver:
         assert self._session is not None, "use it as a context manager"  # noqa: S101
         begin = time.monotonic()
         try:
-            refuse_literal(url, allow_private=self._allow_private)
             request = self._session.post(
                 url, data=payload.body, headers=_headers(secret_token, payload), allow_redirects=False
             )

@@ -27,7 +27,7 @@ async def register(bus: Bus, settings: UploaderSettings, resources: AsyncExitSta
     """
     await warm_up()
     space = WorkSpace(settings.workspace_url)
-    buckets = Buckets(bus.vault, allow_private=settings.allow_private_addresses, cache_control=settings.cache_control)
+    buckets = Buckets(bus.vault, policy=settings.address_policy, cache_control=settings.cache_control)
     resources.push_async_callback(buckets.close)
     finish = Finish(bus.log, buckets, space, parallel=settings.parallel_requests)
     upload = Upload(bus.log, buckets, space, finish, parallel=settings.parallel_requests)

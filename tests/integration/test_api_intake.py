@@ -21,6 +21,7 @@ from shared.events import Cancelled, Event
 from shared.sealing import Sealer
 from tests.support.api import job_body
 from tests.support.bus import provisioned
+from tests.support.policies import PUBLIC
 from tests.support.schema import migrated, new_organization
 from tests.support.servers import NatsServer
 
@@ -75,7 +76,7 @@ def order(key: str | None = None, body: dict[str, object] | None = None) -> Subm
     from json import dumps
 
     raw = dumps(body or job_body()).encode()
-    return Submission(validate(JobRequest, parse_members(raw), allow_private=False), None, raw, key)
+    return Submission(validate(JobRequest, parse_members(raw), policy=PUBLIC), None, raw, key)
 
 
 async def test_stored_but_not_acknowledged_is_accepted(scene: Scene) -> None:

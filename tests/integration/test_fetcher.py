@@ -268,7 +268,7 @@ async def test_inner_addresses_are_refused_unless_they_are_allowed(
 ) -> None:
     fetcher.stop()
     try:
-        with site.fetcher(allow_private_addresses=False):
+        with site.fetcher(allowed_hosts=""):
             job = FetchJob(client, site)
             output = site.s3.address("bucket", "films/", endpoint="http://storage.invalid")
             await job.create(sources.host("film.mp4", clip), output)

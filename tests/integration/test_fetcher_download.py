@@ -3,23 +3,22 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.abc import ResolveResult
 
-from services.fetcher.download import http_source
 from services.fetcher.download.download import SOURCE_FILE, STATE_FILE, Download, DownloadLimits
 from services.fetcher.download.http_source import HttpSource, http_session
 from services.fetcher.download.patience import PatienceLimits
 from services.fetcher.probe.sniff import HEAD_BYTES, sniff
+from shared.addresses import AddressPolicy
 from shared.errors import PermanentError, TransientError
-from shared.network import GuardedResolver
 from tests.support.bus import until
+from tests.support.policies import LOOPBACK
 from tests.support.sources import SourceServer, source_server
 
 KILOBYTE, MEGABYTE = 1024, 1024**2
@@ -54,11 +53,17 @@ class Fetched:
         self.progress: list[float] = []
 
     async def run(
-        self, url: str, folder: Path, limits: DownloadLimits = LIMITS, *, allow_private: bool = True, free: int = 2**50
+        self,
+        url: str,
+        folder: Path,
+        limits: DownloadLimits = LIMITS,
+        *,
+        policy: AddressPolicy = LOOPBACK,
+        free: int = 2**50,
     ) -> bytes:
         """Download, and return the file."""
-        async with http_session(allow_private=allow_private, stall_seconds=0.7) as session:
-            source = HttpSource(session, url, allow_private=allow_private)
+        async with http_session(policy=policy, stall_seconds=0.7) as session:
+            source = HttpSource(session, url)
             download = Download(
                 source, folder, limits, free_bytes=lambda: free, on_head=self._look, on_progress=self._note
             )
@@ -105,8 +110,8 @@ async def test_a_small_file_costs_one_request(server: SourceServer, film: bytes,
 
 @pytest.mark.parametrize("size", [1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
 async def test_every_size_around_the_pieces(server: SourceServer, film: bytes, tmp_path: Path, size: int) -> None:
-    async with http_session(allow_private=True, stall_seconds=1) as session:
-        source = HttpSource(session, server.host("film.mp4", film[:size]), allow_private=True)
+    async with http_session(policy=LOOPBACK, stall_seconds=1) as session:
+        source = HttpSource(session, server.host("film.mp4", film[:size]))
 
         async def ignore(_fraction: float) -> None:
             return
@@ -364,45 +369,6 @@ async def test_redirects_without_end(server: SourceServer, tmp_path: Path) -> No
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://example.com/film.mp4", "", "gopher://x"])
 async def test_redirects_to_something_else_than_http(server: SourceServer, tmp_path: Path, target: str) -> None:
     assert (await refused(server.host("link", redirect=target), tmp_path)).code == "input_unreachable"
-
-
-INNER = ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]", "10.0.0.1", "169.254.169.254"]
-
-
-@pytest.mark.parametrize("host", INNER)
-async def test_inner_addresses_are_refused(server: SourceServer, film: bytes, tmp_path: Path, host: str) -> None:
-    server.host("film.mp4", film)
-    error = await refused(server.url("film.mp4", host=host), tmp_path, allow_private=False)
-    assert error.code == "input_forbidden_address"
-    assert server.requests("film.mp4") == []
-
-
-class ResolverOfTheWorld(GuardedResolver):
-    """Believes that ``public.test`` is somewhere out there, though it is this machine."""
-
-    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
-        if host == "public.test":
-            return await GuardedResolver(allow_private=True).resolve("127.0.0.1", port, family)
-        return await super().resolve(host, port, family)
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(http_source, "GuardedResolver", ResolverOfTheWorld)
-    yield
-
-
-@pytest.mark.parametrize("host", INNER)
-@pytest.mark.usefixtures("world")
-async def test_inner_addresses_are_refused_at_every_redirect(
-    server: SourceServer, film: bytes, tmp_path: Path, host: str
-) -> None:
-    server.host("film.mp4", film)
-    server.host("link", redirect=server.url("film.mp4", host=host))
-    server.host("first", redirect="/link")
-    error = await refused(server.url("first", host="public.test"), tmp_path, allow_private=False)
-    assert error.code == "input_forbidden_address"
-    assert len(server.requests("link")) == 1 and server.requests("film.mp4") == []
 
 
 async def test_details_never_hold_the_address(server: SourceServer, tmp_path: Path) -> None:

@@ -350,9 +350,7 @@ async def test_private_addresses_are_refused_unless_allowed(tmp_path: Path, rece
         hosts = ("127.0.0.1", "localhost", "[::1%25lo]")
         urls = (receiver.url.replace("127.0.0.1", host) for host in hosts)
         await scene.set_hooks(*(new_hook(url, number=number) for number, url in enumerate(urls)))
-        with NotifierProcess(
-            server.url, tmp_path, retry_seconds="0", MILLRACE_ALLOW_PRIVATE_ADDRESSES="false"
-        ) as strict:
+        with NotifierProcess(server.url, tmp_path, retry_seconds="0", MILLRACE_ALLOWED_HOSTS="") as strict:
             await strict.wait_until_ready()
             await scene.create()
             facts = await scene.wait_for_deliveries(3)

@@ -32,7 +32,7 @@ OUTPUTS = Outputs(
 class NotifierProcess:
     """``python -m services.notifier`` with quick settings; further ones as ``retry_seconds="0,1"``.
 
-    Settings that all services share are given by their whole names: ``MILLRACE_ALLOW_PRIVATE_ADDRESSES="false"``.
+    Settings that all services share are given by their whole names: ``MILLRACE_ALLOWED_HOSTS=""``.
     """
 
     def __init__(self, nats_url: str, folder: Path, **settings: str) -> None:
@@ -44,7 +44,7 @@ class NotifierProcess:
             "MILLRACE_NATS_URL": nats_url,
             "MILLRACE_SEAL_KEYS": SEAL_KEYS,
             "MILLRACE_LEASE_SECONDS": str(LEASE_SECONDS),
-            "MILLRACE_ALLOW_PRIVATE_ADDRESSES": "true",
+            "MILLRACE_ALLOWED_HOSTS": "127.0.0.0/8,::1",
             "MILLRACE_NOTIFIER_HEALTH_PORT": str(self.health_port),
             "MILLRACE_NOTIFIER_HEALTH_HOST": "127.0.0.1",
         }

@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from shared.locations import S3Location
 from shared.storage import s3_client
 from stack.probes import http_answers
+from tests.support.policies import LOOPBACK
 from tests.support.servers import Server, installed_program
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class S3Server(Server):
     @asynccontextmanager
     async def client(self) -> "AsyncIterator[S3Client]":
         """A client with the right credentials."""
-        async with s3_client(self.location("any"), allow_private=True) as client:
+        async with s3_client(self.location("any"), policy=LOOPBACK) as client:
             yield client
 
     def files(self, bucket: str) -> dict[str, Path]:

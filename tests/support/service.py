@@ -27,7 +27,7 @@ class Service(Server):
         self.name = name
         self._health_port = free_port()
         self._settings: Mapping[str, object] = {
-            "allow_private_addresses": True,
+            "allowed_hosts": "127.0.0.0/8,::1",
             "health_port": self._health_port,
         } | settings
 

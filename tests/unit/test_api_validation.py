@@ -9,21 +9,24 @@ from services.api.contract.errors import ApiError, Invalid
 from services.api.contract.json_body import parse_members
 from services.api.contract.models import JobRequest, LoginRequest, Request, WebhookRequest
 from services.api.contract.validation import validate
+from shared.addresses import AddressPolicy
+from shared.errors import ERRORS
+from tests.support.policies import ANYWHERE, PUBLIC
 
 OUTPUT = "s3://example-bucket/path/?access_key=AKID&secret_key=SECRET&region=us-east-1"
 GOOD: dict[str, Any] = {"input_url": "https://example.com/a.mp4", "output_path": OUTPUT, "resolutions": ["240p"]}
 
 
-def check(body: dict[str, Any] | bytes, model: type[Request] = JobRequest, *, allow_private: bool = False) -> Any:
+def check(body: dict[str, Any] | bytes, model: type[Request] = JobRequest, *, policy: AddressPolicy = PUBLIC) -> Any:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return validate(model, parse_members(raw), allow_private=allow_private)
+    return validate(model, parse_members(raw), policy=policy)
 
 
 def problems(
-    body: dict[str, Any] | bytes, model: type[Request] = JobRequest, *, allow_private: bool = False
+    body: dict[str, Any] | bytes, model: type[Request] = JobRequest, *, policy: AddressPolicy = PUBLIC
 ) -> dict[str, Any]:
     with pytest.raises(ApiError) as caught:
-        check(body, model, allow_private=allow_private)
+        check(body, model, policy=policy)
     assert isinstance(caught.value, Invalid)
     return dict(caught.value.body)
 
@@ -111,14 +114,14 @@ def test_metadata_may_hold_anything_that_json_can_spell() -> None:
     ],
 )  # fmt: skip
 def test_inner_addresses_are_refused_unless_allowed(url: str) -> None:
-    expected = "The input URL points at a private or loopback address, which this server does not fetch from."
+    expected = ERRORS["input_forbidden_address"].message
     assert problems(GOOD | {"input_url": url}) == {"input_url": [expected]}
-    assert check(GOOD | {"input_url": url}, allow_private=True)
+    assert check(GOOD | {"input_url": url}, policy=ANYWHERE)
     assert "url" in problems({"url": url}, WebhookRequest)
-    assert check({"url": url}, WebhookRequest, allow_private=True)
+    assert check({"url": url}, WebhookRequest, policy=ANYWHERE)
     endpoint = url.rpartition("/")[0]
     assert "output_path" in problems(GOOD | {"output_path": f"{OUTPUT}&endpoint={endpoint}"})
-    assert check(GOOD | {"output_path": f"{OUTPUT}&endpoint={endpoint}"}, allow_private=True)
+    assert check(GOOD | {"output_path": f"{OUTPUT}&endpoint={endpoint}"}, policy=ANYWHERE)
 
 
 @pytest.mark.parametrize(

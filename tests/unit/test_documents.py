@@ -54,7 +54,7 @@ def test_the_example_of_an_environment_starts_every_service() -> None:
     for model in settings_models().values():
         given, alone = model.from_environment(environ), model.from_environment(filled)
         # The one setting that the example turns on, for the S3 server that comes along.
-        assert given.model_copy(update={"allow_private_addresses": False}) == alone
+        assert given.model_copy(update={"allowed_hosts": ""}) == alone
 
 
 def test_sample_events_fit_the_asyncapi_document() -> None:
@@ -148,7 +148,7 @@ def test_compose_names_known_settings_and_no_secrets() -> None:
 
 def test_env_example_has_no_secret_filled_in() -> None:
     filled = re.findall(r"(?m)^(?!#)(\w+)=(.+)$", (ROOT / ".env.example").read_text())
-    assert filled == [("MILLRACE_ALLOW_PRIVATE_ADDRESSES", "true")]
+    assert filled == [("MILLRACE_ALLOWED_HOSTS", "s3")]
 
 
 @pytest.mark.parametrize("extra", ["api", "media", "uploader"])

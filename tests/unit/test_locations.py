@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.locations import S3Location, is_forbidden_address, mask, parse_http, parse_s3, secrets_of
+from shared.locations import S3Location, mask, parse_http, parse_s3
 
 SECRET = "se/cr+et=="
 
@@ -113,27 +113,22 @@ def test_reprs_show_no_secret() -> None:
         ("s3://bucket/x?endpoint=https://user:pw@host/", "s3://bucket/x?endpoint=https://host/"),
         ("https://user:p@ss@host/film.mp4", "https://<credentials>@host/film.mp4"),
         ("https://host/a@b/film.mp4", "https://host/a@b/film.mp4"),
-        ("https://host/film.mp4?page=2&x=y", "https://host/film.mp4?page=2&x=y"),
+        ("https://host/film.mp4?page=2&pw=y&pass=", "https://host/film.mp4?page=<page>&pw=<pw>&pass=<pass>"),
         (
-            "https://host/f?X-Amz-Signature=abc&X-Amz-Credential=AK%2F&response=1",
-            "https://host/f?X-Amz-Signature=<X-Amz-Signature>&X-Amz-Credential=<X-Amz-Credential>&response=1",
+            "https://host/f?X-Amz-Signature=abc&X-Amz-Credential=AK%2F&client_id=1",
+            "https://host/f?X-Amz-Signature=<X-Amz-Signature>&X-Amz-Credential=<X-Amz-Credential>&client_id=<client_id>",
         ),
         ("https://host/f?access_key=a&secret_key=b", "https://host/f?access_key=<access_key>&secret_key=<secret_key>"),
         ("https://host/f?sig=a&se=2024&auth_token=t", "https://host/f?sig=<sig>&se=<se>&auth_token=<auth_token>"),
-        ("https://host/f?flag&token", "https://host/f?flag&token"),
+        ("https://host/f?4f8a2c&token&", "https://host/f?<query>&<query>&"),
         ("https://host/film.mp4#token=abc", "https://host/film.mp4"),
-        ("https://host/film.mp4?a=1#token=abc", "https://host/film.mp4?a=1"),
+        ("https://host/film.mp4?a=1#token=abc", "https://host/film.mp4?a=<a>"),
+        ("https://host/f?region=eu&endpoint=x", "https://host/f?region=<region>&endpoint=<endpoint>"),
     ],
 )
 def test_an_address_is_shown_without_its_secrets(text: str, shown: str) -> None:
     assert mask(text) == shown
     assert mask(shown) == shown
-
-
-def test_secrets_are_found_raw_and_decoded_to_be_taken_out_of_error_texts() -> None:
-    found = secrets_of("s3://b/k?access_key=AKIA123&secret_key=se%2Fcr+et&region=us-east-1")
-    assert {"AKIA123", "se%2Fcr+et", "se/cr+et", "se%2Fcr%2Bet"} <= set(found)
-    assert "us-east-1" not in found
 
 
 KEYS = st.text(st.characters(codec="ascii", categories=("L", "N"), include_characters="/+="), min_size=12, max_size=40)
@@ -146,23 +141,3 @@ def test_no_secret_survives_masking_and_masked_addresses_still_parse(access: str
     shown = mask(f"s3://bucket/{key}/?access_key={access}&secret_key={secret}&region=eu")
     assert shown == f"s3://bucket/{key}/?access_key=<access_key>&secret_key=<secret_key>&region=eu"
     assert parse_s3(shown, is_prefix=True).key == key
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "127.0.0.1", "127.8.8.8", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
-        "224.0.0.1", "255.255.255.255", "240.0.0.1", "192.0.2.1", "198.18.0.1", "::1", "::", "fe80::1", "fe80::1%eth0",
-        "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe",
-        "2001:db8::1",
-    ],
-)  # fmt: skip
-def test_inner_addresses_are_forbidden(address: str) -> None:
-    assert is_forbidden_address(address)
-
-
-@pytest.mark.parametrize(
-    "address", ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
-)
-def test_public_addresses_are_allowed(address: str) -> None:
-    assert not is_forbidden_address(address)

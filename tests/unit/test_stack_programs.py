@@ -57,7 +57,7 @@ def test_a_worker_understands_its_settings(name: str, settings: type[WorkerSetti
     assert read.health_port == LAYOUT.ports[name]
     assert read.health_host == "127.0.0.1"
     assert read.workspace_url == "file:///var/lib/stack/workspace"
-    assert read.allow_private_addresses
+    assert read.address_policy.networks
 
 
 def test_the_api_understands_its_settings() -> None:
@@ -69,13 +69,13 @@ def test_the_api_understands_its_settings() -> None:
 def test_the_caller_decides_about_settings_but_not_about_addresses() -> None:
     caller = {
         "MILLRACE_LEASE_SECONDS": "2",
-        "MILLRACE_ALLOW_PRIVATE_ADDRESSES": "false",
+        "MILLRACE_ALLOWED_HOSTS": "10.0.0.0/8",
         "MILLRACE_NATS_URL": "nats://elsewhere:4222",
         "MILLRACE_SEAL_KEYS": "foreign",
     }
     env = environment("uploader", LAYOUT, CREDENTIALS, caller)
     assert env["MILLRACE_LEASE_SECONDS"] == "2"
-    assert env["MILLRACE_ALLOW_PRIVATE_ADDRESSES"] == "false"
+    assert env["MILLRACE_ALLOWED_HOSTS"] == "10.0.0.0/8"
     assert env["MILLRACE_NATS_URL"] == CREDENTIALS.nats_url(LAYOUT)
     assert env["MILLRACE_SEAL_KEYS"] == CREDENTIALS.seal_key
 

@@ -52,11 +52,11 @@ S3_SECRET_KEY=
 #POSTGRES_IMAGE=postgres:18
 #S3_IMAGE=rclone/rclone:1
 
-# The included trial S3 server has a private address, which needs this. Remove it if untrusted users can post jobs.
-MILLRACE_ALLOW_PRIVATE_ADDRESSES=true
+# The included trial S3 server has a private address. All other inner addresses are refused to sources, buckets and webhooks.
+MILLRACE_ALLOWED_HOSTS=s3
 """
 # Required, set by docker-compose.yml itself, or shown at the head of the file.
-_ELSEWHERE = {"MILLRACE_SEAL_KEYS", "MILLRACE_ALLOW_PRIVATE_ADDRESSES"}
+_ELSEWHERE = {"MILLRACE_SEAL_KEYS", "MILLRACE_ALLOWED_HOSTS"}
 _NOTES = dict.fromkeys(
     ("MILLRACE_NATS_URL", "MILLRACE_WORKSPACE_URL", "MILLRACE_API_DATABASE_URL"), "docker-compose.yml sets it"
 ) | dict.fromkeys(

@@ -3,42 +3,42 @@
 from urllib.parse import quote, urlsplit
 
 from services.api.contract.claims import claim_of
-from shared.addresses import ForbiddenAddress, refuse_literal
+from shared.addresses import AddressPolicy, ForbiddenAddress
 from shared.errors import ERRORS
 from shared.locations import S3Location, parse_http, parse_s3, reject_control_characters
 
 
-def check_input(text: str, *, allow_private: bool) -> None:
+def check_input(text: str, *, policy: AddressPolicy) -> None:
     """Check an ``input_url``. Names are looked up, and refused, when they are fetched.
 
     Raises:
         ValueError: with a sentence that says what to change.
     """
     if text.startswith("s3://"):
-        return check_input_path(text, allow_private=allow_private)
+        return check_input_path(text, policy=policy)
     parse_http(text)
-    return _refuse_inner(text, ERRORS["input_forbidden_address"].message, allow_private=allow_private)
+    return _refuse_inner(text, ERRORS["input_forbidden_address"].message, policy=policy)
 
 
-def check_input_path(text: str, *, allow_private: bool) -> None:
+def check_input_path(text: str, *, policy: AddressPolicy) -> None:
     """Check an ``input_path``.
 
     Raises:
         ValueError: with a sentence that says what to change.
     """
-    _check_s3(parse_s3(text, is_prefix=False), allow_private=allow_private)
+    _check_s3(parse_s3(text, is_prefix=False), policy=policy)
 
 
-def check_output(text: str, *, allow_private: bool) -> None:
+def check_output(text: str, *, policy: AddressPolicy) -> None:
     """Check an ``output_path``.
 
     Raises:
         ValueError: with a sentence that says what to change.
     """
-    _check_s3(parse_s3(text, is_prefix=True), allow_private=allow_private)
+    _check_s3(parse_s3(text, is_prefix=True), policy=policy)
 
 
-def check_webhook(text: str, *, allow_private: bool) -> None:
+def check_webhook(text: str, *, policy: AddressPolicy) -> None:
     """Check the address of a webhook.
 
     Raises:
@@ -53,8 +53,8 @@ def check_webhook(text: str, *, allow_private: bool) -> None:
         raise ValueError("Leave user and password out of the URL: a delivery proves itself by its secret_token.")
     _refuse_inner(
         text,
-        "The URL points at a private or loopback address, which this server does not call.",
-        allow_private=allow_private,
+        "The URL points at a private or loopback address, or a port of another service, which this server does not call.",
+        policy=policy,
     )
 
 
@@ -97,7 +97,7 @@ def _service(endpoint: str | None) -> str:
     return claim_of("s3://any/" + (f"?endpoint={quote(endpoint, safe='')}" if endpoint else ""))
 
 
-def _check_s3(location: S3Location, *, allow_private: bool) -> None:
+def _check_s3(location: S3Location, *, policy: AddressPolicy) -> None:
     if not location.endpoint:
         return
     try:
@@ -106,16 +106,13 @@ def _check_s3(location: S3Location, *, allow_private: bool) -> None:
         raise ValueError("endpoint must be an address such as https://s3.example.com") from None
     _refuse_inner(
         location.endpoint,
-        "endpoint is a private or loopback address, which this server does not talk to.",
-        allow_private=allow_private,
+        "endpoint is a private or loopback address, or a port of another service, which this server does not talk to.",
+        policy=policy,
     )
 
 
-def _refuse_inner(url: str, message: str, *, allow_private: bool) -> None:
-    host = (urlsplit(url).hostname or "").rstrip(".")
-    if not allow_private and (host == "localhost" or host.endswith(".localhost")):
-        raise ValueError(message)
+def _refuse_inner(url: str, message: str, *, policy: AddressPolicy) -> None:
     try:
-        refuse_literal(url, allow_private=allow_private)
+        policy.check_url(url)
     except ForbiddenAddress:
         raise ValueError(message) from None

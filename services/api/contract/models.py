@@ -7,6 +7,7 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from services.api.contract.addresses import check_input, check_input_path, check_output, check_webhook
+from shared.addresses import AddressPolicy
 from shared.media.profile import AUDIO_ONLY, ProfileName, Wanted
 
 MAX_METADATA_BYTES = 10 * 1024
@@ -60,11 +61,11 @@ def _no_drm_yet(value: bool) -> bool:
 
 
 def _address(check: Any) -> AfterValidator:
-    """A validator that refuses private addresses where the settings do."""
+    """A validator that refuses addresses where the settings do."""
 
     def validate(value: str, info: ValidationInfo) -> str:
         try:
-            check(value, allow_private=bool(info.context and info.context["allow_private"]))
+            check(value, policy=info.context["policy"] if info.context else AddressPolicy())
         except ValueError as error:
             raise PydanticCustomError("address", "{reason}", {"reason": str(error)}) from None
         return value
@@ -189,6 +190,6 @@ class WebhookRequest(Request):
     )
 
 
-def context(texts: dict[str, str], *, allow_private: bool) -> dict[str, Any]:
-    """What the models above need to know besides the values: each member's text, and whether inner addresses are allowed."""
-    return {"texts": texts, "allow_private": allow_private}
+def context(texts: dict[str, str], *, policy: AddressPolicy) -> dict[str, Any]:
+    """What the models above need to know besides the values: each member's text, and where addresses may lead."""
+    return {"texts": texts, "policy": policy}

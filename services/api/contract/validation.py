@@ -12,13 +12,14 @@ from pydantic import ValidationError
 from services.api.contract.errors import Invalid
 from services.api.contract.json_body import Members
 from services.api.contract.models import Request, context
+from shared.addresses import AddressPolicy
 
 R = TypeVar("R", bound=Request)
 MOST_MESSAGES = 20
 _LONGEST_ECHO = 100
 
 
-def validate(model: type[R], members: Members, *, allow_private: bool) -> R:
+def validate(model: type[R], members: Members, *, policy: AddressPolicy) -> R:
     """The request that the members are.
 
     Raises:
@@ -31,7 +32,7 @@ def validate(model: type[R], members: Members, *, allow_private: bool) -> R:
     for name in members.values.keys() - known.keys():
         _add(messages, name, unknown_name(name, list(model.model_fields), "field"))
     try:
-        found = model.model_validate(known, context=context(members.texts, allow_private=allow_private))
+        found = model.model_validate(known, context=context(members.texts, policy=policy))
     except ValidationError as error:
         for item in error.errors(include_url=False):
             # The other side of an optional member: null is no value that a client may send.

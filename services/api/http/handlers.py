@@ -22,6 +22,7 @@ from services.api.intake.reservations import check_key
 from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
 from services.api.webhooks.webhooks import Webhooks
+from shared.addresses import AddressPolicy
 from shared.payload import timestamp
 
 BODY_SECONDS = 30.0
@@ -67,10 +68,10 @@ class Handlers:
         public_url: what links in answers begin with; without it, what the request's Host header says.
     """
 
-    def __init__(self, runtime: Runtime, *, public_url: str | None, allow_private: bool) -> None:
+    def __init__(self, runtime: Runtime, *, public_url: str | None, policy: AddressPolicy) -> None:
         self._runtime = runtime
         self._public_url = public_url
-        self._allow_private = allow_private
+        self._policy = policy
 
     def routes(self) -> list[web.RouteDef]:
         """All of the API's routes."""
@@ -98,7 +99,7 @@ class Handlers:
     async def login(self, request: web.Request) -> web.StreamResponse:
         """A token for a user name, a password and an organization."""
         _, members = await _read(request)
-        wanted = validate(LoginRequest, members, allow_private=self._allow_private)
+        wanted = validate(LoginRequest, members, policy=self._policy)
         issued = await self._runtime.started.accounts.login(wanted, request.remote or "")
         return json_answer({"token": issued.token, "expiry": timestamp(issued.expiry)})
 
@@ -112,7 +113,7 @@ class Handlers:
         """Accept a job."""
         key = request.headers.get("Idempotency-Key")
         body, members = await _read(request)
-        wanted = validate(JobRequest, members, allow_private=self._allow_private)
+        wanted = validate(JobRequest, members, policy=self._policy)
         submission = Submission(
             wanted, members.texts.get("client_metadata"), body, None if key is None else check_key(key)
         )
@@ -148,7 +149,7 @@ class Handlers:
     ) -> web.StreamResponse:
         """Register a webhook."""
         _, members = await _read(request)
-        wanted = validate(WebhookRequest, members, allow_private=self._allow_private)
+        wanted = validate(WebhookRequest, members, policy=self._policy)
         hook = await services.webhooks.register(identity.org, wanted)
         return json_answer(hook.model_dump_json(), 201, {"Location": f"{self._address(request)}{hook.id}/"})
 
@@ -168,7 +169,7 @@ class Handlers:
         """Replace a webhook's members."""
         hook = _hook(request)
         _, members = await _read(request)
-        wanted = validate(WebhookRequest, members, allow_private=self._allow_private)
+        wanted = validate(WebhookRequest, members, policy=self._policy)
         return json_answer((await services.webhooks.replace(identity.org, hook, wanted)).model_dump_json())
 
     async def remove_webhook(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:

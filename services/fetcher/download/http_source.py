@@ -12,9 +12,9 @@ import aiohttp
 from yarl import URL
 
 from services.fetcher.download.remote import Reply, SourceChanged, Trouble, Version
-from shared.addresses import ForbiddenAddress, refuse_literal
+from shared.addresses import AddressPolicy, ForbiddenAddress
 from shared.errors import PermanentError
-from shared.network import GuardedResolver
+from shared.network import AddressGuard, guarded_connector
 
 MOST_REDIRECTS = 5
 _CONNECT_SECONDS = 10.0
@@ -37,9 +37,8 @@ class HttpSource:
         address: with user and password before the host, if the server wants them.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, address: str, *, allow_private: bool) -> None:
+    def __init__(self, session: aiohttp.ClientSession, address: str) -> None:
         self._session = session
-        self._allow_private = allow_private
         try:
             url = URL(address, encoded=_ENCODED.fullmatch(address) is not None)
             self._login = _basic(url.user, url.password or "") if url.user else {}
@@ -95,18 +94,15 @@ class HttpSource:
         # The password is for the host that it was given for.
         login = self._login if url.origin() == self._first.origin() else {}
         try:
-            host = url.host or ""
-            # The host as the connector will see it, not as another parser might.
-            refuse_literal(f"http://[{host}]" if ":" in host else f"http://{host}", allow_private=self._allow_private)
             return await self._session.get(url, headers=headers | login, allow_redirects=False)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise _connection_error(error, url.host or "the host") from error
 
 
 @asynccontextmanager
-async def http_session(*, allow_private: bool, stall_seconds: float) -> AsyncIterator[aiohttp.ClientSession]:
+async def http_session(*, policy: AddressPolicy, stall_seconds: float) -> AsyncIterator[aiohttp.ClientSession]:
     """A session for downloads: no proxies, netrc or cookies, nothing decompressed, inner addresses refused."""
-    connector = aiohttp.TCPConnector(resolver=GuardedResolver(allow_private=allow_private), limit=0, ttl_dns_cache=60)
+    connector = guarded_connector(AddressGuard(policy), limit=0, ttl_dns_cache=60)
     async with aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from services.uploader.bucket.bucket import Bucket
+from shared.addresses import AddressPolicy
 from shared.bus.vault import Vault
 from shared.storage import STORAGE_ERRORS, output_error, s3_client
 
@@ -29,13 +30,13 @@ class Buckets:
     """One open bucket for each job that is worked for, and for a while after. Close it at the end.
 
     Args:
-        allow_private: whether a storage may be on an inner address.
+        policy: where a storage may be.
         cache_control: of every object; none if empty.
     """
 
-    def __init__(self, vault: Vault, *, allow_private: bool, cache_control: str = "") -> None:
+    def __init__(self, vault: Vault, *, policy: AddressPolicy, cache_control: str = "") -> None:
         self._vault = vault
-        self._allow_private = allow_private
+        self._policy = policy
         self._cache_control = cache_control
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._opening = asyncio.Lock()
@@ -70,7 +71,7 @@ class Buckets:
         location = (await self._vault.get(*key)).output
         stack = AsyncExitStack()
         try:
-            client = await stack.enter_async_context(s3_client(location, allow_private=self._allow_private))
+            client = await stack.enter_async_context(s3_client(location, policy=self._policy))
         except STORAGE_ERRORS as error:
             raise output_error(error) from error
         self._entries[key] = _Entry(Bucket(client, location, cache_control=self._cache_control), stack)
