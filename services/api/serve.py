@@ -13,12 +13,14 @@ from nats.errors import Error as NatsError
 from services.api.accounts.accounts import Accounts
 from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
+from services.api.accounts.request_rate import RequestRate
 from services.api.accounts.throttle import FailureThrottle
 from services.api.app import make_app
 from services.api.database.migrate import migrate_when_there
 from services.api.database.pool import Database, DatabaseDown, close_pool, open_pool
 from services.api.http.handlers import Runtime, Services
 from services.api.intake.intake import Intake
+from services.api.intake.quotas import JobQuotas
 from services.api.intake.reservations import Reservations
 from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
@@ -92,7 +94,8 @@ async def _start(
     live = LiveProgress(client)
     stream = EventStream(database, client, live)
     book = HookBook(database, client, sealer)
-    reservations = Reservations(database, job_log, vault)
+    quotas = JobQuotas(settings.max_unfinished_jobs, settings.max_jobs_per_hour)
+    reservations = Reservations(database, job_log, vault, quotas)
     leader = Leader(
         settings.database_url.get_secret_value(),
         client,
@@ -115,7 +118,12 @@ async def _start(
     _in_background(stack, leader.run())
     _in_background(stack, _keep_house(reservations, accounts))
     runtime.services = Services(
-        accounts, intake, Jobs(database, job_log, live), Webhooks(database, client, book, job_log), stream
+        accounts,
+        RequestRate(settings.max_requests_per_minute),
+        intake,
+        Jobs(database, job_log, live),
+        Webhooks(database, client, book, job_log),
+        stream,
     )
     del checks["start"]
     checks |= {"postgres": database.check, "nats": bus_answers(client), "leader": leader.check}

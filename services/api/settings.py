@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
+from services.api.contract.quotas import MOST_QUOTA
 from shared.settings import CommonSettings
 
 OptionalText = Annotated[str | None, BeforeValidator(lambda value: value or None)]
@@ -52,6 +53,23 @@ class ApiSettings(CommonSettings):
     )
     max_active_per_organization: int = Field(
         4, ge=1, le=10_000, description="Jobs of one organization that may be under way at the same time"
+    )
+
+    max_unfinished_jobs: int = Field(
+        10_000,
+        ge=0,
+        le=MOST_QUOTA,
+        description="Jobs that have not ended which an organization may have; 0 for no limit. "
+        "This quota and the next two can be set for one organization: admin set-quotas",
+    )
+    max_jobs_per_hour: int = Field(
+        10_000, ge=0, le=MOST_QUOTA, description="Jobs that an organization may create within an hour; 0 for no limit"
+    )
+    max_requests_per_minute: int = Field(
+        6_000,
+        ge=0,
+        le=MOST_QUOTA,
+        description="Requests of an organization within a minute that each process of the api answers; 0 for no limit",
     )
 
     keep_jobs_days: int = Field(

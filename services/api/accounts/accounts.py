@@ -19,10 +19,16 @@ _HEADER = re.compile(r"\s*token\s+([0-9a-f]{64})\s*", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a token speaks for. ``token_hash`` is what is stored of the token."""
+    """Who a token speaks for.
+
+    Attributes:
+        token_hash: what is stored of the token.
+        requests_per_minute: the organization's own quota, if it has one.
+    """
 
     org: str
     token_hash: bytes
+    requests_per_minute: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,10 +106,14 @@ class Accounts:
             raise InvalidToken()
         hashed = token_hash(match[1])
         async with self._database.connection() as connection:
-            org = await connection.fetchval("select org from tokens where hash = $1 and expires > now()", hashed)
-        if org is None:
+            row = await connection.fetchrow(
+                "select org, max_requests_per_minute from tokens join organizations on code = org"
+                " where hash = $1 and expires > now()",
+                hashed,
+            )
+        if row is None:
             raise InvalidToken()
-        return Identity(org, hashed)
+        return Identity(row["org"], hashed, row["max_requests_per_minute"])
 
 
 async def issue_token(

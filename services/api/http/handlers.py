@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from services.api.accounts.accounts import Accounts, Identity
+from services.api.accounts.request_rate import RequestRate
 from services.api.contract.errors import NotFound, Unavailable, UnsupportedMediaType
 from services.api.contract.json_body import Members, parse_members
 from services.api.contract.listing import Parameters, page_json, read_job_query, read_window
@@ -33,6 +34,7 @@ class Services:
     """What the handlers call. It is there once the database and the bus are."""
 
     accounts: Accounts
+    rate: RequestRate
     intake: Intake
     jobs: Jobs
     webhooks: Webhooks
@@ -196,6 +198,7 @@ class Handlers:
         async def handle(request: web.Request) -> web.StreamResponse:
             services = self._runtime.started
             identity = await services.accounts.identify(request.headers.get("Authorization"))
+            services.rate.count(identity.org, identity.requests_per_minute)
             if identity.org != request.match_info["org"]:
                 # As if it did not exist.
                 raise NotFound()
