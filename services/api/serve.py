@@ -11,10 +11,10 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from services.api.accounts.accounts import Accounts
+from services.api.accounts.login_guard import LoginGuard
 from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
 from services.api.accounts.request_rate import RequestRate
-from services.api.accounts.throttle import FailureThrottle
 from services.api.app import make_app
 from services.api.database.migrate import migrate_when_there
 from services.api.database.pool import Database, DatabaseDown, close_pool, open_pool
@@ -105,9 +105,9 @@ async def _start(
         on_hooks_changed=book.publish_anew,
         keep_jobs=timedelta(days=settings.keep_jobs_days) if settings.keep_jobs_days else None,
     )
-    throttle = FailureThrottle(settings.login_failures_per_minute)
+    guard = LoginGuard(settings.login_failures_per_minute, settings.login_failures_per_address)
     accounts = Accounts(
-        database, Passwords(), throttle, days=settings.token_days, most_tokens=settings.tokens_per_organization
+        database, Passwords(), guard, days=settings.token_days, most_tokens=settings.tokens_per_organization
     )
     intake = Intake(database, job_log, vault, Storages(database, sealer), reservations)
 

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
+from services.api.contract.client_address import parse_networks
 from services.api.contract.quotas import MOST_QUOTA
 from shared.settings import CommonSettings
 
@@ -39,7 +40,18 @@ class ApiSettings(CommonSettings):
     token_days: float = Field(30, gt=0, le=3650, description="How many days a token from login lives")
     tokens_per_organization: int = Field(20, ge=1, le=100_000, description="Live tokens that an organization may have")
     login_failures_per_minute: int = Field(
-        10, ge=1, le=1000, description="Failed logins for a user name from one address, before 429"
+        10, ge=1, le=1000, description="Failed logins within a minute for a user name from one address, before 429"
+    )
+    login_failures_per_address: int = Field(
+        30,
+        ge=1,
+        le=100_000,
+        description="Failed logins within a minute from one address, for any user names, before 429",
+    )
+    trusted_proxies: OptionalText = Field(
+        None,
+        description="Addresses and networks of the proxies before the api, comma separated: of them, the client's address is "
+        "taken from X-Forwarded-For. Without it, all who come through a proxy share its address",
     )
 
     lease_seconds: float = Field(
@@ -81,6 +93,12 @@ class ApiSettings(CommonSettings):
     keep_dead_letters_days: int = Field(
         90, ge=0, le=36_500, description="Days that a dead letter is kept; 0 keeps them for ever"
     )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str | None) -> str | None:
+        parse_networks(value or "")
+        return value
 
     @field_validator("public_url")
     @classmethod

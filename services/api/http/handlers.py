@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from aiohttp import web
 
 from services.api.accounts.accounts import Accounts, Identity
 from services.api.accounts.request_rate import RequestRate
+from services.api.contract.client_address import Network, client_address
 from services.api.contract.errors import NotFound, Unavailable, UnsupportedMediaType
 from services.api.contract.json_body import Members, parse_members
 from services.api.contract.listing import Parameters, page_json, read_job_query, read_window
@@ -67,9 +68,13 @@ class Handlers:
 
     Args:
         public_url: what links in answers begin with; without it, what the request's Host header says.
+        proxies: who may say where a request comes from.
     """
 
-    def __init__(self, runtime: Runtime, *, public_url: str | None, allow_private: bool) -> None:
+    def __init__(
+        self, runtime: Runtime, *, public_url: str | None, allow_private: bool, proxies: Sequence[Network] = ()
+    ) -> None:
+        self._proxies = proxies
         self._runtime = runtime
         self._public_url = public_url
         self._allow_private = allow_private
@@ -101,7 +106,9 @@ class Handlers:
         """A token for a user name, a password and an organization."""
         _, members = await _read(request)
         wanted = validate(LoginRequest, members, allow_private=self._allow_private)
-        issued = await self._runtime.started.accounts.login(wanted, request.remote or "")
+        forwarded = request.headers.getall("X-Forwarded-For", [])
+        address = client_address(request.remote or "", forwarded, self._proxies)
+        issued = await self._runtime.started.accounts.login(wanted, address)
         return json_answer({"token": issued.token, "expiry": timestamp(issued.expiry)})
 
     async def logout(self, request: web.Request) -> web.StreamResponse:
