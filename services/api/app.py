@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from services.api.contract.client_address import parse_networks
 from services.api.http.docs_page import docs_routes
 from services.api.http.handlers import Handlers, Runtime
 from services.api.http.middleware import answer_errors, finish_headers, log_requests
@@ -11,7 +12,12 @@ from shared.health import Health
 
 def make_app(settings: ApiSettings, runtime: Runtime, health: Health) -> web.Application:
     """The application. It can be served before the services have started; until then the API answers 503."""
-    handlers = Handlers(runtime, public_url=settings.public_url, policy=settings.address_policy)
+    handlers = Handlers(
+        runtime,
+        public_url=settings.public_url,
+        policy=settings.address_policy,
+        proxies=parse_networks(settings.trusted_proxies or ""),
+    )
     app = web.Application(middlewares=[log_requests, answer_errors], client_max_size=settings.body_limit)
     app.on_response_prepare.append(finish_headers)
     app.add_routes(handlers.routes())

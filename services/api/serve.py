@@ -11,14 +11,16 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from services.api.accounts.accounts import Accounts
+from services.api.accounts.login_guard import LoginGuard
 from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
-from services.api.accounts.throttle import FailureThrottle
+from services.api.accounts.request_rate import RequestRate
 from services.api.app import make_app
 from services.api.database.migrate import migrate_when_there
 from services.api.database.pool import Database, DatabaseDown, close_pool, open_pool
 from services.api.http.handlers import Runtime, Services
 from services.api.intake.intake import Intake
+from services.api.intake.quotas import JobQuotas
 from services.api.intake.reservations import Reservations
 from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
@@ -95,7 +97,8 @@ async def _start(
     live = LiveProgress(client)
     stream = EventStream(database, client, live)
     book = HookBook(database, client, sealer)
-    reservations = Reservations(database, job_log, vault)
+    quotas = JobQuotas(settings.max_unfinished_jobs, settings.max_jobs_per_hour)
+    reservations = Reservations(database, job_log, vault, quotas)
     leader = Leader(
         settings.database_url.get_secret_value(),
         client,
@@ -105,9 +108,9 @@ async def _start(
         on_hooks_changed=book.publish_anew,
         keep_jobs=timedelta(days=settings.keep_jobs_days) if settings.keep_jobs_days else None,
     )
-    throttle = FailureThrottle(settings.login_failures_per_minute)
+    guard = LoginGuard(settings.login_failures_per_minute, settings.login_failures_per_address)
     accounts = Accounts(
-        database, Passwords(), throttle, days=settings.token_days, most_tokens=settings.tokens_per_organization
+        database, Passwords(), guard, days=settings.token_days, most_tokens=settings.tokens_per_organization
     )
     intake = Intake(database, job_log, vault, Storages(database, sealer), reservations)
 
@@ -118,7 +121,12 @@ async def _start(
     _in_background(stack, leader.run())
     _in_background(stack, _keep_house(reservations, accounts))
     runtime.services = Services(
-        accounts, intake, Jobs(database, job_log, live), Webhooks(database, client, book, job_log), stream
+        accounts,
+        RequestRate(settings.max_requests_per_minute),
+        intake,
+        Jobs(database, job_log, live),
+        Webhooks(database, client, book, job_log),
+        stream,
     )
     del checks["start"]
     checks |= {"postgres": database.check, "nats": bus_answers(client), "leader": leader.check}

@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
+from services.api.contract.client_address import parse_networks
+from services.api.contract.quotas import MOST_QUOTA
 from shared.settings import CommonSettings
 
 OptionalText = Annotated[str | None, BeforeValidator(lambda value: value or None)]
@@ -38,7 +40,18 @@ class ApiSettings(CommonSettings):
     token_days: float = Field(30, gt=0, le=3650, description="How many days a token from login lives")
     tokens_per_organization: int = Field(20, ge=1, le=100_000, description="Live tokens that an organization may have")
     login_failures_per_minute: int = Field(
-        10, ge=1, le=1000, description="Failed logins for a user name from one address, before 429"
+        10, ge=1, le=1000, description="Failed logins within a minute for a user name from one address, before 429"
+    )
+    login_failures_per_address: int = Field(
+        30,
+        ge=1,
+        le=100_000,
+        description="Failed logins within a minute from one address, for any user names, before 429",
+    )
+    trusted_proxies: OptionalText = Field(
+        None,
+        description="Addresses and networks of the proxies before the api, comma separated: of them, the client's address is "
+        "taken from X-Forwarded-For. Without it, all who come through a proxy share its address",
     )
 
     lease_seconds: float = Field(
@@ -54,6 +67,23 @@ class ApiSettings(CommonSettings):
         4, ge=1, le=10_000, description="Jobs of one organization that may be under way at the same time"
     )
 
+    max_unfinished_jobs: int = Field(
+        10_000,
+        ge=0,
+        le=MOST_QUOTA,
+        description="Jobs that have not ended which an organization may have; 0 for no limit. "
+        "This quota and the next two can be set for one organization: admin set-quotas",
+    )
+    max_jobs_per_hour: int = Field(
+        10_000, ge=0, le=MOST_QUOTA, description="Jobs that an organization may create within an hour; 0 for no limit"
+    )
+    max_requests_per_minute: int = Field(
+        6_000,
+        ge=0,
+        le=MOST_QUOTA,
+        description="Requests of an organization within a minute that each process of the api answers; 0 for no limit",
+    )
+
     keep_jobs_days: int = Field(
         90, ge=0, le=36_500, description="Days after its end that a job is kept, with its events; 0 keeps them for ever"
     )
@@ -63,6 +93,12 @@ class ApiSettings(CommonSettings):
     keep_dead_letters_days: int = Field(
         90, ge=0, le=36_500, description="Days that a dead letter is kept; 0 keeps them for ever"
     )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str | None) -> str | None:
+        parse_networks(value or "")
+        return value
 
     @field_validator("public_url")
     @classmethod

@@ -8,15 +8,16 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from pydantic import SecretStr
 
 from services.api.accounts.organizations import Storages
-from services.api.contract.errors import ApiError, Invalid, Unavailable
+from services.api.contract.errors import ApiError, Invalid, QuotaExceeded, Unavailable
 from services.api.contract.json_body import parse_members
 from services.api.contract.models import JobRequest
 from services.api.contract.validation import validate
 from services.api.database.pool import Database, close_pool, open_pool
 from services.api.intake.intake import Intake, Submission
+from services.api.intake.quotas import JobQuotas
 from services.api.intake.reservations import Reservations
 from shared.bus.joblog import Appended, JobLog, Refine
-from shared.bus.vault import Vault
+from shared.bus.vault import JobAddresses, Vault
 from shared.events import Cancelled, Event
 from shared.sealing import Sealer
 from tests.support.api import job_body
@@ -44,12 +45,24 @@ class BadDay(JobLog):
         return appended
 
 
+class FullVault(Vault):
+    """A vault that takes nothing as long as told."""
+
+    fail = False
+
+    async def put(self, org: str, job: str, addresses: JobAddresses) -> None:
+        if self.fail:
+            raise NatsTimeoutError
+        await super().put(org, job, addresses)
+
+
 @dataclass(frozen=True)
 class Scene:
     """An intake with its parts."""
 
     intake: Intake
     log: BadDay
+    vault: FullVault
     database: Database
 
     async def claims(self) -> int:
@@ -65,9 +78,12 @@ async def scene(nats_server_of_module: NatsServer, database_url: str) -> AsyncIt
             await connection.execute("truncate organizations, jobs, output_claims cascade")
             await new_organization(connection, ORG)
         sealer = Sealer([b"k" * 32])
-        log, vault = BadDay(client), Vault(client, sealer)
+        log, vault, quotas = BadDay(client), FullVault(client, sealer), JobQuotas(unfinished_jobs=5, jobs_per_hour=3)
         yield Scene(
-            Intake(database, log, vault, Storages(database, sealer), Reservations(database, log, vault)), log, database
+            Intake(database, log, vault, Storages(database, sealer), Reservations(database, log, vault, quotas)),
+            log,
+            vault,
+            database,
         )
         await close_pool(database.pool)
 
@@ -123,3 +139,17 @@ async def test_what_ended_without_the_projection_knowing_holds_no_place(scene: S
     second = await scene.intake.accept(ORG, order(body=body))
     assert second.job.id != first.job.id
     assert await scene.claims() == 1
+
+
+async def test_a_job_that_was_not_accepted_is_not_counted(scene: Scene) -> None:
+    scene.vault.fail = True
+    for _ in range(4):
+        with pytest.raises(ApiError) as caught:
+            await scene.intake.accept(ORG, order())
+        assert isinstance(caught.value, Unavailable)
+    scene.vault.fail = False
+    for _ in range(3):
+        await scene.intake.accept(ORG, order())
+    with pytest.raises(QuotaExceeded):
+        await scene.intake.accept(ORG, order())
+    assert await scene.claims() == 3

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
+from services.api.accounts.login_guard import LoginGuard
 from services.api.accounts.organizations import lock_organization
 from services.api.accounts.passwords import Passwords
-from services.api.accounts.throttle import FailureThrottle
-from services.api.contract.errors import NON_FIELD, Forbidden, Invalid, InvalidToken, TooManyRequests
+from services.api.contract.errors import NON_FIELD, Forbidden, Invalid, InvalidToken
 from services.api.contract.models import LoginRequest
 from services.api.database.pool import Connection, Database
 
@@ -19,10 +19,16 @@ _HEADER = re.compile(r"\s*token\s+([0-9a-f]{64})\s*", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a token speaks for. ``token_hash`` is what is stored of the token."""
+    """Who a token speaks for.
+
+    Attributes:
+        token_hash: what is stored of the token.
+        requests_per_minute: the organization's own quota, if it has one.
+    """
 
     org: str
     token_hash: bytes
+    requests_per_minute: int | None = None
 
 
 @dataclass(frozen=True)
@@ -46,11 +52,11 @@ class Accounts:
     """
 
     def __init__(
-        self, database: Database, passwords: Passwords, throttle: FailureThrottle, *, days: float, most_tokens: int
+        self, database: Database, passwords: Passwords, guard: LoginGuard, *, days: float, most_tokens: int
     ) -> None:
         self._database = database
         self._passwords = passwords
-        self._throttle = throttle
+        self._guard = guard
         self._life = timedelta(days=days)
         self._most_tokens = most_tokens
 
@@ -58,24 +64,23 @@ class Accounts:
         """A token for a user of an organization.
 
         Raises:
-            Invalid: wrong credentials. Forbidden: too many tokens. TooManyRequests: too many failures.
+            Invalid: wrong credentials. Forbidden: too many tokens. TooManyRequests: too many failures, or too many in line,
+            from that address. Unavailable: too many at a time in all.
         """
-        key = (request.username, address)
-        if wait := self._throttle.wait_seconds(key):
-            raise TooManyRequests(wait)
-        async with self._database.connection() as connection:
-            row = await connection.fetchrow(
-                "select u.id, u.password_hash, m.org from users u left join memberships m on m.user_id = u.id and m.org = $2"
-                " where u.username = $1",
-                request.username.replace("\0", "\ufffd"),
-                request.organization_id.replace("\0", "\ufffd"),
-            )
-        known = await self._passwords.check(row["password_hash"] if row else None, request.password)
-        # One answer for an unknown user, a wrong password and a foreign organization: none of them is anybody's business.
-        if row is None or not known or row["org"] is None:
-            self._throttle.failed(key)
-            raise Invalid({NON_FIELD: ["Unable to log in with provided credentials."]})
-        self._throttle.succeeded(key)
+        async with self._guard.attempt(request.username, address) as attempt:
+            async with self._database.connection() as connection:
+                row = await connection.fetchrow(
+                    "select u.id, u.password_hash, m.org"
+                    " from users u left join memberships m on m.user_id = u.id and m.org = $2 where u.username = $1",
+                    request.username.replace("\0", "\ufffd"),
+                    request.organization_id.replace("\0", "\ufffd"),
+                )
+            known = await self._passwords.check(row["password_hash"] if row else None, request.password)
+            # One answer for an unknown user, a wrong password and a foreign organization: none of them is anybody's business.
+            if row is None or not known or row["org"] is None:
+                attempt.failed = True
+                raise Invalid({NON_FIELD: ["Unable to log in with provided credentials."]})
+            attempt.succeeded = True
         async with self._database.transaction() as connection:
             return await issue_token(connection, row["org"], row["id"], self._life, self._most_tokens)
 
@@ -100,10 +105,14 @@ class Accounts:
             raise InvalidToken()
         hashed = token_hash(match[1])
         async with self._database.connection() as connection:
-            org = await connection.fetchval("select org from tokens where hash = $1 and expires > now()", hashed)
-        if org is None:
+            row = await connection.fetchrow(
+                "select org, max_requests_per_minute from tokens join organizations on code = org"
+                " where hash = $1 and expires > now()",
+                hashed,
+            )
+        if row is None:
             raise InvalidToken()
-        return Identity(org, hashed)
+        return Identity(row["org"], hashed, row["max_requests_per_minute"])
 
 
 async def issue_token(

@@ -1,10 +1,12 @@
 """Organizations and their users in Postgres, as the operator makes and lists them."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import asyncpg
 
 from services.api.accounts.accounts import token_hash
+from services.api.contract.quotas import QUOTAS
 from services.api.database.pool import Connection
 from shared.ids import new_org_code
 
@@ -18,6 +20,14 @@ _OVERVIEW = """
            (select count(*) from webhooks where org = code) as webhooks,
            (select count(*) from jobs where org = code) as jobs
     from organizations order by created, code
+"""
+
+_QUOTAS = """
+    select max_unfinished_jobs, max_jobs_per_hour, max_requests_per_minute,
+           (select coalesce(sum(claims), 0)::bigint from claim_counts where org = code) as used_unfinished_jobs,
+           coalesce((select jobs from created_jobs where org = code and hour = date_trunc('hour', now())), 0)
+               as used_jobs_per_hour
+    from organizations where code = $1
 """
 
 
@@ -81,6 +91,22 @@ async def require_organization(connection: Connection, org: str) -> None:
     """Raises: NotPossible: there is no such organization."""
     if not await connection.fetchval("select code from organizations where code = $1", org):
         raise NotPossible(f"there is no organization {org}")
+
+
+async def set_quotas(connection: Connection, org: str, quotas: Mapping[str, int | None]) -> None:
+    """Give an organization quotas of its own, by their names; None takes back to the setting. Others stay."""
+    for name, value in quotas.items():
+        if name not in QUOTAS:
+            raise ValueError(name)
+        await connection.execute(f"update organizations set max_{name} = $2 where code = $1", org, value)  # noqa: S608 - our own names
+
+
+async def quotas_of(connection: Connection, org: str) -> asyncpg.Record:
+    """An organization's own quotas, null where it has none, and what of them is used: ``used_<name>``."""
+    row = await connection.fetchrow(_QUOTAS, org)
+    if row is None:
+        raise NotPossible(f"there is no organization {org}")
+    return row
 
 
 async def find_user(connection: Connection, username: str) -> int | None:

@@ -13,6 +13,7 @@ from services.api.accounts.passwords import Passwords
 from services.api.admin import commands
 from services.api.admin.context import AdminContext
 from services.api.contract.errors import ApiError
+from services.api.contract.quotas import MOST_QUOTA, QUOTAS
 from services.api.database.migrate import migrate
 from services.api.database.pool import Database, DatabaseDown, close_pool, open_pool
 from services.api.settings import ApiSettings
@@ -48,6 +49,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--days", type=float, default=365, help="how long it lives (365)")
     command = add("set-storage", commands.set_storage)
     command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
+    command = add("set-quotas", commands.set_quotas)
+    command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
+    for name in QUOTAS:
+        command.add_argument(
+            f"--{name.replace('_', '-')}", type=_quota, metavar="N", help="0 for no limit, default for the setting"
+        )
     add("list", commands.list_all)
     add("rebuild-projection", commands.rebuild_projection)
     command = add("dead-letters", commands.dead_letters)
@@ -59,6 +66,15 @@ def _code(text: str) -> str:
     if not re.match(ORG_PATTERN, text):
         raise argparse.ArgumentTypeError("6 lower-case letters and digits")
     return text
+
+
+def _quota(text: str) -> int:
+    """A quota, -1 for the one of the settings."""
+    if text == "default":
+        return -1
+    if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > MOST_QUOTA:
+        raise argparse.ArgumentTypeError(f"a number from 0 to {MOST_QUOTA}, or default")
+    return int(text)
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:

@@ -17,6 +17,7 @@ from services.api.accounts import directory
 from services.api.accounts.accounts import TOKEN, issue_token
 from services.api.accounts.directory import NotPossible
 from services.api.admin.context import AdminContext
+from services.api.contract.quotas import QUOTAS, in_force
 from services.api.projection.rebuild import rebuild
 from shared.bus.connection import connect
 from shared.bus.topology import DEAD
@@ -82,6 +83,24 @@ async def set_storage(context: AdminContext, arguments: argparse.Namespace) -> N
     ):
         raise NotPossible(f"there is no organization {arguments.organization}")
     print(f"storage of {arguments.organization} is set")
+
+
+async def set_quotas(context: AdminContext, arguments: argparse.Namespace) -> None:
+    """Set quotas of one organization, and show what holds for it. Without an option it only shows. 0 means no limit."""
+    given = {name: getattr(arguments, name) for name in QUOTAS if getattr(arguments, name) is not None}
+    async with context.database.transaction() as connection:
+        await directory.set_quotas(
+            connection, arguments.organization, {name: None if value < 0 else value for name, value in given.items()}
+        )
+        row = await directory.quotas_of(connection, arguments.organization)
+    settings = context.settings.model_dump()
+    rows = []
+    for name in QUOTAS:
+        column = f"max_{name}"
+        limit = in_force(row[column], settings[column])
+        origin = "setting" if row[column] is None else "organization"
+        rows.append((name, limit or "no limit", origin, row.get(f"used_{name}", "-")))
+    _print_table(("QUOTA", "LIMIT", "FROM", "USED"), rows)
 
 
 async def list_all(context: AdminContext, _: argparse.Namespace) -> None:

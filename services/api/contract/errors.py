@@ -70,6 +70,15 @@ class TooManyRequests(_WithDetail):
         super().__init__(f"Request was throttled. Expected available in {retry_after} seconds.")
 
 
+class QuotaExceeded(ApiError):
+    """A quota of the organization is used up. ``quota`` names it, ``limit`` is its value. Retry after seconds."""
+
+    def __init__(self, quota: str, limit: int, reason: str, retry_after: int) -> None:
+        self.retry_after = retry_after
+        detail = f"{reason} Try again in {retry_after} seconds."
+        super().__init__({"detail": detail, "quota": quota, "limit": limit, "retry_after": retry_after})
+
+
 class Unavailable(_WithDetail):
     """Something that the api needs is down. Nothing was changed, unless ``detail`` says so. Retry after seconds."""
 

@@ -45,6 +45,14 @@ class FieldErrors(RootModel[dict[str, list[str]]]):
     """What went wrong, by the name of the field; `non_field_errors` for what no single field is to blame for."""
 
 
+class Quota(Detail):
+    """A quota of the organization is used up."""
+
+    quota: Literal["unfinished_jobs", "jobs_per_hour", "requests_per_minute"] = Field(description="Which one")
+    limit: int = Field(description="Its value")
+    retry_after: int = Field(description="Seconds after which to try again, as in the header `Retry-After`")
+
+
 class ServerError(Detail):
     """The server's own mistake."""
 

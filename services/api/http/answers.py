@@ -25,6 +25,7 @@ STATUS: Mapping[type[errors.ApiError], int] = {
     errors.Conflict: 409,
     errors.UnsupportedMediaType: 415,
     errors.TooManyRequests: 429,
+    errors.QuotaExceeded: 429,
     errors.Unavailable: 503,
 }
 
@@ -46,7 +47,7 @@ def _headers(error: errors.ApiError) -> dict[str, str]:
     match error:
         case errors.InvalidToken():
             return {"WWW-Authenticate": "Token"}
-        case errors.TooManyRequests() | errors.Unavailable():
+        case errors.TooManyRequests() | errors.QuotaExceeded() | errors.Unavailable():
             return {"Retry-After": str(error.retry_after)}
         case BodyTimeout():
             return {"Connection": "close"}

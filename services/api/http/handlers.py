@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,6 +10,8 @@ import structlog
 from aiohttp import web
 
 from services.api.accounts.accounts import Accounts, Identity
+from services.api.accounts.request_rate import RequestRate
+from services.api.contract.client_address import Network, client_address
 from services.api.contract.errors import NotFound, Unavailable, UnsupportedMediaType
 from services.api.contract.json_body import Members, parse_members
 from services.api.contract.listing import Parameters, page_json, read_job_query, read_window
@@ -34,6 +36,7 @@ class Services:
     """What the handlers call. It is there once the database and the bus are."""
 
     accounts: Accounts
+    rate: RequestRate
     intake: Intake
     jobs: Jobs
     webhooks: Webhooks
@@ -66,9 +69,13 @@ class Handlers:
 
     Args:
         public_url: what links in answers begin with; without it, what the request's Host header says.
+        proxies: who may say where a request comes from.
     """
 
-    def __init__(self, runtime: Runtime, *, public_url: str | None, policy: AddressPolicy) -> None:
+    def __init__(
+        self, runtime: Runtime, *, public_url: str | None, policy: AddressPolicy, proxies: Sequence[Network] = ()
+    ) -> None:
+        self._proxies = proxies
         self._runtime = runtime
         self._public_url = public_url
         self._policy = policy
@@ -100,7 +107,9 @@ class Handlers:
         """A token for a user name, a password and an organization."""
         _, members = await _read(request)
         wanted = validate(LoginRequest, members, policy=self._policy)
-        issued = await self._runtime.started.accounts.login(wanted, request.remote or "")
+        forwarded = request.headers.getall("X-Forwarded-For", [])
+        address = client_address(request.remote or "", forwarded, self._proxies)
+        issued = await self._runtime.started.accounts.login(wanted, address)
         return json_answer({"token": issued.token, "expiry": timestamp(issued.expiry)})
 
     async def logout(self, request: web.Request) -> web.StreamResponse:
@@ -197,6 +206,7 @@ class Handlers:
         async def handle(request: web.Request) -> web.StreamResponse:
             services = self._runtime.started
             identity = await services.accounts.identify(request.headers.get("Authorization"))
+            services.rate.count(identity.org, identity.requests_per_minute)
             if identity.org != request.match_info["org"]:
                 # As if it did not exist.
                 raise NotFound()

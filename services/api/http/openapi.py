@@ -14,6 +14,7 @@ from services.api.contract.responses import (
     JobItem,
     JobPage,
     Message,
+    Quota,
     Redelivery,
     ServerError,
     Token,
@@ -38,6 +39,7 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     Redelivery,
     Detail,
     FieldErrors,
+    Quota,
     ServerError,
 )
 
@@ -50,7 +52,7 @@ _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
     409: ("The Idempotency-Key came with another body before", Detail, ()),
     413: ("The body is too large", Detail, ()),
     415: ("The body is not JSON", Detail, ()),
-    429: ("Too many failed logins", Detail, ("Retry-After",)),
+    429: ("Too many failed logins, or a quota of the organization is used up", Quota, ("Retry-After",)),
     500: ("A mistake of the server", ServerError, ()),
     503: ("Something that the server needs is down; try again", Detail, ("Retry-After",)),
 }
@@ -87,7 +89,7 @@ def document() -> dict[str, Any]:
 def _operation(operation: Operation) -> dict[str, Any]:
     in_path = [name for name in IN_PATH if f"{{{name}}}" in operation.path]
     statuses = sorted(
-        {*operation.errors, 500, 503, *(() if operation.public else (401,)), *((404,) if in_path else ())}
+        {*operation.errors, 500, 503, *(() if operation.public else (401, 429)), *((404,) if in_path else ())}
     )
     made: dict[str, Any] = {
         "operationId": operation.name,
@@ -124,8 +126,8 @@ def _error(status: int) -> dict[str, Any]:
     made: dict[str, Any] = {"description": description}
     if model:
         made["content"] = _json(model)
-    if status == 400:
-        made["content"] = {"application/json": {"schema": {"anyOf": [_ref(FieldErrors), _ref(Detail)]}}}
+        if status in (400, 429):
+            made["content"] = {"application/json": {"schema": {"anyOf": [_ref(model), _ref(Detail)]}}}
     if headers:
         made["headers"] = {name: {"schema": {"type": "string"}} for name in headers}
     return made

@@ -17,7 +17,7 @@ class Operation:
 
     Attributes:
         answer: the model of the body of success, a media type with no model, or None for an empty body.
-        errors: statuses beside 401, 404, 500 and 503, which all may answer.
+        errors: statuses beside 401, 404, 429, 500 and 503, which all may answer.
     """
 
     method: str

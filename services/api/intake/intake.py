@@ -70,8 +70,8 @@ class Intake:
         """Accept a job, once the log has it.
 
         Raises:
-            Invalid, BadRequest, Conflict: refused. Unavailable: not accepted, or (it says so) with its fate unknown.
-            DatabaseDown: not accepted.
+            Invalid, BadRequest, Conflict, QuotaExceeded: refused.
+            Unavailable: not accepted, or (it says so) with its fate unknown. DatabaseDown: not accepted.
         """
         addresses = await self._addresses(org, submission.request)
         key = IdempotencyKey(submission.key, sha256(submission.body).digest()) if submission.key else None

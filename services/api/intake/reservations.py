@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from services.api.contract.errors import BadRequest, Conflict, Invalid, Unavailable
 from services.api.database.pool import Connection, Database
+from services.api.intake.quotas import JobQuotas, count_no_longer
 from shared.bus.joblog import JobLog
 from shared.bus.vault import Vault
 from shared.events import Created
@@ -69,10 +70,11 @@ def check_key(key: str) -> str:
 class Reservations:
     """Reserves names, keys and places."""
 
-    def __init__(self, database: Database, log: JobLog, vault: Vault) -> None:
+    def __init__(self, database: Database, log: JobLog, vault: Vault, quotas: JobQuotas) -> None:
         self._database = database
         self._log = log
         self._vault = vault
+        self._quotas = quotas
 
     async def make(self, org: str, new_job: str, location: str, key: IdempotencyKey | None) -> Reservation:
         """Reserve the key and the output location, both or neither.
@@ -81,8 +83,8 @@ class Reservations:
         find out, who then calls :meth:`claim_again` if it does not.
 
         Raises:
-            Invalid: another job writes there. Conflict: the key came with another body. Unavailable: not decided yet.
-            DatabaseDown: nothing is reserved, or it is for a minute.
+            Invalid: another job writes there. Conflict: the key came with another body. QuotaExceeded: it is a job too many.
+            Unavailable: not decided yet. DatabaseDown: nothing is reserved, or it is for a minute.
         """
         deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         while True:
@@ -91,6 +93,7 @@ class Reservations:
                     job = await _take_key(connection, org, new_job, key) if key else new_job
                     if job == new_job:
                         await _take_claim(connection, org, location, job)
+                        await self._quotas.count(connection, org)
                     return Reservation(org, job, location, key, known=job != new_job)
             except _Claimed as held:
                 await self._settle(org, location, held, deadline)
@@ -118,6 +121,7 @@ class Reservations:
             await connection.execute(
                 "delete from idempotency_keys where org = $1 and job = $2", reservation.org, reservation.job
             )
+            await count_no_longer(connection, reservation.org)
 
     async def forget_expired(self) -> None:
         """Delete keys whose time is over."""

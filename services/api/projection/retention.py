@@ -48,6 +48,13 @@ _DRAW_COUNTS_TOGETHER = """
     insert into job_counts
     select org, status, enable_drm, sum(jobs) from drawn group by org, status, enable_drm having sum(jobs) <> 0
 """
+_DRAW_CLAIMS_TOGETHER = """
+    with drawn as (
+        delete from claim_counts
+        where org in (select org from claim_counts group by org having count(*) > $1) returning org, claims
+    )
+    insert into claim_counts select org, sum(claims) from drawn group by org having sum(claims) <> 0
+"""
 # An organization has ten rows at most when they have been drawn together.
 _MANY_COUNTS = 50
 
@@ -93,6 +100,7 @@ class Retention:
         connection = await asyncpg.connect(self._dsn, timeout=5, command_timeout=30, server_settings=_SESSION)
         try:
             await connection.execute(_DRAW_COUNTS_TOGETHER, _MANY_COUNTS)
+            await connection.execute(_DRAW_CLAIMS_TOGETHER, _MANY_COUNTS)
             full = await self._prune_deliveries(connection)
             if self._keep_jobs is not None:
                 full = await self._prune_jobs(connection, self._keep_jobs) or full

@@ -1,0 +1,36 @@
+"""The quotas of an organization: how many unfinished jobs, jobs an hour and requests a minute it may have. Pure."""
+
+from services.api.contract.errors import QuotaExceeded
+
+MOST_QUOTA = 1_000_000_000
+"""Far beyond any use, and well inside what Postgres keeps."""
+
+UNFINISHED_JOBS = "unfinished_jobs"
+JOBS_PER_HOUR = "jobs_per_hour"
+REQUESTS_PER_MINUTE = "requests_per_minute"
+QUOTAS = (UNFINISHED_JOBS, JOBS_PER_HOUR, REQUESTS_PER_MINUTE)
+"""Names of the quotas. The column of ``organizations`` and the setting are called ``max_<name>``."""
+
+# Nobody knows when the next job ends.
+_JOB_ENDS_SECONDS = 60
+
+
+def in_force(own: int | None, setting: int) -> int:
+    """The quota that holds: the organization's own, else that of the settings. 0 is no limit."""
+    return setting if own is None else own
+
+
+def too_many_unfinished_jobs(limit: int) -> QuotaExceeded:
+    """There are as many unfinished jobs as there may be."""
+    reason = f"This organization may have {limit} unfinished jobs. Wait until some have ended, or cancel some."
+    return QuotaExceeded(UNFINISHED_JOBS, limit, reason, _JOB_ENDS_SECONDS)
+
+
+def too_many_jobs_this_hour(limit: int, seconds: int) -> QuotaExceeded:
+    """No more jobs in this hour, which ends in ``seconds``."""
+    return QuotaExceeded(JOBS_PER_HOUR, limit, f"This organization may create {limit} jobs an hour.", seconds)
+
+
+def too_many_requests(limit: int, seconds: int) -> QuotaExceeded:
+    """The next request is answered in ``seconds``."""
+    return QuotaExceeded(REQUESTS_PER_MINUTE, limit, f"This organization may send {limit} requests a minute.", seconds)

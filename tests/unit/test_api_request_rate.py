@@ -1,0 +1,70 @@
+"""Requests of an organization are counted by a rate."""
+
+import pytest
+
+from services.api.accounts.request_rate import MOST_ORGANIZATIONS, RequestRate
+from services.api.contract.errors import QuotaExceeded
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def wait(rate: RequestRate, org: str, own: int | None = None) -> int:
+    """Seconds to wait for the next request; 0 if it is answered, which counts it."""
+    try:
+        rate.count(org, own)
+    except QuotaExceeded as error:
+        return error.retry_after
+    return 0
+
+
+@pytest.mark.parametrize("limit", [1, 3, 7, 600])
+def test_a_minutes_requests_at_once_and_then_by_the_rate(limit: int) -> None:
+    clock = Clock()
+    rate = RequestRate(limit, clock)
+    assert [wait(rate, "acme00") for _ in range(limit)] == [0] * limit
+    first = wait(rate, "acme00")
+    assert first == -(-60 // limit)
+    # What is refused is not counted.
+    assert wait(rate, "acme00") == first
+    clock.now += 60 / limit
+    assert wait(rate, "acme00") == 0
+    assert wait(rate, "acme00")
+    clock.now += 600
+    assert [wait(rate, "acme00") for _ in range(limit)] == [0] * limit
+    assert wait(rate, "acme00")
+
+
+def test_organizations_do_not_meet_and_have_quotas_of_their_own() -> None:
+    rate = RequestRate(1, Clock())
+    assert wait(rate, "acme00") == 0
+    assert wait(rate, "acme00")
+    assert wait(rate, "globex") == 0
+    assert [wait(rate, "bigone", 3) for _ in range(4)] == [0, 0, 0, 20]
+    assert not any(wait(rate, "nolimt", 0) for _ in range(100))
+    assert not any(wait(RequestRate(0, Clock()), "acme00") for _ in range(100))
+
+
+def test_the_refusal_names_the_quota_and_its_value() -> None:
+    rate = RequestRate(2, Clock())
+    with pytest.raises(QuotaExceeded) as caught:
+        for _ in range(3):
+            rate.count("acme00", None)
+    assert caught.value.body == {
+        "detail": "This organization may send 2 requests a minute. Try again in 30 seconds.",
+        "quota": "requests_per_minute",
+        "limit": 2,
+        "retry_after": 30,
+    }
+
+
+def test_memory_is_bounded() -> None:
+    rate = RequestRate(1, Clock())
+    for number in range(MOST_ORGANIZATIONS + 1):
+        rate.count(f"{number:06}", None)
+    assert wait(rate, "000000") == 0
+    assert wait(rate, f"{MOST_ORGANIZATIONS:06}")
