@@ -22,6 +22,7 @@ from services.fetcher.probe.inspection import (
     remove_leftovers,
 )
 from services.fetcher.probe.integrity import check_complete, nothing_to_show
+from services.fetcher.probe.programs import one_program, program_warnings
 from services.fetcher.probe.showinfo import read_showinfo
 from services.fetcher.probe.signal import alpha_decoder, refuse_dolby_vision_alone
 from services.fetcher.probe.sniff import not_video
@@ -53,7 +54,8 @@ class Probe(Inspection):
             TransientError: ``workspace_full``.
         """
         opened = await self._open(file)
-        header = await self._header(opened)
+        everything = await self._header(opened)
+        header = one_program(everything)
         video = self._pick(header)
         try:
             # The two need nothing of each other: one waits for the disk, the other for the processor.
@@ -73,6 +75,7 @@ class Probe(Inspection):
         if opened.demuxer == "gif" and probed.source.video.frames == 1:
             raise not_video("a picture (GIF)")
         self._check_length(probed.source.duration)
+        warnings += program_warnings(everything, header, table)
         return replace(probed, warnings=warnings + probed.warnings)
 
     def _pick(self, header: dict[str, Any]) -> st.Stream:
