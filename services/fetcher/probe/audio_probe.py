@@ -13,6 +13,7 @@ from services.fetcher.probe.facts import audio_dropped, declared_duration
 from services.fetcher.probe.inspection import DRM, LOOK_SECONDS, Inspection, Opened
 from services.fetcher.probe.integrity import Findings, check_complete
 from services.fetcher.probe.packets import NO_STREAM, NO_TIME, Extent, PacketTable
+from services.fetcher.probe.programs import one_program, program_warnings
 from services.fetcher.probe.timeline import DISCONTINUOUS, JUMP_SECONDS
 from shared.errors import PermanentError
 from shared.media.result import JobWarning
@@ -42,7 +43,8 @@ class AudioProbe(Inspection):
             TransientError: ``workspace_full``.
         """
         opened = await self._open(file, sound=True)
-        header = await self._header(opened)
+        everything = await self._header(opened)
+        header = one_program(everything, sound=True)
         sound = _pick(header)
         try:
             table, complaints = await self._packets(opened, NO_STREAM)
@@ -52,6 +54,7 @@ class AudioProbe(Inspection):
         starts = {index: start for index in sound if (start := await self._start(opened, index)) is not None}
         probed = make_probed_audio(opened, sound, table, starts)
         self._check_length(probed.source.duration)
+        warnings += program_warnings(everything, header, table)
         return ProbedAudio(probed.source, warnings + probed.warnings)
 
     async def _start(self, opened: Opened, index: int) -> Fraction | None:

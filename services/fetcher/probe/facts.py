@@ -133,7 +133,7 @@ def _claims(answers: Answers, *, interlaced: bool) -> Claims:
 
 def _video_track(answers: Answers, claims: Claims, timeline: Timeline, *, top_first: bool) -> VideoTrack:
     video = answers.video
-    rotation, mirrored = st.orientation(video)
+    rotation, mirrored = st.orientation(video, answers.frames)
     width, height = st.size(video, answers.frames)
     pixel_format, decoder = st.pixel_format(video, answers.frames), alpha_decoder(video)
     if decoder:

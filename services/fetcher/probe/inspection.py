@@ -95,7 +95,8 @@ class Inspection:
             raise PermanentError("input_too_long", f"{duration:.0f} s, at most {self._limits.max_duration:.0f} s")
 
     async def _header(self, opened: Opened) -> dict[str, Any]:
-        argv = [self._ffprobe, "-v", "error", *opened.arguments, "-show_streams", "-show_format", "-of", "json"]
+        what = ["-show_programs", "-show_streams", "-show_format", "-of", "json"]
+        argv = [self._ffprobe, "-v", "error", *opened.arguments, *what]
         try:
             done = await self._run(argv, LOOK_SECONDS)
         except ProcessTimeout as error:

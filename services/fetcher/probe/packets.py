@@ -37,6 +37,11 @@ class VideoPackets:
         """How many of them hold something to show."""
         return sum(not flag & (DISCARD | EMPTY) for flag in self.flags)
 
+    @property
+    def hidden_first(self) -> int:
+        """How many at the beginning are decoded but never shown."""
+        return next((number for number, flag in enumerate(self.flags) if not flag & DISCARD), 0)
+
 
 @dataclass
 class Extent:

@@ -22,6 +22,7 @@ from services.fetcher.probe.inspection import (
     remove_leftovers,
 )
 from services.fetcher.probe.integrity import check_complete, nothing_to_show
+from services.fetcher.probe.programs import one_program, program_warnings
 from services.fetcher.probe.showinfo import read_showinfo
 from services.fetcher.probe.signal import alpha_decoder, refuse_dolby_vision_alone
 from services.fetcher.probe.sniff import not_video
@@ -37,7 +38,7 @@ _FEW_PACKETS, _SAMPLE_PACKETS, _MOST_PACKETS = 4, 32, 600
 _UNKNOWN_DECODER = re.compile(r"no decoder found|Decoder \(codec [^)]*\) not found|Unsupported codec", re.IGNORECASE)
 _FRAME_FACTS = (
     "pts,best_effort_timestamp,interlaced_frame,top_field_first,color_range,color_space,color_primaries,color_transfer"
-    ",width,height,pix_fmt:frame_side_data=side_data_type,max_luminance,max_content"
+    ",width,height,pix_fmt:frame_side_data=side_data_type,max_luminance,max_content,displaymatrix"
 )
 _REPORT_SECONDS = 30.0
 
@@ -53,7 +54,8 @@ class Probe(Inspection):
             TransientError: ``workspace_full``.
         """
         opened = await self._open(file)
-        header = await self._header(opened)
+        everything = await self._header(opened)
+        header = one_program(everything)
         video = self._pick(header)
         try:
             # The two need nothing of each other: one waits for the disk, the other for the processor.
@@ -73,6 +75,7 @@ class Probe(Inspection):
         if opened.demuxer == "gif" and probed.source.video.frames == 1:
             raise not_video("a picture (GIF)")
         self._check_length(probed.source.duration)
+        warnings += program_warnings(everything, header, table)
         return replace(probed, warnings=warnings + probed.warnings)
 
     def _pick(self, header: dict[str, Any]) -> st.Stream:
@@ -100,10 +103,12 @@ class Probe(Inspection):
         """The first decoded frames. Where ffprobe lacks the decoder, ffmpeg is asked, which has more of them."""
         count = _SAMPLE_PACKETS if st.may_be_interlaced(video) else _FEW_PACKETS
         if not starts_cleanly(found):
-            count = min(found.flags.find(pk.KEY) + _SAMPLE_PACKETS, _MOST_PACKETS)
+            count = found.flags.find(pk.KEY) + _SAMPLE_PACKETS
+        # What an edit list hides is decoded, and gives no frame.
+        count = min(count + found.hidden_first, _MOST_PACKETS)
         what = ["-select_streams", str(video["index"]), "-read_intervals", f"%+#{count}"]
         argv = [self._ffprobe, "-v", "quiet", "-threads", "2", *opened.arguments, *what]
-        argv += ["-show_entries", f"frame={_FRAME_FACTS}:frame_side_data=side_data_type", "-of", "json"]
+        argv += ["-show_entries", f"frame={_FRAME_FACTS}", "-of", "json"]
         try:
             done = await self._run(argv, LOOK_SECONDS)
             frames: list[st.Stream] = json.loads(done.output).get("frames", [])
@@ -113,7 +118,9 @@ class Probe(Inspection):
 
     async def _report(self, opened: Opened, video: st.Stream, filters: str, frames: int) -> str:
         """What a filter of ffmpeg says of the first frames; nothing where that takes too long."""
-        argv = [self._ffmpeg, "-v", "info", "-hide_banner", "-nostdin", "-nostats", "-threads", "2", *opened.arguments]
+        argv = [self._ffmpeg, "-v", "info", "-hide_banner", "-nostdin", "-nostats", "-threads", "2"]
+        # Pictures as they are stored: turning them is the plan's business.
+        argv += ["-noautorotate", *opened.arguments]
         argv += ["-map", f"0:{video['index']}", "-frames:v", str(frames), "-vf", filters, "-f", "null", "-"]
         try:
             done = await self._run(argv, _REPORT_SECONDS)

@@ -76,15 +76,17 @@ def sample_aspect(stream: Stream) -> Fraction:
     return aspect if Fraction(1, _MOST_SQUEEZED) <= aspect <= _MOST_SQUEEZED else Fraction(1)
 
 
-def orientation(stream: Stream) -> tuple[int, bool]:
+def orientation(stream: Stream, frames: Sequence[Stream] = ()) -> tuple[int, bool]:
     """How the video is to be shown: turned counter-clockwise by 0, 90, 180 or 270 degrees, and whether flipped before that.
 
-    Flipped is left to right.
+    Flipped is left to right. The container's word counts, else that of the first decoded frame (H.264 and H.265 can say it
+    beside their pictures).
 
     The display matrix of ffmpeg (libavutil/display.h) has 16.16 numbers; (x, y) is shown at (a·x + c·y, b·x + d·y), with
     y pointing down, so that a positive angle is clockwise.
     """
-    matrix = next((item["displaymatrix"] for item in stream.get("side_data_list", ()) if "displaymatrix" in item), "")
+    items = [item for source in (stream, *frames[:1]) for item in source.get("side_data_list", ())]
+    matrix = next((item["displaymatrix"] for item in items if "displaymatrix" in item), "")
     numbers = [int(number) for number in re.findall(r"(?<![\w:])-?\d+(?![\w:])", matrix)]
     if len(numbers) != 9:
         return 0, False
