@@ -72,6 +72,11 @@ ERRORS: dict[str, ErrorCode] = {
         "you",
         True,
     ),
+    "output_refused": ErrorCode(
+        "The storage of output_path refused a request.",
+        "you",
+        True,
+    ),
     "output_lost": ErrorCode(
         "Objects that were uploaded could not be found in the bucket afterwards. Check that nothing else deletes them.",
         "you",

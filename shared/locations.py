@@ -1,21 +1,25 @@
 """Where a job's input comes from and where its output goes, and how such an address is shown without its secrets."""
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-S3_PARAMETERS = ("access_key", "secret_key", "region", "endpoint")
+S3_PARAMETERS = ("access_key", "secret_key", "region", "endpoint", "path_style")
+_SHOWN_PARAMETERS = ("region", "endpoint", "path_style")
 _BUCKET = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,254}")
-# Of an s3:// address; whatever stands in another query may be what opens the file.
-_SHOWN = ("region", "endpoint")
+# What botocore takes for one.
+_HOST = re.compile(r"(?i)((?!-)[a-z0-9-]{1,63}(?<!-)\.)*(?!-)[a-z0-9-]{1,63}(?<!-)\.?")
 
 
 class S3Location(BaseModel):
     """An object or a prefix in a bucket of an S3 service.
 
     ``endpoint`` is None for AWS. Without ``access_key`` the organization's configured storage supplies the credentials.
+    ``path_style`` says whether the bucket stands in the path of an address (True) or in its host (False); None leaves that
+    to the client.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -26,6 +30,7 @@ class S3Location(BaseModel):
     secret_key: SecretStr | None = None
     region: str | None = None
     endpoint: str | None = None
+    path_style: bool | None = None
 
 
 class HttpLocation(BaseModel):
@@ -42,8 +47,9 @@ Location = Annotated[S3Location | HttpLocation, Field(discriminator="kind")]
 def parse_s3(text: str, *, is_prefix: bool) -> S3Location:
     """Read ``s3://bucket/key?access_key=…&secret_key=…&region=…&endpoint=…``.
 
-    A stray ``/`` between key and ``?``, as in the published sample, is not part of an object's key. A prefix keeps no
-    slash at either end.
+    A stray ``/`` between key and ``?``, as in the published sample, is not part of an object's key; further ones at its
+    beginning are. A prefix keeps no slash at either end. ``path_style=false`` may come with an ``endpoint`` that already
+    holds the bucket's name; the location has it without.
 
     Raises:
         ValueError: with a sentence that says what to change.
@@ -58,29 +64,43 @@ def parse_s3(text: str, *, is_prefix: bool) -> S3Location:
     given: dict[str, str] = {}
     for name, value in _parameters(query):
         if name not in S3_PARAMETERS:
-            raise ValueError(f"Unknown parameter “{name}”. Known are access_key, secret_key, region and endpoint.")
+            raise ValueError(f"Unknown parameter “{name}”. Known are {_listed(S3_PARAMETERS)}.")
         if name in given:
             raise ValueError(f"The parameter “{name}” is given twice.")
         given[name] = value
     if bool(given.get("access_key")) != bool(given.get("secret_key")):
         raise ValueError("access_key and secret_key must be given together.")
-    key = unquote(path).strip("/") if is_prefix else unquote(path).lstrip("/").removesuffix("/")
+    key = unquote(path).strip("/") if is_prefix else unquote(path).removesuffix("/")
     if not is_prefix and not key:
         raise ValueError("The key of the object is missing: s3://bucket/path/to/video.mp4")
     if any(piece in (".", "..") for piece in key.split("/")):
         raise ValueError("The path must not contain . or .. segments.")
     if len(key.encode()) > 900:
         raise ValueError("The path is too long.")
-    if given.get("endpoint"):
-        _check_endpoint(given["endpoint"])
+    style = given.get("path_style", "").lower()
+    if style not in ("", "true", "false"):
+        raise ValueError("path_style must be true or false.")
+    path_style = style == "true" if style else None
+    endpoint = given.get("endpoint", "").rstrip("/") or None
+    if endpoint:
+        _check_endpoint(endpoint)
+        if path_style is False and holds_bucket(endpoint, bucket):
+            parts = urlsplit(endpoint)
+            endpoint = urlunsplit(parts._replace(netloc=parts.netloc[len(bucket) + 1 :]))
     return S3Location(
         bucket=bucket,
         key=key,
         access_key=given.get("access_key") or None,
         secret_key=SecretStr(given["secret_key"]) if given.get("secret_key") else None,
         region=given.get("region") or None,
-        endpoint=given["endpoint"].rstrip("/") if given.get("endpoint") else None,
+        endpoint=endpoint,
+        path_style=path_style,
     )
+
+
+def holds_bucket(endpoint: str, bucket: str) -> bool:
+    """Whether the host of an endpoint begins with the bucket's name, as the address of a single bucket does."""
+    return (urlsplit(endpoint).hostname or "").startswith(f"{bucket.lower()}.")
 
 
 def parse_http(text: str) -> HttpLocation:
@@ -108,8 +128,8 @@ def object_key(prefix: S3Location, path: str) -> str:
 def mask(text: str) -> str:
     """An address without its secrets, as responses, events and logs show it.
 
-    The value of each parameter reads as its name, as in ``access_key=<access_key>``; only ``region`` and ``endpoint`` of an
-    ``s3://`` address stay. User and password before ``@`` are taken out.
+    The value of each parameter reads as its name, as in ``access_key=<access_key>``; only ``region``, ``endpoint`` and
+    ``path_style`` of an ``s3://`` address stay. User and password before ``@`` are taken out.
     """
     address, mark, query = text.partition("?")
     if "@" in address and "://" in address:
@@ -120,7 +140,7 @@ def mask(text: str) -> str:
     if not mark:
         return address.partition("#")[0]
     query = query.partition("#")[0]
-    shown = _SHOWN if address.startswith("s3://") else ()
+    shown = _SHOWN_PARAMETERS if address.startswith("s3://") else ()
     pieces = []
     for piece in query.split("&"):
         name, equals, value = piece.partition("=")
@@ -148,9 +168,16 @@ def _parameters(query: str) -> list[tuple[str, str]]:
     return parse_qsl(query.replace("+", "%2B"), keep_blank_values=True)
 
 
+def _listed(names: Iterable[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}"
+
+
 def _check_endpoint(endpoint: str) -> None:
     parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+    host = parts.hostname or ""
+    named = ":" in host or _HOST.fullmatch(host)
+    if parts.scheme not in ("http", "https") or not named or parts.username or parts.query or parts.fragment:
         raise ValueError("endpoint must be an address such as https://s3.example.com")
 
 

@@ -1,7 +1,9 @@
 """S3: a client for a customer's bucket, and what its errors mean."""
 
 import asyncio
+import hashlib
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
@@ -15,7 +17,13 @@ from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
 from aiohttp import ClientError as HttpClientError
 from botocore import UNSIGNED
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointProviderError,
+    ParamValidationError,
+    ValidationError,
+)
 from botocore.httpsession import create_urllib3_context, get_cert_path
 from yarl import URL
 
@@ -23,6 +31,7 @@ from shared.addresses import AddressPolicy, ForbiddenAddress
 from shared.errors import MillraceError, PermanentError, TransientError
 from shared.locations import S3Location
 from shared.network import AddressGuard, guarded_connector
+from shared.path_style import VirtualHostsOnDemand
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -36,7 +45,7 @@ Problem = Literal[
     "unreachable",
     "forbidden_address",
     "busy",
-    "other",
+    "refused",
 ]
 STORAGE_ERRORS = (ClientError, BotoCoreError, HttpClientError, OSError, TimeoutError)
 """What calls of a client may raise; :func:`problem_of` tells them apart."""
@@ -57,12 +66,22 @@ _BY_CODE: dict[str, Problem] = {
     "ServiceUnavailable": "busy",
     "InternalError": "busy",
     "RequestTimeout": "busy",
+    # Something was lost on the way.
+    "BadDigest": "busy",
+    "IncompleteBody": "busy",
+    "Throttling": "busy",
+    "TooManyRequests": "busy",
     "ThrottlingException": "busy",
 }
+_BY_STATUS: dict[int, Problem] = {401: "credentials", 403: "denied", 404: "missing_key"}
+# Nothing was sent, because a bucket, key or region is none.
+_NONSENSE = (ParamValidationError, ValidationError, EndpointProviderError)
+_MOST_WORDS = 300
 
 
 # What a client for S3 is built from. A session keeps what it has loaded.
 _MODELS = (("s3", "service-2"), ("s3", "endpoint-rule-set-1"))
+_STYLES = {None: None, True: "path", False: "virtual"}
 _DATA = ("endpoints", "partitions", "sdk-default-configuration", "_retry")
 
 
@@ -133,8 +152,9 @@ async def s3_client(
 ) -> "AsyncIterator[S3Client]":
     """A client for the service that the location is on.
 
-    AWS gets virtual-hosted addresses; a service named by ``endpoint`` gets path style, which all of them understand.
-    Checksums are sent only where the call requires one, because several services refuse the newer trailers.
+    AWS gets virtual-hosted addresses; a service named by ``endpoint`` gets path style, until it says that it takes the
+    other only. The location's ``path_style`` decides otherwise. Checksums are sent only where the call requires one,
+    because several services refuse the newer trailers; who writes to a bucket sends a ``Content-MD5``.
 
     Args:
         policy: where the service may be; a call that leads elsewhere fails with :class:`ForbiddenAddress`.
@@ -143,7 +163,7 @@ async def s3_client(
     config = AioConfig(
         # Without credentials of the customer's the call goes unsigned: never with some that this machine happens to have.
         signature_version="s3v4" if location.access_key else UNSIGNED,
-        s3={"addressing_style": "path" if location.endpoint else "auto"},
+        s3={"addressing_style": _STYLES[location.path_style] or ("path" if location.endpoint else "auto")},
         retries={"total_max_attempts": attempts, "mode": "standard"},
         connect_timeout=10,
         read_timeout=read_timeout,
@@ -166,12 +186,19 @@ async def s3_client(
         config=config,
     ) as client:
         client.meta.events.register("before-call.s3", _mark_redirected)
+        if location.endpoint and location.path_style is None:
+            VirtualHostsOnDemand(client).install()
         yield client
 
 
 def _mark_redirected(params: dict[str, Any], **_: Any) -> None:
     """Have the SDK take a call for one that was redirected, so that an answer of another region is not followed but an error."""
     params["context"]["s3_redirect"]["redirected"] = True
+
+
+def content_md5(body: bytes) -> str:
+    """The value of ``Content-MD5`` for a body."""
+    return b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
 
 
 def problem_of(error: BaseException) -> Problem:
@@ -182,22 +209,41 @@ def problem_of(error: BaseException) -> Problem:
             return "forbidden_address"
         seen = seen.__cause__ or seen.__context__
     if isinstance(error, ClientError):
-        code = str(error.response.get("Error", {}).get("Code", ""))
-        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        status, code, _ = _answer(error)
         if code in _BY_CODE:
             return _BY_CODE[code]
-        if 300 <= status < 400 or (status == 400 and code in ("400", "BadRequest")):
-            return "wrong_region"
         # HEAD has no body, so only the status tells.
-        return {403: "denied", 404: "missing_key", 401: "credentials", 429: "busy"}.get(
-            status, "busy" if status >= 500 else "other"
-        )  # type: ignore[return-value]
-    return "unreachable"
+        if 300 <= status < 400 or (status == 400 and error.operation_name.startswith("Head")):
+            return "wrong_region"
+        told = code not in ("", str(status), "Forbidden", "NotFound", "Unauthorized")
+        if status in (408, 409, 425, 429) or status >= 500:
+            return "busy"
+        if status == 404 and error.operation_name in ("PutObject", "ListObjectsV2"):
+            return "refused"
+        return "refused" if told else _BY_STATUS.get(status, "refused")
+    return "refused" if isinstance(error, _NONSENSE) else "unreachable"
 
 
-def output_error(error: BaseException) -> MillraceError:
+def words_of(error: BaseException, location: S3Location) -> str:
+    """What the service said, in one short line without the location's credentials; "" where it said nothing."""
+    if isinstance(error, ClientError):
+        status, code, message = _answer(error)
+        said = " ".join(dict.fromkeys(piece for piece in (str(status), code, message) if piece))
+    else:
+        said = str(error)
+    return "".join(character for character in without_secrets(said, location) if character.isprintable())[:_MOST_WORDS]
+
+
+def without_secrets(text: str, location: S3Location) -> str:
+    """A text with the location's credentials masked, since a service may put them into its answers."""
+    if location.access_key:
+        text = text.replace(location.access_key, "<access_key>")
+    return text.replace(location.secret_key.get_secret_value(), "<secret_key>") if location.secret_key else text
+
+
+def output_error(error: BaseException, location: S3Location) -> MillraceError:
     """The job's error for a failed call on the output bucket."""
-    detail = str(error)[:500]
+    detail = without_secrets(str(error), location)[:500]
     match problem_of(error):
         case "missing_bucket":
             return PermanentError("output_bucket_missing", detail)
@@ -207,5 +253,15 @@ def output_error(error: BaseException) -> MillraceError:
             return PermanentError("output_write_denied", detail)
         case "forbidden_address":
             return PermanentError("output_unreachable", "the endpoint is on a private or loopback address")
+        case "refused" | "missing_key":
+            message = f"The storage of output_path refused a request: {words_of(error, location)}"
+            return PermanentError("output_refused", detail, message=message)
         case _:
             return TransientError("output_unreachable", detail)
+
+
+def _answer(error: ClientError) -> tuple[int, str, str]:
+    """Status, code and message of an answer; the code is the status where there was no body."""
+    said = error.response.get("Error", {})
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return status, str(said.get("Code", "")), str(said.get("Message", ""))

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from shared.addresses import AddressPolicy
-from shared.locations import S3Location
-from shared.storage import STORAGE_ERRORS, output_error, s3_client
+from shared.errors import PermanentError
+from shared.locations import S3Location, object_key
+from shared.storage import STORAGE_ERRORS, content_md5, output_error, problem_of, s3_client
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
 PROBE_NAME = ".millrace-probe"
+PROBE_BODY = b"Millrace may write here.\n"
 _SECONDS = 60.0
 _CLEANUP_SECONDS = 10.0
 
@@ -24,23 +26,55 @@ async def check_output(location: S3Location, *, policy: AddressPolicy) -> None:
     Raises:
         PermanentError, TransientError: an ``output_…`` code.
     """
-    key = f"{location.key}/{PROBE_NAME}" if location.key else PROBE_NAME
+    key = object_key(location, PROBE_NAME)
     try:
         async with (
             asyncio.timeout(_SECONDS),
             s3_client(location, policy=policy, read_timeout=15, attempts=2) as client,
         ):
             try:
-                await client.put_object(Bucket=location.bucket, Key=key, Body=b"Millrace may write here.\n")
+                await client.put_object(
+                    Bucket=location.bucket, Key=key, Body=PROBE_BODY, ContentMD5=content_md5(PROBE_BODY)
+                )
             except (ClientError, EndpointConnectionError):
                 raise
             except BaseException:
                 # The answer was lost or not waited for, but the object may be there.
                 await _remove(client, location.bucket, key)
                 raise
-            await _remove(client, location.bucket, key)
+            try:
+                await _check_key(client, location.bucket, key)
+            finally:
+                await _remove(client, location.bucket, key)
     except STORAGE_ERRORS as error:
-        raise output_error(error) from error
+        raise output_error(error, location) from error
+
+
+async def _check_key(client: "S3Client", bucket: str, key: str) -> None:
+    """Is the object under its key? At the address of a single bucket the name of the bucket becomes a part of it.
+
+    Reading would not tell: it goes astray just as the writing did. Whoever may not list the bucket is believed.
+
+    Raises:
+        PermanentError: ``output_refused``.
+    """
+    try:
+        if await _lists(client, bucket, key) or not await _lists(client, bucket, f"{bucket}/{key}"):
+            return
+    except ClientError as error:
+        # There, a listing is taken for the reading of an object.
+        if problem_of(error) != "missing_key":
+            return
+    raise PermanentError(
+        "output_refused",
+        f"the object was written to {bucket}/{key} in the bucket",
+        message="The endpoint of output_path is the address of a single bucket. Give the address of the storage service.",
+    )
+
+
+async def _lists(client: "S3Client", bucket: str, key: str) -> bool:
+    found = await client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
+    return any(item["Key"] == key for item in found.get("Contents", []))
 
 
 async def _remove(client: "S3Client", bucket: str, key: str) -> None:

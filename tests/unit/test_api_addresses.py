@@ -1,9 +1,10 @@
-"""Credentials that the organization's storage supplies."""
+"""Addresses at intake: what is refused, and credentials that the organization's storage supplies."""
 
 import pytest
 
-from services.api.contract.addresses import with_credentials
+from services.api.contract.addresses import check_input, check_output, with_credentials
 from shared.locations import S3Location, parse_s3
+from tests.support.policies import PUBLIC
 
 STORAGE = parse_s3(
     "s3://videos/?access_key=AK&secret_key=se%2Fcr+t&region=eu-west-1&endpoint=https://s3.example.com", is_prefix=True
@@ -79,3 +80,30 @@ def test_it_lends_below_its_prefix_only() -> None:
 def test_without_storage_the_answer_says_what_to_add() -> None:
     with pytest.raises(ValueError, match="Add access_key and secret_key"):
         completed("s3://videos/x", None)
+
+
+def test_how_the_storage_is_addressed_is_lent_with_it() -> None:
+    storage = parse_s3(
+        "s3://videos/?access_key=AK&secret_key=s&endpoint=https://videos.oss.example.com&path_style=false",
+        is_prefix=True,
+    )
+    location = completed("s3://videos/x", storage)
+    assert (location.endpoint, location.path_style) == ("https://oss.example.com", False)
+    assert completed("s3://videos/x?path_style=true", storage).path_style is True
+
+
+@pytest.mark.parametrize("path", ["a//b", "a///b/", "/a//b/", "a%2F%2Fb"])
+def test_an_output_has_no_empty_segments(path: str) -> None:
+    with pytest.raises(ValueError, match="empty segments"):
+        check_output(f"s3://videos/{path}?region=eu", policy=PUBLIC)
+    check_input(f"s3://videos/{path}?region=eu", policy=PUBLIC)
+
+
+def test_an_endpoint_holds_no_bucket_unless_somebody_means_it() -> None:
+    for endpoint in ("https://videos.fra1.example.com", "https://VIDEOS.fra1.example.com:443/"):
+        for check in (check_output, check_input):
+            with pytest.raises(ValueError, match="already holds the bucket's name"):
+                check(f"s3://videos/x?endpoint={endpoint}", policy=PUBLIC)
+            check(f"s3://videos/x?endpoint={endpoint}&path_style=true", policy=PUBLIC)
+            check(f"s3://videos/x?endpoint={endpoint}&path_style=false", policy=PUBLIC)
+    check_output("s3://videos/x?endpoint=https://videos-eu.example.com", policy=PUBLIC)

@@ -37,6 +37,28 @@ def test_the_whole_bucket_may_be_the_prefix_but_not_the_object() -> None:
         parse_s3("s3://bucket/", is_prefix=False)
 
 
+@pytest.mark.parametrize(
+    ("path", "key"), [("/in/film.mp4", "/in/film.mp4"), ("in//film.mp4/", "in//film.mp4"), ("%2Ffilm.mp4", "/film.mp4")]
+)
+def test_an_objects_key_is_taken_as_it_is(path: str, key: str) -> None:
+    assert parse_s3(f"s3://bucket/{path}", is_prefix=False).key == key
+
+
+@pytest.mark.parametrize(
+    ("query", "path_style", "endpoint"),
+    [
+        ("endpoint=https://s3.example.com/", None, "https://s3.example.com"),
+        ("endpoint=https://media.s3.example.com&path_style=false", False, "https://s3.example.com"),
+        ("endpoint=https://Media.s3.example.com:9000/api&path_style=FALSE", False, "https://s3.example.com:9000/api"),
+        ("endpoint=https://media.example.com&path_style=true", True, "https://media.example.com"),
+        ("path_style=false", False, None),
+    ],
+)
+def test_where_a_bucket_is_named_may_be_said(query: str, path_style: bool | None, endpoint: str | None) -> None:
+    location = parse_s3(f"s3://media/x?{query}", is_prefix=True)
+    assert (location.path_style, location.endpoint) == (path_style, endpoint)
+
+
 @pytest.mark.parametrize("written", [SECRET, "se%2Fcr%2Bet%3D%3D"])
 def test_a_secret_key_may_be_raw_or_percent_encoded(written: str) -> None:
     assert secret_of(parse_s3(f"s3://bucket/x?access_key=a&secret_key={written}", is_prefix=True)) == SECRET
@@ -67,6 +89,9 @@ def test_names_of_objects_may_hold_anything_printable() -> None:
         ("s3://bucket/x?endpoint=ftp://host", "endpoint must be"),
         ("s3://bucket/x?endpoint=https://", "endpoint must be"),
         ("s3://bucket/x?endpoint=https://user@host", "endpoint must be"),
+        ("s3://bucket/x?endpoint=https://my_storage:9000", "endpoint must be"),
+        ("s3://bucket/x?endpoint=https://-host.example.com", "endpoint must be"),
+        ("s3://bucket/x?path_style=maybe", "path_style must be true or false"),
     ],
 )
 def test_what_is_wrong_with_an_s3_address_is_said(text: str, reason: str) -> None:
@@ -106,8 +131,8 @@ def test_reprs_show_no_secret() -> None:
             "s3://bucket/path/?access_key=<access_key>&secret_key=<secret_key>&region=us-east-1",
         ),
         (
-            "s3://bucket/x?secret_key=k&endpoint=https://s3.example.com",
-            "s3://bucket/x?secret_key=<secret_key>&endpoint=https://s3.example.com",
+            "s3://bucket/x?secret_key=k&endpoint=https://s3.example.com&path_style=false",
+            "s3://bucket/x?secret_key=<secret_key>&endpoint=https://s3.example.com&path_style=false",
         ),
         ("s3://bucket/x?secret%5Fkey=k", "s3://bucket/x?secret%5Fkey=<secret_key>"),
         ("s3://bucket/x?endpoint=https://user:pw@host/", "s3://bucket/x?endpoint=https://host/"),

@@ -5,7 +5,7 @@ from urllib.parse import quote, urlsplit
 from services.api.contract.claims import claim_of
 from shared.addresses import AddressPolicy, ForbiddenAddress
 from shared.errors import ERRORS
-from shared.locations import S3Location, parse_http, parse_s3, reject_control_characters
+from shared.locations import S3Location, holds_bucket, parse_http, parse_s3, reject_control_characters
 
 
 def check_input(text: str, *, policy: AddressPolicy) -> None:
@@ -35,7 +35,10 @@ def check_output(text: str, *, policy: AddressPolicy) -> None:
     Raises:
         ValueError: with a sentence that says what to change.
     """
-    _check_s3(parse_s3(text, is_prefix=True), policy=policy)
+    location = parse_s3(text, is_prefix=True)
+    if "//" in location.key:
+        raise ValueError("The path must not contain empty segments (//): many storages and players cannot handle them.")
+    _check_s3(location, policy=policy)
 
 
 def check_webhook(text: str, *, policy: AddressPolicy) -> None:
@@ -86,6 +89,8 @@ def with_credentials(text: str, *, is_prefix: bool, storage: S3Location | None) 
         lent["region"] = storage.region
     if not given.endpoint and storage.endpoint:
         lent["endpoint"] = storage.endpoint
+    if given.path_style is None and storage.path_style is not None:
+        lent["path_style"] = str(storage.path_style).lower()
     address, _, query = text.partition("?")
     # An empty `region=` in the text would stand there twice.
     kept = [piece for piece in query.split("&") if piece and piece.partition("=")[0] not in lent]
@@ -104,6 +109,11 @@ def _check_s3(location: S3Location, *, policy: AddressPolicy) -> None:
         _service(location.endpoint)
     except ValueError:
         raise ValueError("endpoint must be an address such as https://s3.example.com") from None
+    if location.path_style is None and holds_bucket(location.endpoint, location.bucket):
+        raise ValueError(
+            "endpoint already holds the bucket's name: give the address of the service, without the bucket. If this is how "
+            "the service itself is called, add path_style=true."
+        )
     _refuse_inner(
         location.endpoint,
         "endpoint is a private or loopback address, or a port of another service, which this server does not talk to.",

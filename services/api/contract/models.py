@@ -109,12 +109,14 @@ class JobRequest(Request):
     )
     input_path: Annotated[InputPath | SkipJsonSchema[None], BeforeValidator(_not_null)] = _optional(
         "Where the video is in a bucket: `s3://bucket/key?access_key=…&secret_key=…&region=…`, "
-        "with `endpoint=https://…` for another service than AWS.",
+        "with `endpoint=https://…` for another service than AWS (and `path_style`, as in `output_path`).",
         examples=["s3://example-bucket/video.mp4?access_key=<access_key>&secret_key=<secret_key>&region=us-east-1"],
     )
     output_path: OutputPath = Field(
         description="The prefix to write to: `s3://bucket/prefix/?access_key=…&secret_key=…&region=…`; `endpoint=https://…` "
-        "selects another S3 service. Credentials may be left out where the organization has storage configured. "
+        "selects another S3 service, by its own address without the bucket. `path_style=false` says that the service takes "
+        "the bucket in the host name only; that is also found out where the service says so. Credentials may be left out where "
+        "the organization has storage configured. "
         "Two unfinished jobs never share one.",
         examples=["s3://example-bucket/path/?access_key=<access_key>&secret_key=<secret_key>&region=us-east-1"],
     )

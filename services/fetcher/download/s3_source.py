@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutErr
 from services.fetcher.download.remote import Reply, SourceChanged, Trouble, Version
 from shared.errors import PermanentError
 from shared.locations import S3Location
-from shared.storage import STORAGE_ERRORS, Problem, problem_of
+from shared.storage import STORAGE_ERRORS, Problem, problem_of, words_of
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -31,13 +31,12 @@ class S3Source:
 
     def __init__(self, client: "S3Client", location: S3Location) -> None:
         self._client = client
-        self._bucket = location.bucket
-        self._key = location.key
+        self._location = location
 
     @asynccontextmanager
     async def read(self, start: int, end: int | None, expected: Version | None = None) -> AsyncIterator[Reply]:
         """See :class:`services.fetcher.download.remote.Remote`."""
-        request: dict[str, Any] = {"Bucket": self._bucket, "Key": self._key}
+        request: dict[str, Any] = {"Bucket": self._location.bucket, "Key": self._location.key}
         if end is not None:
             request["Range"] = f"bytes={start}-{end - 1}"
         if expected and expected.etag:
@@ -45,7 +44,7 @@ class S3Source:
         try:
             response = await self._client.get_object(**request)
         except STORAGE_ERRORS as error:
-            raise _translated(error) from error
+            raise _translated(error, self._location) from error
         body = response["Body"]
         try:
             reply = _reply(response, start, _pieces(body))
@@ -76,7 +75,7 @@ async def _pieces(body: Any) -> AsyncIterator[bytes]:
         raise Trouble("broken", "the connection to the storage broke off") from error
 
 
-def _translated(error: Exception) -> Exception:
+def _translated(error: Exception, location: S3Location) -> Exception:
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         if status == 412:
@@ -94,4 +93,4 @@ def _translated(error: Exception) -> Exception:
         return Trouble("stalled", "the storage took the request but does not answer it")
     if problem == "unreachable":
         return Trouble("unconnected", f"the storage cannot be reached ({type(error).__name__})")
-    return Trouble("refused", f"the storage refused: {type(error).__name__}")
+    return Trouble("refused", f"the storage refused the request: {words_of(error, location)}")

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from shared.locations import S3Location, object_key
 from shared.media.layout import content_type
-from shared.storage import STORAGE_ERRORS, output_error, problem_of
+from shared.storage import STORAGE_ERRORS, content_md5, output_error, problem_of
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -42,6 +42,8 @@ class Bucket:
                     Bucket=self.location.bucket,
                     Key=self._key(path),
                     Body=body,
+                    # Buckets with Object Lock take nothing without it.
+                    ContentMD5=await asyncio.to_thread(content_md5, body),
                     ContentType=content_type(path),
                     **options,  # type: ignore[arg-type]
                 )
@@ -81,7 +83,7 @@ class Bucket:
                     sizes |= {item["Key"][cut:]: item["Size"] for item in page.get("Contents", [])}
             except ClientError as error:
                 # Credentials that may write and read need not be allowed to list.
-                if problem_of(error) in ("denied", "other"):
+                if problem_of(error) in ("denied", "refused"):
                     return None
                 raise
         return sizes
@@ -91,13 +93,8 @@ class Bucket:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """Turns errors of calls into those of the job, without the credentials that a storage may put into its answer."""
+        """Turns errors of calls into those of the job."""
         try:
             yield
         except STORAGE_ERRORS as error:
-            found = output_error(error)
-            secret_key = self.location.secret_key
-            detail = found.detail
-            for secret in (self.location.access_key, secret_key.get_secret_value() if secret_key else None):
-                detail = detail.replace(secret, "<redacted>") if secret else detail
-            raise type(found)(found.code, detail) from error
+            raise output_error(error, self.location) from error

@@ -73,7 +73,7 @@ class Buckets:
         try:
             client = await stack.enter_async_context(s3_client(location, policy=self._policy))
         except STORAGE_ERRORS as error:
-            raise output_error(error) from error
+            raise output_error(error, location) from error
         self._entries[key] = _Entry(Bucket(client, location, cache_control=self._cache_control), stack)
         return self._entries[key]
 
