@@ -2,18 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from checker.reading import read_presentation
 from checker.rules import apply_rules
-from services.fetcher.download.download import SOURCE_FILE
-from shared.events import Fetched
 from stack.client import Client
 from tests.support import frames, reference
 from tests.support.corpus import (
@@ -28,9 +24,8 @@ from tests.support.corpus import (
     frames_of,
     rate_of,
 )
-from tests.support.jobs import follow
-from tests.support.observe import job_events
-from tests.support.sources import SourceServer, source_server
+from tests.support.film import Outcome, joined, send
+from tests.support.sources import source_server
 from tests.support.stack import RunningStack
 
 pytestmark = [
@@ -47,33 +42,6 @@ SHORT_SECONDS = 15
 HDR = ("smpte2084", "arib-std-b67")
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A finished job, what the fetcher said of its source, and the folder of its output."""
-
-    job: dict[str, Any]
-    fetched: Fetched | None
-    folder: Path
-
-    @property
-    def event(self) -> Fetched:
-        """The source's facts and the plan of a job that got so far."""
-        assert self.fetched
-        return self.fetched
-
-    @property
-    def moved(self) -> bool:
-        """The source was copied into a container with a clock of its own."""
-        return self.event.source.file != SOURCE_FILE
-
-    def joined(self, track: str, into: Path) -> Path:
-        """Header and segments of a track in one file."""
-        file = into / f"{track.replace('/', '-')}.mp4"
-        pieces = [self.folder / track / "init.mp4", *sorted((self.folder / track).glob("*.m4s"))]
-        file.write_bytes(b"".join(piece.read_bytes() for piece in pieces))
-        return file
-
-
 @pytest.fixture(scope="module")
 def outcomes(stack: RunningStack) -> Iterator[dict[str, Outcome]]:
     """The outcome of every file, each sent once, a few at a time."""
@@ -86,22 +54,9 @@ async def _send_all(stack: RunningStack, names: list[str]) -> dict[str, Outcome]
 
         async def one(number: int, name: str) -> tuple[str, Outcome]:
             async with turns:
-                return name, await _send(stack, client, server, f"corpus-{number}", FOLDER / name)
+                return name, await send(stack, client, server, f"corpus-{number}", FOLDER / name, [RESOLUTION])
 
         return dict(await asyncio.gather(*(one(number, name) for number, name in enumerate(names))))
-
-
-async def _send(stack: RunningStack, client: Client, server: SourceServer, key: str, file: Path) -> Outcome:
-    body = {
-        "input_url": server.host(f"{key}{file.suffix}", file.read_bytes()),
-        "output_path": client.location(f"{key}/"),
-        "resolutions": [RESOLUTION],
-        "profile": "fast",
-    }
-    job = await follow(client, body)
-    events = await job_events(stack.env["NATS_URL"], stack.env["ORG_ID"], job["id"])
-    fetched = next((event for event in events if isinstance(event, Fetched)), None)
-    return Outcome(job, fetched, stack.state_dir / "s3" / stack.env["S3_BUCKET"] / key)
 
 
 @pytest.fixture
@@ -144,7 +99,7 @@ def test_the_source_is_what_the_manifest_says(name: str, outcome: Outcome) -> No
 @sent
 def test_frames_and_duration(name: str, outcome: Outcome, tmp_path: Path) -> None:
     source, plan = outcome.event.source, outcome.event.plan
-    shown = len(frames.packets(outcome.joined(RESOLUTION, tmp_path)))
+    shown = len(frames.packets(joined(outcome.folder, RESOLUTION, tmp_path)))
     assert shown == plan.frames
     seconds, expected = shown / plan.frame_rate, duration_of(name)
     # AudioRendition that outlasts the picture by less than 50 ms is no reason to show a picture for longer.
@@ -163,7 +118,7 @@ def test_the_picture_is_that_of_the_source_upright_and_in_its_colours(
     name: str, outcome: Outcome, tmp_path: Path
 ) -> None:
     plan, video = outcome.event.plan, outcome.event.source.video
-    file, rung = outcome.joined(RESOLUTION, tmp_path), plan.rungs[-1]
+    file, rung = joined(outcome.folder, RESOLUTION, tmp_path), plan.rungs[-1]
     width, height, aspect = frames.geometry(file)
     assert (width, height, aspect) == (rung.width, rung.height, "1:1")
     size = (max(16, width // 4), max(16, height // 4))
@@ -197,7 +152,7 @@ def test_the_sound_is_that_of_the_source_in_step_and_as_loud(name: str, outcome:
     # The clock of a source that was moved begins at zero.
     shift = float(ROWS[name]["start"]) if outcome.moved else 0.0
     for number, (track, part) in enumerate(zip(source.audio, plan.audio, strict=True)):
-        ours = reference.sound(outcome.joined(part.folder, tmp_path), "a:0")
+        ours = reference.sound(joined(outcome.folder, part.folder, tmp_path), "a:0")
         theirs = reference.sound(FOLDER / name, f"a:{number}", float(plan.origin) + shift)
         assert abs(reference.delay(ours, theirs)) <= 20
         if track.channels <= 2:
