@@ -15,6 +15,8 @@ from services.api.accounts.login_guard import LoginGuard
 from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
 from services.api.accounts.request_rate import RequestRate
+from services.api.accounts.sessions import Sessions
+from services.api.accounts.tokens import Tokens
 from services.api.app import make_app
 from services.api.database.migrate import migrate_when_there
 from services.api.database.pool import Database, DatabaseDown, close_pool, open_pool
@@ -117,9 +119,13 @@ async def _start(
     await _until_done(book.publish_all, "webhooks")
     _in_background(stack, leader.run())
     _in_background(stack, _keep_house(reservations, accounts))
+    sessions = Sessions(database)
+    _in_background(stack, sessions.run())
     runtime.services = Services(
         accounts,
         RequestRate(settings.max_requests_per_minute),
+        Tokens(database),
+        sessions,
         intake,
         Jobs(database, job_log, live),
         Webhooks(database, client, book, job_log),

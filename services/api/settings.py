@@ -38,7 +38,12 @@ class ApiSettings(CommonSettings):
 
     body_limit: int = Field(64 * 1024, ge=16 * 1024, le=900 * 1024, description="Largest request body in bytes")
     token_days: float = Field(30, gt=0, le=3650, description="How many days a token from login lives")
-    tokens_per_organization: int = Field(20, ge=1, le=100_000, description="Live tokens that an organization may have")
+    tokens_per_organization: int = Field(
+        20,
+        ge=1,
+        le=100_000,
+        description="Live tokens that an organization may have; beyond it the oldest from a login gives way",
+    )
     login_failures_per_minute: int = Field(
         10, ge=1, le=1000, description="Failed logins within a minute for a user name from one address, before 429"
     )
