@@ -18,8 +18,10 @@ from services.api.accounts.request_rate import RequestRate
 from services.api.accounts.sessions import Sessions
 from services.api.accounts.tokens import Tokens
 from services.api.app import make_app
+from services.api.contract.client_address import parse_networks
 from services.api.database.migrate import migrate_when_there
 from services.api.database.pool import Database, DatabaseDown, close_pool, open_pool
+from services.api.http.connections import KEEP_ALIVE_SECONDS, ConnectionLimits, GuardedSite, allow_files
 from services.api.http.handlers import Runtime, Services
 from services.api.intake.intake import Intake
 from services.api.intake.quotas import JobQuotas
@@ -73,10 +75,23 @@ async def _listen(settings: ApiSettings, health: Health, runtime: Runtime, stack
         await health.start(settings.health_host, settings.health_port)
         stack.push_async_callback(health.stop)
     app = make_app(settings, runtime, health)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=settings.grace_seconds)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=settings.grace_seconds,
+        keepalive_timeout=KEEP_ALIVE_SECONDS,
+    )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, settings.host, settings.port).start()
+    limits = ConnectionLimits(
+        settings.max_connections,
+        settings.max_connections_per_address,
+        settings.head_seconds,
+        parse_networks(settings.trusted_proxies or ""),
+    )
+    allow_files(limits.most)
+    await GuardedSite(runner, settings.host, settings.port, limits).start()
     return runner
 
 
