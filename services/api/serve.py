@@ -15,9 +15,13 @@ from services.api.accounts.login_guard import LoginGuard
 from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
 from services.api.accounts.request_rate import RequestRate
+from services.api.accounts.sessions import Sessions
+from services.api.accounts.tokens import Tokens
 from services.api.app import make_app
+from services.api.contract.client_address import parse_networks
 from services.api.database.migrate import migrate_when_there
 from services.api.database.pool import Database, DatabaseDown, close_pool, open_pool
+from services.api.http.connections import KEEP_ALIVE_SECONDS, ConnectionLimits, GuardedSite, allow_files
 from services.api.http.handlers import Runtime, Services
 from services.api.intake.intake import Intake
 from services.api.intake.quotas import JobQuotas
@@ -74,10 +78,23 @@ async def _listen(settings: ApiSettings, health: Health, runtime: Runtime, stack
         stack.push_async_callback(health.stop)
     # A thread, because the OpenAPI document takes a while, and the probes of health are being answered.
     app = await asyncio.to_thread(make_app, settings, runtime, health)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=settings.grace_seconds)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=settings.grace_seconds,
+        keepalive_timeout=KEEP_ALIVE_SECONDS,
+    )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, settings.host, settings.port).start()
+    limits = ConnectionLimits(
+        settings.max_connections,
+        settings.max_connections_per_address,
+        settings.head_seconds,
+        parse_networks(settings.trusted_proxies or ""),
+    )
+    allow_files(limits.most)
+    await GuardedSite(runner, settings.host, settings.port, limits).start()
     return runner
 
 
@@ -120,9 +137,13 @@ async def _start(
     await _until_done(book.publish_all, "webhooks")
     _in_background(stack, leader.run())
     _in_background(stack, _keep_house(reservations, accounts))
+    sessions = Sessions(database)
+    _in_background(stack, sessions.run())
     runtime.services = Services(
         accounts,
         RequestRate(settings.max_requests_per_minute),
+        Tokens(database),
+        sessions,
         intake,
         Jobs(database, job_log, live),
         Webhooks(database, client, book, job_log),

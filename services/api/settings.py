@@ -36,9 +36,23 @@ class ApiSettings(CommonSettings):
         10, ge=2, le=500, description="Connections to PostgreSQL at most, the leader's included"
     )
 
+    max_connections: int = Field(
+        4_000, ge=10, le=100_000, description="Connections to the REST API at the same time; further ones get 503"
+    )
+    max_connections_per_address: int = Field(
+        1_000, ge=1, le=100_000, description="Those among them that may come from one address, trusted proxies excepted"
+    )
+    head_seconds: float = Field(
+        10, gt=0, le=3600, description="How long a connection may take to send the head of its first request"
+    )
     body_limit: int = Field(64 * 1024, ge=16 * 1024, le=900 * 1024, description="Largest request body in bytes")
     token_days: float = Field(30, gt=0, le=3650, description="How many days a token from login lives")
-    tokens_per_organization: int = Field(20, ge=1, le=100_000, description="Live tokens that an organization may have")
+    tokens_per_organization: int = Field(
+        20,
+        ge=1,
+        le=100_000,
+        description="Live tokens that an organization may have; beyond it the oldest from a login gives way",
+    )
     login_failures_per_minute: int = Field(
         10, ge=1, le=1000, description="Failed logins within a minute for a user name from one address, before 429"
     )

@@ -15,6 +15,7 @@ from aiohttp import web
 from nats.aio.client import Client
 from pydantic import SecretStr
 
+from services.api.accounts.sessions import Session
 from services.api.database.pool import Connection, Database, close_pool, open_pool
 from services.api.http.event_response import send_events
 from services.api.http.middleware import answer_errors
@@ -60,7 +61,7 @@ async def serving(url: str, client: Client) -> AsyncIterator[Api]:
     await stream.start()
 
     async def events(request: web.Request) -> web.StreamResponse:
-        return await send_events(stream, request, request.match_info["org"], request.match_info["job"])
+        return await send_events(stream, request, request.match_info["org"], request.match_info["job"], Session())
 
     app = web.Application(middlewares=[answer_errors])
     app.add_routes([web.get("/{org}/{job}/", events)])

@@ -15,6 +15,11 @@ from services.api.database.pool import Connection, Database
 
 TOKEN = re.compile(r"[0-9a-f]{64}")
 _HEADER = re.compile(r"\s*token\s+([0-9a-f]{64})\s*", re.IGNORECASE)
+_GIVE_WAY = """
+    delete from tokens where hash = any(array(
+        select hash from tokens where org = $1 and user_id is not null order by created, id limit $2))
+    returning hash
+"""
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,8 @@ class Accounts:
         """A token for a user of an organization.
 
         Raises:
-            Invalid: wrong credentials. Forbidden: too many tokens. TooManyRequests: too many failures, or too many in line,
-            from that address. Unavailable: too many at a time in all.
+            Invalid: wrong credentials. Forbidden: too many tokens that the operator has made.
+            TooManyRequests: too many failures, or too many in line, from there. Unavailable: too many at a time in all.
         """
         async with self._guard.attempt(request.username, address) as attempt:
             async with self._database.connection() as connection:
@@ -82,7 +87,9 @@ class Accounts:
                 raise Invalid({NON_FIELD: ["Unable to log in with provided credentials."]})
             attempt.succeeded = True
         async with self._database.transaction() as connection:
-            return await issue_token(connection, row["org"], row["id"], self._life, self._most_tokens)
+            return await issue_token(
+                connection, row["org"], row["id"], self._life, self._most_tokens, name=request.token_name
+            )
 
     async def logout(self, identity: Identity) -> None:
         """Revoke the token, at once."""
@@ -116,26 +123,31 @@ class Accounts:
 
 
 async def issue_token(
-    connection: "Connection", org: str, user_id: int | None, life: timedelta, most: int
+    connection: "Connection", org: str, user_id: int | None, life: timedelta, most: int, *, name: str = ""
 ) -> IssuedToken:
     """Make a token. Runs inside the caller's transaction.
 
+    Where the organization has ``most`` live tokens already, the oldest from a login gives way: nobody shall be locked out by
+    logins that were forgotten. Those that the operator has made stay.
+
     Raises:
-        Forbidden: the organization has ``most`` live tokens already.
+        Forbidden: all of them were made by the operator.
     """
     # The lock lets no two logins count at the same time.
     await lock_organization(connection, org)
     await connection.execute("delete from tokens where org = $1 and expires <= now()", org)
-    if await connection.fetchval("select count(*) from tokens where org = $1", org) >= most:
+    surplus = await connection.fetchval("select count(*) from tokens where org = $1", org) - most + 1
+    if surplus > 0 and len(await connection.fetch(_GIVE_WAY, org, surplus)) < surplus:
         raise Forbidden(
-            f"This organization has {most} live tokens, which is the most it may have. Log out of one of them first."
+            f"This organization may have {most} live tokens, and the operator has made as many. Revoke one of them first."
         )
     issued = IssuedToken(secrets.token_hex(32), datetime.now(UTC) + life)
     await connection.execute(
-        "insert into tokens (hash, org, user_id, expires) values ($1, $2, $3, $4)",
+        "insert into tokens (hash, org, user_id, created, expires, name) values ($1, $2, $3, clock_timestamp(), $4, $5)",
         token_hash(issued.token),
         org,
         user_id,
         issued.expiry,
+        name,
     )
     return issued

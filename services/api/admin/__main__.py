@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import re
 import sys
+from uuid import UUID
 
 import asyncpg
 
@@ -47,6 +48,17 @@ def _parser() -> argparse.ArgumentParser:
     command = add("create-token", commands.create_token)
     command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
     command.add_argument("--days", type=float, default=365, help="how long it lives (365)")
+    command.add_argument("--name", type=_name, default="", help="by which people know it")
+    command = add("list-tokens", commands.list_tokens)
+    command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
+    command.add_argument("--limit", type=int, default=100, help="at most so many (100)")
+    command = add("name-token", commands.name_token)
+    command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
+    command.add_argument("token", metavar="ID", type=_uuid, help="as list-tokens shows it")
+    command.add_argument("name", type=_name)
+    command = add("revoke-token", commands.revoke_token)
+    command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
+    command.add_argument("token", metavar="ID", type=_uuid, help="as list-tokens shows it")
     command = add("set-storage", commands.set_storage)
     command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
     command = add("set-quotas", commands.set_quotas)
@@ -65,6 +77,19 @@ def _parser() -> argparse.ArgumentParser:
 def _code(text: str) -> str:
     if not re.match(ORG_PATTERN, text):
         raise argparse.ArgumentTypeError("6 lower-case letters and digits")
+    return text
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("an id as list-tokens shows it") from None
+
+
+def _name(text: str) -> str:
+    if not text.isprintable() or len(text) > 100:
+        raise argparse.ArgumentTypeError("at most 100 printable characters")
     return text
 
 

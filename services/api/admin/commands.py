@@ -13,10 +13,11 @@ from typing import Any
 
 from nats.js.errors import NotFoundError
 
-from services.api.accounts import directory
+from services.api.accounts import directory, tokens
 from services.api.accounts.accounts import TOKEN, issue_token
 from services.api.accounts.directory import NotPossible
 from services.api.admin.context import AdminContext
+from services.api.contract.listing import Window
 from services.api.contract.quotas import QUOTAS, in_force
 from services.api.projection.rebuild import rebuild
 from shared.bus.connection import connect
@@ -72,8 +73,43 @@ async def create_token(context: AdminContext, arguments: argparse.Namespace) -> 
             None,
             timedelta(days=arguments.days),
             context.settings.tokens_per_organization,
+            name=arguments.name,
         )
     print(f"{issued.token}  expires {timestamp(issued.expiry)}")
+
+
+async def list_tokens(context: AdminContext, arguments: argparse.Namespace) -> None:
+    """List the live tokens of an organization, oldest first."""
+    async with context.database.connection() as connection:
+        await directory.require_organization(connection, arguments.organization)
+        rows = await tokens.list_tokens(connection, arguments.organization, Window(size=arguments.limit))
+    _print_table(
+        ("ID", "NAME", "USER", "CREATED", "EXPIRES"),
+        [
+            (
+                row["id"],
+                row["name"] or "-",
+                row["username"] or "-",
+                timestamp(row["created"]),
+                timestamp(row["expires"]),
+            )
+            for row in rows
+        ],
+    )
+
+
+async def name_token(context: AdminContext, arguments: argparse.Namespace) -> None:
+    """Give a token another name."""
+    async with context.database.connection() as connection:
+        if not await tokens.name_token(connection, arguments.organization, arguments.token, arguments.name):
+            raise NotPossible(f"{arguments.organization} has no live token {arguments.token}")
+
+
+async def revoke_token(context: AdminContext, arguments: argparse.Namespace) -> None:
+    """Revoke a token, at once."""
+    async with context.database.connection() as connection:
+        if not await tokens.revoke_token(connection, arguments.organization, arguments.token):
+            raise NotPossible(f"{arguments.organization} has no live token {arguments.token}")
 
 
 async def set_storage(context: AdminContext, arguments: argparse.Namespace) -> None:

@@ -161,6 +161,15 @@ class JobRequest(Request):
         return {}
 
 
+def _printable(value: str) -> str:
+    if not value.isprintable():
+        raise PydanticCustomError("printable", "Use printable characters.")
+    return value
+
+
+TokenName = Annotated[str, Field(max_length=100), AfterValidator(_printable)]
+
+
 class LoginRequest(Request):
     """Who wants a token, and for which organization."""
 
@@ -169,6 +178,13 @@ class LoginRequest(Request):
     organization_id: str = Field(
         min_length=1, max_length=100, description="The organization's code.", examples=["a1b2c3"]
     )
+    token_name: TokenName = Field("", description="A name for the token, by which it is known in the list of tokens.")
+
+
+class TokenRequest(Request):
+    """What can be changed of a token."""
+
+    name: TokenName = Field(description="A name by which people know it.", examples=["build server"])
 
 
 def _header_text(value: str) -> str:

@@ -29,6 +29,17 @@ class Token(Response):
     expiry: datetime = Field(description="When it stops working")
 
 
+class LiveToken(Response):
+    """A live token, without the token itself."""
+
+    id: UUID
+    name: str = Field(description="Given at login or afterwards; empty if none was", examples=["build server"])
+    username: str | None = Field(description="Who logged in; null if the operator made the token")
+    created: datetime
+    expiry: datetime = Field(description="When it stops working")
+    current: bool = Field(description="Whether this request carries it")
+
+
 class Message(Response):
     """What was done."""
 
@@ -146,6 +157,10 @@ class Page(Response, Generic[R]):
 
 class JobPage(Page[JobItem]):
     """A page of jobs."""
+
+
+class TokenPage(Page[LiveToken]):
+    """A page of tokens."""
 
 
 class WebhookPage(Page[Webhook]):

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from services.api.accounts.sessions import Session
 from services.api.contract.errors import NotFound
 from services.api.jobs.event_stream import EventStream, Frame, Watch
 
@@ -18,8 +19,10 @@ _HEADERS = {
 }
 
 
-async def send_events(stream: EventStream, request: web.Request, org: str, job: str) -> web.StreamResponse:
-    """Send the job's state, now and at every change, until it has ended or the client is gone.
+async def send_events(
+    stream: EventStream, request: web.Request, org: str, job: str, session: Session
+) -> web.StreamResponse:
+    """Send the job's state, now and at every change, until it has ended, the client is gone or the session is over.
 
     A client that comes back after it has got the final state (``Last-Event-ID``) is answered 204, which is how an
     ``EventSource`` learns that it need not come again.
@@ -39,17 +42,22 @@ async def send_events(stream: EventStream, request: web.Request, org: str, job: 
         await response.prepare(request)
         # An error here means that the client has gone, and nobody is left to be told.
         with suppress(ConnectionError, TimeoutError):
-            await _send(stream, request, response, watch, frame)
+            await _send(stream, request, response, watch, frame, session)
         return response
 
 
 async def _send(
-    stream: EventStream, request: web.Request, response: web.StreamResponse, watch: Watch, frame: Frame
+    stream: EventStream,
+    request: web.Request,
+    response: web.StreamResponse,
+    watch: Watch,
+    frame: Frame,
+    session: Session,
 ) -> None:
     clock = asyncio.get_running_loop().time
     await response.write(b"retry: 2000\n\n" + frame.message)
     sent, sent_at = frame, clock()
-    while not (sent.final or stream.stopping):
+    while not (sent.final or stream.stopping or session.over):
         await watch.news(sent, _GONE_SECONDS)
         if request.transport is None or request.transport.is_closing():
             return

@@ -11,11 +11,13 @@ from aiohttp import web
 
 from services.api.accounts.accounts import Accounts, Identity
 from services.api.accounts.request_rate import RequestRate
+from services.api.accounts.sessions import Sessions
+from services.api.accounts.tokens import Tokens
 from services.api.contract.client_address import Network, client_address
 from services.api.contract.errors import NotFound, Unavailable, UnsupportedMediaType
 from services.api.contract.json_body import Members, parse_members
 from services.api.contract.listing import Parameters, page_json, read_job_query, read_window
-from services.api.contract.models import JobRequest, LoginRequest, WebhookRequest
+from services.api.contract.models import JobRequest, LoginRequest, TokenRequest, WebhookRequest
 from services.api.contract.validation import validate
 from services.api.http.answers import BodyTimeout, json_answer
 from services.api.http.event_response import send_events
@@ -37,6 +39,8 @@ class Services:
 
     accounts: Accounts
     rate: RequestRate
+    tokens: Tokens
+    sessions: Sessions
     intake: Intake
     jobs: Jobs
     webhooks: Webhooks
@@ -84,11 +88,17 @@ class Handlers:
         """All of the API's routes."""
         jobs = "/api/v1/{org}/transcoding_jobs/"
         job = jobs + "{job}/"
+        tokens = "/api/v1/{org}/tokens/"
+        token = tokens + "{token}/"
         hooks = "/api/v1/{org}/webhooks/"
         hook = hooks + "{hook}/"
         return [
             web.post("/api/auth/login/", self.login),
             web.post("/api/auth/logout/", self.logout),
+            web.get(tokens, self._authorized(self.list_tokens)),
+            web.get(token, self._authorized(self.read_token)),
+            web.put(token, self._authorized(self.name_token)),
+            web.delete(token, self._authorized(self.revoke_token)),
             web.post(jobs, self._authorized(self.create_job)),
             web.get(jobs, self._authorized(self.list_jobs)),
             web.get(job, self._authorized(self.retrieve_job)),
@@ -116,6 +126,30 @@ class Handlers:
         """Revoke the token that the request carries."""
         accounts = self._runtime.started.accounts
         await accounts.logout(await accounts.identify(request.headers.get("Authorization")))
+        return web.Response(status=204)
+
+    async def list_tokens(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """A page of the organization's live tokens."""
+        parameters = _parameters(request)
+        window = read_window(parameters)
+        found = await services.tokens.page(identity, window)
+        base = self._address(request)
+        return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
+
+    async def read_token(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """One token."""
+        return json_answer(await services.tokens.read(identity, _uuid(request, "token")))
+
+    async def name_token(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """Give a token another name."""
+        token = _uuid(request, "token")
+        _, members = await _read(request)
+        wanted = validate(TokenRequest, members, allow_private=self._allow_private)
+        return json_answer(await services.tokens.rename(identity, token, wanted.name))
+
+    async def revoke_token(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """Revoke a token, which may be that of the request."""
+        await services.tokens.revoke(identity, _uuid(request, "token"))
         return web.Response(status=204)
 
     async def create_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
@@ -151,7 +185,8 @@ class Handlers:
     async def follow_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A job's states as server-sent events."""
         job = await services.jobs.require(identity.org, request.match_info["job"])
-        return await send_events(services.stream, request, identity.org, job.id)
+        with services.sessions.hold(identity) as session:
+            return await send_events(services.stream, request, identity.org, job.id, session)
 
     async def register_webhook(
         self, request: web.Request, services: Services, identity: Identity
@@ -172,23 +207,23 @@ class Handlers:
 
     async def read_webhook(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """One webhook."""
-        return json_answer((await services.webhooks.read(identity.org, _hook(request))).model_dump_json())
+        return json_answer((await services.webhooks.read(identity.org, _uuid(request, "hook"))).model_dump_json())
 
     async def replace_webhook(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """Replace a webhook's members."""
-        hook = _hook(request)
+        hook = _uuid(request, "hook")
         _, members = await _read(request)
         wanted = validate(WebhookRequest, members, policy=self._policy)
         return json_answer((await services.webhooks.replace(identity.org, hook, wanted)).model_dump_json())
 
     async def remove_webhook(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """Remove a webhook."""
-        await services.webhooks.remove(identity.org, _hook(request))
+        await services.webhooks.remove(identity.org, _uuid(request, "hook"))
         return web.Response(status=204)
 
     async def list_deliveries(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A page of the attempts to deliver to a webhook."""
-        hook, parameters = _hook(request), _parameters(request)
+        hook, parameters = _uuid(request, "hook"), _parameters(request)
         window = read_window(parameters)
         found = await services.webhooks.deliveries(identity.org, hook, window)
         base = self._address(request)
@@ -199,7 +234,7 @@ class Handlers:
         number = request.match_info["delivery"]
         if not re.fullmatch(r"[0-9]{1,18}", number):
             raise NotFound()
-        queued = await services.webhooks.redeliver(identity.org, _hook(request), int(number))
+        queued = await services.webhooks.redeliver(identity.org, _uuid(request, "hook"), int(number))
         return json_answer(queued.model_dump_json(), 202)
 
     def _authorized(self, handler: Authorized) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -236,8 +271,8 @@ def _parameters(request: web.Request) -> Parameters:
     return list(request.query.items())
 
 
-def _hook(request: web.Request) -> UUID:
+def _uuid(request: web.Request, name: str) -> UUID:
     try:
-        return UUID(request.match_info["hook"])
+        return UUID(request.match_info[name])
     except ValueError:
         raise NotFound() from None

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from services.api.contract.models import JobRequest, LoginRequest, WebhookRequest
+from services.api.contract.models import JobRequest, LoginRequest, TokenRequest, WebhookRequest
 from services.api.contract.responses import (
     DeliveryPage,
     Detail,
@@ -13,11 +13,13 @@ from services.api.contract.responses import (
     Job,
     JobItem,
     JobPage,
+    LiveToken,
     Message,
     Quota,
     Redelivery,
     ServerError,
     Token,
+    TokenPage,
     Webhook,
     WebhookPage,
 )
@@ -26,9 +28,11 @@ from shared.errors import ERRORS
 
 API_VERSION = "1"
 _REF = "#/components/schemas/{model}"
-_REQUESTS: tuple[type[BaseModel], ...] = (LoginRequest, JobRequest, WebhookRequest)
+_REQUESTS: tuple[type[BaseModel], ...] = (LoginRequest, TokenRequest, JobRequest, WebhookRequest)
 _RESPONSES: tuple[type[BaseModel], ...] = (
     Token,
+    LiveToken,
+    TokenPage,
     Job,
     JobItem,
     JobPage,
@@ -47,7 +51,7 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
 _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
     400: ("Wrong: from each field to its messages, or a detail where no field is at fault", FieldErrors, ()),
     401: ("No token, or none that is good", Detail, ("WWW-Authenticate",)),
-    403: ("The organization has reached its limit of live tokens", Detail, ()),
+    403: ("The operator has made as many tokens as the organization may have", Detail, ()),
     404: ("There is no such thing, or it is another organization's", Detail, ()),
     409: ("The Idempotency-Key came with another body before", Detail, ()),
     413: ("The body is too large", Detail, ()),

@@ -5,10 +5,21 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from services.api.contract.models import JobRequest, LoginRequest, WebhookRequest
-from services.api.contract.responses import DeliveryPage, Job, JobPage, Message, Redelivery, Token, Webhook, WebhookPage
+from services.api.contract.models import JobRequest, LoginRequest, TokenRequest, WebhookRequest
+from services.api.contract.responses import (
+    DeliveryPage,
+    Job,
+    JobPage,
+    LiveToken,
+    Message,
+    Redelivery,
+    Token,
+    TokenPage,
+    Webhook,
+    WebhookPage,
+)
 
-IN_PATH = ("org", "job", "hook", "delivery")
+IN_PATH = ("org", "token", "job", "hook", "delivery")
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,7 @@ class Operation:
     public: bool = False
 
 
+_TOKENS = "/api/v1/{org}/tokens/"
 _JOBS = "/api/v1/{org}/transcoding_jobs/"
 _HOOKS = "/api/v1/{org}/webhooks/"
 _PAGE = ("page", "page_size")
@@ -49,10 +61,44 @@ OPERATIONS = (
         Token,
         request=LoginRequest,
         errors=(400, 403, 413, 415, 429),
+        description="Where the organization has as many live tokens as it may have, the oldest from a login gives way.",
         public=True,
     ),
     Operation(
         "post", "/api/auth/logout/", "logout", "Authentication", "Revoke the token of this request, at once", 204, None
+    ),
+    Operation(
+        "get",
+        _TOKENS,
+        "listTokens",
+        "Authentication",
+        "List the live tokens, oldest first",
+        200,
+        TokenPage,
+        query=_PAGE,
+        errors=(400,),
+    ),
+    Operation("get", _TOKENS + "{token}/", "retrieveToken", "Authentication", "Retrieve a token", 200, LiveToken),
+    Operation(
+        "put",
+        _TOKENS + "{token}/",
+        "nameToken",
+        "Authentication",
+        "Name a token",
+        200,
+        LiveToken,
+        request=TokenRequest,
+        errors=(400, 413, 415),
+    ),
+    Operation(
+        "delete",
+        _TOKENS + "{token}/",
+        "revokeToken",
+        "Authentication",
+        "Revoke a token",
+        204,
+        None,
+        description="It stops working at once; event streams that it has open end within seconds.",
     ),
     Operation(
         "post",
@@ -96,7 +142,8 @@ OPERATIONS = (
         "Follow a job",
         200,
         "text/event-stream",
-        description="Server-sent events: the job now and whenever status, stage or progress change, until it has ended.",
+        description="Server-sent events: the job now and whenever status, stage or progress change, until it has ended or the "
+        "token has been revoked.",
     ),
     Operation(
         "post",
@@ -152,6 +199,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "description": "Code of the organization",
         "schema": {"type": "string", "pattern": "^[a-z0-9]{6}$"},
     },
+    "token": {"in": "path", "description": "Id of the token", "schema": {"type": "string", "format": "uuid"}},
     "job": {"in": "path", "description": "Id of the job", "schema": {"type": "string"}},
     "hook": {"in": "path", "description": "Id of the webhook", "schema": {"type": "string", "format": "uuid"}},
     "delivery": {"in": "path", "description": "Id of the delivery", "schema": {"type": "integer"}},
