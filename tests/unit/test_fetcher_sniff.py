@@ -24,6 +24,7 @@ VIDEOS = {
     "mpegvideo": [bytes.fromhex("000001B3160120")],
     "h264": [bytes.fromhex("0000000167640028"), bytes.fromhex("00000109F0")],
     "hevc": [bytes.fromhex("0000000140010C01")],
+    "vvc": [bytes.fromhex("0000000100A118"), bytes.fromhex("00000100790001")],
     "ivf": [b"DKIF\0\0\x20\0VP80"],
     "dv": [bytes.fromhex("1F0700BF")],
     "yuv4mpegpipe": [b"YUV4MPEG2 W2 H2"],

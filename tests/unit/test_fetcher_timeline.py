@@ -84,6 +84,29 @@ def test_without_any_times_frames_follow_the_claimed_rate() -> None:
     assert (found.rate, found.exact) == (Fraction(50), False)
 
 
+def test_the_lengths_of_a_bare_streams_frames_are_its_own_and_beat_the_claimed_rate() -> None:
+    lines = ["N N 80 K__", *["N N 80 ___"] * 4]
+    found = make_timeline(packets(*lines), replace(CLAIMS, demuxer="h264", average=Fraction(25), nominal=Fraction(25)))
+    assert list(found.index.pts) == [0, 80, 160, 240, 320]
+    assert (found.rate, found.end_pts) == (Fraction(25, 2), 400)
+
+
+def test_what_no_frame_comes_out_of_is_not_counted() -> None:
+    lines = [*["N N 40 ___"] * 3, "N N 40 K__", *["N N 40 ___"] * 4]
+    found = make_timeline(packets(*lines), replace(CLAIMS, demuxer="h264", decoded=(None,) * 5, undecoded=3))
+    assert list(found.index.pts) == [0, 40, 80, 120, 160]
+    dated = [f"{'N' if n % 3 else 1000 + 40 * n} {960 + 40 * n} 40 {'K__' if n == 3 else '___'}" for n in range(9)]
+    cut = make_timeline(packets(*dated), replace(CLAIMS, demuxer="mpeg", decoded=(1200,), undecoded=5))
+    assert list(cut.index.pts) == [1200, 1240, 1280, 1320]
+
+
+def test_a_missing_time_is_the_one_that_is_left() -> None:
+    lines = [f"{n * 40} {n * 40 - 80} 40 {'___' if n else 'K__'}" for n in range(40)]
+    lines[7], lines[8], lines[9] = "N 200 40 ___", "280 240 40 ___", "320 280 40 ___"
+    found = make_timeline(packets(*lines), CLAIMS)
+    assert list(found.index.pts) == [n * 40 for n in range(40)]
+
+
 def test_two_frames_at_one_time_cannot_be_cut_between() -> None:
     assert not make_timeline(packets("0 0 40 K__", "40 40 40 ___", "40 41 40 ___"), CLAIMS).exact
 

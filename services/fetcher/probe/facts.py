@@ -29,6 +29,7 @@ class Answers:
         header: ffprobe's streams and format. video: the one of its streams that is transcoded.
         packets, complaints: the list of packets, and what ffprobe wrote on standard error meanwhile.
         frames: the first decoded frames; may be none.
+        undecoded: how many packets at the beginning gave none.
         woven: measured of pictures that say nothing of fields: True for fields with the top one first, False for the bottom
             one, None for none.
         mute: indexes of sound tracks of which nothing can be decoded.
@@ -43,6 +44,7 @@ class Answers:
     packets: PacketTable
     complaints: str
     frames: Sequence[st.Stream] = ()
+    undecoded: int = 0
     woven: bool | None = None
     mute: frozenset[int] = frozenset()
     boxes: BoxLayout | None = None
@@ -127,6 +129,7 @@ def _claims(answers: Answers, *, interlaced: bool) -> Claims:
         nominal=st.ratio(answers.video.get("r_frame_rate")),
         average=st.ratio(answers.video.get("avg_frame_rate")),
         decoded=tuple(stamp if isinstance(stamp, int) else None for stamp in stamps),
+        undecoded=answers.undecoded,
         interlaced=interlaced,
     )
 

@@ -35,7 +35,11 @@ class VideoPackets:
     @property
     def shown(self) -> int:
         """How many of them hold something to show."""
-        return sum(not flag & (DISCARD | EMPTY) for flag in self.flags)
+        return self.shown_of(len(self))
+
+    def shown_of(self, count: int) -> int:
+        """How many of the first ``count`` hold something to show."""
+        return sum(not flag & (DISCARD | EMPTY) for flag in self.flags[:count])
 
     @property
     def hidden_first(self) -> int:

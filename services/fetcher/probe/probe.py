@@ -67,11 +67,13 @@ class Probe(Inspection):
         warnings = await asyncio.to_thread(_judge, answers)
         if not decoding.frames:
             raise _undecodable(video, decoding.complaints)
-        frames = await self._frames(opened, video, table.video)
+        frames, undecoded = await self._frames(opened, video, table.video)
         unsaid = is_unsaid(video, frames)
         woven = measured(await self._report(opened, video, MEASURE, MEASURED_FRAMES)) if unsaid else None
         mute = await self._mute(opened, [stream for stream in header["streams"] if table.extent(stream["index"]).count])
-        probed = await asyncio.to_thread(assemble, replace(answers, frames=frames, woven=woven, mute=mute))
+        probed = await asyncio.to_thread(
+            assemble, replace(answers, frames=frames, undecoded=undecoded, woven=woven, mute=mute)
+        )
         if opened.demuxer == "gif" and probed.source.video.frames == 1:
             raise not_video("a picture (GIF)")
         self._check_length(probed.source.duration)
@@ -99,11 +101,17 @@ class Probe(Inspection):
             )
         return video
 
-    async def _frames(self, opened: Opened, video: st.Stream, found: pk.VideoPackets) -> list[st.Stream]:
-        """The first decoded frames. Where ffprobe lacks the decoder, ffmpeg is asked, which has more of them."""
-        count = _SAMPLE_PACKETS if st.may_be_interlaced(video) else _FEW_PACKETS
+    async def _frames(
+        self, opened: Opened, video: st.Stream, found: pk.VideoPackets
+    ) -> tuple[Sequence[st.Stream], int]:
+        """The first decoded frames, and how many packets before them gave none, where their times do not tell.
+
+        Where ffprobe lacks the decoder, ffmpeg is asked, which has more of them.
+        """
+        untimed = pk.NO_TIME in found.pts
+        count = _SAMPLE_PACKETS if st.may_be_interlaced(video) or untimed else _FEW_PACKETS
         if not starts_cleanly(found):
-            count = found.flags.find(pk.KEY) + _SAMPLE_PACKETS
+            count = max(found.flags.find(pk.KEY), 0) + _SAMPLE_PACKETS
         # What an edit list hides is decoded, and gives no frame.
         count = min(count + found.hidden_first, _MOST_PACKETS)
         what = ["-select_streams", str(video["index"]), "-read_intervals", f"%+#{count}"]
@@ -113,8 +121,10 @@ class Probe(Inspection):
             done = await self._run(argv, LOOK_SECONDS)
             frames: list[st.Stream] = json.loads(done.output).get("frames", [])
         except (json.JSONDecodeError, ProcessTimeout):
-            return []
-        return frames or read_showinfo(await self._report(opened, video, "showinfo", _FEW_PACKETS))
+            return [], 0
+        if not frames:
+            return read_showinfo(await self._report(opened, video, "showinfo", _FEW_PACKETS)), 0
+        return frames, max(0, found.shown_of(count) - len(frames)) if untimed else 0
 
     async def _report(self, opened: Opened, video: st.Stream, filters: str, frames: int) -> str:
         """What a filter of ffmpeg says of the first frames; nothing where that takes too long."""

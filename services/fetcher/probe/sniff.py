@@ -193,13 +193,15 @@ def _material_exchange(head: bytes) -> str | None:
 
 
 def _elementary_stream(head: bytes) -> str | None:
-    """Raw H.264 or H.265 with start codes, told by the parameter set or delimiter that has to come first."""
+    """Raw H.264, H.265 or H.266 with start codes, told by the parameter set or delimiter that has to come first."""
     match = re.match(rb"\0{2,8}\x01(..)", head, re.DOTALL)
     if not match:
         return None
     first, second = match[1]
     if second == 0x01 and first in (0x40, 0x42, 0x46):
         return "hevc"
+    if first == 0x00 and second in (0x71, 0x79, 0xA1):
+        return "vvc"
     return "h264" if first in (0x67, 0x47, 0x27, 0x09, 0x06) else None
 
 

@@ -8,11 +8,11 @@ from statistics import median
 from services.fetcher.probe.index import VideoIndex
 from services.fetcher.probe.packets import DISCARD, EMPTY, KEY, NO_TIME, VideoPackets, gaps
 from services.fetcher.probe.rate import frame_rate
+from services.fetcher.probe.times import Hints, nth, presentation_times
 
 # Formats whose clock may jump, where broadcasts were joined or a recorder was restarted; ffmpeg's own bound for a jump.
 DISCONTINUOUS = frozenset({"mpegts", "mpeg"})
 JUMP_SECONDS, _BACK_SECONDS = 10, Fraction(1, 10)
-_FEW = 0.05
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Claims:
     Attributes:
         nominal, average: frames per second as ffprobe has them, or None.
         decoded: time stamps (ticks) of the first decoded frames, None where the decoder had none either.
+        undecoded: how many packets at the beginning no frame comes out of, where time stamps do not tell.
         interlaced: pictures are made of two fields.
     """
 
@@ -30,7 +31,13 @@ class Claims:
     nominal: Fraction | None = None
     average: Fraction | None = None
     decoded: tuple[int | None, ...] = ()
+    undecoded: int = 0
     interlaced: bool = False
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Frames per second on average, as far as anything is claimed."""
+        return self.average or self.nominal
 
 
 @dataclass(frozen=True)
@@ -61,10 +68,10 @@ def make_timeline(packets: VideoPackets, claims: Claims) -> Timeline:
     """
     if not packets.shown:
         raise ValueError("no packet holds anything to show")
-    times, written = _times(packets, claims)
+    times, written = presentation_times(packets, Hints(claims.time_base, claims.rate, claims.decoded, claims.undecoded))
     jumps = _repair(times, packets, claims) if claims.demuxer in DISCONTINUOUS else 0
     flags = packets.flags
-    start = None if not written or starts_cleanly(packets) else _first_decodable(times, flags, claims)
+    start = None if starts_cleanly(packets) and not claims.undecoded else _first_decodable(times, flags, claims)
     if claims.interlaced:
         times, flags = _join_fields(times, flags, claims)
     shown = (tick for tick, flag in zip(times, flags, strict=True) if not flag & (DISCARD | EMPTY))
@@ -99,34 +106,10 @@ def starts_cleanly(packets: VideoPackets) -> bool:
 def _first_decodable(times: "array[int]", flags: bytearray, claims: Claims) -> int:
     """The earliest frame that comes out of a decoder, where the stream was cut out of a longer one."""
     decoded = [tick for tick in claims.decoded if tick is not None]
+    if not decoded and claims.undecoded:
+        return nth(times, claims.undecoded)
     keys = [tick for tick, flag in zip(times, flags, strict=True) if flag & KEY]
     return min(decoded or keys[:1] or [min(times)])
-
-
-def _times(packets: VideoPackets, claims: Claims) -> tuple["array[int]", bool]:
-    """A presentation time for each packet in the file's order, and whether all of them are written in the file."""
-    missing = packets.pts.count(NO_TIME)
-    if not missing:
-        return array("q", packets.pts), True
-    if NO_TIME not in packets.dts:
-        if missing <= _FEW * len(packets):
-            known = [pts - dts for pts, dts in zip(packets.pts, packets.dts, strict=True) if pts != NO_TIME]
-            delay = int(median(known))
-            pairs = zip(packets.pts, packets.dts, strict=True)
-            return array("q", (dts + delay if pts == NO_TIME else pts for pts, dts in pairs)), False
-        # Frames leave the decoder in order, one for each packet: the sorted decoding times are theirs but for a delay.
-        return _shifted(packets.dts, claims), False
-    step = 1 / ((claims.average or claims.nominal or Fraction(25)) * claims.time_base)
-    return _shifted(array("q", (round(number * step) for number in range(len(packets)))), claims), False
-
-
-def _shifted(times: "array[int]", claims: Claims) -> "array[int]":
-    """The times moved so that they begin where the decoder's first frame is."""
-    first = next(iter(claims.decoded), None)
-    if first is None:
-        return array("q", times)
-    offset = first - min(times)
-    return array("q", (tick + offset for tick in times))
 
 
 def _repair(times: "array[int]", packets: VideoPackets, claims: Claims) -> int:
