@@ -7,9 +7,11 @@ has, gets the same format from the beginning to the end.
 """
 
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 from math import floor
 
+from services.transcoder.audio_times import Piece, expression
 from shared.media.plan import AudioPart, Plan
 from shared.media.source import AudioTrack
 
@@ -54,12 +56,17 @@ def stereo_filters(track: AudioTrack, plan: Plan, rate: int) -> tuple[str, ...]:
     )
 
 
-def clock_filters(track: AudioTrack, plan: Plan, part: AudioPart) -> tuple[str, ...]:
-    """The second graph: on the output's clock, and as long as the video, to the sample."""
+def clock_filters(track: AudioTrack, plan: Plan, part: AudioPart, pieces: Sequence[Piece] = ()) -> tuple[str, ...]:
+    """The second graph: on the output's clock, and as long as the video, to the sample.
+
+    Args:
+        pieces: where the samples belong, as they leave the first graph; none where time stamps say it exactly.
+    """
     samples = audio_samples(plan, part)
     later = _silence_first(track, plan, part)
+    stamp = f"'{expression(pieces)}'" if pieces else "PTS"
     return (
-        f"asetpts=PTS-{_PASSAGE_SECONDS}/TB",
+        f"asetpts={stamp}-{_PASSAGE_SECONDS}/TB",
         # Gaps are filled with silence and drift is stretched away, so that audio stays with the video to the last second;
         # what lies before the origin is cut off.
         f"aresample={part.sample_rate}:async=1000:min_hard_comp=0.02:first_pts={later}",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from services.transcoder import stills
 from services.transcoder.audio_filters import audio_samples, clock_filters, stereo_filters
+from services.transcoder.audio_times import Piece
 from services.transcoder.webvtt import CLOCK_SHIFT
 from shared.media.codecs.aac import AAC
 from shared.media.codecs.table import device_of, video_codec
@@ -15,6 +16,9 @@ from shared.media.source import Source
 
 FRAME_STATS = "shown.txt"
 """File in the working folder that gets, for each output frame, the time stamp of the source frame it shows."""
+
+AUDIO_TIMES, AUDIO_GRAPH = "times.txt", "audio.graph"
+"""Files in the working folder for sound whose stamps jitter: its frames' times, and the second graph."""
 
 # Seconds that the frames may end before the last packet says: the last ones may be broken, or hold nothing to show.
 _TAIL_SLACK = 2
@@ -45,16 +49,42 @@ def video_command(tools: Tools, source: Source, file: Path, plan: Plan, part: Vi
     return [*argv, *stills.outputs(plan, part, folder)]
 
 
-def audio_command(tools: Tools, source: Source, file: Path, plan: Plan, part: AudioPart, folder: Path) -> list[str]:
-    """Encode a whole audio track into ``<folder>/audio.mp4``."""
-    track = source.audio_track(part.track)
+def audio_command(
+    tools: Tools, source: Source, file: Path, plan: Plan, part: AudioPart, folder: Path, pieces: Sequence[Piece] = ()
+) -> list[str]:
+    """Encode a whole audio track into ``<folder>/audio.mp4``.
+
+    Args:
+        pieces: where its samples belong; none where their time stamps say it exactly.
+    """
+    graph = f"[dec:0]{','.join(clock_filters(source.audio_track(part.track), plan, part, pieces))}[out]"
+    argument = ["-filter_complex", graph]
+    if pieces:
+        # Thousands of pieces are more than fits into an argument.
+        (folder / AUDIO_GRAPH).write_text(graph)
+        argument = ["-/filter_complex", str(folder / AUDIO_GRAPH)]
+    return [
+        *_decoded_audio(tools, source, file, plan, part), "-dec", "0:0", *argument, "-map", "[out]",
+        *_audio_encoder(part, folder),
+    ]  # fmt: skip
+
+
+def audio_times_command(
+    tools: Tools, source: Source, file: Path, plan: Plan, part: AudioPart, folder: Path
+) -> list[str]:
+    """Write time stamp and length of each frame of an audio track, as the second graph gets them, into :data:`AUDIO_TIMES`."""
+    times = ["-stats_enc_pre:a", str(folder / AUDIO_TIMES), "-stats_enc_pre_fmt:a", "{pts} {samp}"]
+    return _decoded_audio(tools, source, file, plan, part, times)
+
+
+def _decoded_audio(
+    tools: Tools, source: Source, file: Path, plan: Plan, part: AudioPart, options: Sequence[str] = ()
+) -> list[str]:
+    """A track as samples without compression, to nowhere; from there, inside of the same process, the second graph takes them."""
+    filters = ",".join(stereo_filters(source.audio_track(part.track), plan, part.sample_rate))
     return [
         tools.ffmpeg, *_GLOBAL, *_own_times(source), *_input(source, file, None),
-        # As samples without compression, to nowhere; and from there, inside of the same process, into the second graph.
-        "-map", f"0:{part.track}", "-af", ",".join(stereo_filters(track, plan, part.sample_rate)),
-        "-c:a", "pcm_f32le", "-f", "null", "-", "-dec", "0:0",
-        "-filter_complex", f"[dec:0]{','.join(clock_filters(track, plan, part))}[out]", "-map", "[out]",
-        *_audio_encoder(part, folder),
+        "-map", f"0:{part.track}", "-af", filters, "-c:a", "pcm_f32le", *options, "-f", "null", "-",
     ]  # fmt: skip
 
 

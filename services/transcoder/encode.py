@@ -3,12 +3,14 @@
 import asyncio
 import time
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 
 import structlog
 from nats.aio.client import Client
 
 from services.transcoder import command, packaging, stills
+from services.transcoder.audio_times import Piece, read_frames, straighten
 from services.transcoder.command import FRAME_STATS, Tools
 from services.transcoder.ffmpeg import EncoderFailed, Ffmpeg, NothingDecoded, complains_of_damage
 from services.transcoder.text import text_segments
@@ -172,10 +174,11 @@ class Encode:
 
     async def _make_audio(self, fetched: Fetched, part: AudioPart, folder: Path) -> AttemptResult:
         file = self._space.source(fetched.org, fetched.job) / fetched.source.file
-        argv = command.audio_command(self._tools, fetched.source, file, fetched.plan, part, folder)
         made = folder / "audio.mp4"
         try:
             try:
+                pieces = await self._pieces(fetched, part, file, folder)
+                argv = command.audio_command(self._tools, fetched.source, file, fetched.plan, part, folder, pieces)
                 tail = await self._run(fetched, part, argv, self._limits)
                 warnings = (_DAMAGED_AUDIO,) if complains_of_damage(tail) else ()
             except NothingDecoded:
@@ -187,8 +190,18 @@ class Encode:
             raise PermanentError("encode_failed", str(error)) from error
         except (packaging.WrongResult, ValueError) as error:
             raise PermanentError("encode_failed", f"{error}\n{tail}") from error
-        made.unlink()
+        for name in (made.name, command.AUDIO_TIMES, command.AUDIO_GRAPH):
+            (folder / name).unlink(missing_ok=True)
         return AttemptResult((track,), "aac", warnings)
+
+    async def _pieces(self, fetched: Fetched, part: AudioPart, file: Path, folder: Path) -> tuple[Piece, ...]:
+        """Where the samples of a track belong whose stamps do not follow each other; that costs decoding it once more."""
+        if not fetched.source.audio_track(part.track).uneven:
+            return ()
+        argv = command.audio_times_command(self._tools, fetched.source, file, fetched.plan, part, folder)
+        # Only what is encoded counts as progress.
+        await self._run(fetched, part, argv, self._limits, seconds=inf)
+        return await asyncio.to_thread(_read_pieces, folder / command.AUDIO_TIMES, part.sample_rate)
 
     async def _make_text(self, fetched: Fetched, part: TextPart, folder: Path) -> AttemptResult:
         """The cues; no track at all where ffmpeg cannot read them, since an empty one would promise something."""
@@ -209,13 +222,24 @@ class Encode:
         return AttemptResult((track,), "webvtt")
 
     async def _run(
-        self, fetched: Fetched, part: VideoPart | AudioPart | TextPart, argv: list[str], limits: ProcessLimits
+        self,
+        fetched: Fetched,
+        part: VideoPart | AudioPart | TextPart,
+        argv: list[str],
+        limits: ProcessLimits,
+        *,
+        seconds: float | None = None,
     ) -> str:
         frames = part.frames if isinstance(part, VideoPart) else None
-        seconds = float(fetched.plan.duration)
+        seconds = seconds or float(fetched.plan.duration)
         return await self._ffmpeg.run(
             argv, org=fetched.org, job=fetched.job, part=part.name, frames=frames, seconds=seconds, limits=limits
         )
+
+
+def _read_pieces(times: Path, rate: int) -> tuple[Piece, ...]:
+    with times.open(encoding="ascii") as lines:
+        return straighten(read_frames(lines), rate)
 
 
 def _patient(limits: ProcessLimits, fetched: Fetched, part: VideoPart) -> ProcessLimits:

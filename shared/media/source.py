@@ -112,6 +112,8 @@ class AudioTrack(_Model):
         start, end: seconds on the source's clock.
         layout: of the channels, in ffmpeg's words; None where it is not told.
         language: as tagged, mostly an ISO 639 code; None where it is not.
+        uneven: the packets' time stamps do not follow each other by the packets' lengths, as where they were stamped by when
+            they arrived, or where some are missing.
     """
 
     index: int
@@ -125,6 +127,7 @@ class AudioTrack(_Model):
     title: str | None = None
     default: bool = False
     purpose: Purpose = "main"
+    uneven: bool = False
 
 
 class TextTrack(_Model):

@@ -40,3 +40,16 @@ def loudness(sound: "array[float]") -> float:
 def decibels(ratio: float) -> float:
     """A ratio of amplitudes in dB, never less than -120."""
     return 20 * log10(max(ratio, 1e-6))
+
+
+def impure(sound: "array[float]", hertz: float) -> tuple[int, int]:
+    """Of the windows of 20 ms in a tone, how many hold something else as well, and how many are silent."""
+    length, other, silent = RATE // 50, 0, 0
+    for start in range(0, len(sound) - length + 1, length):
+        window = sound[start : start + length]
+        power = loudness(window) ** 2
+        if power < 1e-5:
+            silent += 1
+        elif tone(window, hertz) ** 2 / 2 < 0.998 * power:
+            other += 1
+    return other, silent

@@ -52,7 +52,8 @@ class Extent:
     """What is known of a stream that is no video: its packets' number, and its time in ticks.
 
     ``start`` and ``end`` are :data:`NO_TIME` where no packet has a time; ``sum`` adds up the durations. ``padding`` is how
-    many samples at the end of the last packet are no sound, but only fill it up.
+    many samples at the end of the last packet are no sound, but only fill it up. ``jitter`` is by how much at most a packet
+    begins before or after the one before it ends.
     """
 
     count: int = 0
@@ -60,6 +61,8 @@ class Extent:
     end: int = NO_TIME
     sum: int = 0
     padding: int = 0
+    jitter: int = 0
+    _next: int = NO_TIME
 
     def add(self, time: int, duration: int, padding: int = 0) -> None:
         """Take one packet in."""
@@ -70,6 +73,9 @@ class Extent:
             return
         self.start = time if self.start == NO_TIME else min(self.start, time)
         self.end = max(self.end, time + duration)
+        if self._next != NO_TIME:
+            self.jitter = max(self.jitter, abs(time - self._next))
+        self._next = time + duration
 
 
 @dataclass

@@ -18,6 +18,8 @@ _NOT_FILM = ("attached_pic", "timed_thumbnails", "still_image", "dependent")
 _PROGRAM = re.compile(
     r"handle|hdlr|media|produced|gpac|apple|mainconcept|isom|^(audio|sound|stereo|mono)$", re.IGNORECASE
 )
+# Time stamps are rounded, and packets' lengths as well.
+_EVEN_SECONDS = Fraction(1, 1000)
 _MOST_SQUEEZED = 8
 _MOST_INTERLACED_LINES = 1152
 _PROGRESSIVE_CODECS = frozenset({"vp8", "vp9", "av1", "hevc", "vvc", "gif", "theora"})
@@ -195,6 +197,7 @@ def audio_track(stream: Stream, extent: Extent, *, by_sum: bool) -> AudioTrack |
         title=tag(stream, "title") or _handler(stream),
         default=disposition(stream, "default"),
         purpose=_purpose(stream),
+        uneven=extent.jitter > 1 and extent.jitter * time_base > _EVEN_SECONDS,
     )
 
 
