@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 S3_PARAMETERS = ("access_key", "secret_key", "region", "endpoint", "path_style")
+# Signed addresses that carry a session token and a policy come near this.
+MOST_CHARACTERS = 8192
 _SHOWN_PARAMETERS = ("region", "endpoint", "path_style")
 _BUCKET = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,254}")
 # What botocore takes for one.
@@ -159,8 +161,8 @@ def reject_control_characters(text: str) -> None:
     """Raises: ValueError: the text has a character that can end a header or a log line."""
     if any(ord(character) < 32 or ord(character) == 127 for character in text):
         raise ValueError("Control characters are not allowed.")
-    if len(text) > 4096:
-        raise ValueError("Longer than 4096 characters.")
+    if len(text) > MOST_CHARACTERS:
+        raise ValueError(f"Longer than {MOST_CHARACTERS} characters.")
 
 
 def _parameters(query: str) -> list[tuple[str, str]]:

@@ -14,6 +14,10 @@ from services.notifier.signature import sign
 from shared.addresses import AddressPolicy, ForbiddenAddress
 from shared.network import AddressGuard, guarded_connector
 
+# Of an answer only its status counts; policies and traces in its headers may be long. At most 32 MiB are read of them.
+_HEADER_BYTES = 128 * 1024
+_MOST_HEADERS = 256
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -54,6 +58,9 @@ class Receiver:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
+            max_line_size=_HEADER_BYTES,
+            max_field_size=_HEADER_BYTES,
+            max_headers=_MOST_HEADERS,
         )
         return self
 

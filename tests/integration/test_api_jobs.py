@@ -71,6 +71,19 @@ async def test_a_job_is_answered_in_the_documented_shape(caller: Caller) -> None
     assert await caller.job(shown["id"]) == shown
 
 
+async def test_signed_addresses_may_be_long(caller: Caller, client: Client) -> None:
+    """8 KB with token and policy, as CDNs sign them."""
+    url = "https://example.com/film.mp4?Policy="
+    url += "p" * (8192 - len(url) - 20) + "&name=" + "n" * 14
+    answer = await caller.call("POST", "transcoding_jobs/", job_body() | {"input_url": url})
+    assert answer.status == 201, answer.body
+    shown = f"https://example.com/film.mp4?Policy=<Policy>&name={'n' * 14}"
+    assert (await caller.job(answer.body["id"]))["input_url"] == shown
+    kept = await Vault(client, Sealer(decode_keys_of_test())).get(caller.account.org, answer.body["id"])
+    assert kept.input_url == url
+    assert (await caller.call("DELETE", f"transcoding_jobs/{answer.body['id']}/")).status == 200
+
+
 async def test_metadata_comes_back_byte_for_byte_everywhere(caller: Caller, nats_url: str, client: Client) -> None:
     body = json.dumps(job_body())[:-1].encode() + f', "client_metadata":{METADATA}  }}'.encode()
     created = await caller.call("POST", "transcoding_jobs/", body)

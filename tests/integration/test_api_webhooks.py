@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import uuid4
@@ -61,7 +62,7 @@ async def test_register_read_replace_remove(caller: Caller, client: Client) -> N
     org = caller.account.org
     hook = await register(caller)
     assert set(hook) == {"id", "url", "secret_token"}
-    assert len(hook["secret_token"]) >= 32
+    assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{40}", hook["secret_token"])
     assert (await caller.call("GET", f"webhooks/{hook['id']}/")).body == hook
     assert await told(client, org) == [hook | {"enabled": True}]
     replaced = await caller.call("PUT", f"webhooks/{hook['id']}/", {"url": "http://example.com/other"})

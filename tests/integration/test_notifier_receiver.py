@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
 
+from services.api.webhooks.webhooks import new_secret
 from services.notifier.payload import WebhookPayload
 from services.notifier.receiver import Answer, Receiver
 from shared.addresses import AddressPolicy
@@ -46,7 +48,7 @@ async def post(url: str, *, secret_token: str = "t", policy: AddressPolicy = LOO
         (None, "No answer within 0.5 seconds."),
         (b"", "The connection was closed before an answer came."),
         (b"SSH-2.0-OpenSSH_9.6\r\n", "The answer is not valid HTTP."),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n", "The answer is not valid HTTP."),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1_000_000 + b"\r\n\r\n", "The answer is not valid HTTP."),
         (b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", "The answer was 500."),
         (b"HTTP/1.1 100 Continue\r\n\r\n" * 3, "The connection was closed before an answer came."),
     ],
@@ -55,6 +57,26 @@ async def test_what_went_wrong_is_said_in_a_sentence(reply: bytes | None, senten
     async with raw_server(reply) as url:
         answer = await post(url)
     assert answer.error == sentence
+
+
+@pytest.mark.parametrize(
+    "headers", [b"Content-Security-Policy: " + b"y" * 100_000 + b"\r\n", b"Set-Cookie: a=" + b"b" * 400 + b"\r\n"]
+)
+async def test_the_status_alone_decides_however_much_comes_after_it(headers: bytes) -> None:
+    async with raw_server(b"HTTP/1.1 200 OK\r\n" + headers * (200 if len(headers) < 1000 else 1) + b"\r\n") as url:
+        answer = await post(url, timeout=5)
+    assert (answer.status, answer.error) == (200, None)
+
+
+async def test_the_secret_that_the_server_makes_verifies_with_the_library() -> None:
+    token = new_secret()
+    async with WebhookReceiver() as receiver:
+        await post(receiver.url, secret_token=token)
+        (payload,) = receiver.payloads
+    assert payload.headers["x-streams-token"] == token
+    assert Webhook(token).verify(payload.body, dict(payload.headers)) == payload.job
+    with pytest.raises(WebhookVerificationError):
+        Webhook(new_secret()).verify(payload.body, dict(payload.headers))
 
 
 async def test_the_status_alone_decides_even_if_the_body_never_ends() -> None:

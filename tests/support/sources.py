@@ -10,7 +10,7 @@ async with source_server() as server:
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -34,6 +34,10 @@ class Hosted:
         at_most: requests answered at the same time; more get a 503.
         failures: statuses of the first answers. always: the status of every answer.
         redirect: where every request is sent.
+        answers: requests that are answered; later ones get the status ``then``, or ``page`` where there is one.
+        most: bytes of an answer. most_ranges: ranges that are given out; later requests for one get the status ``then``.
+        one_at_a_time: a request waits until the one before has been answered.
+        cookie: a value; who comes without it gets it, and is sent to the same address.
         headers: more of them.
     """
 
@@ -50,6 +54,13 @@ class Hosted:
     failures: list[int] = field(default_factory=list)
     always: int | None = None
     redirect: str | None = None
+    answers: int | None = None
+    then: int = 404
+    page: bytes = b""
+    most: int | None = None
+    most_ranges: int | None = None
+    one_at_a_time: bool = False
+    cookie: str = ""
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -69,6 +80,7 @@ class SourceServer:
         self._files: dict[str, Hosted] = {}
         self._asked: dict[str, list[Asked]] = {}
         self._running: dict[str, int] = {}
+        self._turn = asyncio.Lock()
         self.port = 0
         self.most_at_once = 0
 
@@ -97,10 +109,16 @@ class SourceServer:
         hosted = self._files.get(name)
         if hosted is None:
             return web.Response(status=404, text="no such file")
+        ranges = sum(asked.range is not None for asked in self._asked[name])
+        if asked.range and hosted.most_ranges is not None and ranges > hosted.most_ranges:
+            return web.Response(status=hosted.then)
+        if hosted.answers is not None and len(self._asked[name]) > hosted.answers:
+            return web.Response(body=hosted.page, content_type="text/html", status=200 if hosted.page else hosted.then)
         self._running[name] = self._running.get(name, 0) + 1
         self.most_at_once = max(self.most_at_once, self._running[name])
         try:
-            return await self._serve(request, hosted, asked, self._running[name])
+            async with self._turn if hosted.one_at_a_time else nullcontext():
+                return await self._serve(request, hosted, asked, self._running[name])
         finally:
             self._running[name] -= 1
 
@@ -110,6 +128,9 @@ class SourceServer:
             status = 503
         if status:
             return web.Response(status=status, headers=hosted.headers)
+        if hosted.cookie and request.headers.get("Cookie") != f"session={hosted.cookie}":
+            cookie = {"Set-Cookie": f"session={hosted.cookie}; Path=/; HttpOnly"}
+            return web.Response(status=302, headers={"Location": request.raw_path} | cookie)
         if hosted.redirect is not None:
             return web.Response(status=302, headers={"Location": hosted.redirect})
         response, body = _begin(hosted, asked.range)
@@ -134,6 +155,7 @@ def _begin(hosted: Hosted, asked: str | None) -> tuple[web.StreamResponse, bytes
         start, end = int(given[1]), min(int(given[2] or size), size - 1)
         if start >= size:
             return web.Response(status=416, headers={"Content-Range": f"bytes */{size}"}), b""
+        end = min(end, start + (hosted.most or size) - 1)
         headers["Content-Range"] = f"bytes {start}-{end}/{'*' if hosted.hides_size else size}"
         response = web.StreamResponse(status=206, headers=headers)
         body = hosted.data[start : end + 1]
@@ -168,7 +190,14 @@ async def source_server() -> AsyncIterator[SourceServer]:
     server = SourceServer()
     app = web.Application()
     app.router.add_route("*", "/{name:.*}", server.answer)
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        handler_cancellation=True,
+        shutdown_timeout=0.1,
+        max_line_size=16 * 1024,
+        max_field_size=16 * 1024,
+    )
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

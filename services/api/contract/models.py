@@ -203,7 +203,8 @@ class WebhookRequest(Request):
         Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_header_text)] | SkipJsonSchema[None],
         BeforeValidator(_not_null),
     ] = _optional(
-        "Sent as `x-streams-token`, and the key of `webhook-signature`. "
+        "Sent as `x-streams-token`, and the key of `webhook-signature`: after `whsec_` comes the base64 of the key, as in "
+        "Standard Webhooks; any other token is the key itself. "
         "Made by the server when left out; kept when a PUT leaves it out."
     )
 

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -24,6 +25,11 @@ from shared.payload import timestamp
 
 MOST_WEBHOOKS = 100
 _BROUGHT_BY = {status: event for event, status in STATUS_AFTER.items()}
+
+
+def new_secret() -> str:
+    """A secret token in the form that the libraries of Standard Webhooks take: ``whsec_`` and the base64 of the key."""
+    return "whsec_" + b64encode(secrets.token_bytes(30)).decode()
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Webhooks:
         Raises:
             BadRequest: there are too many.
         """
-        hook = Webhook(id=uuid4(), url=request.url, secret_token=request.secret_token or secrets.token_hex(20))
+        hook = Webhook(id=uuid4(), url=request.url, secret_token=request.secret_token or new_secret())
         async with self._database.transaction() as connection:
             await lock_organization(connection, org)
             if await connection.fetchval("select count(*) from webhooks where org = $1", org) >= MOST_WEBHOOKS:

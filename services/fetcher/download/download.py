@@ -97,29 +97,35 @@ class Download:
         if begun and begun.whole:
             return
         first = next(begun.missing()) if begun else 0
-        start, end = begun.span(first) if begun else (0, self._limits.chunk_bytes)
-        stalled = False
+        start, end = begun.span(first) if begun else (0, None)
+        stalled = plain = False
         for _ in range(MOST_BREAKS):
             async with AsyncExitStack() as stack:
-                reply = await self._ask(stack, start, end, begun.version if begun else None)
+                reply = await self._ask(stack, start, end, begun.version if begun and not plain else None, plain=plain)
                 self._check_size(reply, begun)
                 try:
-                    if reply.ranged and reply.version:
+                    if reply.ranged and reply.version and not plain:
                         await self._in_ranges(reply, first, begun or ChunkMap(reply.version, self._limits.chunk_bytes))
                     else:
                         await self._in_one_piece(reply)
                     return
                 except Trouble as trouble:
+                    if trouble.kind == "refused" and not plain:
+                        # No second range is given out. The whole is worth one try more.
+                        plain = True
+                        continue
                     delay, stalled = self._patience.after(trouble), trouble.kind == "stalled"
             await asyncio.sleep(delay)
         code = "input_timeout" if stalled else "input_unreachable"
         raise PermanentError(code, f"the connection broke off {MOST_BREAKS} times, and the server cannot resume")
 
-    async def _ask(self, stack: AsyncExitStack, start: int, end: int, expected: Version | None) -> Reply:
+    async def _ask(
+        self, stack: AsyncExitStack, start: int, end: int | None, expected: Version | None, *, plain: bool
+    ) -> Reply:
         """The first answer, after as many tries as the source is worth."""
         while True:
             try:
-                return await stack.enter_async_context(self._remote.read(start, end, expected))
+                return await stack.enter_async_context(self._remote.read(start, end, expected, plain=plain))
             except Trouble as trouble:
                 await asyncio.sleep(self._patience.after(trouble))
 

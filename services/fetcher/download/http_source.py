@@ -48,9 +48,11 @@ class HttpSource:
         self._last_hop: URL | None = None
 
     @asynccontextmanager
-    async def read(self, start: int, end: int | None, expected: Version | None = None) -> AsyncIterator[Reply]:
+    async def read(
+        self, start: int, end: int | None, expected: Version | None = None, *, plain: bool = False
+    ) -> AsyncIterator[Reply]:
         """See :class:`services.fetcher.download.remote.Remote`."""
-        headers = {} if end is None else {"Range": f"bytes={start}-{end - 1}"}
+        headers = {} if plain else {"Range": f"bytes={start}-{'' if end is None else end - 1}"}
         response = await self._get(headers)
         if start == 0 and headers and (response.status == 416 or _hides_size(response)):
             # Ranges of this server are of no use: the size cannot be told, or it stumbles over them.
@@ -101,11 +103,15 @@ class HttpSource:
 
 @asynccontextmanager
 async def http_session(*, policy: AddressPolicy, stall_seconds: float) -> AsyncIterator[aiohttp.ClientSession]:
-    """A session for downloads: no proxies, netrc or cookies, nothing decompressed, inner addresses refused."""
+    """A session for one download: no proxies or netrc, nothing decompressed, inner addresses refused.
+
+    Cookies live as long as the session: some servers set one with a redirect to the same address, and want it back.
+    """
     connector = guarded_connector(AddressGuard(policy), limit=0, ttl_dns_cache=60)
     async with aiohttp.ClientSession(
         connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
+        # Also from hosts that are numbers; and sent as they came, since a signature may be in them.
+        cookie_jar=aiohttp.CookieJar(unsafe=True, quote_cookie=False),
         trust_env=False,
         auto_decompress=False,
         read_bufsize=4 * _PIECE_BYTES,
@@ -145,12 +151,13 @@ def _reply(response: aiohttp.ClientResponse, start: int, end: int | None) -> Rep
     length = response.content_length
     if response.status == 200:
         version = None if length is None else Version(length, etag, modified)
-        return Reply(0, length, version, ranged=False, body=_pieces(response))
+        return Reply(0, length, version, ranged=False, body=_pieces(response), close=response.close)
     given = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
     if not given or int(given[1]) != start or (end is not None and int(given[2]) >= end):
         raise Trouble("broken", "the server sent another range than it was asked for")
     version = None if given[3] == "*" else Version(int(given[3]), etag, modified)
-    return Reply(start, int(given[2]) + 1 - start, version, ranged=True, body=_pieces(response))
+    length = int(given[2]) + 1 - start
+    return Reply(start, length, version, ranged=True, body=_pieces(response), close=response.close)
 
 
 async def _pieces(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

@@ -36,34 +36,27 @@ class LandingFile:
         offset: int,
         pieces: AsyncIterator[bytes],
         landed: Callable[[int], Awaitable[None]],
-        *,
-        most: int | None = None,
     ) -> None:
         """Write the pieces one after the other.
 
         Args:
             landed: gets the bytes of each block once it is written; also of the last one before the pieces break off.
-            most: bytes to take; what comes after them is left alone.
         """
         block, since = bytearray(), time.monotonic()
-        left = most
 
         async def put() -> None:
-            nonlocal block, since, offset, left
+            nonlocal block, since, offset
             done, block, since = bytes(block), bytearray(), time.monotonic()
             if done:
                 await self._put(offset, done)
                 offset += len(done)
-                left = None if left is None else left - len(done)
                 await landed(len(done))
 
         try:
             async for piece in pieces:
-                block += piece if left is None else piece[: left - len(block)]
+                block += piece
                 if len(block) >= self._wanted(offset) or time.monotonic() - since > _BLOCK_SECONDS:
                     await put()
-                if left is not None and len(block) >= left:
-                    break
         except Trouble:
             await put()
             raise

@@ -1,6 +1,6 @@
 """What a place to download from looks like, whichever protocol it speaks."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -67,7 +67,7 @@ class Reply:
         start: offset of the body's first byte. length: bytes of the body, None if not told.
         version: None where the whole size is not told.
         ranged: the server sent the range that was asked for, and can do so again.
-        body: pieces of the body; raises :class:`Trouble` when it breaks off.
+        body: pieces of the body; raises :class:`Trouble` when it breaks off. close: gives up what is left of it.
     """
 
     start: int
@@ -75,15 +75,19 @@ class Reply:
     version: Version | None
     ranged: bool
     body: AsyncIterator[bytes]
+    close: Callable[[], None]
 
 
 class Remote(Protocol):
     """A source that can be asked for a range of bytes."""
 
-    def read(self, start: int, end: int | None, expected: Version | None = None) -> AbstractAsyncContextManager[Reply]:
-        """Ask for the bytes from ``start`` up to, not including, ``end`` (None: to the last one, as a whole).
+    def read(
+        self, start: int, end: int | None, expected: Version | None = None, *, plain: bool = False
+    ) -> AbstractAsyncContextManager[Reply]:
+        """Ask for the bytes from ``start`` up to, not including, ``end`` (None: to the last one).
 
         Args:
+            plain: ask for all of it, in the plainest way, whatever start and end.
             expected: the version that the download began with, if it has begun.
 
         Raises:

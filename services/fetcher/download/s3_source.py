@@ -34,11 +34,13 @@ class S3Source:
         self._location = location
 
     @asynccontextmanager
-    async def read(self, start: int, end: int | None, expected: Version | None = None) -> AsyncIterator[Reply]:
+    async def read(
+        self, start: int, end: int | None, expected: Version | None = None, *, plain: bool = False
+    ) -> AsyncIterator[Reply]:
         """See :class:`services.fetcher.download.remote.Remote`."""
         request: dict[str, Any] = {"Bucket": self._location.bucket, "Key": self._location.key}
-        if end is not None:
-            request["Range"] = f"bytes={start}-{end - 1}"
+        if not plain:
+            request["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
         if expected and expected.etag:
             request["IfMatch"] = expected.etag
         try:
@@ -47,7 +49,7 @@ class S3Source:
             raise _translated(error, self._location) from error
         body = response["Body"]
         try:
-            reply = _reply(response, start, _pieces(body))
+            reply = _reply(response, start)
             if expected and (reply.version is None or not reply.version.same_as(expected)):
                 raise SourceChanged
             yield reply
@@ -55,14 +57,15 @@ class S3Source:
             body.close()
 
 
-def _reply(response: Any, start: int, body: AsyncIterator[bytes]) -> Reply:
+def _reply(response: Any, start: int) -> Reply:
+    body = response["Body"]
     length = int(response["ContentLength"])
     modified = response.get("LastModified")
     marks = (response.get("ETag"), modified.isoformat() if modified else None)
     given = _CONTENT_RANGE.fullmatch(response.get("ContentRange") or "")
     if given and int(given[1]) == start:
-        return Reply(start, length, Version(int(given[3]), *marks), ranged=True, body=body)
-    return Reply(0, length, Version(length, *marks), ranged=False, body=body)
+        return Reply(start, length, Version(int(given[3]), *marks), ranged=True, body=_pieces(body), close=body.close)
+    return Reply(0, length, Version(length, *marks), ranged=False, body=_pieces(body), close=body.close)
 
 
 async def _pieces(body: Any) -> AsyncIterator[bytes]:
