@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
 PROBE_NAME = ".millrace-probe"
-_SECONDS = 60.0
-_CLEANUP_SECONDS = 10.0
+_SECONDS = 40.0
+_CLEANUP_SECONDS = 3.0
 
 
 async def check_output(location: S3Location, *, allow_private: bool) -> None:
