@@ -16,6 +16,7 @@ from shared.bus.connection import bus_answers, connect, make_broker
 from shared.bus.joblog import JobLog
 from shared.bus.lease import LeaseRuntime
 from shared.bus.topology import Durable, wait_until_provisioned
+from shared.bus.turns import TurnRules
 from shared.bus.vault import Vault
 from shared.garbage import settle
 from shared.health import Check, Health, still_starting
@@ -41,14 +42,17 @@ class Bus:
     broker: NatsBroker
     leases: LeaseRuntime
 
-    def take(self, durable: Durable, slots: int, handler: Callable[..., Awaitable[None]]) -> None:
+    def take(
+        self, durable: Durable, slots: int, handler: Callable[..., Awaitable[None]], *, turns: TurnRules | None = None
+    ) -> None:
         """Have a handler called with each message of a consumer, under a lease. To be called before the broker starts.
 
         Args:
             slots: how many messages are worked on at the same time.
             handler: its annotations say what the message is decoded to, and whether it wants a :data:`StreamSequence`.
+            turns: rules by which organizations take turns; None where they take none.
         """
-        self.leases.serve(durable)
+        self.leases.serve(durable, slots, turns)
         for _ in range(slots):
             # One registration for each slot, since each pulls one message and works on it before it pulls again.
             subscriber = self.broker.subscriber(

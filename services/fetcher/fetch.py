@@ -11,6 +11,7 @@ from nats.aio.client import Client
 
 from services.fetcher.download.download import SOURCE_FILE, Download, DownloadLimits
 from services.fetcher.download.http_source import HttpSource, http_session
+from services.fetcher.download.punctual import PunctualRemote
 from services.fetcher.download.remote import Remote
 from services.fetcher.download.s3_source import S3Source
 from services.fetcher.output_check import check_output
@@ -41,6 +42,7 @@ class Fetch:
     Args:
         window: parts of one job that may be with the transcoders at once.
         stall_seconds: time without a byte after which a connection is opened anew.
+        response_seconds: time that an answer has until its first byte of content.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Fetch:
         *,
         window: int,
         stall_seconds: float,
+        response_seconds: float,
         policy: AddressPolicy,
     ) -> None:
         self._client = client
@@ -68,6 +71,7 @@ class Fetch:
         self._limits = limits
         self._window = window
         self._stall_seconds = stall_seconds
+        self._response_seconds = response_seconds
         self._policy = policy
 
     async def __call__(self, event: Admitted) -> None:
@@ -132,7 +136,7 @@ class Fetch:
         progress = ProgressReporter(self._client, org, job, "fetch")
         async with self._remote(addresses.source) as remote:
             download = Download(
-                remote,
+                PunctualRemote(remote, self._response_seconds),
                 folder,
                 self._limits,
                 free_bytes=self._space.free_bytes,

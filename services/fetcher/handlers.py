@@ -8,6 +8,7 @@ from services.fetcher.probe.probe import Probe, ProbeLimits
 from services.fetcher.probe.remux import Remux
 from services.fetcher.settings import FetcherSettings
 from shared.bus.topology import FETCHER
+from shared.bus.turns import INTERRUPTED
 from shared.events import Admitted
 from shared.health import Check
 from shared.media.tools import ffmpeg_path, ffprobe_path
@@ -25,7 +26,7 @@ async def register(bus: Bus, settings: FetcherSettings) -> dict[str, Check]:
     async def on_admitted(event: Admitted) -> None:
         await fetch(event)
 
-    bus.take(FETCHER, settings.slots, on_admitted)
+    bus.take(FETCHER, settings.slots, on_admitted, turns=INTERRUPTED)
     return {"workspace": space.check}
 
 
@@ -64,5 +65,6 @@ def make_fetch(settings: FetcherSettings, bus: Bus, space: WorkSpace) -> Fetch:
         limits,
         window=settings.part_window,
         stall_seconds=settings.stall_seconds,
+        response_seconds=settings.response_seconds,
         policy=settings.address_policy,
     )

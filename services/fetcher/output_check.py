@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 PROBE_NAME = ".millrace-probe"
 PROBE_BODY = b"Millrace may write here.\n"
-_SECONDS = 60.0
-_CLEANUP_SECONDS = 10.0
+_SECONDS = 40.0
+_CLEANUP_SECONDS = 3.0
 
 
 async def check_output(location: S3Location, *, policy: AddressPolicy) -> None:

@@ -26,11 +26,16 @@ class FetcherSettings(WorkerSettings):
     stall_seconds: float = Field(
         20, gt=0, description="After this long without a byte a connection is given up and opened again"
     )
+    response_seconds: float = Field(
+        30,
+        gt=0,
+        description="How long a source may take until the first byte of what it was asked for, redirects and headers included",
+    )
     patience_seconds: float = Field(
         60, gt=0, description="After this long without a byte on any connection the source is given up"
     )
     min_bytes_per_second: float = Field(
-        8 * 1024, ge=0, description="A source slower than this, over patience_seconds, is given up"
+        32 * 1024, ge=0, description="A source slower than this, over patience_seconds, is given up"
     )
     keep_free_bytes: int = Field(GIGABYTE, ge=0, description="Bytes of the work space that downloads leave free")
     probe_seconds: float = Field(

@@ -5,6 +5,7 @@ from services.transcoder.command import Tools
 from services.transcoder.encode import Encode
 from services.transcoder.settings import TranscoderSettings
 from shared.bus.topology import TRANSCODER
+from shared.bus.turns import UNINTERRUPTED
 from shared.events import PartRequested
 from shared.health import Check
 from shared.media.tools import ffmpeg_path
@@ -26,5 +27,5 @@ async def register(bus: Bus, settings: TranscoderSettings) -> dict[str, Check]:
     async def on_part_requested(event: PartRequested) -> None:
         await encode(event)
 
-    bus.take(TRANSCODER, settings.slots, on_part_requested)
+    bus.take(TRANSCODER, settings.slots, on_part_requested, turns=UNINTERRUPTED)
     return {"workspace": space.check}

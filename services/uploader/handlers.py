@@ -9,6 +9,7 @@ from services.uploader.finish import Finish
 from services.uploader.settings import UploaderSettings
 from services.uploader.upload import Upload
 from shared.bus.topology import JANITOR, UPLOADER
+from shared.bus.turns import INTERRUPTED
 from shared.events import Cancelled, Completed, Failed, PartTranscoded
 from shared.health import Check
 from shared.storage import warm_up
@@ -41,6 +42,6 @@ async def register(bus: Bus, settings: UploaderSettings, resources: AsyncExitSta
     async def on_end(event: Completed | Failed | Cancelled) -> None:
         await clean_up(event)
 
-    bus.take(UPLOADER, settings.slots, on_part_transcoded)
+    bus.take(UPLOADER, settings.slots, on_part_transcoded, turns=INTERRUPTED)
     bus.take(JANITOR, _JANITOR_SLOTS, on_end)
     return {"workspace": space.check}

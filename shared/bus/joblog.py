@@ -6,12 +6,11 @@ alone that a job has exactly one end, that nothing follows the end, and that the
 """
 
 import asyncio
-import json
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -19,6 +18,7 @@ from nats.errors import MaxPayloadError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.errors import APIError, NotFoundError
 
+from shared.bus.direct import direct_get
 from shared.bus.errors import bus_calls
 from shared.bus.parsing import FutureEvent, UnknownEvent, parse_event, parse_message, report_unreadable
 from shared.bus.subjects import event_subject, job_subject, split_job_subject
@@ -222,8 +222,8 @@ class JobLog:
         found: list[Recorded] = []
         start = 0
         while True:
-            answers = await self._direct_get({"multi_last": filters, "batch": MAX_SUBJECTS_PER_READ, "seq": start})
-            end = answers.pop()
+            request = {"multi_last": filters, "batch": MAX_SUBJECTS_PER_READ, "seq": start}
+            answers, end = await direct_get(self._nc, JOBS, request, seconds=PUBLISH_TIMEOUT)
             # Reading hundreds of events takes longer than an event loop should stand still.
             found += await asyncio.to_thread(self._all_recorded, answers)
             if int(end.get("Nats-UpTo-Sequence", 0)) < head:
@@ -251,32 +251,6 @@ class JobLog:
                 self._reported.clear()
             self._reported.add(sequence)
             report_unreadable(subject, sequence, error)
-
-    async def _direct_get(self, request: dict[str, Any]) -> list[Any]:
-        """Messages of the direct API, and last the headers that end the answer."""
-        answers: list[Any] = []
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        async def receive(message: Msg) -> None:
-            headers = message.headers or {}
-            if "Status" not in headers:
-                answers.append(message)
-            elif not done.done():
-                answers.append(headers)
-                done.set_result(None)
-
-        inbox = self._nc.new_inbox()
-        subscription = await self._nc.subscribe(inbox, cb=receive)
-        try:
-            await self._nc.publish(f"$JS.API.DIRECT.GET.{JOBS}", json.dumps(request).encode(), reply=inbox)
-            async with asyncio.timeout(PUBLISH_TIMEOUT):
-                await done
-        finally:
-            await subscription.unsubscribe()
-        status = answers[-1]["Status"]
-        if status == "204" or (status == "404" and len(answers) == 1):
-            return answers
-        raise APIError(code=int(status), description=answers[-1].get("Description"))
 
 
 @dataclass(frozen=True)

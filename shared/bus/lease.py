@@ -5,6 +5,7 @@ A worker's handler gets an event and does its work. Around it, this middleware
 - keeps the message's lease by confirmed heartbeats, and stops the work when the lease is lost (JetStream has no fencing
   token, so working on would mean two workers on the same piece);
 - stops the work when the job has ended;
+- has organizations take turns (:mod:`shared.bus.turns`);
 - has the outcome settled (:mod:`shared.bus.settle`): ack, delayed redelivery, or the job's failure and a dead letter.
 """
 
@@ -26,6 +27,7 @@ from shared.bus.joblog import JobEnded, JobLog
 from shared.bus.settle import Settlement
 from shared.bus.subjects import split_job_subject
 from shared.bus.topology import Durable
+from shared.bus.turns import HAND_BACK_SECONDS, Turn, TurnRules, Turns
 from shared.events import Completed
 from shared.tasks import end_tasks
 
@@ -35,7 +37,7 @@ _LEASE_TRUSTED = 0.85
 
 
 class _Stopped(Exception):
-    """The work was stopped from outside. ``reason``: ``ended`` or ``lost``."""
+    """The work was stopped from outside. ``reason``: ``ended``, ``lost``, or ``turn``, which is over."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -54,7 +56,8 @@ class LeaseRuntime:
         self._log = log
         self._settlement = Settlement(client, log, service=service)
         self._ack_waits = AckWaits(client)
-        self._following: asyncio.Task[None] | None = None
+        self._turns: dict[str, Turns] = {}
+        self._following: list[asyncio.Task[None]] = []
         self._side_work = side_work
         self._draining = False
         self._ended: dict[tuple[str, str], asyncio.Event] = defaultdict(asyncio.Event)
@@ -70,14 +73,22 @@ class LeaseRuntime:
         """The FastStream middleware; give this method to the broker."""
         return _LeasedScope(message, context=context, runtime=self)
 
-    def serve(self, durable: Durable) -> None:
-        """Messages of this consumer will come. To be called before the start."""
+    def serve(self, durable: Durable, slots: int, rules: TurnRules | None = None) -> None:
+        """Messages of this consumer will come. To be called before the start.
+
+        Args:
+            slots: how many messages are worked on at the same time.
+            rules: of the turns that organizations take; None where they take none.
+        """
         self._ack_waits.watch(durable)
+        if rules:
+            self._turns[durable.name] = Turns(self._nc, durable, slots, rules)
 
     async def start(self) -> None:
         """Learn how long leases are, and listen for the ends of jobs. Waits for the bus."""
         await self._ack_waits.read_first()
-        self._following = asyncio.create_task(self._ack_waits.follow())
+        self._following = [asyncio.create_task(self._ack_waits.follow())]
+        self._following += [asyncio.create_task(turns.watch()) for turns in self._turns.values()]
         await self._nc.subscribe("feed.jobs.*.*.end.*", cb=self._heard_end)
 
     async def drain(self, grace_seconds: float) -> None:
@@ -89,8 +100,7 @@ class LeaseRuntime:
             task.cancel()
         if self._running:
             await asyncio.wait(set(self._running), timeout=10)
-        if self._following:
-            await end_tasks(self._following)
+        await end_tasks(*self._following)
         await self._settlement.close()
 
     async def take(self, message: Msg, work: Callable[[], Awaitable[Any]]) -> None:
@@ -119,9 +129,14 @@ class LeaseRuntime:
         side_work = self._side_work or token.startswith("end.")
         with structlog.contextvars.bound_contextvars(organization=org, job=job, work=token):
             log = structlog.get_logger()
+            turns = self._turns.get(message.metadata.consumer)
+            turn: Turn | None = None
             try:
+                if turns and (turn := await turns.begin(message, org)) is None:
+                    await self._settlement.handed_back(message, delay=HAND_BACK_SECONDS)
+                    return
                 await self._settlement.check_deliveries(message)
-                await self._leased(message, org, job, work, watch_end=not side_work)
+                await self._leased(message, org, job, work, turn, watch_end=not side_work)
                 await self._settlement.done(message)
             except asyncio.CancelledError:
                 await log.ainfo("work handed back")
@@ -130,20 +145,35 @@ class LeaseRuntime:
                 await log.ainfo("work stopped", reason=stopped.reason)
                 if stopped.reason == "ended":
                     await self._settlement.done(message)
+                elif turns and turn and stopped.reason == "turn":
+                    turns.put_off(turn)
+                    await self._settlement.handed_back(message, delay=HAND_BACK_SECONDS)
                 else:
                     await self._settlement.lease_lost(message)
             except JobEnded:
                 await self._settlement.done(message)
             except Exception as error:
                 await self._settlement.failed(message, org, job, error, side_work=side_work)
+            finally:
+                if turns and turn:
+                    turns.end(turn)
 
     async def _leased(
-        self, message: Msg, org: str, job: str, work: Callable[[], Awaitable[Any]], *, watch_end: bool
+        self,
+        message: Msg,
+        org: str,
+        job: str,
+        work: Callable[[], Awaitable[Any]],
+        turn: Turn | None,
+        *,
+        watch_end: bool,
     ) -> None:
         self._users[org, job] += 1
         tasks = [asyncio.ensure_future(work()), asyncio.create_task(self._keep(message))]
         if watch_end:
             tasks.append(asyncio.create_task(self._watch_end(message.metadata.consumer, org, job)))
+        if turn:
+            tasks.append(asyncio.create_task(_until_over(turn)))
         worker, *guards = tasks
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -198,6 +228,11 @@ class LeaseRuntime:
         # `completed` is said by work of the job itself, which must not be stopped by its own success.
         if (org, job) in self._users and token != Completed.subject:
             self._ended[org, job].set()
+
+
+async def _until_over(turn: Turn) -> str:
+    await turn.over.wait()
+    return "turn"
 
 
 class _LeasedScope(BaseMiddleware[Any, Any]):

@@ -71,12 +71,12 @@ class Settlement:
         await self._told(message.ack_sync(timeout=5))
         await self._forget(message)
 
-    async def handed_back(self, message: Msg) -> None:
-        """This worker has been told to stop: another one shall go on, and at once."""
+    async def handed_back(self, message: Msg, *, delay: float | None = None) -> None:
+        """This worker has been told to stop: another one shall go on, at once or after some seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_HAND_BACK_SECONDS):
                 await self._told(self._book.count(message, "handed_back"))
-        await self._told(message.nak())
+        await self._told(message.nak(delay=delay))
 
     async def lease_lost(self, message: Msg) -> None:
         """The lease ran out: the server gives the message to another by itself."""

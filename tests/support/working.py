@@ -15,6 +15,7 @@ from shared.bus.connection import connect, make_broker
 from shared.bus.joblog import JobLog
 from shared.bus.lease import LeaseRuntime
 from shared.bus.topology import DEAD, JOBS, TRANSCODER
+from shared.bus.turns import TurnRules
 from shared.bus.vault import Vault
 from shared.ids import new_job_id
 from shared.sealing import Sealer
@@ -28,7 +29,7 @@ Handler = Callable[[ev.PartRequested], Awaitable[None]]
 
 @asynccontextmanager
 async def worker(
-    server: NatsServer, handler: Handler, *, slots: int = 1, side_work: bool = False
+    server: NatsServer, handler: Handler, *, slots: int = 1, side_work: bool = False, turns: TurnRules | None = None
 ) -> AsyncIterator[LeaseRuntime]:
     """A worker process as shared/worker.py makes one, inside this process."""
     url = SecretStr(server.url)
@@ -41,7 +42,7 @@ async def worker(
     async def on_part(event: ev.PartRequested) -> None:
         await handler(event)
 
-    bus.take(TRANSCODER, slots, on_part)
+    bus.take(TRANSCODER, slots, on_part, turns=turns)
     await leases.start()
     await broker.start()
     try:

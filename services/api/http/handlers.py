@@ -144,7 +144,7 @@ class Handlers:
         """Give a token another name."""
         token = _uuid(request, "token")
         _, members = await _read(request)
-        wanted = validate(TokenRequest, members, allow_private=self._allow_private)
+        wanted = validate(TokenRequest, members, policy=self._policy)
         return json_answer(await services.tokens.rename(identity, token, wanted.name))
 
     async def revoke_token(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,9 @@ from shared.workspace import full_disk_is_transient
 
 SOURCE_FILE = "source.bin"
 STATE_FILE = "download.json"
+SPENT_FILE = "download.seconds"
+"""How long attempts have taken that did not finish: what is handed back again and again must not take for ever."""
+
 MOST_CHANGES = 3
 """Beginnings of a download whose source turns out to be another than before."""
 
@@ -69,7 +72,7 @@ class Download:
         self._free_bytes = free_bytes
         self._on_head = on_head
         self._on_progress = on_progress
-        self._patience = Patience(limits.patience, clock)
+        self._patience = Patience(limits.patience, clock, spent=self._spent())
 
     @property
     def path(self) -> Path:
@@ -82,14 +85,20 @@ class Download:
         Raises:
             PermanentError: an ``input_…`` code. TransientError: ``workspace_full``.
         """
-        for _ in range(MOST_CHANGES):
-            try:
-                with full_disk_is_transient():
-                    await self._once()
-            except SourceChanged:
-                (self._folder / STATE_FILE).unlink(missing_ok=True)
-                continue
-            return self.path
+        try:
+            for _ in range(MOST_CHANGES):
+                try:
+                    with full_disk_is_transient():
+                        await self._once()
+                except SourceChanged:
+                    (self._folder / STATE_FILE).unlink(missing_ok=True)
+                    continue
+                (self._folder / SPENT_FILE).unlink(missing_ok=True)
+                return self.path
+        except BaseException:
+            with suppress(OSError):
+                (self._folder / SPENT_FILE).write_text(f"{self._patience.spent:.1f}")
+            raise
         raise PermanentError("input_changed", f"it was another file each of {MOST_CHANGES} times")
 
     async def _once(self) -> None:
@@ -166,6 +175,12 @@ class Download:
         whole = ChunkMap(Version(received), self._limits.chunk_bytes)
         whole.mark_all()
         whole.save(self._folder / STATE_FILE)
+
+    def _spent(self) -> float:
+        try:
+            return float((self._folder / SPENT_FILE).read_text())
+        except (OSError, ValueError):
+            return 0.0
 
     def _begun(self) -> ChunkMap | None:
         """What an earlier process has left, where it can be told that it belongs to the same content."""

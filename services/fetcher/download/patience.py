@@ -32,15 +32,22 @@ class Patience:
 
     Args:
         clock: seconds, monotonic.
+        spent: seconds that earlier attempts at the same download took; they count towards the total.
     """
 
-    def __init__(self, limits: PatienceLimits, clock: Callable[[], float]) -> None:
+    def __init__(self, limits: PatienceLimits, clock: Callable[[], float], *, spent: float = 0) -> None:
         self._limits = limits
         self._clock = clock
+        self._spent_before = spent
         self._began = self._last_progress = clock()
         self._failures = 0
         self._received = 0
         self._marks: deque[tuple[float, int]] = deque([(self._began, 0)])
+
+    @property
+    def spent(self) -> float:
+        """Seconds that the download has taken so far, earlier attempts included."""
+        return self._spent_before + self._clock() - self._began
 
     def received(self, count: int) -> None:
         """Bytes have come.
@@ -51,7 +58,7 @@ class Patience:
         now = self._clock()
         self._last_progress, self._failures = now, 0
         self._received += count
-        self._check_total(now)
+        self._check_total()
         if now - self._marks[-1][0] >= 1:
             self._marks.append((now, self._received))
         while now - self._marks[1][0] >= self._limits.without_progress if len(self._marks) > 1 else False:
@@ -61,7 +68,9 @@ class Patience:
             speed = (self._received - before) / (now - began)
             if speed < self._limits.bytes_per_second:
                 raise PermanentError(
-                    "input_timeout", f"only {speed:.0f} bytes a second came in the last {now - began:.0f} s"
+                    "input_timeout",
+                    f"only {speed:.0f} bytes a second came in the last {now - began:.0f} s, "
+                    f"at least {self._limits.bytes_per_second:.0f} are required",
                 )
 
     def after(self, trouble: Trouble) -> float:
@@ -77,7 +86,7 @@ class Patience:
         hopeless = self._failures >= QUICK_TRIES or now - self._began > QUICK_SECONDS
         if trouble.kind == "unconnected" and not self._received and hopeless:
             raise PermanentError("input_unreachable", self._told(trouble))
-        self._check_total(now)
+        self._check_total()
         # Grows with the silence, not with the number of failures: several connections fail at the same time.
         delay = min(max(_FIRST_DELAY, now - self._last_progress), _LONGEST_DELAY)
         if trouble.retry_after is not None:
@@ -92,6 +101,6 @@ class Patience:
         came = f", after {self._received} bytes" if self._received else ""
         return f"{trouble.detail}{tries}{came}"
 
-    def _check_total(self, now: float) -> None:
-        if now - self._began > self._limits.total:
-            raise PermanentError("input_timeout", f"not finished after {now - self._began:.0f} s")
+    def _check_total(self) -> None:
+        if self.spent > self._limits.total:
+            raise PermanentError("input_timeout", f"not finished after {self.spent:.0f} s")

@@ -1,0 +1,139 @@
+"""Organizations take turns, on a real bus: one whose work never ends leaves room to another."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import pytest
+from nats.aio.client import Client
+
+from shared.bus.joblog import JobLog
+from shared.bus.topology import JOBS, TRANSCODER
+from shared.bus.turns import UNINTERRUPTED, TurnRules
+from shared.events import PartRequested
+from shared.ids import new_job_id
+from tests.support.bus import provisioned, tell, until
+from tests.support.samples import created
+from tests.support.servers import NatsServer
+from tests.support.working import settled, worker
+
+RULES = TurnRules(surplus_seconds=0.2, turn_seconds=0.2)
+BAD, GOOD, THIRD = "badorg", "goodor", "thirdo"
+
+
+@pytest.fixture
+async def client(nats_server_of_module: NatsServer) -> AsyncIterator[Client]:
+    async with provisioned(nats_server_of_module, lease_seconds=30) as client:
+        yield client
+
+
+class Work:
+    """A handler that never ends for one organization's parts, and notes what it did."""
+
+    def __init__(self, *endless: str) -> None:
+        self._endless = endless
+        self.begun: list[str] = []
+        self.running: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+        self.done: list[str] = []
+
+    async def __call__(self, event: PartRequested) -> None:
+        self.begun.append(event.org)
+        self.running[event.org] += 1
+        self.most |= self.running
+        try:
+            await asyncio.sleep(3600 if event.org in self._endless else 0.01)
+            self.done.append(event.org)
+        finally:
+            self.running[event.org] -= 1
+
+    async def has_begun(self, org: str, count: int) -> None:
+        async def enough() -> bool:
+            return self.running[org] >= count
+
+        await until(enough)
+
+    async def has_done(self, org: str, count: int) -> None:
+        async def enough() -> bool:
+            return self.done.count(org) >= count
+
+        await until(enough, seconds=20)
+
+
+async def request(log: JobLog, org: str, parts: int) -> None:
+    job = new_job_id()
+    await tell(log, [created(job).model_copy(update={"org": org})])
+    for number in range(parts):
+        await log.append(PartRequested(org=org, job=job, part=f"v{number:04d}"))
+
+
+async def test_endless_work_of_one_makes_room_for_another(
+    nats_server_of_module: NatsServer, client: Client, log: JobLog
+) -> None:
+    work = Work(BAD)
+    async with worker(nats_server_of_module, work, slots=2, turns=RULES):
+        await request(log, BAD, 2)
+        await work.has_begun(BAD, 2)
+        await request(log, GOOD, 3)
+        await work.has_done(GOOD, 3)
+        # What had to make room goes on afterwards.
+        await work.has_begun(BAD, 2)
+    assert BAD not in work.done
+
+
+async def test_two_that_never_end_leave_a_third_his_turn(
+    nats_server_of_module: NatsServer, client: Client, log: JobLog
+) -> None:
+    work = Work(BAD, GOOD)
+    async with worker(nats_server_of_module, work, slots=2, turns=RULES):
+        await request(log, BAD, 2)
+        await work.has_begun(BAD, 2)
+        await request(log, GOOD, 2)
+        await work.has_begun(GOOD, 1)
+        await request(log, THIRD, 1)
+        await work.has_done(THIRD, 1)
+
+
+async def test_the_share_holds_over_several_processes(
+    nats_server_of_module: NatsServer, client: Client, log: JobLog
+) -> None:
+    first, second = Work(BAD), Work(BAD)
+    async with (
+        worker(nats_server_of_module, first, slots=2, turns=RULES),
+        worker(nats_server_of_module, second, slots=2, turns=RULES),
+    ):
+        await request(log, BAD, 8)
+        await first.has_begun(BAD, 2)
+        await second.has_begun(BAD, 2)
+        await request(log, GOOD, 6)
+
+        async def all_done() -> bool:
+            return first.done.count(GOOD) + second.done.count(GOOD) == 6
+
+        await until(all_done, seconds=20)
+    assert BAD not in first.done + second.done
+
+
+async def test_a_flood_does_not_go_first(nats_server_of_module: NatsServer, client: Client, log: JobLog) -> None:
+    await request(log, BAD, 40)
+    await request(log, GOOD, 4)
+    work = Work()
+    async with worker(nats_server_of_module, work, slots=1, turns=UNINTERRUPTED):
+        await work.has_done(GOOD, 4)
+        before = work.done.count(BAD)
+        await until(lambda: settled(client), seconds=30)
+    # It would be all of them in the order in which they were requested.
+    assert before < 20
+    assert Counter(work.done) == {BAD: 40, GOOD: 4}
+
+
+async def test_one_organization_alone_hands_nothing_back(
+    nats_server_of_module: NatsServer, client: Client, log: JobLog
+) -> None:
+    await request(log, BAD, 12)
+    work = Work()
+    async with worker(nats_server_of_module, work, slots=2, turns=RULES):
+        await until(lambda: settled(client))
+    info = await client.jetstream().consumer_info(JOBS, TRANSCODER.name)
+    assert info.delivered and info.delivered.consumer_seq == 12
+    assert work.most[BAD] == 2
