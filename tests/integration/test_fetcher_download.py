@@ -60,9 +60,10 @@ class Fetched:
         *,
         policy: AddressPolicy = LOOPBACK,
         free: int = 2**50,
+        stall_seconds: float = 20,
     ) -> bytes:
         """Download, and return the file."""
-        async with http_session(policy=policy, stall_seconds=0.7) as session:
+        async with http_session(policy=policy, stall_seconds=stall_seconds) as session:
             source = HttpSource(session, url)
             download = Download(
                 source, folder, limits, free_bytes=lambda: free, on_head=self._look, on_progress=self._note
@@ -289,13 +290,16 @@ async def test_a_full_work_space_delays_the_job(server: SourceServer, film: byte
 
 
 async def test_a_server_that_stalls_is_given_up(server: SourceServer, film: bytes, tmp_path: Path) -> None:
-    error = await refused(server.host("film.mp4", film, stall_after=CHUNK, ranges=False), tmp_path)
+    error = await refused(server.host("film.mp4", film, stall_after=CHUNK, ranges=False), tmp_path, stall_seconds=0.7)
     assert error.code == "input_timeout"
 
 
 async def test_a_connection_that_stalls_is_opened_again(server: SourceServer, film: bytes, tmp_path: Path) -> None:
     # Each answer stops in the middle of its range, but always a little further on.
-    assert await fetch(server.host("film.mp4", film[:MEGABYTE], stall_after=200_000), tmp_path) == film[:MEGABYTE]
+    assert (
+        await fetch(server.host("film.mp4", film[:MEGABYTE], stall_after=200_000), tmp_path, stall_seconds=0.7)
+        == film[:MEGABYTE]
+    )
 
 
 async def test_a_trickle_is_given_up(server: SourceServer, film: bytes, tmp_path: Path) -> None:
