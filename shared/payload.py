@@ -1,6 +1,7 @@
 """The job as clients see it: one serializer for responses, webhooks and server-sent events."""
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -10,6 +11,7 @@ Surface = Literal["detail", "list", "webhook", "stream"]
 """Where the job is shown; the public samples spell ``status`` by surface, and clients compare strings."""
 
 _TITLE_CASE: frozenset[Surface] = frozenset({"detail"})
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _METADATA_MARK = '"\\u0000client_metadata\\u0000"'
 
 
@@ -21,6 +23,11 @@ def spell_status(status: str, surface: Surface) -> str:
 def timestamp(value: datetime | None) -> str | None:
     """ISO 8601 in UTC with ``Z`` and microseconds, or None."""
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if value else None
+
+
+def json_text(value: object) -> str:
+    """JSON with its letters as they are, but for what UTF-8 cannot spell: half a surrogate pair."""
+    return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
 def job_json(job: Job, surface: Surface, *, progress: int | None = None) -> str:
@@ -57,6 +64,6 @@ def job_json(job: Job, surface: Surface, *, progress: int | None = None) -> str:
         "priority": job.priority,
         "profile": job.profile,
     }
-    text = json.dumps(shown)
+    text = json_text(shown)
     # No other member can hold a NUL: addresses with control characters are refused at intake, and details are cleaned.
     return text.replace(_METADATA_MARK, job.client_metadata if job.client_metadata is not None else "null", 1)

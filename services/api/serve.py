@@ -84,6 +84,7 @@ async def _listen(settings: ApiSettings, health: Health, runtime: Runtime, stack
         handle_signals=False,
         shutdown_timeout=settings.grace_seconds,
         keepalive_timeout=KEEP_ALIVE_SECONDS,
+        auto_decompress=False,
     )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)

@@ -65,9 +65,7 @@ async def test_login_gives_a_token_and_logout_revokes_it_at_once(
     assert (await caller.call("POST", "/api/auth/logout/", token=token)).status == 401
 
 
-@pytest.mark.parametrize(
-    "header", ["", "Token", "Token x", "Bearer {token}", "{token}", "Token {token}0", "Token {other}"]
-)
+@pytest.mark.parametrize("header", ["", "Token", "Token x", "Token {token}0", "Token {other}"])
 async def test_no_token_or_none_that_is_good(caller: Caller, header: str) -> None:
     text = header.format(token=caller.account.token, other="0" * 64)
     for path in ("transcoding_jobs/", "/api/v1/nobody/webhooks/"):

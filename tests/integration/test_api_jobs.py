@@ -129,7 +129,8 @@ async def test_the_organizations_storage_supplies_credentials(caller: Caller, cl
 
 async def test_a_body_that_is_wrong_changes_nothing(caller: Caller) -> None:
     before = (await caller.call("GET", "transcoding_jobs/")).body["count"]
-    assert (await caller.create(resolutions=["999p"])).body == {"resolutions": ['"999p" is not a valid choice.']}
+    refused = await caller.create(resolutions=["999p"])
+    assert refused.body["resolutions"][0] == '"999p" is not a valid choice.'
     assert (await caller.create(enable_drm=True)).status == 400
     malformed = await caller.call("POST", "transcoding_jobs/", b'{"a": ')
     assert (malformed.status, malformed.body["detail"][:16]) == (400, "JSON parse error")

@@ -109,6 +109,7 @@ async def test_what_is_wrong_with_an_input_is_told(s3: S3Server, bucket: str, fi
         wrong: str | SecretStr = SecretStr("wrong") if change == "secret_key" else "no-such-thing"
         error = await failure(right.model_copy(update={change: wrong}), tmp_path)
         assert error.code == "input_unreachable" and words in error.detail, change
+        assert ("URL" in error.message) == (change not in ("key", "bucket")), error.message
 
 
 async def test_an_empty_object(s3: S3Server, bucket: str, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def refusal(body: bytes) -> dict[str, Any]:
     "body",
     [
         b'{"a": NaN}', b'{"a": Infinity}', b'{"a": {"b": [-Infinity]}}', b'{"a": 1,}', b'{"a" 1}', b"{a: 1}", b'{"a": 1} 2', b"{",
-        b'{"a": "\n"}', b'{"a": 01}', b'{"a": .5}', b"{'a': 1}", b'{"a": 1', b"\xef\xbb\xbf{}", b'{"a": "\xff"}', b"nul",
+        b'{"a": "\n"}', b'{"a": 01}', b'{"a": .5}', b"{'a': 1}", b'{"a": 1', b"\xef\xbb\xbf\xef\xbb\xbf{}", b'{"a": "\xff"}', b"nul",
     ],
 )  # fmt: skip
 def test_what_is_not_json_is_told_with_its_place(body: bytes) -> None:

@@ -71,7 +71,7 @@ def test_what_is_unknown_or_malformed_is_named(query: str) -> None:
 def test_everything_wrong_is_told_at_once() -> None:
     assert problems("stat=queued&status=foo&page=0") == {
         "stat": ['Unknown parameter. Did you mean "status"?'],
-        "status": ['"foo" is not a valid choice.'],
+        "status": ['"foo" is not a valid choice.', "Choose from queued, transcoding, completed, error, cancelled."],
         "page": ["Must be from 1 to 1000000000."],
     }
 

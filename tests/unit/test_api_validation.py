@@ -13,6 +13,7 @@ from shared.addresses import AddressPolicy
 from shared.errors import ERRORS
 from tests.support.policies import ANYWHERE, PUBLIC
 
+RESOLUTIONS = "Choose from 144p, 240p, 360p, 480p, 540p, 720p, 1080p, 1440p, 2160p, audio."
 OUTPUT = "s3://example-bucket/path/?access_key=AKID&secret_key=SECRET&region=us-east-1"
 GOOD: dict[str, Any] = {"input_url": "https://example.com/a.mp4", "output_path": OUTPUT, "resolutions": ["240p"]}
 
@@ -50,8 +51,8 @@ def test_sound_may_be_asked_for_alone() -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"resolutions": ["999p"]}, {"resolutions": ['"999p" is not a valid choice.']}),
-        ({"resolutions": ["240p", 480]}, {"resolutions": ['"480" is not a valid choice.']}),
+        ({"resolutions": ["999p"]}, {"resolutions": ['"999p" is not a valid choice.', RESOLUTIONS]}),
+        ({"resolutions": ["240p", 480]}, {"resolutions": ['"480" is not a valid choice.', RESOLUTIONS]}),
         ({"resolutions": []}, {"resolutions": ["This list may not be empty."]}),
         ({"resolutions": "240p"}, {"resolutions": ['Expected a list of items but got type "str".']}),
         ({"resolutions": ["240p", "480p", "240p"]}, {"resolutions": ['"240p" is given more than once.']}),
@@ -63,8 +64,8 @@ def test_sound_may_be_asked_for_alone() -> None:
         ({"client_metadata": [1]}, {"client_metadata": ['Expected a dictionary of items but got type "list".']}),
         ({"client_metadata": None}, {"client_metadata": ["This field may not be null."]}),
         ({"enable_drm": "true"}, {"enable_drm": ["Must be a valid boolean."]}),
-        ({"priority": "urgent"}, {"priority": ['"urgent" is not a valid choice.']}),
-        ({"profile": "best"}, {"profile": ['"best" is not a valid choice.']}),
+        ({"priority": "urgent"}, {"priority": ['"urgent" is not a valid choice.', "Choose from low, normal, high."]}),
+        ({"profile": "best"}, {"profile": ['"best" is not a valid choice.', "Choose from fast, balanced, quality."]}),
         ({"client_metdata": {}}, {"client_metdata": ['Unknown field. Did you mean "client_metadata"?']}),
     ],
 )  # fmt: skip

@@ -15,6 +15,7 @@ from services.api.database.pool import Connection, Database
 
 TOKEN = re.compile(r"[0-9a-f]{64}")
 _HEADER = re.compile(r"\s*token\s+([0-9a-f]{64})\s*", re.IGNORECASE)
+_RIGHT_SCHEME = "Send it as: Authorization: Token <token>"
 _GIVE_WAY = """
     delete from tokens where hash = any(array(
         select hash from tokens where org = $1 and user_id is not null order by created, id limit $2))
@@ -109,7 +110,8 @@ class Accounts:
         """
         match = _HEADER.fullmatch(authorization or "")
         if not match:
-            raise InvalidToken()
+            scheme, _, _ = (authorization or "").strip().partition(" ")
+            raise InvalidToken(_RIGHT_SCHEME if scheme and scheme.lower() != "token" else "")
         hashed = token_hash(match[1])
         async with self._database.connection() as connection:
             row = await connection.fetchrow(

@@ -1,6 +1,5 @@
 """The live tokens of an organization: list, name and revoke them. The tokens themselves are shown to nobody."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from services.api.contract.errors import NotFound
 from services.api.contract.listing import Window
 from services.api.contract.responses import LiveToken
 from services.api.database.pool import Connection, Database
-from shared.payload import timestamp
+from shared.payload import json_text, timestamp
 
 _COLUMNS = "id, name, hash, created, expires, (select username from users where users.id = user_id) as username"
 _LIVE = "from tokens where org = $1 and expires > now()"
@@ -99,4 +98,4 @@ def _shown(row: Any, identity: Identity) -> str:
         current=row["hash"] == identity.token_hash,
     )
     shown = token.model_dump(mode="json")
-    return json.dumps(shown | {"created": timestamp(token.created), "expiry": timestamp(token.expiry)})
+    return json_text(shown | {"created": timestamp(token.created), "expiry": timestamp(token.expiry)})

@@ -36,8 +36,8 @@ class BadRequest(_WithDetail):
 class InvalidToken(_WithDetail):
     """There is no token, or none that is good."""
 
-    def __init__(self) -> None:
-        super().__init__("Invalid token.")
+    def __init__(self, hint: str = "") -> None:
+        super().__init__(f"Invalid token. {hint}".rstrip())
 
 
 class Forbidden(_WithDetail):
@@ -60,6 +60,14 @@ class UnsupportedMediaType(_WithDetail):
 
     def __init__(self, given: str) -> None:
         super().__init__(f'Unsupported media type "{given}" in request. Send application/json.')
+
+
+class UnsupportedEncoding(_WithDetail):
+    """The body is encoded in a way that is not understood."""
+
+    def __init__(self, given: str, known: Sequence[str]) -> None:
+        self.known = known
+        super().__init__(f'Unsupported content encoding "{given}" in request. Send one of {", ".join(known)}.')
 
 
 class TooManyRequests(_WithDetail):

@@ -36,7 +36,8 @@ def parse_members(body: bytes) -> Members:
         BadRequest, Invalid: it is malformed.
     """
     try:
-        text = body.decode("utf-8")
+        # Some editors put a byte order mark before the text.
+        text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _malformed(f"the body is not UTF-8 at byte {error.start}") from None
     if not text.strip(" \t\n\r"):

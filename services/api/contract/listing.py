@@ -1,6 +1,5 @@
 """Query parameters of lists: filters, order and pages."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +8,9 @@ from typing import get_args
 from urllib.parse import urlencode
 
 from services.api.contract.errors import Invalid, NotFound
-from services.api.contract.validation import is_not_a_choice, unknown_name
+from services.api.contract.validation import MOST_MESSAGES, is_not_a_choice, these_are_choices, unknown_name
 from shared.job import Status
+from shared.payload import json_text
 
 Parameters = Sequence[tuple[str, str]]
 """Names and values in the order of the query string."""
@@ -102,7 +102,7 @@ def page_json(results: Sequence[str], *, count: int, window: Window, parameters:
 
 def _link(base: str, parameters: Parameters, page: int) -> str:
     kept = [(name, value) for name, value in parameters if name != "page"]
-    return json.dumps(f"{base}?{urlencode([*kept, ('page', str(page))])}")
+    return json_text(f"{base}?{urlencode([*kept, ('page', str(page))])}")
 
 
 class _Reader:
@@ -126,7 +126,7 @@ class _Reader:
         given = self._values.get("status", [])
         for value in given:
             if value.lower() not in known:
-                self._wrong("status", is_not_a_choice(value))
+                self._no_choice("status", value, list(known))
         return tuple(dict.fromkeys(known[value.lower()] for value in given if value.lower() in known))
 
     def boolean(self, name: str) -> bool | None:
@@ -139,7 +139,7 @@ class _Reader:
     def choice(self, name: str, choices: Sequence[str], default: str) -> str:
         value = self._single(name)
         if value is not None and value not in choices:
-            self._wrong(name, is_not_a_choice(value))
+            self._no_choice(name, value, choices)
         return value or default
 
     def instant(self, name: str, time_of_day: time) -> datetime | None:
@@ -173,8 +173,14 @@ class _Reader:
             self._wrong(name, "This parameter is given more than once.")
         return values[0] if values else None
 
+    def _no_choice(self, name: str, value: str, choices: Sequence[str]) -> None:
+        self._wrong(name, is_not_a_choice(value))
+        self._wrong(name, these_are_choices(choices))
+
     def _wrong(self, name: str, message: str) -> None:
-        self._problems.setdefault(name, []).append(message)
+        messages = self._problems.setdefault(name, [])
+        if message not in messages and len(messages) < MOST_MESSAGES:
+            messages.append(message)
 
 
 def _instant(value: str, time_of_day: time) -> datetime:

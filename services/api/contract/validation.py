@@ -3,7 +3,8 @@
 All mistakes of a body are reported at once.
 """
 
-import json
+import re
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
@@ -13,10 +14,13 @@ from services.api.contract.errors import Invalid
 from services.api.contract.json_body import Members
 from services.api.contract.models import Request, context
 from shared.addresses import AddressPolicy
+from shared.payload import json_text
 
 R = TypeVar("R", bound=Request)
 MOST_MESSAGES = 20
 _LONGEST_ECHO = 100
+# As pydantic lists them: 'low', 'normal' or 'high'.
+_CHOICE = re.compile("'([^']*)'")
 
 
 def validate(model: type[R], members: Members, *, policy: AddressPolicy) -> R:
@@ -37,7 +41,10 @@ def validate(model: type[R], members: Members, *, policy: AddressPolicy) -> R:
         for item in error.errors(include_url=False):
             # The other side of an optional member: null is no value that a client may send.
             if item["type"] != "none_required":
-                _add(messages, str(item["loc"][0]), _message(item))
+                field = str(item["loc"][0])
+                _add(messages, field, _message(item))
+                if item["type"] == "literal_error" and item["input"] is not None:
+                    _add(messages, field, these_are_choices(_choices(item)))
     for field, texts in model.across_fields(members.values).items():
         for text in texts:
             _add(messages, field, text)
@@ -49,6 +56,11 @@ def validate(model: type[R], members: Members, *, policy: AddressPolicy) -> R:
 def is_not_a_choice(value: Any) -> str:
     """The message for a value that is none of those allowed."""
     return f'"{_echo(value)}" is not a valid choice.'
+
+
+def these_are_choices(choices: Sequence[str]) -> str:
+    """The message that goes with it."""
+    return f"Choose from {', '.join(choices)}."
 
 
 def unknown_name(name: str, known: list[str], what: str) -> str:
@@ -92,6 +104,10 @@ def _message(item: Any) -> str:
             return str(item["msg"])
 
 
+def _choices(item: Any) -> list[str]:
+    return _CHOICE.findall(item["ctx"]["expected"])
+
+
 def _echo(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
+    text = value if isinstance(value, str) else json_text(value)
     return text if len(text) <= _LONGEST_ECHO else f"{text[:_LONGEST_ECHO]}…"

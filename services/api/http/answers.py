@@ -1,11 +1,11 @@
 """Answers in JSON: bodies, and the status and headers of each refusal."""
 
-import json
 from collections.abc import Mapping
 
 from aiohttp import web
 
 from services.api.contract import errors
+from shared.payload import json_text
 
 
 class BodyTimeout(errors.ApiError):
@@ -24,6 +24,7 @@ STATUS: Mapping[type[errors.ApiError], int] = {
     BodyTimeout: 408,
     errors.Conflict: 409,
     errors.UnsupportedMediaType: 415,
+    errors.UnsupportedEncoding: 415,
     errors.TooManyRequests: 429,
     errors.QuotaExceeded: 429,
     errors.Unavailable: 503,
@@ -34,7 +35,7 @@ def json_answer(
     body: Mapping[str, object] | str, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
     """A response; ``body`` may be JSON text already."""
-    text = body if isinstance(body, str) else json.dumps(body)
+    text = body if isinstance(body, str) else json_text(body)
     return web.Response(text=text, status=status, headers=headers, content_type="application/json")
 
 
@@ -47,6 +48,8 @@ def _headers(error: errors.ApiError) -> dict[str, str]:
     match error:
         case errors.InvalidToken():
             return {"WWW-Authenticate": "Token"}
+        case errors.UnsupportedEncoding():
+            return {"Accept-Encoding": ", ".join(error.known)}
         case errors.TooManyRequests() | errors.QuotaExceeded() | errors.Unavailable():
             return {"Retry-After": str(error.retry_after)}
         case BodyTimeout():

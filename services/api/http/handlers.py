@@ -1,6 +1,5 @@
 """The edge to HTTP: each handler reads the request, calls the use case and words the answer."""
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -14,12 +13,12 @@ from services.api.accounts.request_rate import RequestRate
 from services.api.accounts.sessions import Sessions
 from services.api.accounts.tokens import Tokens
 from services.api.contract.client_address import Network, client_address
-from services.api.contract.errors import NotFound, Unavailable, UnsupportedMediaType
-from services.api.contract.json_body import Members, parse_members
+from services.api.contract.errors import NotFound, Unavailable
 from services.api.contract.listing import Parameters, page_json, read_job_query, read_window
 from services.api.contract.models import JobRequest, LoginRequest, TokenRequest, WebhookRequest
 from services.api.contract.validation import validate
-from services.api.http.answers import BodyTimeout, json_answer
+from services.api.http.answers import json_answer
+from services.api.http.body import read_body
 from services.api.http.event_response import send_events
 from services.api.intake.intake import Intake, Submission
 from services.api.intake.reservations import check_key
@@ -28,9 +27,6 @@ from services.api.jobs.jobs import Jobs
 from services.api.webhooks.webhooks import Webhooks
 from shared.addresses import AddressPolicy
 from shared.payload import timestamp
-
-BODY_SECONDS = 30.0
-_JSON = re.compile(r"application/(?:[\w.-]+\+)?json", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -115,7 +111,7 @@ class Handlers:
 
     async def login(self, request: web.Request) -> web.StreamResponse:
         """A token for a user name, a password and an organization."""
-        _, members = await _read(request)
+        _, members = await read_body(request)
         wanted = validate(LoginRequest, members, policy=self._policy)
         forwarded = request.headers.getall("X-Forwarded-For", [])
         address = client_address(request.remote or "", forwarded, self._proxies)
@@ -143,7 +139,7 @@ class Handlers:
     async def name_token(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """Give a token another name."""
         token = _uuid(request, "token")
-        _, members = await _read(request)
+        _, members = await read_body(request)
         wanted = validate(TokenRequest, members, policy=self._policy)
         return json_answer(await services.tokens.rename(identity, token, wanted.name))
 
@@ -155,7 +151,7 @@ class Handlers:
     async def create_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """Accept a job."""
         key = request.headers.get("Idempotency-Key")
-        body, members = await _read(request)
+        body, members = await read_body(request)
         wanted = validate(JobRequest, members, policy=self._policy)
         submission = Submission(
             wanted, members.texts.get("client_metadata"), body, None if key is None else check_key(key)
@@ -192,7 +188,7 @@ class Handlers:
         self, request: web.Request, services: Services, identity: Identity
     ) -> web.StreamResponse:
         """Register a webhook."""
-        _, members = await _read(request)
+        _, members = await read_body(request)
         wanted = validate(WebhookRequest, members, policy=self._policy)
         hook = await services.webhooks.register(identity.org, wanted)
         return json_answer(hook.model_dump_json(), 201, {"Location": f"{self._address(request)}{hook.id}/"})
@@ -212,7 +208,7 @@ class Handlers:
     async def replace_webhook(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """Replace a webhook's members."""
         hook = _uuid(request, "hook")
-        _, members = await _read(request)
+        _, members = await read_body(request)
         wanted = validate(WebhookRequest, members, policy=self._policy)
         return json_answer((await services.webhooks.replace(identity.org, hook, wanted)).model_dump_json())
 
@@ -253,18 +249,6 @@ class Handlers:
     def _address(self, request: web.Request) -> str:
         """The absolute address of what is asked for, without its query."""
         return (self._public_url or f"{request.scheme}://{request.host}") + request.rel_url.raw_path
-
-
-async def _read(request: web.Request) -> tuple[bytes, Members]:
-    given = request.headers.get("Content-Type")
-    if given and not _JSON.fullmatch(given.partition(";")[0].strip()):
-        raise UnsupportedMediaType(given.partition(";")[0].strip()[:100])
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            body = await request.read()
-    except TimeoutError:
-        raise BodyTimeout() from None
-    return body, parse_members(body)
 
 
 def _parameters(request: web.Request) -> Parameters:

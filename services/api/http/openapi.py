@@ -55,7 +55,7 @@ _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
     404: ("There is no such thing, or it is another organization's", Detail, ()),
     409: ("The Idempotency-Key came with another body before", Detail, ()),
     413: ("The body is too large", Detail, ()),
-    415: ("The body is not JSON", Detail, ()),
+    415: ("The body is not JSON, or encoded in another way than gzip or deflate", Detail, ()),
     429: ("Too many failed logins, or a quota of the organization is used up", Quota, ("Retry-After",)),
     500: ("A mistake of the server", ServerError, ()),
     503: ("Something that the server needs is down; try again", Detail, ("Retry-After",)),

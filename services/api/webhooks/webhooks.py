@@ -1,6 +1,5 @@
 """Webhooks of an organization: register, list, replace, remove; their deliveries, and sending one again."""
 
-import json
 import secrets
 from base64 import b64encode
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from shared.bus.subjects import job_subject
 from shared.bus.topology import WEBHOOKS
 from shared.deliveries import WebhookAttempt
 from shared.job import STATUS_AFTER
-from shared.payload import timestamp
+from shared.payload import json_text, timestamp
 
 MOST_WEBHOOKS = 100
 _BROUGHT_BY = {status: event for event, status in STATUS_AFTER.items()}
@@ -184,4 +183,4 @@ def _delivery_json(row: dict[str, Any]) -> str:
         "at": timestamp(delivery.at),
         "next_attempt_at": timestamp(delivery.next_attempt_at),
     }
-    return json.dumps(shown)
+    return json_text(shown)

@@ -82,7 +82,7 @@ class Patience:
         now = self._clock()
         self._failures += 1
         if trouble.kind == "refused":
-            raise PermanentError("input_unreachable", self._told(trouble))
+            raise PermanentError("input_unreachable", self._told(trouble), message=trouble.message)
         hopeless = self._failures >= QUICK_TRIES or now - self._began > QUICK_SECONDS
         if trouble.kind == "unconnected" and not self._received and hopeless:
             raise PermanentError("input_unreachable", self._told(trouble))

@@ -15,9 +15,13 @@ class Trouble(Exception):
 
     Attributes:
         retry_after: seconds that the other side asked us to wait, None if it did not say.
+        message: the sentence for the customer, where that of the error code does not fit.
     """
 
-    def __init__(self, kind: TroubleKind, detail: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self, kind: TroubleKind, detail: str, *, retry_after: float | None = None, message: str | None = None
+    ) -> None:
+        self.message = message
         self.kind = kind
         self.detail = detail
         self.retry_after = retry_after

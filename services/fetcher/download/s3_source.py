@@ -24,6 +24,11 @@ _REFUSALS: dict[Problem, str] = {
     "denied": "the credentials may not read the object, or it does not exist",
     "wrong_region": "the bucket is in another region: check region and endpoint",
 }
+# The public sentence speaks of a URL.
+_MISSING: dict[Problem, str] = {
+    problem: f"The specified input does not exist or cannot be accessed: {_REFUSALS[problem]}."
+    for problem in ("missing_key", "missing_bucket")
+}
 
 
 class S3Source:
@@ -89,7 +94,7 @@ def _translated(error: Exception, location: S3Location) -> Exception:
     if problem == "forbidden_address":
         return PermanentError("input_forbidden_address", "the endpoint is on a private or loopback network")
     if problem in _REFUSALS:
-        return Trouble("refused", _REFUSALS[problem])
+        return Trouble("refused", _REFUSALS[problem], message=_MISSING.get(problem))
     if problem == "busy":
         return Trouble("busy", "the storage is busy")
     if isinstance(error, ReadTimeoutError) and not isinstance(error, ConnectTimeoutError):

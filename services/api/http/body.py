@@ -1,0 +1,60 @@
+"""The body of a request: read within a time and a size, decompressed by us, and parsed.
+
+aiohttp would decompress too, but answers what it cannot read in plain text, or not at all.
+"""
+
+import asyncio
+import re
+import zlib
+
+from aiohttp import web
+
+from services.api.contract.errors import BadRequest, UnsupportedEncoding, UnsupportedMediaType
+from services.api.contract.json_body import Members, parse_members
+from services.api.http.answers import BodyTimeout
+
+BODY_SECONDS = 30.0
+_JSON = re.compile(r"application/(?:[\w.-]+\+)?json", re.IGNORECASE)
+_GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
+ENCODINGS = ("gzip", "deflate", "identity")
+"""What a body may be encoded as."""
+
+
+async def read_body(request: web.Request) -> tuple[bytes, Members]:
+    """The body of a request as bytes, and its members.
+
+    Raises:
+        UnsupportedMediaType, UnsupportedEncoding, BadRequest, Invalid, BodyTimeout, HTTPRequestEntityTooLarge: it is none.
+    """
+    given = request.headers.get("Content-Type")
+    if given and not _JSON.fullmatch(given.partition(";")[0].strip()):
+        raise UnsupportedMediaType(given.partition(";")[0].strip()[:100])
+    encoding = request.headers.get("Content-Encoding", "").strip().lower() or "identity"
+    if encoding.removeprefix("x-") not in ENCODINGS:
+        raise UnsupportedEncoding(encoding[:100], ENCODINGS)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await request.read()
+    except TimeoutError:
+        raise BodyTimeout() from None
+    except (web.RequestPayloadError, ConnectionError) as error:
+        raise BadRequest(f"The body did not arrive as its headers announce it: {error}.") from None
+    if encoding != "identity" and body:
+        body = _decompressed(body, encoding, request.client_max_size)
+    return body, parse_members(body)
+
+
+def _decompressed(body: bytes, encoding: str, limit: int) -> bytes:
+    # Many send deflate without the header that it should have.
+    wbits = _GZIP if encoding.endswith("gzip") else _ZLIB if body[0] & 0x0F == zlib.DEFLATED else _RAW
+    decoder = zlib.decompressobj(wbits)
+    try:
+        # One byte more than allowed tells that there is more; the rest is never made.
+        plain = decoder.decompress(body, limit + 1)
+    except zlib.error:
+        raise BadRequest(f"The body is not {encoding}, which its Content-Encoding says.") from None
+    if len(plain) > limit:
+        raise web.HTTPRequestEntityTooLarge(max_size=limit, actual_size=len(plain))
+    if not decoder.eof or decoder.unused_data:
+        raise BadRequest(f"The body ends {'too early' if not decoder.eof else 'before its last byte'} as {encoding}.")
+    return plain
