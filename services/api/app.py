@@ -2,9 +2,10 @@
 
 from aiohttp import web
 
-from services.api.contract.client_address import parse_networks
+from services.api.contract.peers import parse_hosts, parse_networks
 from services.api.http.docs_page import docs_routes
 from services.api.http.handlers import Handlers, Runtime
+from services.api.http.links import Links
 from services.api.http.middleware import answer_errors, finish_headers, log_requests
 from services.api.settings import ApiSettings
 from shared.health import Health
@@ -14,7 +15,7 @@ def make_app(settings: ApiSettings, runtime: Runtime, health: Health) -> web.App
     """The application. It can be served before the services have started; until then the API answers 503."""
     handlers = Handlers(
         runtime,
-        public_url=settings.public_url,
+        Links(settings.public_url, parse_hosts(settings.host_names or "")),
         policy=settings.address_policy,
         proxies=parse_networks(settings.trusted_proxies or ""),
     )

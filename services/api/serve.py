@@ -18,7 +18,7 @@ from services.api.accounts.request_rate import RequestRate
 from services.api.accounts.sessions import Sessions
 from services.api.accounts.tokens import Tokens
 from services.api.app import make_app
-from services.api.contract.client_address import parse_networks
+from services.api.contract.peers import parse_networks
 from services.api.database.migrate import migrate_when_there
 from services.api.database.pool import Database, DatabaseDown, close_pool, open_pool
 from services.api.http.connections import KEEP_ALIVE_SECONDS, ConnectionLimits, GuardedSite, allow_files

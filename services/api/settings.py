@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
-from services.api.contract.client_address import parse_networks
+from services.api.contract.peers import parse_hosts, parse_networks
 from services.api.contract.quotas import MOST_QUOTA
 from shared.settings import CommonSettings
 
@@ -23,7 +23,13 @@ class ApiSettings(CommonSettings):
     )
     public_url: OptionalText = Field(
         None,
-        description="Address in the links of answers, such as https://video.example.com; by default what the Host header says",
+        description="Address in the links of answers, such as https://video.example.com. Without it they begin with what "
+        "the Host header says if that names this server, and are relative otherwise",
+    )
+    host_names: OptionalText = Field(
+        None,
+        description="Where there is no public URL, names in the Host header that are this server's, comma separated, such as "
+        "video.lan or video.lan:8080; localhost and the address of the connection always are",
     )
     health_port: int = Field(
         0, ge=0, le=65535, description="A further port for /health/live and /health/ready; 0 for none"
@@ -112,6 +118,12 @@ class ApiSettings(CommonSettings):
     @classmethod
     def _are_networks(cls, value: str | None) -> str | None:
         parse_networks(value or "")
+        return value
+
+    @field_validator("host_names")
+    @classmethod
+    def _are_hosts(cls, value: str | None) -> str | None:
+        parse_hosts(value or "")
         return value
 
     @field_validator("public_url")

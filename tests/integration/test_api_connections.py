@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from services.api.contract.client_address import parse_networks
+from services.api.contract.peers import parse_networks
 from services.api.http.connections import ConnectionLimits, Connections, GuardedSite
 from tests.support.bus import until
 from tests.support.servers import free_port

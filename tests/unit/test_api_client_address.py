@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.api.contract.client_address import client_address, parse_networks
+from services.api.contract.peers import client_address, parse_networks
 
 PROXIES = parse_networks("10.0.0.0/8, 127.0.0.1,fd00::/8")
 

@@ -14,8 +14,8 @@ from typing import cast
 
 from aiohttp import web
 
-from services.api.contract.client_address import Network, client_address, is_within
 from services.api.contract.errors import RETRY_SECONDS
+from services.api.contract.peers import Network, client_address, is_within
 
 KEEP_ALIVE_SECONDS = 75.0
 """How long a connection is kept after an answer, for a further request."""

@@ -12,14 +12,15 @@ from services.api.accounts.accounts import Accounts, Identity
 from services.api.accounts.request_rate import RequestRate
 from services.api.accounts.sessions import Sessions
 from services.api.accounts.tokens import Tokens
-from services.api.contract.client_address import Network, client_address
 from services.api.contract.errors import NotFound, Unavailable
 from services.api.contract.listing import Parameters, page_json, read_job_query, read_window
 from services.api.contract.models import JobRequest, LoginRequest, TokenRequest, WebhookRequest
+from services.api.contract.peers import Network, client_address
 from services.api.contract.validation import validate
 from services.api.http.answers import json_answer
 from services.api.http.body import read_body
 from services.api.http.event_response import send_events
+from services.api.http.links import Links
 from services.api.intake.intake import Intake, Submission
 from services.api.intake.reservations import check_key
 from services.api.jobs.event_stream import EventStream
@@ -68,16 +69,15 @@ class Handlers:
     """The REST API.
 
     Args:
-        public_url: what links in answers begin with; without it, what the request's Host header says.
         proxies: who may say where a request comes from.
     """
 
     def __init__(
-        self, runtime: Runtime, *, public_url: str | None, policy: AddressPolicy, proxies: Sequence[Network] = ()
+        self, runtime: Runtime, links: Links, *, policy: AddressPolicy, proxies: Sequence[Network] = ()
     ) -> None:
         self._proxies = proxies
         self._runtime = runtime
-        self._public_url = public_url
+        self._links = links
         self._policy = policy
 
     def routes(self) -> list[web.RouteDef]:
@@ -129,7 +129,7 @@ class Handlers:
         parameters = _parameters(request)
         window = read_window(parameters)
         found = await services.tokens.page(identity, window)
-        base = self._address(request)
+        base = self._links.address(request)
         return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
 
     async def read_token(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
@@ -157,7 +157,7 @@ class Handlers:
             wanted, members.texts.get("client_metadata"), body, None if key is None else check_key(key)
         )
         accepted = await services.intake.accept(identity.org, submission)
-        headers = {"Location": f"{self._address(request)}{accepted.job.id}/"}
+        headers = {"Location": f"{self._links.address(request)}{accepted.job.id}/"}
         if accepted.replayed:
             headers["Idempotent-Replayed"] = "true"
         return json_answer(await services.jobs.shown(accepted.job), 201, headers)
@@ -167,7 +167,7 @@ class Handlers:
         parameters = _parameters(request)
         wanted, window = read_job_query(parameters)
         found = await services.jobs.list(identity.org, wanted, window)
-        base = self._address(request)
+        base = self._links.address(request)
         return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
 
     async def retrieve_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
@@ -191,14 +191,14 @@ class Handlers:
         _, members = await read_body(request)
         wanted = validate(WebhookRequest, members, policy=self._policy)
         hook = await services.webhooks.register(identity.org, wanted)
-        return json_answer(hook.model_dump_json(), 201, {"Location": f"{self._address(request)}{hook.id}/"})
+        return json_answer(hook.model_dump_json(), 201, {"Location": f"{self._links.address(request)}{hook.id}/"})
 
     async def list_webhooks(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A page of the organization's webhooks."""
         parameters = _parameters(request)
         window = read_window(parameters)
         found = await services.webhooks.page(identity.org, window)
-        base = self._address(request)
+        base = self._links.address(request)
         return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
 
     async def read_webhook(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
@@ -222,7 +222,7 @@ class Handlers:
         hook, parameters = _uuid(request, "hook"), _parameters(request)
         window = read_window(parameters)
         found = await services.webhooks.deliveries(identity.org, hook, window)
-        base = self._address(request)
+        base = self._links.address(request)
         return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
 
     async def redeliver(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
@@ -245,10 +245,6 @@ class Handlers:
                 return await handler(request, services, identity)
 
         return handle
-
-    def _address(self, request: web.Request) -> str:
-        """The absolute address of what is asked for, without its query."""
-        return (self._public_url or f"{request.scheme}://{request.host}") + request.rel_url.raw_path
 
 
 def _parameters(request: web.Request) -> Parameters:

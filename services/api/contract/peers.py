@@ -1,4 +1,4 @@
-"""Where a request comes from: who is connected, or whom a trusted proxy names in ``X-Forwarded-For``. Pure."""
+"""Who calls and whom: the client's address, perhaps behind trusted proxies, and the names of this server. Pure."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,6 +16,19 @@ def parse_networks(text: str) -> tuple[Network, ...]:
         ValueError: one of them is neither.
     """
     return tuple(ip_network(piece.strip()) for piece in text.split(",") if piece.strip())
+
+
+def parse_hosts(text: str) -> tuple[str, ...]:
+    """Host names, comma separated.
+
+    Raises:
+        ValueError: one of them is more than a name with a port.
+    """
+    hosts = tuple(host.strip() for host in text.split(",") if host.strip())
+    for host in hosts:
+        if any(character in host for character in "/@?# *"):
+            raise ValueError(f"{host} is not a host name such as video.example.com or video.example.com:8080")
+    return hosts
 
 
 def client_address(peer: str, forwarded: Sequence[str], proxies: Sequence[Network]) -> str:
