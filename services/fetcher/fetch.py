@@ -18,6 +18,7 @@ from services.fetcher.output_check import check_output
 from services.fetcher.plan.bounds import bounded, bounded_warnings
 from services.fetcher.plan.plan import make_audio_plan, make_plan
 from services.fetcher.probe.audio_probe import AudioProbe
+from services.fetcher.probe.plausibility import check_plausible
 from services.fetcher.probe.probe import Probe, remove_leftovers
 from services.fetcher.probe.remux import Remux
 from services.fetcher.probe.sniff import sniff
@@ -121,6 +122,7 @@ class Fetch:
         plan, warnings = await asyncio.to_thread(
             make_plan, source, probed.index, created.resolutions, created.profile, window=self._window
         )
+        check_plausible(source, probed.index, probed.evidence, float(plan.duration))
         warnings = bounded_warnings(probed.warnings + left_out + warnings)
         return Fetched(org=created.org, job=created.job, source=source, plan=plan, warnings=warnings)
 

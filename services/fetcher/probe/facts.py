@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
 from services.fetcher.probe import streams as st
 from services.fetcher.probe.boxes import BoxLayout
+from services.fetcher.probe.evidence import Evidence, Trial, sound_seconds
 from services.fetcher.probe.index import VideoIndex
 from services.fetcher.probe.integrity import Findings
 from services.fetcher.probe.packets import NO_TIME, Extent, PacketTable
@@ -34,6 +35,7 @@ class Answers:
             one, None for none.
         mute: indexes of sound tracks of which nothing can be decoded.
         boxes: for ISO base media.
+        trial: the first pictures out of ffmpeg.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Answers:
     woven: bool | None = None
     mute: frozenset[int] = frozenset()
     boxes: BoxLayout | None = None
+    trial: Trial = field(default_factory=Trial)
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,14 @@ class Probed:
 
     Attributes:
         movable: the packets can be written into another container as they are, each with a time stamp of its own.
+        evidence: what a plan is checked against.
     """
 
     source: Source
     index: VideoIndex
     warnings: tuple[JobWarning, ...] = ()
     movable: bool = False
+    evidence: Evidence = field(default_factory=Evidence)
 
 
 def findings(answers: Answers) -> Findings:
@@ -106,7 +111,8 @@ def assemble(answers: Answers) -> Probed:
     )
     movable = not timeline.joined and (timeline.exact or timeline.jumps > 0)
     found = _jump_warning(timeline) + _left_out(answers) + silent + unread
-    return Probed(source, timeline.index, found, movable)
+    evidence = Evidence(answers.trial, sound_seconds(answers.packets, answers.header["streams"]))
+    return Probed(source, timeline.index, found, movable, evidence)
 
 
 def declared_duration(demuxer: str, header: dict[str, Any], video: st.Stream | None) -> float | None:

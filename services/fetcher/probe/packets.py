@@ -53,7 +53,8 @@ class Extent:
 
     ``start`` and ``end`` are :data:`NO_TIME` where no packet has a time; ``sum`` adds up the durations. ``padding`` is how
     many samples at the end of the last packet are no sound, but only fill it up. ``jitter`` is by how much at most a packet
-    begins before or after the one before it ends.
+    begins before or after the one before it ends; ``gap`` is the longest time without a packet, and ``longest`` the longest
+    time that one lasts.
     """
 
     count: int = 0
@@ -62,6 +63,8 @@ class Extent:
     sum: int = 0
     padding: int = 0
     jitter: int = 0
+    gap: int = 0
+    longest: int = 0
     _next: int = NO_TIME
 
     def add(self, time: int, duration: int, padding: int = 0) -> None:
@@ -69,8 +72,11 @@ class Extent:
         self.count += 1
         self.sum += duration
         self.padding = padding
+        self.longest = max(self.longest, duration)
         if time == NO_TIME:
             return
+        if self.start != NO_TIME:
+            self.gap = max(self.gap, time - self.end)
         self.start = time if self.start == NO_TIME else min(self.start, time)
         self.end = max(self.end, time + duration)
         if self._next != NO_TIME:

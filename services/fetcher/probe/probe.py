@@ -10,6 +10,7 @@ from typing import Any
 
 from services.fetcher.probe import packets as pk
 from services.fetcher.probe import streams as st
+from services.fetcher.probe.evidence import TRIED_FRAMES, Trial, read_trial
 from services.fetcher.probe.facts import Answers, Probed, assemble, findings
 from services.fetcher.probe.fields import MEASURE, MEASURED_FRAMES, is_unsaid, measured
 from services.fetcher.probe.inspection import (
@@ -22,6 +23,7 @@ from services.fetcher.probe.inspection import (
     remove_leftovers,
 )
 from services.fetcher.probe.integrity import check_complete, nothing_to_show
+from services.fetcher.probe.plausibility import check_plausible
 from services.fetcher.probe.programs import one_program, program_warnings
 from services.fetcher.probe.showinfo import read_showinfo
 from services.fetcher.probe.signal import alpha_decoder, refuse_dolby_vision_alone
@@ -65,17 +67,18 @@ class Probe(Inspection):
         table, complaints = listing
         answers = Answers(file.name, opened.size, opened.demuxer, header, video, table, complaints, boxes=opened.boxes)
         warnings = await asyncio.to_thread(_judge, answers)
-        if not decoding.frames:
+        if not decoding.trial.times:
             raise _undecodable(video, decoding.complaints)
         frames, undecoded = await self._frames(opened, video, table.video)
         unsaid = is_unsaid(video, frames)
         woven = measured(await self._report(opened, video, MEASURE, MEASURED_FRAMES)) if unsaid else None
         mute = await self._mute(opened, [stream for stream in header["streams"] if table.extent(stream["index"]).count])
         probed = await asyncio.to_thread(
-            assemble, replace(answers, frames=frames, undecoded=undecoded, woven=woven, mute=mute)
+            assemble, replace(answers, trial=decoding.trial, frames=frames, undecoded=undecoded, woven=woven, mute=mute)
         )
         if opened.demuxer == "gif" and probed.source.video.frames == 1:
             raise not_video("a picture (GIF)")
+        check_plausible(probed.source, probed.index, probed.evidence, probed.source.duration)
         self._check_length(probed.source.duration)
         warnings += program_warnings(everything, header, table)
         return replace(probed, warnings=warnings + probed.warnings)
@@ -139,14 +142,13 @@ class Probe(Inspection):
         return done.error_tail
 
     async def _decode(self, opened: Opened, video: st.Stream) -> "_Decoding":
-        """Whether ffmpeg, which will do the work, gets a first frame out of it."""
+        """The first frames that ffmpeg, which will do the work, gets out of it."""
         decoder = alpha_decoder(video)
         argv = [self._ffmpeg, "-v", "error", "-nostdin", "-threads", "2", *(["-c:v", decoder] if decoder else [])]
-        argv += [*opened.arguments, "-map", f"0:{video['index']}"]
-        argv += ["-frames:v", "1", "-f", "null", "-nostats", "-progress", "pipe:1", "-"]
-        done = await self._run(argv, LOOK_SECONDS)
-        counts = [int(count) for count in re.findall(rb"^frame=\s*(\d+)", done.output, re.MULTILINE)]
-        return _Decoding(max(counts, default=0), opened.clean(done.error_tail))
+        argv += ["-copyts", "-noautorotate", *opened.arguments, "-map", f"0:{video['index']}"]
+        argv += ["-frames:v", str(TRIED_FRAMES), "-fps_mode", "passthrough", "-enc_time_base", "demux"]
+        done = await self._run([*argv, "-f", "framecrc", "pipe:1"], LOOK_SECONDS)
+        return _Decoding(read_trial(done.output), opened.clean(done.error_tail))
 
     async def _mute(self, opened: Opened, streams: Sequence[st.Stream]) -> frozenset[int]:
         """The sound tracks out of which ffmpeg gets nothing: it lacks the decoder, or they are damaged from end to end."""
@@ -165,9 +167,9 @@ class Probe(Inspection):
 
 @dataclass(frozen=True)
 class _Decoding:
-    """How many frames came out of the decoder, and what it said."""
+    """What came out of the decoder, and what it said."""
 
-    frames: int
+    trial: Trial
     complaints: str
 
 

@@ -1,6 +1,7 @@
 """Moving a source into a container that can be cut exactly, without encoding anything."""
 
 import asyncio
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -104,7 +105,7 @@ class Remux:
             found, difference = None, str(error)
         if found and not difference:
             warnings = (*probed.warnings, *found.warnings, _MOVED)
-            return Probed(as_told(probed.source, found.source), found.index, warnings, found.movable)
+            return replace(found, source=as_told(probed.source, found.source), warnings=warnings)
         await structlog.get_logger().ainfo("not remuxed", demuxer=probed.source.demuxer, reason=difference)
         target.unlink(missing_ok=True)
         return None

@@ -1,0 +1,37 @@
+"""Files whose time stamps lie end with a code within seconds; no hour of anything is planned of them."""
+
+import pytest
+
+from shared.errors import PermanentError
+from tests.support.clips import made
+from tests.support.parts import fetched, probed
+
+CHART = ("-f", "lavfi", "-i", "testsrc2=size=128x96:rate=25:duration=1")
+TONE = ("-f", "lavfi", "-i", "sine=sample_rate=48000:duration=1")
+X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-fps_mode", "passthrough")
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+@pytest.mark.parametrize(("frames", "apart"), [(23, 3600), (2, 86_400)])
+def test_pictures_hours_apart(frames: int, apart: int, suffix: str) -> None:
+    times = f"setpts=N*{apart}/TB"
+    file = made(f"a.{suffix}", *CHART, "-vf", times, "-frames:v", str(frames), *X264, "-enc_time_base", "1/1000")
+    with pytest.raises(PermanentError) as caught:
+        probed(file)
+    assert caught.value.code == "input_damaged" and "pictures follow each other" in caught.value.detail
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mov"])
+@pytest.mark.parametrize("hours", [2, 21])
+def test_sound_hours_after_the_picture(hours: int, suffix: str) -> None:
+    late = ("-itsoffset", str(hours * 3600), *TONE)
+    file = made(f"a.{suffix}", *CHART, *late, *X264, "-c:a", "pcm_s16le")
+    with pytest.raises(PermanentError) as caught:
+        probed(file)
+    assert caught.value.code == "input_damaged" and "no longer than what is in it" in caught.value.detail
+
+
+def test_a_picture_that_stays_while_somebody_talks() -> None:
+    talk = ("-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono,atrim=duration=3700")
+    file = made("a.mkv", *CHART, *talk, "-vf", "trim=end_frame=1", *X264, "-c:a", "pcm_u8")
+    assert fetched(file).plan.duration == pytest.approx(3700, abs=1)
