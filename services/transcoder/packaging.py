@@ -39,10 +39,11 @@ def video_segments(file: Path, folder: Path, plan: Plan, part: VideoPart, rung: 
     with _movie(file) as (data, movie):
         _check_codec(movie, codec)
         _check_video(data, movie, plan, part, codec)
-        for number, start in enumerate(range(0, len(movie.fragments), gops)):
+        starts = [number * gops for number in range(plan.segments_of(part))]
+        for number, (start, end) in enumerate(pairwise([*starts, len(movie.fragments)])):
             segment = bytearray(SEGMENT_TYPE)
             marks = []
-            for fragment in movie.fragments[start : start + gops]:
+            for fragment in movie.fragments[start:end]:
                 written = _video_fragment(data, fragment, plan, part, codec)
                 _feed_captions(channels, data, fragment, plan, codec)
                 # An I-frame playlist points at the fragment's head together with its first sample.

@@ -25,12 +25,11 @@ def text_segments(file: Path, folder: Path, plan: Plan, part: TextPart) -> Segme
         (target / segment_name("text", number)).write_bytes(body)
     whole = whole_file(cues).encode()
     (target / WHOLE_TEXT).write_bytes(whole)
-    frames = [min(plan.segment_frames, plan.frames - first) for first in range(0, plan.frames, plan.segment_frames)]
     return SegmentTable(
         folder=part.folder,
         timescale=plan.timescale,
         first_segment=0,
-        durations=tuple(count * plan.frame_ticks for count in frames),
+        durations=tuple((end - first) * plan.frame_ticks for first, end in plan.segment_spans),
         sizes=tuple(len(body) for body in bodies),
         frames=len(cues),
         init=b"",

@@ -62,8 +62,9 @@ def segment_files(cues: Sequence[Cue], plan: Plan) -> list[str]:
     """A file for each segment of the video, with every cue that can be seen in it: one over a boundary is in several."""
     length = 1000 * plan.segment_frames / plan.frame_rate
     seen: list[list[Cue]] = [[] for _ in range(plan.segments)]
+    last = plan.segments - 1
     for cue in cues:
-        for number in range(floor(cue.start / length), min(ceil(cue.end / length), plan.segments)):
+        for number in range(min(floor(cue.start / length), last), min(ceil(cue.end / length) - 1, last) + 1):
             seen[number].append(cue)
     return [f"WEBVTT\n{_TIMESTAMP_MAP}\n" + "".join(map(_block, one)) for one in seen]
 

@@ -136,6 +136,7 @@ class Plan(_Model):
         timescale, frame_ticks: ticks per second of all video, and ticks of one frame: exactly ``1 / frame_rate`` seconds.
         gop_frames: distance of IDR frames. segment_frames: a whole number of GOPs.
         frames: total output frames of each rendition.
+        tail_frames: those of them at the end that are too few for a segment of their own: the last segment has them as well.
         origin_pts: time stamp of the source's video, in ticks, that becomes 0 in the output; origin: the same in seconds.
         field_filters: ffmpeg filters before the frame rate is made constant. picture_filters: after it; they bring the
             frames to upright BT.709 8-bit 4:2:0. Scaling to each rung follows.
@@ -162,6 +163,7 @@ class Plan(_Model):
     window: int
     stills: Stills | None = None
     text: tuple[TextPart, ...] = ()
+    tail_frames: int = 0
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Plan":
@@ -184,7 +186,17 @@ class Plan(_Model):
     @property
     def segments(self) -> int:
         """How many segments each rendition has."""
-        return -(-self.frames // self.segment_frames)
+        return -(-(self.frames - self.tail_frames) // self.segment_frames)
+
+    @property
+    def segment_spans(self) -> tuple[tuple[int, int], ...]:
+        """First and end frame of each segment."""
+        starts = [number * self.segment_frames for number in range(self.segments)]
+        return tuple(zip(starts, [*starts[1:], self.frames], strict=True))
+
+    def segments_of(self, part: VideoPart) -> int:
+        """How many segments a part of the video has."""
+        return min(-(-part.frames // self.segment_frames), self.segments - part.first_segment)
 
     def released_by(self, part: str) -> str | None:
         """The part that may start once ``part`` is done, so that never more than ``window`` are under way."""

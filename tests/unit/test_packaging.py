@@ -205,7 +205,8 @@ def test_audio_boundaries_stay_beside_those_of_the_picture(rate: str) -> None:
 
 def test_a_last_segment_shorter_than_an_audio_frame_still_has_one() -> None:
     # One frame at 60 a second lasts 16.7 ms, less than the 21.3 ms of an audio frame.
-    plan = planned(361, Fraction(60))
+    # Plans of versions that cut off even that are still in logs.
+    plan = planned(361, Fraction(60)).model_copy(update={"tail_frames": 0})
     cuts = audio_boundaries(plan, plan.audio[0], 283)
     assert len(cuts) == plan.segments == 2
     assert all(begin < end for begin, end in cuts)

@@ -5,15 +5,17 @@ from array import array
 from bisect import bisect_right
 from fractions import Fraction
 from itertools import pairwise
+from math import ceil, floor
 from typing import Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from services.fetcher.plan.plan import MAX_PARTS, make_audio_plan, make_plan, output_rate
+from services.fetcher.plan.plan import MAX_PARTS, SHORTEST_SEGMENT, make_audio_plan, make_plan, output_rate
 from services.fetcher.probe.index import VideoIndex
 from services.fetcher.probe.rate import STANDARD
+from services.transcoder.packaging import audio_boundaries
 from shared.media.plan import Plan, Rung
 from shared.media.source import AudioTrack, Source, TextTrack, VideoTrack
 
@@ -96,8 +98,8 @@ def test_parts_tile_the_frames_and_the_segments_exactly(given: tuple[Source, Vid
         assert (part.first_frame, part.first_segment) == (frame, segment)
         assert part.frames > 0
         frame += part.frames
-        segment = -(-frame // plan.segment_frames)
-        assert frame == plan.frames or part.frames % plan.segment_frames == 0
+        segment += plan.segments_of(part)
+        assert frame == plan.frames or part.frames == plan.segments_of(part) * plan.segment_frames
     assert frame == plan.frames
     assert segment == plan.segments
     assert len({part.name for part in plan.video}) == len(plan.video) <= MAX_PARTS
@@ -371,8 +373,40 @@ def test_one_frame_is_a_film() -> None:
     assert (plan.frames, plan.segments, len(plan.video)) == (1, 1, 1)
 
 
+@pytest.mark.parametrize("rate", [Fraction(1), Fraction(5), Fraction(30_000, 1001), Fraction(25), Fraction(60)])
+@pytest.mark.parametrize("segments", [1, 2, 5])
+def test_no_segment_at_the_end_is_too_short_for_players(rate: Fraction, segments: int) -> None:
+    whole = planned(*constant(rate, 1)).segment_frames
+    for rest in {1, 2, floor(SHORTEST_SEGMENT * rate), floor(SHORTEST_SEGMENT * rate) + 1, whole} - {0}:
+        source, index = constant(rate, segments * whole + rest)
+        sound = source.model_copy(update={"audio": (audio(0, float(source.video.end)),)})
+        plan = planned(sound, index)
+        merged = rest / rate <= SHORTEST_SEGMENT
+        assert plan.segments == segments + (not merged)
+        assert sum(plan.segments_of(part) for part in plan.video) == plan.segments
+        first, end = plan.segment_spans[-1]
+        assert SHORTEST_SEGMENT < (end - first) / rate < Fraction("6.45") and end == plan.frames
+        assert all(end - first == whole for first, end in plan.segment_spans[:-1])
+        # Sound is cut at the same places, to a frame of its own.
+        cuts = audio_boundaries(plan, plan.audio[0], ceil(plan.duration * 48_000 / 1024))
+        assert len(cuts) == plan.segments and all((end - first) * 1024 / 48_000 < 6.5 for first, end in cuts)
+
+
+def test_sound_alone_has_no_short_segment_at_its_end_either() -> None:
+    tracks = (audio(0, 12.05),)
+    source = Source(demuxer="flac", file="source", bytes=1, duration=12.05, audio=tracks)
+    plan = make_audio_plan(source, "balanced", window=4)
+    assert (plan.frames, plan.segments, plan.segment_spans) == (565, 2, ((0, 281), (281, 565)))
+
+
+def test_a_plan_in_the_log_of_a_version_that_cut_short_segments_keeps_them() -> None:
+    plan = planned(*constant(Fraction(25), 151))
+    before = Plan.model_validate(plan.model_dump(exclude={"tail_frames"}))
+    assert (plan.segments, before.segments, before.segment_spans) == (1, 2, ((0, 150), (150, 151)))
+
+
 def test_segment_counts_add_up() -> None:
-    plan = planned(*constant(Fraction(25), 1501))
+    plan = planned(*constant(Fraction(25), 1520))
     assert plan.segments == 11
     assert [part.first_segment for part in plan.video] == [0, 2, 4, 6, 8, 10]
     assert [late.first_frame - early.first_frame for early, late in pairwise(plan.video)] == [300] * 5
@@ -388,7 +422,7 @@ def test_sound_alone_is_counted_in_frames_of_aac() -> None:
     assert plan.origin == Fraction(1, 4), "it begins with the sound that begins first"
     assert 0 <= plan.duration - Fraction("12.25") < Fraction(1024, 48_000)
     assert plan.frames == plan.duration * 48_000 / 1024
-    assert (plan.segment_frames, plan.segments) == (281, 3)
+    assert (plan.segment_frames, plan.segments, plan.tail_frames) == (281, 2, 13)
 
 
 def test_a_length_of_whole_frames_is_kept_exactly() -> None:

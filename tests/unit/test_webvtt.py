@@ -110,6 +110,12 @@ def test_every_cue_is_in_exactly_the_segments_that_it_touches(
             assert text.count(f"\n{cue.text}\n") == touches
 
 
+def test_the_last_segment_has_the_cues_of_the_frames_that_are_none_of_their_own() -> None:
+    plan = planned(frames=155).model_copy(update={"tail_frames": 5})
+    [file] = segment_files([Cue(5900, 6100, "over"), Cue(6050, 6200, "behind"), Cue(0, 6000, "before")], plan)
+    assert [file.count(text) for text in ("over", "behind", "before")] == [1, 1, 1]
+
+
 def test_files_of_a_track(tmp_path: Any) -> None:
     plan = planned(texts=("en",))
     (tmp_path / "made.vtt").write_text(written((5, 7, "über")))

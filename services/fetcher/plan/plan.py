@@ -22,6 +22,11 @@ GOPS_IN_SEGMENT = 3
 MAX_PARTS = 900
 """Parts of the video. The log answers at most 1024 events of one kind in one read."""
 
+SHORTEST_SEGMENT = Fraction(2, 5)
+"""Seconds. What is left for the last segment goes into the one before where it is no longer than this: players look for
+segments with some tolerance, and never get to the end of a presentation whose last one is a frame or two. Six seconds more stay
+within the half second that a segment may exceed the target duration by."""
+
 AUDIO_RATE = 48_000
 _SEGMENT_SECONDS = GOP_SECONDS * GOPS_IN_SEGMENT
 # Audio that begins this little before the video is priming or muxing slack, not content.
@@ -65,6 +70,7 @@ def make_plan(
         gop_frames=gop,
         segment_frames=segment,
         frames=frames,
+        tail_frames=tail_frames(frames, segment, rate),
         origin=clock.origin_pts * video.time_base,
         origin_pts=clock.origin_pts,
         field_filters=field_filters(video),
@@ -88,7 +94,7 @@ def make_audio_plan(source: Source, profile_name: str, *, window: int) -> Plan:
     profile, rate = load_profile(profile_name), Fraction(AUDIO_RATE, AAC_FRAME)
     begin = min(Fraction(track.start).limit_denominator(1_000_000) for track in source.audio)
     end = max(Fraction(track.end).limit_denominator(1_000_000) for track in source.audio)
-    segment = floor(_SEGMENT_SECONDS * rate)
+    segment, frames = floor(_SEGMENT_SECONDS * rate), max(1, ceil((end - begin) * rate))
     return Plan(
         profile=profile_name,
         preset=profile.preset,
@@ -98,7 +104,8 @@ def make_audio_plan(source: Source, profile_name: str, *, window: int) -> Plan:
         frame_ticks=AAC_FRAME,
         gop_frames=segment,
         segment_frames=segment,
-        frames=max(1, ceil((end - begin) * rate)),
+        frames=frames,
+        tail_frames=tail_frames(frames, segment, rate),
         origin=begin,
         origin_pts=0,
         field_filters=(),
@@ -108,6 +115,16 @@ def make_audio_plan(source: Source, profile_name: str, *, window: int) -> Plan:
         audio=_audio_parts(source.audio, profile.audio_rate),
         window=window,
     )
+
+
+def tail_frames(frames: int, segment: int, rate: Fraction) -> int:
+    """How many frames at the end are too few for a segment of their own, if there is one before.
+
+    Args:
+        segment: frames of a segment. rate: frames per second.
+    """
+    rest = frames % segment
+    return rest if frames > segment and rest <= SHORTEST_SEGMENT * rate else 0
 
 
 def output_rate(video: VideoTrack) -> Fraction:
@@ -153,12 +170,12 @@ def _frame_count(clock: _Clock, source: Source) -> tuple[int, int]:
 def _video_parts(
     source: Source, index: VideoIndex, clock: _Clock, frames: int, segment: int, pad: int
 ) -> tuple[VideoPart, ...]:
-    segments = ceil(frames / segment)
+    segments = ceil((frames - tail_frames(frames, segment, clock.rate)) / segment)
     each = segments_per_part(segments, clock, index, segment) if source.cuttable else segments
     parts = []
     for number, first_segment in enumerate(range(0, segments, each)):
         first = first_segment * segment
-        count = min(each * segment, frames - first)
+        count = each * segment if first_segment + each < segments else frames - first
         parts.append(_video_part(number, first_segment, first, count, source, index, clock, frames - pad))
     return tuple(parts)
 
