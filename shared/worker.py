@@ -1,6 +1,7 @@
 """The life of a worker process: connect, wait for the bus, work, and stop with grace."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -71,7 +72,9 @@ Register = Callable[[Bus], Awaitable[dict[str, Check]]]
 
 
 async def run_worker(settings: WorkerSettings, register: Register, *, side_work: bool = False) -> None:
-    """Run until SIGTERM or SIGINT."""
+    """Run until SIGTERM or SIGINT. From here on the process makes files that only its own user can read."""
+    # Films are nobody else's business. The workers that share a work space are one user's.
+    os.umask(0o077)
     configure_logs(settings.service, settings.log_level)
     log = structlog.get_logger()
     lifeline = Lifeline()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stack import envfile
-from stack.credentials import Credentials, load_or_create
+from stack.credentials import Credentials, load_or_create, write_private
 from stack.layout import REPOSITORY, Layout, StackError
 from stack.probes import http_ok, port_is_free
 from stack.processes import Record, read_records, stop_with_descendants, wait_until
@@ -42,6 +42,8 @@ class Row:
 def up(layout: Layout, say: Say = print) -> None:
     """Start the stack; return when all of it is ready and ``<state>/env`` is written. A running one is left as it is.
 
+    Only its own user can read what is in the state directory.
+
     Raises:
         StackError: it did not get ready (then nothing of it is left running), or one with other choices runs.
     """
@@ -54,6 +56,8 @@ def up(layout: Layout, say: Say = print) -> None:
             return
         _stop_leftovers(layout)
         _check_ports(layout)
+        # Also one of an earlier version, which everybody could look into.
+        layout.state.chmod(0o700)
         credentials = load_or_create(layout.state)
         prepare(layout, credentials)
         begun = time.monotonic()
@@ -138,12 +142,21 @@ def _check_ports(layout: Layout) -> None:
 
 
 def _start_supervisor(layout: Layout) -> None:
-    layout.choices_file.write_text(json.dumps({"port_base": layout.port_base, "transcoders": layout.transcoders}))
+    write_private(layout.choices_file, json.dumps({"port_base": layout.port_base, "transcoders": layout.transcoders}))
     argv = [sys.executable, "-m", "stack", "supervise", "--state-dir", str(layout.state)]
     argv += ["--port-base", str(layout.port_base), "--transcoders", str(layout.transcoders)]
-    with (layout.log / f"{SUPERVISOR}.log").open("ab") as output:
+    log = layout.log / f"{SUPERVISOR}.log"
+    log.touch(0o600)
+    with log.open("ab") as output:
         process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=REPOSITORY, start_new_session=True
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=REPOSITORY,
+            start_new_session=True,
+            # All that the programs write is for nobody else.
+            umask=0o077,
         )
     wait_until(lambda: supervisor_of(layout) is not None or process.poll() is not None, 10)
     if not supervisor_of(layout):
@@ -248,7 +261,9 @@ def _stop_leftovers(layout: Layout) -> bool:
 @contextmanager
 def _alone(layout: Layout) -> Iterator[None]:
     """Hold off every other `up` and `down` of this state directory."""
-    with (layout.state / "lock").open("w") as lock:
+    path = layout.state / "lock"
+    path.touch(0o600)
+    with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -25,8 +25,9 @@ def prepare(layout: Layout, credentials: Credentials) -> None:
     Raises:
         StackError: PostgreSQL could not make its data directory.
     """
-    for folder in (layout.run, layout.log, layout.workspace, layout.objects / BUCKET):
+    for folder in (layout.run, layout.log, layout.workspace, layout.objects, layout.objects / BUCKET):
         folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
     write_private(_nats_configuration(layout), _nats_settings(layout, credentials))
     _create_database(layout, credentials)
 

@@ -2,7 +2,8 @@
 
 PostgreSQL refuses uid 0. Where the kernel allows it, root enters a user namespace in which it bears another uid: the
 files stay root's, so the program may lie and work under folders that only root can enter. Where it does not, the
-program runs as ``nobody`` and is given the folders named by ``--owns``. Anyone but root simply runs the program.
+program runs as ``nobody``, is given the folders named by ``--owns``, and may pass through those above them. Anyone but
+root simply runs the program.
 """
 
 import argparse
@@ -34,6 +35,8 @@ def _leave_root(program: str, folders: list[Path]) -> None:
     nobody = pwd.getpwnam("nobody")
     for folder in folders:
         _give(folder, nobody.pw_uid, nobody.pw_gid)
+        # Through the folder above, but not into it: what else is there belongs to root alone.
+        folder.parent.chmod(folder.parent.stat().st_mode | 0o001)
     os.setgroups([])
     os.setgid(nobody.pw_gid)
     os.setuid(nobody.pw_uid)

@@ -1,8 +1,10 @@
-"""A credential is found nowhere in clear: stream, database, logs, command lines, responses."""
+"""A credential is found nowhere in clear: stream, database, logs, command lines, responses. Nor can anybody else read files."""
 
 import asyncio
 import json
+import stat
 import subprocess
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import nats
 from nats.js.api import ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 
+from services.fetcher.download.download import SOURCE_FILE
 from stack.client import Client
 from tests.support.jobs import Api, short_clip
 from tests.support.observe import command_lines, eventually
@@ -28,11 +31,12 @@ async def test_credentials_stay_out_of_sight(stack: RunningStack) -> None:
     clip, env = short_clip(), stack.env
     secret = env["S3_SECRET_KEY"]
     seen: list[str] = []
+    modes: dict[Path, int] = {}
     async with WebhookReceiver() as receiver, source_server() as source, Client(env) as client:
         address = source.host(clip.name, clip.read_bytes())
         signed = f"{address}?X-Amz-Signature={SIGNATURE}&token={SIGNATURE}"
         good = client.location("secret/{}/", with_keys=True)
-        watching = asyncio.create_task(_command_lines(seen))
+        watching = asyncio.gather(_command_lines(seen), _modes(stack.state_dir, modes))
         _, hook = await Api(env).call("POST", "webhooks/", {"url": receiver.url})
         try:
             jobs = [
@@ -55,6 +59,12 @@ async def test_credentials_stay_out_of_sight(stack: RunningStack) -> None:
         finally:
             watching.cancel()
             await Api(env).call("DELETE", f"webhooks/{hook['id']}/")
+    # Where PostgreSQL has to run as another user, that one may pass through, and no more.
+    assert modes.pop(stack.state_dir) & 0o077 in (0, 0o001)
+    kinds = {path.relative_to(stack.state_dir).parts[0] for path in modes}
+    assert kinds >= {"log", "nats", "postgres", "run", "s3", "workspace"}
+    assert any(path.name == SOURCE_FILE for path in modes)
+    assert not {str(path): oct(mode) for path, mode in modes.items() if mode & 0o077}
     seen += await _everything_on_the_bus(env["NATS_URL"])
     seen.append(dump_database(env["DATABASE_URL"]))
     seen += [path.read_text(errors="replace") for path in stack.layout.log.iterdir()]
@@ -71,6 +81,19 @@ def dump_database(url: str) -> str:
 
 def _body(source: str, output: str) -> dict[str, Any]:
     return {"input_url": source, "output_path": output, "resolutions": ["144p"]}
+
+
+async def _modes(folder: Path, modes: dict[Path, int]) -> None:
+    """Collects the permissions of a folder and of all that is in it."""
+
+    def collect() -> None:
+        for path in [folder, *folder.rglob("*")]:
+            with suppress(FileNotFoundError):
+                modes[path] = stat.S_IMODE(path.lstat().st_mode)
+
+    while True:
+        await asyncio.to_thread(collect)
+        await asyncio.sleep(0.2)
 
 
 async def _command_lines(seen: list[str]) -> None:
