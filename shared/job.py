@@ -57,6 +57,7 @@ class Job(BaseModel):
     encoded_at: datetime | None = None
     end_time: datetime | None = None
     video_duration: float | None = None
+    source_bytes: int | None = None
     parts: int = 0
     parts_transcoded: int = 0
     parts_uploaded: int = 0
@@ -208,6 +209,7 @@ def _fetched(job: Job, event: ev.Fetched) -> dict[str, Any]:
     return {
         "fetched_at": event.at,
         "video_duration": float(event.plan.duration),
+        "source_bytes": event.source.bytes,
         "parts": len(event.plan.release_order),
         "work": event.plan.work,
         "warnings": _merged(job, event.warnings),

@@ -115,7 +115,12 @@ async def _start(
     live = LiveProgress(client)
     stream = EventStream(database, client, live)
     book = HookBook(database, client, sealer)
-    quotas = JobQuotas(settings.max_unfinished_jobs, settings.max_jobs_per_hour)
+    quotas = JobQuotas(
+        settings.max_unfinished_jobs,
+        settings.max_jobs_per_hour,
+        settings.max_source_minutes_per_day,
+        settings.max_source_gigabytes_per_day,
+    )
     reservations = Reservations(database, job_log, vault, quotas)
     leader = Leader(
         settings.database_url.get_secret_value(),

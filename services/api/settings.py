@@ -92,10 +92,22 @@ class ApiSettings(CommonSettings):
         ge=0,
         le=MOST_QUOTA,
         description="Jobs that have not ended which an organization may have; 0 for no limit. "
-        "This quota and the next two can be set for one organization: admin set-quotas",
+        "This quota and the next four can be set for one organization: admin set-quotas",
     )
     max_jobs_per_hour: int = Field(
         10_000, ge=0, le=MOST_QUOTA, description="Jobs that an organization may create within an hour; 0 for no limit"
+    )
+    max_source_minutes_per_day: int = Field(
+        0,
+        ge=0,
+        le=MOST_QUOTA,
+        description="Minutes of film fetched within a day (UTC) after which an organization may create no jobs; 0 for no limit",
+    )
+    max_source_gigabytes_per_day: int = Field(
+        0,
+        ge=0,
+        le=MOST_QUOTA,
+        description="Gigabytes fetched within a day (UTC) after which an organization may create no jobs; 0 for no limit",
     )
     max_requests_per_minute: int = Field(
         6_000,

@@ -7,11 +7,19 @@ from contextlib import AsyncExitStack
 import asyncpg
 import pytest
 
+from services.api.accounts.directory import quotas_of
+from services.api.contract.errors import QuotaExceeded
 from services.api.contract.responses import Quota
 from services.api.database.pool import Connection
 from services.api.intake.quotas import JobQuotas
+from services.api.projection.projection import apply_events
+from shared.events import Recorded
+from shared.ids import new_job_id
+from tests.support import samples
 from tests.support.api import Account, ApiProcess, Caller, job_body
 from tests.support.bus import until
+from tests.support.encoded import make_fetched, make_plan
+from tests.support.schema import new_organization
 
 HOURLY = 12
 
@@ -125,6 +133,47 @@ async def test_a_job_costs_the_same_however_many_there_are(connection: Connectio
     summed = "select count(*) as rows, sum(claims)::int as jobs from claim_counts where org = $1"
     ((rows, jobs),) = await connection.fetch(summed, account.org)
     assert (rows <= 201, jobs) == (True, 450)
+
+
+async def test_sources_of_a_day(connection: Connection) -> None:
+    """Counted once, from the events, whoever writes the row; a job that is deleted gives back what it took."""
+    org = await new_organization(connection, "sodayo")
+    plan = make_plan(frames=25 * 90)
+
+    async def fetched() -> str:
+        job = new_job_id()
+        source = make_fetched(org, job, plan)
+        size = source.source.model_copy(update={"bytes": 1_500_000_000})
+        life = [samples.created(job, org), source.model_copy(update={"source": size})]
+        first, second = (Recorded(number, event) for number, event in enumerate(life, start=1))
+        await apply_events(connection, [first])
+        for _ in range(2):
+            await apply_events(connection, [second])
+        return job
+
+    async def quota(**limits: int) -> str:
+        quotas = JobQuotas(0, 0, **limits)
+        try:
+            async with connection.transaction():
+                await quotas.count(connection, org)
+        except QuotaExceeded as error:
+            assert 1 <= error.retry_after <= 24 * 3600
+            return str(error.body["quota"])
+        return ""
+
+    jobs = [await fetched() for _ in range(2)]
+    assert await quota(source_minutes_per_day=4) == "" == await quota(source_gigabytes_per_day=4)
+    assert await quota(source_minutes_per_day=3) == "source_minutes_per_day"
+    assert await quota(source_gigabytes_per_day=3) == "source_gigabytes_per_day"
+    used = await quotas_of(connection, org)
+    assert (used["used_source_minutes_per_day"], used["used_source_gigabytes_per_day"]) == (3, 3)
+    await connection.execute("update organizations set max_source_minutes_per_day = 0 where code = $1", org)
+    assert await quota(source_minutes_per_day=3) == ""
+    await connection.execute("delete from jobs where id = $1", jobs[0])
+    assert await quota(source_gigabytes_per_day=3) == ""
+    # What was fetched yesterday is over.
+    await connection.execute("update source_counts set day = day - 1 where org = $1", org)
+    assert await quota(source_gigabytes_per_day=1) == ""
 
 
 @pytest.mark.parametrize("wrong", ["-1", "many", "1e3", "99999999999"])

@@ -23,10 +23,15 @@ _OVERVIEW = """
 """
 
 _QUOTAS = """
-    select max_unfinished_jobs, max_jobs_per_hour, max_requests_per_minute,
+    select max_unfinished_jobs, max_jobs_per_hour, max_requests_per_minute, max_source_minutes_per_day,
+           max_source_gigabytes_per_day,
            (select coalesce(sum(claims), 0)::bigint from claim_counts where org = code) as used_unfinished_jobs,
            coalesce((select jobs from created_jobs where org = code and hour = date_trunc('hour', now())), 0)
-               as used_jobs_per_hour
+               as used_jobs_per_hour,
+           (select coalesce(ceil(sum(seconds) / 60), 0)::bigint from source_counts
+            where org = code and day = (now() at time zone 'UTC')::date) as used_source_minutes_per_day,
+           (select coalesce(ceil(sum(bytes) / 1e9), 0)::bigint from source_counts
+            where org = code and day = (now() at time zone 'UTC')::date) as used_source_gigabytes_per_day
     from organizations where code = $1
 """
 

@@ -1,4 +1,4 @@
-"""The quotas of an organization: how many unfinished jobs, jobs an hour and requests a minute it may have. Pure."""
+"""The quotas of an organization: unfinished jobs, jobs an hour, source minutes and bytes a day, requests a minute. Pure."""
 
 from services.api.contract.errors import QuotaExceeded
 
@@ -8,7 +8,9 @@ MOST_QUOTA = 1_000_000_000
 UNFINISHED_JOBS = "unfinished_jobs"
 JOBS_PER_HOUR = "jobs_per_hour"
 REQUESTS_PER_MINUTE = "requests_per_minute"
-QUOTAS = (UNFINISHED_JOBS, JOBS_PER_HOUR, REQUESTS_PER_MINUTE)
+SOURCE_MINUTES_PER_DAY = "source_minutes_per_day"
+SOURCE_GIGABYTES_PER_DAY = "source_gigabytes_per_day"
+QUOTAS = (UNFINISHED_JOBS, JOBS_PER_HOUR, SOURCE_MINUTES_PER_DAY, SOURCE_GIGABYTES_PER_DAY, REQUESTS_PER_MINUTE)
 """Names of the quotas. The column of ``organizations`` and the setting are called ``max_<name>``."""
 
 # Nobody knows when the next job ends.
@@ -29,6 +31,18 @@ def too_many_unfinished_jobs(limit: int) -> QuotaExceeded:
 def too_many_jobs_this_hour(limit: int, seconds: int) -> QuotaExceeded:
     """No more jobs in this hour, which ends in ``seconds``."""
     return QuotaExceeded(JOBS_PER_HOUR, limit, f"This organization may create {limit} jobs an hour.", seconds)
+
+
+def too_many_source_minutes(limit: int, seconds: int) -> QuotaExceeded:
+    """The sources of this day (UTC), which ends in ``seconds``, last as long as they may together."""
+    reason = f"This organization may have {limit} minutes of sources transcoded a day (UTC), which are used up."
+    return QuotaExceeded(SOURCE_MINUTES_PER_DAY, limit, reason, seconds)
+
+
+def too_many_source_gigabytes(limit: int, seconds: int) -> QuotaExceeded:
+    """The sources of this day (UTC), which ends in ``seconds``, are as large as they may be together."""
+    reason = f"This organization may have {limit} GB of sources fetched a day (UTC), which are used up."
+    return QuotaExceeded(SOURCE_GIGABYTES_PER_DAY, limit, reason, seconds)
 
 
 def too_many_requests(limit: int, seconds: int) -> QuotaExceeded:

@@ -59,7 +59,9 @@ class FieldErrors(RootModel[dict[str, list[str]]]):
 class Quota(Detail):
     """A quota of the organization is used up."""
 
-    quota: Literal["unfinished_jobs", "jobs_per_hour", "requests_per_minute"] = Field(description="Which one")
+    quota: Literal[
+        "unfinished_jobs", "jobs_per_hour", "source_minutes_per_day", "source_gigabytes_per_day", "requests_per_minute"
+    ] = Field(description="Which one")
     limit: int = Field(description="Its value")
     retry_after: int = Field(description="Seconds after which to try again, as in the header `Retry-After`")
 

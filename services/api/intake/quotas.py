@@ -2,12 +2,19 @@
 
 from dataclasses import dataclass
 
-from services.api.contract.quotas import in_force, too_many_jobs_this_hour, too_many_unfinished_jobs
+from services.api.contract.quotas import (
+    in_force,
+    too_many_jobs_this_hour,
+    too_many_source_gigabytes,
+    too_many_source_minutes,
+    too_many_unfinished_jobs,
+)
 from services.api.database.pool import Connection
 
 # The lock lets no two requests count at the same time. Other organizations have other rows.
 _OWN_QUOTAS = """
-    select max_unfinished_jobs, max_jobs_per_hour from organizations where code = $1 for no key update
+    select max_unfinished_jobs, max_jobs_per_hour, max_source_minutes_per_day, max_source_gigabytes_per_day
+    from organizations where code = $1 for no key update
 """
 _UNFINISHED = "select count(*) as rows, coalesce(sum(claims), 0)::bigint as jobs from claim_counts where org = $1"
 _DRAW_TOGETHER = """
@@ -27,6 +34,14 @@ _ONE_LESS = """
     update created_jobs set jobs = jobs - 1
     where org = $1 and jobs > 0 and hour = date_trunc('hour', clock_timestamp())
 """
+# Negative rows are those of jobs that were deleted.
+_FETCHED_TODAY = """
+    select coalesce(sum(seconds), 0) / 60 as minutes, coalesce(sum(bytes), 0) / 1e9 as gigabytes,
+           ceil(extract(epoch from (today.day + 1) - now() at time zone 'UTC'))::integer as left
+    from (select (now() at time zone 'UTC')::date as day) as today
+    left join source_counts as counts on counts.org = $1 and counts.day = today.day
+    group by today.day
+"""
 
 
 @dataclass(frozen=True)
@@ -35,6 +50,8 @@ class JobQuotas:
 
     unfinished_jobs: int
     jobs_per_hour: int
+    source_minutes_per_day: int = 0
+    source_gigabytes_per_day: int = 0
 
     async def count(self, connection: Connection, org: str) -> None:
         """Count a job whose output location has been claimed in this transaction. To be called last in it.
@@ -51,6 +68,14 @@ class JobQuotas:
                 raise too_many_unfinished_jobs(limit)
             if found["rows"] > _MANY_ROWS:
                 await connection.execute(_DRAW_TOGETHER, org)
+        minutes = in_force(own["max_source_minutes_per_day"], self.source_minutes_per_day)
+        gigabytes = in_force(own["max_source_gigabytes_per_day"], self.source_gigabytes_per_day)
+        if minutes or gigabytes:
+            (today,) = await connection.fetch(_FETCHED_TODAY, org)
+            if minutes and today["minutes"] >= minutes:
+                raise too_many_source_minutes(minutes, max(1, today["left"]))
+            if gigabytes and today["gigabytes"] >= gigabytes:
+                raise too_many_source_gigabytes(gigabytes, max(1, today["left"]))
         # Counted without a limit too, so that the operator sees what a limit would mean.
         (created,) = await connection.fetch(_ONE_MORE, org)
         limit = in_force(own["max_jobs_per_hour"], self.jobs_per_hour)

@@ -55,6 +55,15 @@ _DRAW_CLAIMS_TOGETHER = """
     )
     insert into claim_counts select org, sum(claims) from drawn group by org having sum(claims) <> 0
 """
+_DRAW_SOURCES_TOGETHER = """
+    with drawn as (
+        delete from source_counts
+        where day < (now() at time zone 'UTC')::date - 1
+           or org in (select org from source_counts group by org having count(*) > $1) returning org, day, seconds, bytes
+    )
+    insert into source_counts
+    select org, day, sum(seconds), sum(bytes) from drawn where day >= (now() at time zone 'UTC')::date - 1 group by org, day
+"""
 # An organization has ten rows at most when they have been drawn together.
 _MANY_COUNTS = 50
 
@@ -101,6 +110,7 @@ class Retention:
         try:
             await connection.execute(_DRAW_COUNTS_TOGETHER, _MANY_COUNTS)
             await connection.execute(_DRAW_CLAIMS_TOGETHER, _MANY_COUNTS)
+            await connection.execute(_DRAW_SOURCES_TOGETHER, _MANY_COUNTS)
             full = await self._prune_deliveries(connection)
             if self._keep_jobs is not None:
                 full = await self._prune_jobs(connection, self._keep_jobs) or full
