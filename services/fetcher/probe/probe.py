@@ -10,6 +10,7 @@ from typing import Any
 
 from services.fetcher.probe import packets as pk
 from services.fetcher.probe import streams as st
+from services.fetcher.probe.cropping import cropped
 from services.fetcher.probe.facts import Answers, Probed, assemble, findings
 from services.fetcher.probe.fields import MEASURE, MEASURED_FRAMES, is_unsaid, measured
 from services.fetcher.probe.inspection import (
@@ -114,7 +115,9 @@ class Probe(Inspection):
             frames: list[st.Stream] = json.loads(done.output).get("frames", [])
         except (json.JSONDecodeError, ProcessTimeout):
             return []
-        return frames or read_showinfo(await self._report(opened, video, "showinfo", _FEW_PACKETS))
+        return [cropped(video, frame) for frame in frames] or read_showinfo(
+            await self._report(opened, video, "showinfo", _FEW_PACKETS)
+        )
 
     async def _report(self, opened: Opened, video: st.Stream, filters: str, frames: int) -> str:
         """What a filter of ffmpeg says of the first frames; nothing where that takes too long."""
