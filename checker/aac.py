@@ -21,11 +21,13 @@ class AudioConfig:
     Attributes:
         codecs: RFC 6381 text.
         sample_rate: samples per second. channels: 0 where the configuration leaves them to the stream itself.
+        stream_id: ES_ID.
     """
 
     codecs: str
     sample_rate: int
     channels: int
+    stream_id: int = 0
 
 
 def read_elementary_stream(esds: Box) -> AudioConfig:
@@ -38,7 +40,7 @@ def read_elementary_stream(esds: Box) -> AudioConfig:
     fields = esds.fields()
     fields.version_and_flags()
     stream = _descriptor(fields, _STREAM)
-    stream.take(2)
+    stream_id = stream.number(2)
     flags = stream.number(1)
     if flags & 0x80:
         stream.take(2)
@@ -57,7 +59,7 @@ def read_elementary_stream(esds: Box) -> AudioConfig:
         rate = _rate(bits)
     if channels >= len(_CHANNELS):
         raise MalformedMedia(f"channel configuration {channels}")
-    return AudioConfig(f"mp4a.{kind:x}.{object_type}", rate, _CHANNELS[channels])
+    return AudioConfig(f"mp4a.{kind:x}.{object_type}", rate, _CHANNELS[channels], stream_id)
 
 
 def _descriptor(fields: Fields, tag: int) -> Fields:

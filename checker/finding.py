@@ -26,7 +26,8 @@ class Rule:
 
     Attributes:
         id: ``apple-N`` is item N of Apple's authoring specification, ``rfc8216bis-N`` section N of that draft, ``dash-…``
-            what ISO/IEC 23009-1 says of the manifest, ``millrace-…`` a promise of our own.
+            what ISO/IEC 23009-1 says of the manifest, ``cmaf-…`` and ``mp4-…`` what ISO/IEC 23000-19 and 14496-14 say of boxes,
+            ``millrace-…`` a promise of our own.
         needs_media: whether it looks into the segments themselves.
     """
 

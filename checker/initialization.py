@@ -34,6 +34,7 @@ class InitializationSegment:
         codecs: RFC 6381 text, made out of the parameter sets or the audio configuration; of other codecs the format alone.
         configured: the same as the summary in the ``avcC`` has it; None of other codecs.
         timescale: ticks per second.
+        brands: compatible ones of the file. alternate_group: of the track.
         edit: seconds of the media that lie before the presentation.
         parameter_sets: the sequence parameter sets, of H.264 only. length_size: bytes of a NAL unit's length.
         audio: of AAC only.
@@ -48,6 +49,8 @@ class InitializationSegment:
     length_size: int = 4
     audio: AudioConfig | None = None
     defaults: Defaults = Defaults()
+    brands: tuple[str, ...] = ()
+    alternate_group: int = 0
 
     @property
     def is_audio(self) -> bool:
@@ -61,7 +64,8 @@ def read_initialization(data: bytes) -> InitializationSegment:
     Raises:
         MalformedMedia: it is none.
     """
-    movie = first_of(list(boxes_of(memoryview(data))), "moov")
+    boxes = list(boxes_of(memoryview(data)))
+    movie = first_of(boxes, "moov")
     track = movie.child("trak")
     media_header = track.child("mdia", "mdhd").fields()
     version, _ = media_header.version_and_flags()
@@ -78,6 +82,8 @@ def read_initialization(data: bytes) -> InitializationSegment:
         timescale=timescale,
         edit=_edit(movie, track, timescale),
         defaults=_defaults(movie),
+        brands=brands_of(boxes, "ftyp"),
+        alternate_group=_alternate_group(track),
     )
     try:
         if entry.kind in ("avc1", "avc3"):
@@ -114,6 +120,22 @@ def _joint(sets: tuple[Sps, ...]) -> bytes:
     for one in sets:
         constraints &= one.constraints
     return bytes((max(one.profile for one in sets), constraints, max(one.level for one in sets)))
+
+
+def brands_of(boxes: list[Box], kind: str) -> tuple[str, ...]:
+    """Compatible brands in the first box if that is of a kind (``ftyp``, ``styp``), else none."""
+    if not boxes or boxes[0].kind != kind:
+        return ()
+    fields = boxes[0].fields()
+    fields.take(8)
+    return tuple(bytes(fields.take(4)).decode("latin-1") for _ in range(fields.left // 4))
+
+
+def _alternate_group(track: Box) -> int:
+    fields = track.child("tkhd").fields()
+    version, _ = fields.version_and_flags()
+    fields.take((32 if version else 20) + 8 + 2)
+    return fields.number(2)
 
 
 def _defaults(movie: Box) -> Defaults:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from checker.boxes import Box, Fields, MalformedMedia, boxes_of
 from checker.captions import CaptionByte, captions_of_sei
-from checker.initialization import Defaults, InitializationSegment
+from checker.initialization import Defaults, InitializationSegment, brands_of
 
 _NOT_SYNC = 0x10000
 _SLICES, _IDR, _SEI = (1, 5), 5, 6
@@ -44,8 +44,9 @@ class Segment(NamedTuple):
         size: bytes. start: ticks at which its first sample is decoded. duration: ticks. keys: its IDR frames in order.
         shown: ticks at which its first frame is shown, before any edit list. frame: ticks of its longest sample.
         fragments, captions: in the order of decoding, and of showing.
+        brands: compatible ones. described: every fragment names its sample entry.
 
-    The last four are None or empty where only its writer has told of it.
+    The last six are None or empty where only its writer has told of it.
     """
 
     size: int
@@ -56,6 +57,8 @@ class Segment(NamedTuple):
     frame: int | None = None
     fragments: tuple[Fragment, ...] = ()
     captions: tuple[CaptionByte, ...] = ()
+    brands: tuple[str, ...] = ()
+    described: bool = False
 
 
 class _Sample(NamedTuple):
@@ -99,6 +102,8 @@ def read_segment(data: bytes, initialization: InitializationSegment) -> Segment:
         frame=max(sample.duration for sample in samples),
         fragments=tuple(fragments),
         captions=tuple(captions),
+        brands=brands_of(boxes, "styp"),
+        described=all(_is_described(box) for box in boxes if box.kind == "moof"),
     )
 
 
@@ -123,6 +128,11 @@ def _fragment(moof: Box, defaults: Defaults) -> Iterator[_Sample]:
         for sample in _run(box.fields(), own, base, offset, time, moof.offset):
             yield sample
             time, offset = time + sample.duration, sample.offset + sample.size
+
+
+def _is_described(moof: Box) -> bool:
+    _, flags = moof.child("traf", "tfhd").fields().version_and_flags()
+    return bool(flags & _DESCRIPTION)
 
 
 def _run(fields: Fields, own: Defaults, base: int, behind: int, time: int, fragment: int) -> Iterator[_Sample]:

@@ -14,8 +14,9 @@ from shared.media.codecs.table import video_codec
 from shared.media.layout import segment_name
 from shared.media.plan import AudioPart, Plan, Rung, VideoPart
 from shared.media.result import SegmentTable
-from shared.mp4.bmff import SEGMENT_TYPE, Fragment, Movie, read_movie, sample_entry, with_edit, write_fragment
+from shared.mp4.bmff import Fragment, Movie, read_movie, sample_entry, with_edit, write_fragment
 from shared.mp4.captions import Channels
+from shared.mp4.cmaf import cmaf_header, segment_type
 
 
 class WrongResult(Exception):
@@ -41,7 +42,8 @@ def video_segments(file: Path, folder: Path, plan: Plan, part: VideoPart, rung: 
         _check_video(data, movie, plan, part, codec)
         starts = [number * gops for number in range(plan.segments_of(part))]
         for number, (start, end) in enumerate(pairwise([*starts, len(movie.fragments)])):
-            segment = bytearray(SEGMENT_TYPE)
+            absolute = part.first_segment + number
+            segment = bytearray(segment_type(last=absolute == plan.segments - 1))
             marks = []
             for fragment in movie.fragments[start:end]:
                 written = _video_fragment(data, fragment, plan, part, codec)
@@ -50,7 +52,7 @@ def video_segments(file: Path, folder: Path, plan: Plan, part: VideoPart, rung: 
                 head = len(written) - sum(fragment.sizes) + fragment.sizes[0]
                 marks.append((len(segment), head, len(fragment.sizes) * plan.frame_ticks))
                 segment += written
-            (target / segment_name("video", part.first_segment + number)).write_bytes(segment)
+            (target / segment_name("video", absolute)).write_bytes(segment)
             durations.append(sum(mark[2] for mark in marks))
             sizes.append(len(segment))
             iframes.append(tuple(marks))
@@ -61,9 +63,7 @@ def video_segments(file: Path, folder: Path, plan: Plan, part: VideoPart, rung: 
             durations=tuple(durations),
             sizes=tuple(sizes),
             frames=part.frames,
-            init=b64encode(
-                with_edit(codec.without_bitrate(movie.init_segment), codec.reorder_frames * plan.frame_ticks)
-            ),
+            init=b64encode(with_edit(_header(movie, codec), codec.reorder_frames * plan.frame_ticks)),
             codecs=codec.read_codecs(movie.init_segment),
             iframes=tuple(iframes),
             captions=channels.found,
@@ -90,17 +90,18 @@ def audio_segments(file: Path, folder: Path, plan: Plan, part: AudioPart) -> Seg
         spans = spans[AAC.priming_frames : AAC.priming_frames + frames]
         if len(spans) < frames:
             raise WrongResult(f"{len(spans)} audio frames instead of {frames}")
-        for number, (first, end) in enumerate(audio_boundaries(plan, part, frames)):
+        boundaries = audio_boundaries(plan, part, frames)
+        for number, (first, end) in enumerate(boundaries):
             samples = [bytes(data[begin : begin + size]) for begin, size in spans[first:end]]
-            fragment = write_fragment(
+            segment = segment_type(last=number == len(boundaries) - 1) + write_fragment(
                 samples,
                 duration=AAC.frame_samples,
                 decode_time=first * AAC.frame_samples,
                 sequence=number + 1,
             )
-            (target / segment_name("audio", number)).write_bytes(SEGMENT_TYPE + fragment)
+            (target / segment_name("audio", number)).write_bytes(segment)
             durations.append((end - first) * AAC.frame_samples)
-            sizes.append(len(SEGMENT_TYPE) + len(fragment))
+            sizes.append(len(segment))
         return SegmentTable(
             folder=part.folder,
             timescale=movie.timescale,
@@ -108,7 +109,7 @@ def audio_segments(file: Path, folder: Path, plan: Plan, part: AudioPart) -> Seg
             durations=tuple(durations),
             sizes=tuple(sizes),
             frames=frames,
-            init=b64encode(AAC.without_bitrate(movie.init_segment)),
+            init=b64encode(_header(movie, AAC)),
             codecs=AAC.read_codecs(movie.init_segment),
         )
 
@@ -151,6 +152,10 @@ def _feed_captions(channels: Channels, data: memoryview, fragment: Fragment, pla
     samples = zip(count(0, plan.frame_ticks), fragment.offsets, _spans(fragment), strict=False)
     for _, (begin, size) in sorted((decoded + offset, span) for decoded, offset, span in samples):
         channels.feed(codec.read_captions(data[begin : begin + size]))
+
+
+def _header(movie: Movie, codec: Codec) -> bytes:
+    return cmaf_header(codec.without_bitrate(movie.init_segment))
 
 
 def _check_codec(movie: Movie, codec: Codec) -> None:

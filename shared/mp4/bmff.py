@@ -24,9 +24,6 @@ _DEFAULT_BASE_IS_MOOF = 0x20000
 _SYNC_SAMPLE, _OTHER_SAMPLE = 0x02000000, 0x01010000
 TRACK_ID = 1
 
-SEGMENT_TYPE = struct.pack(">I4s4sI4s4s", 24, b"styp", b"msdh", 0, b"msdh", b"cmfs")
-"""The ``styp`` box that a segment begins with: a media segment that is a CMAF segment."""
-
 
 class MalformedMedia(ValueError):
     """The file is not what we had made."""

@@ -18,7 +18,8 @@ from services.uploader.manifest.presentation import AudioRendition, Presentation
 from services.uploader.manifest.sprite import sprite
 from shared.media.layout import MULTIVARIANT, SHEET
 from shared.media.stills import Stills, StillSet
-from shared.mp4.bmff import SEGMENT_TYPE, write_fragment
+from shared.mp4.bmff import write_fragment
+from shared.mp4.cmaf import cmaf_header, segment_type
 from shared.mp4.initialization import codecs_of
 from tests.support import boxes
 from tests.support.captioned import pair, sei
@@ -100,10 +101,12 @@ def _with_documents(presentation: Presentation, files: dict[str, bytes], picture
 
 def write_video(files: dict[str, bytes], name: str, one: Picture) -> VideoRendition:
     """Add a rendition's segments."""
-    init_segment = boxes.init_segment(boxes.video_entry(boxes.avc_config([sps(one)], [boxes.PPS])), timescale=SCALE)
+    init_segment = cmaf_header(
+        boxes.init_segment(boxes.video_entry(boxes.avc_config([sps(one)], [boxes.PPS])), timescale=SCALE)
+    )
     sizes, durations, marks, time = [], [], [], 0
     for number, frames in enumerate(one.segments):
-        data, found = bytearray(SEGMENT_TYPE), []
+        data, found = bytearray(segment_type(last=number == len(one.segments) - 1)), []
         for start in range(0, frames, one.gop):
             count = min(one.gop, frames - start)
             size = one.sample[number]
@@ -133,10 +136,11 @@ def write_audio(files: dict[str, bytes], language: str, cuts: tuple[int, ...]) -
     """Add the segments of an audio rendition of so many AAC frames each."""
     entry = bytearray(boxes.audio_entry())
     struct.pack_into(">HHHHI", entry, 8 + 16, 2, 16, 0, 0, 48_000 << 16)
-    init_segment = boxes.init_segment(bytes(entry), timescale=48_000)
+    init_segment = cmaf_header(boxes.init_segment(bytes(entry), timescale=48_000))
     sizes, time = [], 0
     for number, count in enumerate(cuts):
-        data = SEGMENT_TYPE + write_fragment([b"audio"] * count, duration=1024, decode_time=time, sequence=1)
+        data = segment_type(last=number == len(cuts) - 1)
+        data += write_fragment([b"audio"] * count, duration=1024, decode_time=time, sequence=1)
         time += count * 1024
         files[f"audio/{language}/audio_{number:05d}.m4s"] = data
         sizes.append(len(data))

@@ -19,6 +19,7 @@ from checker.segments import read_segment
 from checker.sps import parse_sps
 from shared.mp4 import bmff
 from shared.mp4.captions import Channels, read_captions
+from shared.mp4.cmaf import segment_type
 from shared.mp4.initialization import codecs_of, parameter_sets
 from tests.support import boxes
 from tests.support.captioned import sei
@@ -128,7 +129,7 @@ def test_segments_say_the_same_to_both(
         fragment = boxes.raw_fragment(frames, decode_time=decode_time, duration=duration, offsets=offsets)
     else:
         fragment = bmff.write_fragment(frames, decode_time=decode_time, duration=duration, offsets=offsets, sequence=1)
-    data = bmff.SEGMENT_TYPE + fragment
+    data = segment_type(last=False) + fragment
     found = read_segment(data, VIDEO)
     [theirs] = bmff.read_movie(boxes.init_segment() + data).fragments
     assert (found.size, found.start, found.duration) == (len(data), theirs.decode_time, theirs.duration)

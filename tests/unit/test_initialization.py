@@ -2,12 +2,15 @@
 
 import pytest
 
+from checker.initialization import read_initialization
 from shared.media.codecs.aac import AAC
 from shared.media.codecs.codec import InitSegmentConflict
 from shared.media.codecs.h264 import H264
 from shared.mp4.bmff import MalformedMedia, boxes
+from shared.mp4.cmaf import cmaf_header
 from shared.mp4.initialization import codecs_of, parameter_sets
 from tests.support.boxes import PPS, SPS, audio_entry, avc_config, box, init_segment, video_entry
+from tests.support.written import Picture, sps
 
 # A sequence parameter set begins with profile, constraints and level; then comes its id as an Exp-Golomb number:
 # bit 1 is the number 0, bits 010 the number 1. A picture parameter set begins with its id and that of its sequence.
@@ -44,7 +47,7 @@ def test_parameter_sets_of_two_encoders_go_into_one_segment() -> None:
     assert parameter_sets(merged) == ([SPS, SPS_ID_1], [PPS, PPS_ID_1])
     # Sizes of all boxes around were corrected.
     assert [item.kind for item in boxes(merged)] == [b"ftyp", b"moov"]
-    assert merged == segment([SPS, SPS_ID_1], [PPS, PPS_ID_1])
+    assert merged == cmaf_header(segment([SPS, SPS_ID_1], [PPS, PPS_ID_1]))
     assert H264.merge_init_segments([merged, second]) == merged
 
 
@@ -67,6 +70,34 @@ def test_the_merged_segment_promises_what_holds_for_both() -> None:
     constrained, higher = bytes.fromhex("67640c15") + SPS[4:], bytes.fromhex("67640828") + SPS_ID_1[4:]
     merged = H264.merge_init_segments([segment([constrained], [PPS]), segment([higher], [PPS_ID_1])])
     assert codecs_of(merged) == "avc1.640828"
+
+
+def test_a_part_that_was_made_before_headers_were_of_cmaf_goes_with_one_that_was_made_after() -> None:
+    before, after = init_segment(), cmaf_header(init_segment())
+    assert before != after and H264.merge_init_segments([before, after]) == after
+
+
+def test_a_header_of_cmaf() -> None:
+    picture = video_entry(avc_config([sps(Picture())], [PPS]))
+    video, audio = bytearray(init_segment(picture)), bytearray(init_segment(audio_entry(), timescale=48_000))
+    group = audio.index(b"tkhd") + 4 + 34
+    audio[group : group + 2] = video[group : group + 2] = b"\0\1"
+    assert read_initialization(bytes(audio)).alternate_group == read_initialization(bytes(video)).alternate_group == 1
+    stream = audio.index(b"esds") + 8
+    # The lengths of descriptors may be as long as four bytes.
+    audio[stream + 1 : stream + 2] = bytes([0x80, 0x80, 0x80, audio[stream + 1]])
+    for box_of in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"mp4a", b"esds"):
+        place = audio.index(box_of) - 4
+        audio[place : place + 4] = (int.from_bytes(audio[place : place + 4]) + 3).to_bytes(4)
+    audio[stream + 5 : stream + 7] = b"\0\1"
+    made = read_initialization(bytes(audio)).audio
+    assert made and made.stream_id == 1
+    for given in (bytes(video), bytes(audio)):
+        header = cmaf_header(given)
+        found = read_initialization(header)
+        assert (found.brands, found.alternate_group) == (("iso6", "cmfc", "mp41"), 0)
+        assert found.audio is None or found.audio.stream_id == 0
+        assert found.codecs == read_initialization(given).codecs and cmaf_header(header) == header
 
 
 def test_what_an_encoder_says_of_its_settings_is_left_out() -> None:

@@ -22,7 +22,8 @@ from shared.media.codecs.aac import AAC_FRAME
 from shared.media.plan import Plan
 from shared.media.result import SegmentTable
 from shared.media.source import AudioTrack, Source, VideoTrack
-from shared.mp4.bmff import SEGMENT_TYPE, Fragment, MalformedMedia, find, read_movie
+from shared.mp4.bmff import Fragment, MalformedMedia, find, read_movie
+from shared.mp4.cmaf import segment_type
 from tests.support.boxes import audio_entry, box, init_segment, raw_fragment
 
 
@@ -70,8 +71,8 @@ def cut(tmp_path: Path, *fragments: bytes, timescale: int = 25_000) -> SegmentTa
 
 def segment(tmp_path: Path, name: str) -> tuple[Fragment, ...]:
     data = (tmp_path / name).read_bytes()
-    assert data.startswith(SEGMENT_TYPE)
-    return read_movie(init_segment(timescale=25_000) + data[len(SEGMENT_TYPE) :]).fragments
+    assert data.startswith(segment_type(last=False))
+    return read_movie(init_segment(timescale=25_000) + data).fragments
 
 
 def test_a_part_becomes_a_segment_with_absolute_times(tmp_path: Path) -> None:
@@ -178,7 +179,8 @@ def test_sound_begins_at_zero_without_its_priming_frame_and_is_cut_along_the_pic
     for number, size in enumerate(result.sizes):
         data = (tmp_path / result.folder / f"audio_{number:05d}.m4s").read_bytes()
         assert len(data) == size
-        [fragment] = read_movie(init_segment(audio_entry(), timescale=48_000) + data[len(SEGMENT_TYPE) :]).fragments
+        assert data.startswith(segment_type(last=number == 2))
+        [fragment] = read_movie(init_segment(audio_entry(), timescale=48_000) + data).fragments
         assert fragment.decode_time == len(carried) * AAC_FRAME
         begin = find(data, b"mdat").body
         carried += struct.unpack(f">{len(fragment.sizes)}I", data[begin : begin + sum(fragment.sizes)])

@@ -8,6 +8,7 @@ from typing import Any
 
 from services.fetcher.probe import streams as st
 from services.fetcher.probe.boxes import BoxLayout
+from services.fetcher.probe.cropping import cropped
 from services.fetcher.probe.evidence import Evidence, Trial, sound_seconds
 from services.fetcher.probe.index import VideoIndex
 from services.fetcher.probe.integrity import Findings
@@ -143,7 +144,7 @@ def _claims(answers: Answers, *, interlaced: bool) -> Claims:
 def _video_track(answers: Answers, claims: Claims, timeline: Timeline, *, top_first: bool) -> VideoTrack:
     video = answers.video
     rotation, mirrored = st.orientation(video, answers.frames)
-    width, height = st.size(video, answers.frames)
+    width, height = st.size(cropped(video, video), answers.frames)
     pixel_format, decoder = st.pixel_format(video, answers.frames), alpha_decoder(video)
     if decoder:
         pixel_format = pixel_format.replace("yuv4", "yuva4")

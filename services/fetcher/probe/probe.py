@@ -10,6 +10,7 @@ from typing import Any
 
 from services.fetcher.probe import packets as pk
 from services.fetcher.probe import streams as st
+from services.fetcher.probe.cropping import cropped
 from services.fetcher.probe.evidence import TRIED_FRAMES, Trial, read_trial
 from services.fetcher.probe.facts import Answers, Probed, assemble, findings
 from services.fetcher.probe.fields import MEASURE, MEASURED_FRAMES, is_unsaid, measured
@@ -127,7 +128,8 @@ class Probe(Inspection):
             return [], 0
         if not frames:
             return read_showinfo(await self._report(opened, video, "showinfo", _FEW_PACKETS)), 0
-        return frames, max(0, found.shown_of(count) - len(frames)) if untimed else 0
+        undecodable = max(0, found.shown_of(count) - len(frames)) if untimed else 0
+        return [cropped(video, frame) for frame in frames], undecodable
 
     async def _report(self, opened: Opened, video: st.Stream, filters: str, frames: int) -> str:
         """What a filter of ffmpeg says of the first frames; nothing where that takes too long."""

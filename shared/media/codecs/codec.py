@@ -7,6 +7,7 @@ from typing import Literal
 
 from shared.media.plan import AudioPart, Plan, Rung
 from shared.mp4.captions import Triplet
+from shared.mp4.cmaf import cmaf_header
 from shared.mp4.entry import without_bitrate
 
 Container = Literal["cmaf", "ts"]
@@ -58,7 +59,11 @@ class Codec:
             InitSegmentConflict: samples of the one could not be decoded with the other.
             MalformedMedia: one cannot be read.
         """
-        merged, *others = dict.fromkeys(init_segments)
+        distinct = dict.fromkeys(init_segments)
+        if len(distinct) > 1:
+            # Parts that were made before an upgrade, and parts that were made after it.
+            distinct = dict.fromkeys(cmaf_header(init_segment) for init_segment in distinct)
+        merged, *others = distinct
         for other in others:
             merged = self.merge_two(merged, other)
         return merged
