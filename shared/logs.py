@@ -4,7 +4,8 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -39,17 +40,38 @@ def configure_logs(service: str, level: str) -> None:
         _name_service(service),
         _redact_all,
     ]
+    output = cast(TextIO, _Output(sys.stdout))
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=structlog.PrintLoggerFactory(output),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(output)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=structlog.processors.JSONRenderer())
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+class _Output:
+    """An output for lines which gives up a line that it cannot write: on a full disk, or into a pipe that nobody reads.
+
+    No work may fail because its line in the log could not be written.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        # OSError: the disk is full, the pipe is broken. ValueError: the file is closed.
+        with suppress(OSError, ValueError):
+            self._file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._file.flush()
 
 
 def _name_service(service: str) -> Any:

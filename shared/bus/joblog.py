@@ -35,6 +35,8 @@ _HEADER_EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
 _HEADER_ATTEMPT = "Millrace-Append"
 # What these headers take at most.
 _HEADERS_BYTES = 512
+# Publishes of one append that the server leaves without an answer while it answers reads.
+_MOST_UNANSWERED = 2
 # Messages that a line was written about: they are read again and again.
 _REMEMBERED = 1000
 # One request of the server's direct API answers at most 1024 subjects. What comes at once is taken apart in one go by the
@@ -93,12 +95,13 @@ class JobLog:
 
         Raises:
             JobEnded: the job has ended before.
-            BusUnavailable: the bus is out of reach.
+            BusUnavailable: the bus is out of reach, or does not write.
             PermanentError: ``event_too_large``.
         """
         subject = event_subject(event)
         whole_job = job_subject(event.org, event.job, ">")
         attempt = secrets.token_hex(8)
+        unanswered = 0
         while True:
             head = await self._last_sequence(whole_job)
             end = await self.end_of(event.org, event.job)
@@ -127,7 +130,11 @@ class JobLog:
                 # Somebody was faster, or our own publish of an earlier round was stored after all: look again.
                 continue
             except (TimeoutError, NatsTimeoutError):
-                # Unknown outcome: the next round finds the event if it was stored. If the bus is gone, that read raises.
+                # Unknown outcome: the next round finds the event if it was stored. If the bus is gone, that read raises. If it
+                # reads but does not write, which is how NATS goes on after its disk was full, it is no use waiting here.
+                unanswered += 1
+                if unanswered >= _MOST_UNANSWERED:
+                    raise
                 continue
             return Appended(Recorded(ack.seq, event), new=True)
 

@@ -53,6 +53,16 @@ async def test_a_server_that_goes_and_comes() -> None:
         await close_pool(database.pool)
 
 
+@pytest.mark.parametrize("state", ["53100", "53200", "53300", "58030", "25006"])
+async def test_a_server_that_cannot_write_is_down(postgres: PostgresServer, state: str) -> None:
+    database = Database(await open_pool(SecretStr(postgres.new_database()), 2))
+    with pytest.raises(DatabaseDown):
+        async with database.transaction() as connection:
+            await connection.execute(f"do $$ begin raise exception using errcode = '{state}'; end $$")
+    await database.check()
+    await close_pool(database.pool)
+
+
 async def test_a_database_of_the_first_version_is_brought_up_to_date(postgres: PostgresServer, tmp_path: Path) -> None:
     """Its jobs get the time of their end, and are counted; an unreadable row does not stop the update."""
     shutil.copy(MIGRATIONS / "0001_initial.sql", tmp_path)

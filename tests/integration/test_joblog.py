@@ -248,3 +248,18 @@ async def publish_all(client: Client, events: list[ev.Event]) -> list[int]:
         (await js.publish(f"{subject}.{event.token()}", event.model_dump_json().encode(), stream=JOBS)).seq
         for event in events
     ]
+
+
+async def test_a_server_that_reads_but_does_not_write(log: JobLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So does NATS after its disk was full, until it is started again."""
+    tries = 0
+
+    async def unanswered(*_: Any, **__: Any) -> None:
+        nonlocal tries
+        tries += 1
+        raise NatsTimeoutError
+
+    monkeypatch.setattr(log._js, "publish", unanswered)
+    with pytest.raises(BusUnavailable):
+        await asyncio.wait_for(log.append(created(new_job_id())), 60)
+    assert tries == 2

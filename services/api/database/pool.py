@@ -28,14 +28,18 @@ DOWN = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
+    # Too many connections, no memory, and above all a full disk.
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresIOError,
+    # A standby, or a primary that its operator has stopped from writing.
+    asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InternalClientError,
 )
-"""Errors that mean Postgres is out of reach."""
+"""Errors that mean that Postgres is out of reach, or cannot do it now whatever is asked of it."""
 
 
 class DatabaseDown(Exception):
-    """Postgres is out of reach, or went away in the middle; whether a commit under way took place is unknown."""
+    """Postgres is out of reach or out of space, or went away in the middle; whether a commit under way took place is unknown."""
 
 
 class Database:

@@ -53,10 +53,10 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return _of_aiohttp(request, error)
     except DatabaseDown as error:
         await structlog.get_logger().awarning("database out of reach", error=str(error))
-        return refusal(Unavailable("The database is out of reach. Try again."))
+        return refusal(Unavailable("The database is out of reach or cannot write. Try again."))
     except (NatsError, TimeoutError) as error:
         await structlog.get_logger().awarning("bus out of reach", error=repr(error))
-        return refusal(Unavailable("The message bus is out of reach. Try again."))
+        return refusal(Unavailable("The message bus is out of reach or cannot write. Try again."))
     except Exception:
         await structlog.get_logger().aexception("request failed")
         detail = "The server failed unexpectedly. The operator can find the cause in the logs by the request_id."
