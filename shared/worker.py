@@ -13,12 +13,13 @@ from faststream import AckPolicy, Context
 from faststream.nats import JStream, NatsBroker, PullSub
 from nats.aio.client import Client
 
-from shared.bus.connection import bus_answers, connect, make_broker
+from shared.bus.connection import connect, make_broker
 from shared.bus.joblog import JobLog
 from shared.bus.lease import LeaseRuntime
 from shared.bus.topology import Durable, wait_until_provisioned
 from shared.bus.turns import TurnRules
 from shared.bus.vault import Vault
+from shared.bus.write_check import WriteCheck
 from shared.garbage import settle
 from shared.health import Check, Health, still_starting
 from shared.lifeline import Lifeline
@@ -91,7 +92,7 @@ async def run_worker(settings: WorkerSettings, register: Register, *, side_work:
         bus, more_checks = started
         await asyncio.to_thread(settle)
         del checks["start"]
-        checks |= {"nats": bus_answers(bus.client)} | more_checks
+        checks |= {"nats": WriteCheck(bus.client, settings.service)} | more_checks
         await log.ainfo("ready", slots=settings.slots)
         await lifeline.until_over()
         await log.ainfo("stopping", running=bus.leases.busy)

@@ -1,6 +1,7 @@
 """Is it up? Small blocking questions to a port, answered within a second or counted as no."""
 
 import http.client
+import json
 import socket
 import struct
 
@@ -43,6 +44,30 @@ def postgres_accepts(port: int, timeout: float = 1.0) -> bool:
             connection.sendall(message)
             # All of the answer is read: closing on unread data would reset the connection, which the server logs.
             return connection.recv(1024)[:1] == b"R"
+    except OSError:
+        return False
+
+
+def nats_writes(port: int, password: str, timeout: float = 2.0) -> bool:
+    """Whether NATS writes: it acknowledges a value for the bucket that the services write to for the same reason.
+
+    A server without that bucket counts as one that writes: the api has not provisioned it yet.
+    """
+    who = json.dumps({"user": "millrace", "pass": password, "verbose": False, "headers": True, "no_responders": True})
+    # More than a page, or a full disk may still have room for it.
+    value = bytes(8192)
+    put = f"PUB $KV.health.supervisor _INBOX.supervisor {len(value)}\r\n".encode() + value
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
+            connection.sendall(f"CONNECT {who}\r\nSUB _INBOX.supervisor 1\r\n".encode() + put + b"\r\n")
+            answer = b""
+            while chunk := connection.recv(4096):
+                answer += chunk
+                if b'"seq"' in answer or b"NATS/1.0 503" in answer:
+                    return True
+                if b"-ERR" in answer or b'"error"' in answer:
+                    return False
+            return False
     except OSError:
         return False
 

@@ -14,6 +14,8 @@ class Program:
         argv: secrets never stand here: every user of the machine can read command lines.
         ready: blocking, about a second at most.
         after: names of the programs that must have been ready once before this one is started.
+        healthy: blocking, a few seconds at most: whether it still does its work. Asked every few seconds once it was ready;
+            when it has been no for ``patience`` seconds, the program is started again.
         stop_signal, grace: how it is asked to stop, and how many seconds it has until SIGKILL.
     """
 
@@ -25,6 +27,8 @@ class Program:
     after: tuple[str, ...] = ()
     stop_signal: signal.Signals = signal.SIGTERM
     grace: float = 10
+    healthy: Callable[[], bool] | None = None
+    patience: float = 20
 
 
 def plain_environment() -> dict[str, str]:

@@ -10,13 +10,16 @@ from pathlib import Path
 
 from stack.credentials import Credentials, write_private
 from stack.layout import BUCKET, REPOSITORY, Layout, StackError
-from stack.probes import http_answers, http_ok, postgres_accepts
+from stack.probes import http_answers, http_ok, nats_writes, postgres_accepts
 from stack.program import Program, plain_environment
+
+# Free space with which NATS is worth a restart.
+_ENOUGH_BYTES = 16 << 20
 
 
 def servers(layout: Layout, credentials: Credentials) -> list[Program]:
     """All servers of a stack that was prepared."""
-    return [_nats(layout), _postgres(layout), _s3(layout, credentials), _playback(layout)]
+    return [_nats(layout, credentials), _postgres(layout), _s3(layout, credentials), _playback(layout)]
 
 
 def prepare(layout: Layout, credentials: Credentials) -> None:
@@ -32,15 +35,21 @@ def prepare(layout: Layout, credentials: Credentials) -> None:
     _create_database(layout, credentials)
 
 
-def _nats(layout: Layout) -> Program:
-    monitor = layout.ports["nats-monitor"]
+def _nats(layout: Layout, credentials: Credentials) -> Program:
+    port, monitor = layout.ports["nats"], layout.ports["nats-monitor"]
     return Program(
         name="nats",
-        port=layout.ports["nats"],
+        port=port,
         argv=(_installed("nats-server"), "--config", str(_nats_configuration(layout))),
         env=plain_environment(),
         ready=lambda: http_ok(monitor, "/healthz"),
+        # After its disk was full it writes no more, until it is started again; before there is space that would not help.
+        healthy=lambda: nats_writes(port, credentials.nats_password) or not _has_space(layout.state),
     )
+
+
+def _has_space(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free > _ENOUGH_BYTES
 
 
 def _nats_configuration(layout: Layout) -> Path:

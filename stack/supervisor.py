@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 _LOG_LIMIT = 50 * 1024 * 1024
 _STEADY_SECONDS = 10.0
 _PROBE_INTERVAL = 0.1
+_HEALTH_INTERVAL = 5.0
 log = logging.getLogger("supervisor")
 
 
@@ -93,7 +94,7 @@ class _Child:
         while not self.stopping.is_set():
             started = time.monotonic()
             process = await self._start(restarts)
-            probing = asyncio.create_task(self._probe(process.pid, restarts))
+            probing = asyncio.create_task(self._probe(process, restarts))
             await self._unless_stopping(process.wait())
             status = await self._stop(process) if self.stopping.is_set() else await process.wait()
             probing.cancel()
@@ -126,12 +127,23 @@ class _Child:
         log.info("started %s, pid %d", self.program.name, process.pid)
         return process
 
-    async def _probe(self, pid: int, restarts: int) -> None:
+    async def _probe(self, process: asyncio.subprocess.Process, restarts: int) -> None:
         while not await asyncio.to_thread(self.program.ready):  # noqa: ASYNC110 - a port tells nobody when it opens
             await asyncio.sleep(_PROBE_INTERVAL)
         log.info("%s is ready", self.program.name)
-        _write_record(self._layout.run, self.program.name, pid, restarts, ready=True)
+        _write_record(self._layout.run, self.program.name, process.pid, restarts, ready=True)
         self._ready[self.program.name].set()
+        if self.program.healthy:
+            await self._until_ill(self.program.healthy)
+            log.error("%s runs but does not work; stopping it", self.program.name)
+            await self._stop(process)
+
+    async def _until_ill(self, healthy: Callable[[], bool]) -> None:
+        well = time.monotonic()
+        while time.monotonic() - well < self.program.patience:
+            await asyncio.sleep(_HEALTH_INTERVAL)
+            if await asyncio.to_thread(healthy):
+                well = time.monotonic()
 
     async def _stop(self, process: asyncio.subprocess.Process) -> int:
         with suppress(ProcessLookupError):

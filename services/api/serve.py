@@ -33,10 +33,11 @@ from services.api.projection.leader import Leader
 from services.api.settings import ApiSettings
 from services.api.webhooks.hooks import HookBook
 from services.api.webhooks.webhooks import Webhooks
-from shared.bus.connection import bus_answers, connect
+from shared.bus.connection import connect
 from shared.bus.joblog import JobLog
 from shared.bus.topology import DAY, Ages, provision
 from shared.bus.vault import Vault
+from shared.bus.write_check import WriteCheck
 from shared.garbage import settle
 from shared.health import Check, Health, still_starting
 from shared.lifeline import Lifeline
@@ -156,7 +157,7 @@ async def _start(
         stream,
     )
     del checks["start"]
-    checks |= {"postgres": database.check, "nats": bus_answers(client), "leader": leader.check}
+    checks |= {"postgres": database.check, "nats": WriteCheck(client, settings.service), "leader": leader.check}
     return True
 
 

@@ -10,8 +10,6 @@ from nats.aio.client import Client
 from nats.errors import NoServersError
 from pydantic import SecretStr
 
-from shared.health import Check
-
 # Forever, since the default of 60 attempts leaves a client that spins without ever coming back.
 _OPTIONS: dict[str, Any] = {
     "max_reconnect_attempts": -1,
@@ -60,12 +58,3 @@ def make_broker(url: SecretStr, name: str, **options: Any) -> NatsBroker:
         **_callbacks(name),
         **options,
     )
-
-
-def bus_answers(client: Client) -> Check:
-    """The check that JetStream answers on a connection."""
-
-    async def check() -> None:
-        await client.jetstream().account_info()
-
-    return check

@@ -27,6 +27,7 @@ HOOKS_BUCKET = "hooks"
 SECRETS_BUCKET = "secrets"
 QUEUES_BUCKET = "webhook-lanes"
 ATTEMPTS_BUCKET = "attempts"
+HEALTH_BUCKET = "health"
 BUCKETS: dict[str, float | None] = {
     HOOKS_BUCKET: None,
     SECRETS_BUCKET: None,
@@ -34,6 +35,8 @@ BUCKETS: dict[str, float | None] = {
     QUEUES_BUCKET: 14 * 24 * 3600,
     # What befell a message that is not settled yet (shared/bus/attempts.py).
     ATTEMPTS_BUCKET: 7 * 24 * 3600,
+    # Written again and again to see whether the server can (shared/bus/write_check.py).
+    HEALTH_BUCKET: 24 * 3600,
 }
 """The key-value buckets, each with the seconds after which an untouched entry goes."""
 

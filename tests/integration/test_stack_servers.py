@@ -249,3 +249,35 @@ def test_a_service_that_does_not_start_is_shown_and_nothing_stays(
     assert lifecycle.rows(tmp_path) == []
     assert list(layout.run.iterdir()) == []
     assert not layout.env_file.exists()
+
+
+def test_a_program_that_runs_but_does_not_work_is_started_again(tmp_path: Path) -> None:
+    code = """
+import asyncio, sys
+from pathlib import Path
+import stack.supervisor
+from stack.layout import Layout
+from stack.program import Program
+stack.supervisor._HEALTH_INTERVAL = 0.05
+ill = Path(sys.argv[1]) / "ill"
+sleeping = (sys.executable, "-c", "import time; time.sleep(600)")
+program = Program("server", 1, sleeping, {}, lambda: True, healthy=lambda: not ill.exists(), patience=0.2)
+asyncio.run(stack.supervisor.supervise(Layout(Path(sys.argv[1]), 20000), [program]))
+"""
+    for folder in ("run", "log"):
+        (tmp_path / folder).mkdir()
+    supervisor = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], start_new_session=True)
+
+    def record() -> Record | None:
+        return read_records(tmp_path / "run").get("server")
+
+    try:
+        assert wait_until(lambda: (found := record()) is not None and found.ready, 20)
+        first = record()
+        (tmp_path / "ill").touch()
+        assert wait_until(lambda: (found := record()) is not None and found.restarts >= 1, 20)
+        (tmp_path / "ill").unlink()
+        assert first and not first.process.alive
+    finally:
+        supervisor.terminate()
+        assert supervisor.wait(20) == 0
