@@ -18,6 +18,7 @@ from tests.support.clips import X264, made, numbered
 from tests.support.parts import JOB, ORG, PROBE_LIMITS, encode, fetched, probed
 from tests.support.patches import code, patches, picture
 
+FIELD = Path("../shared/media/field")
 FFV1 = ("-c:v", "ffv1")
 SKIN = (0.80, 0.60, 0.50)
 WEAVE = "tinterlace=interleave_{first},setfield=prog"
@@ -129,6 +130,24 @@ def test_a_size_that_changes_in_the_middle_changes_no_frame_and_no_time(other: s
     assert frames.geometry(made_of_parts) == (256, 144, "1:1")
     whole = encode(fetched(file, whole=True), file, tmp_path / "whole").join("144p")
     assert frames.numbers(whole) == expected
+
+
+@pytest.mark.parametrize("seconds", [(1, 3), (1, 12)], ids=["short", "moved into another container"])
+def test_a_small_beginning_does_not_make_the_film_small(seconds: tuple[int, int], tmp_path: Path) -> None:
+    first, second = seconds
+    file = joined(ts(first, "128x72"), ts(second, "256x144", start=first), tmp_path)
+    event, source = moved(file, tmp_path)
+    assert (event.source.video.width, event.source.video.height) == (256, 144)
+    result = encode(event, source, tmp_path / "parts").join("144p")
+    assert frames.numbers(result)[-25 * second :] == list(range(25 * second))
+    assert len(frames.packets(result)) == 25 * (first + second) == event.plan.frames
+    assert frames.geometry(result) == (256, 144, "1:1")
+
+
+@pytest.mark.skipif(not FIELD.is_dir(), reason="needs the files from the field")
+def test_a_recording_that_ramps_up() -> None:
+    rungs = fetched(FIELD / "ramp_180p_to_720p.webm", ("720p", "360p")).plan.rungs
+    assert [(rung.width, rung.height) for rung in rungs] == [(1280, 720), (640, 360)]
 
 
 def test_another_shape_gets_bars_and_other_colours_are_converted(tmp_path: Path) -> None:

@@ -87,3 +87,14 @@ def test_clips_trimmed_on_a_phone_are_upright(name: str) -> None:
     rung = fetched(FIELD / name).plan.rungs[0]
     assert rung.width < rung.height
     assert same(planned(FIELD / name), shown(FIELD / name))
+
+
+@pytest.mark.parametrize("turn", [(), ("-display_rotation", "90")])
+@pytest.mark.parametrize("aspect", ["1707/1706", "1706/1707"])
+def test_a_pixel_aspect_that_nobody_can_see_changes_no_size(aspect: str, turn: tuple[str, ...]) -> None:
+    chart = ("-f", "lavfi", "-i", "testsrc2=size=480x854:rate=5:duration=0.4", "-vf", f"setsar={aspect}")
+    flat = made("a.mp4", *chart, *x264("bframes=0"), "-pix_fmt", "yuv420p")
+    file = made("b.mp4", *turn, "-i", str(flat), "-c", "copy")
+    rungs = {rung.name: (rung.width, rung.height) for rung in fetched(file, ("480p", "240p")).plan.rungs}
+    upright = {"480p": (480, 854), "240p": (240, 428)}
+    assert rungs == ({name: size[::-1] for name, size in upright.items()} if turn else upright)

@@ -77,6 +77,21 @@ def test_a_phone_that_drops_frames(claimed: Fraction | None, expected: Fraction)
     assert frame_rate(kept, Fraction(1, 90_000), claimed, None) == (expected, True)
 
 
+@pytest.mark.parametrize("rate", [NTSC, Fraction(24000, 1001), Fraction(60000, 1001), Fraction(30), Fraction(24)])
+def test_a_broadcast_that_misses_frames_keeps_its_thousandth(rate: Fraction) -> None:
+    pts = stamps(rate, 900, Fraction(1, 90_000))
+    kept = array("q", (tick for number, tick in enumerate(pts) if number % 50))
+    assert frame_rate(kept, Fraction(1, 90_000), None, None) == (min(rate, Fraction(60)), True)
+
+
+@pytest.mark.parametrize("share", [Fraction(1, 2), 1, 2])
+@pytest.mark.parametrize("rate", [NTSC, Fraction(24000, 1001)])
+def test_a_container_that_counts_fields_is_understood(rate: Fraction, share: Fraction) -> None:
+    kept = array("q", (tick for number, tick in enumerate(stamps(rate, 300, MILLISECOND)) if number % 20))
+    assert frame_rate(kept, MILLISECOND, rate * share, Fraction(28)) == (rate, True)
+    assert frame_rate(stamps(rate, 12, MILLISECOND), MILLISECOND, rate * share, None) == (rate, False)
+
+
 def test_variable_rates_are_brought_to_sixty_at_most() -> None:
     pts = array("q", sorted(Random(3).sample(range(4000), 1500)))
     assert frame_rate(pts, MILLISECOND, None, None) == (Fraction(60), True)

@@ -107,6 +107,16 @@ def test_sample_aspect(text: str, expected: Fraction) -> None:
     assert sample_aspect({"sample_aspect_ratio": text}) == expected
 
 
+@pytest.mark.parametrize("text", ["1707:1706", "1706:1707", "4095:4096", "1280:1279", "1001:1000", "399:400"])
+def test_pixels_that_are_square_to_the_eye_are_square(text: str) -> None:
+    assert sample_aspect({"sample_aspect_ratio": text}) == 1
+
+
+@pytest.mark.parametrize("text", ["136:135", "45:44", "100:101", "11:10"])
+def test_pixels_that_are_not_keep_their_shape(text: str) -> None:
+    assert sample_aspect({"sample_aspect_ratio": text}) == Fraction(text.replace(":", "/"))
+
+
 DEPTHS = {
     **{"yuv420p": 8, "yuvj420p": 8, "nv12": 8, "yuv420p10le": 10, "yuv422p12be": 12, "p010le": 10, "p016le": 16},
     **{"gray16le": 16, "rgb48le": 16, "rgba64be": 16, "gbrp10le": 10, "pal8": 8, "bgra": 8, "gbrpf32le": 32},

@@ -107,6 +107,12 @@ def test_a_missing_time_is_the_one_that_is_left() -> None:
     assert list(found.index.pts) == [n * 40 for n in range(40)]
 
 
+def test_a_few_packets_without_any_time_do_not_take_the_others_times_away() -> None:
+    lines = [f"{n * 40} {n * 40 - 80} 40 {'___' if n else 'K__'}" for n in range(40)]
+    lines[3], lines[20] = "N N 40 ___", "N N 40 ___"
+    assert list(make_timeline(packets(*lines), CLAIMS).index.pts) == [n * 40 for n in range(40)]
+
+
 def test_two_frames_at_one_time_cannot_be_cut_between() -> None:
     assert not make_timeline(packets("0 0 40 K__", "40 40 40 ___", "40 41 40 ___"), CLAIMS).exact
 

@@ -139,9 +139,9 @@ def _is_always(_: VideoTrack) -> bool:
 RULES = (
     Rule(
         "one size",
-        "Where the size of pictures changes in the middle, later ones are scaled into the frame of the first: filling it where "
-        "only their width changes or pixels are not square, else with their own aspect and black bars. Pixel format, matrix "
-        "and range become those of the first, too.",
+        "Where the size of pictures changes in the middle, all are scaled into the frame of the size that holds longest: filling "
+        "it where only their width changes or pixels are not square, else with their own aspect and black bars. Pixel format, "
+        "matrix and range become those of the first.",
         Stage.BEFORE_RATE,
         _keeps_its_format,
         _one_size,

@@ -28,6 +28,7 @@ from services.fetcher.probe.plausibility import check_plausible
 from services.fetcher.probe.programs import one_program, program_warnings
 from services.fetcher.probe.showinfo import read_showinfo
 from services.fetcher.probe.signal import alpha_decoder, refuse_dolby_vision_alone
+from services.fetcher.probe.sizes import longest_size, looks
 from services.fetcher.probe.sniff import not_video
 from services.fetcher.probe.timeline import starts_cleanly
 from shared.errors import PermanentError
@@ -79,6 +80,7 @@ class Probe(Inspection):
         )
         if opened.demuxer == "gif" and probed.source.video.frames == 1:
             raise not_video("a picture (GIF)")
+        probed = await self._sized(opened, probed)
         check_plausible(probed.source, probed.index, probed.evidence, probed.source.duration)
         self._check_length(probed.source.duration)
         warnings += program_warnings(everything, header, table)
@@ -96,14 +98,33 @@ class Probe(Inspection):
         if video.get("codec_name") in (None, "unknown", "none"):
             raise PermanentError("input_unsupported_codec", f"codec tag {video.get('codec_tag_string')}")
         refuse_dolby_vision_alone(video)
-        pixels = int(video.get("width") or 0) * int(video.get("height") or 0)
-        if pixels > self._limits.max_pixels:
-            size = f"{video['width']}×{video['height']}"
-            message = f"The picture is larger ({size}) than this server accepts."
-            raise PermanentError(
-                "input_too_large", f"{pixels} pixels, at most {self._limits.max_pixels}", message=message
-            )
+        self._check_size(int(video.get("width") or 0), int(video.get("height") or 0))
         return video
+
+    def _check_size(self, width: int, height: int) -> None:
+        """Refuse what has more pixels than allowed."""
+        if width * height > self._limits.max_pixels:
+            message = f"The picture is larger ({width}×{height}) than this server accepts."
+            detail = f"{width * height} pixels, at most {self._limits.max_pixels}"
+            raise PermanentError("input_too_large", detail, message=message)
+
+    async def _sized(self, opened: Opened, probed: Probed) -> Probed:
+        """With the size that holds longest, where it changes."""
+        video = probed.source.video
+        options = looks(video, seekable=probed.source.cuttable) if len(probed.index.keyframes) > 1 else []
+        if not options:
+            return probed
+        argv = [self._ffprobe, "-v", "quiet", "-threads", "2", *options, *opened.arguments]
+        argv += ["-select_streams", str(video.index), "-show_entries", "frame=best_effort_timestamp,width,height"]
+        try:
+            done = await self._run([*argv, "-of", "json"], LOOK_SECONDS)
+            frames: list[st.Stream] = json.loads(done.output).get("frames", [])
+        except (json.JSONDecodeError, ProcessTimeout):
+            return probed
+        width, height = longest_size(video, frames)
+        self._check_size(width, height)
+        track = video.model_copy(update={"width": width, "height": height})
+        return replace(probed, source=probed.source.model_copy(update={"video_track": track}))
 
     async def _frames(
         self, opened: Opened, video: st.Stream, found: pk.VideoPackets

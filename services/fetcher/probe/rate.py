@@ -34,6 +34,8 @@ MOST_VARIABLE = Fraction(60)
 
 _FALLBACK = Fraction(25)
 _LEAST, _MOST = Fraction(1, 60), Fraction(1000)
+# Ticks in a frame of which a thousandth is more than the one that rounding may make.
+_FINE = 1200
 
 
 def frame_rate(
@@ -52,7 +54,13 @@ def frame_rate(
         claims = (rate for rate in (average, nominal) if rate and _LEAST <= rate <= _MOST // 4)
         return next(claims, _FALLBACK), False
     constant = _constant_rate(pts, time_base, nominal, average)
-    return (constant, False) if constant else (_variable_rate(pts, time_base, nominal), True)
+    return (constant, False) if constant else (_variable_rate(pts, time_base, _claims(nominal, average)), True)
+
+
+def _claims(nominal: Fraction | None, average: Fraction | None) -> list[Fraction]:
+    """What the container may mean: some count fields where others count frames."""
+    told = [rate for rate in (nominal, average) if rate]
+    return [*told, *(rate / 2 for rate in told), *(rate * 2 for rate in told)]
 
 
 def _constant_rate(
@@ -64,7 +72,9 @@ def _constant_rate(
         # Rounded time stamps of a short clip fit several rates equally well; then the container's word counts.
         best = min(fits.values()) + float(time_base * mean) + 1e-6
         equal = [rate for rate, off in fits.items() if off <= best]
-        return next((rate for rate in (nominal, average) if rate in equal), min(fits, key=lambda rate: fits[rate]))
+        return next(
+            (rate for rate in _claims(nominal, average) if rate in equal), min(fits, key=lambda rate: fits[rate])
+        )
     commonest = Fraction(1, max(_quantile(gaps(pts), 0.5), 1)) / time_base
     candidates = (rate for rate in (nominal, average, commonest) if rate and _LEAST <= rate <= _MOST)
     return next((rate for rate in candidates if _largest_offset(pts, time_base, rate) < 0.5), None)
@@ -81,7 +91,7 @@ def _largest_offset(pts: "array[int]", time_base: Fraction, rate: Fraction) -> f
     return max(abs((tick - first) * slots - number) for number, tick in enumerate(pts))
 
 
-def _variable_rate(pts: "array[int]", time_base: Fraction, nominal: Fraction | None) -> Fraction:
+def _variable_rate(pts: "array[int]", time_base: Fraction, claims: list[Fraction]) -> Fraction:
     """The standard rate at which nine out of ten frames keep a slot of their own.
 
     Taken from the shorter distances, not from the average: a recording with long pauses still moves as fast in between.
@@ -93,7 +103,14 @@ def _variable_rate(pts: "array[int]", time_base: Fraction, nominal: Fraction | N
     nearest = min(STANDARD, key=lambda rate: abs(float(rate) / wanted - 1))
     # 29.97 and 30 cannot be told apart by a jittering clock: the container's word, else the round one.
     candidates = [rate for rate in STANDARD if abs(rate / nearest - 1) < Fraction(1, 500)]
-    return nominal if nominal in candidates else max(candidates)
+    told = next((rate for rate in claims if rate in candidates), None)
+    return told or next((rate for rate in candidates if _is_told_by(distances, time_base, rate)), max(candidates))
+
+
+def _is_told_by(distances: list[int], time_base: Fraction, rate: Fraction) -> bool:
+    """Whether most distances are, to a tick, those of this rate and of none that is a thousandth off."""
+    exact = 1 / (rate * time_base)
+    return exact > _FINE and sum(abs(distance - exact) <= 1 for distance in distances) * 2 > len(distances)
 
 
 def _quantile(values: list[int], share: float) -> int:

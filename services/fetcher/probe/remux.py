@@ -149,7 +149,9 @@ def differs(before: Probed, after: Probed, *, mended: bool = False) -> str:
             pictures alone, and now there is room for the sound as well.
     """
     old, new = before.source.video, after.source.video
-    for name in ("codec", "width", "height", "sample_aspect", "rotation", "mirrored", "frames", "interlaced", "color"):
+    if before.evidence.trial.size != after.evidence.trial.size:
+        return "the picture has another size"
+    for name in ("codec", "sample_aspect", "rotation", "mirrored", "frames", "interlaced", "color"):
         if getattr(old, name) != getattr(new, name):
             return f"{name}: {getattr(old, name)} became {getattr(new, name)}"
     if not after.source.cuttable:

@@ -21,6 +21,8 @@ _PROGRAM = re.compile(
 # Time stamps are rounded, and packets' lengths as well.
 _EVEN_SECONDS = Fraction(1, 1000)
 _MOST_SQUEEZED = 8
+# Programs that scale to whole pixels write what they rounded off: five lines in a thousand at most.
+_INVISIBLE = Fraction(1, 200)
 _MOST_INTERLACED_LINES = 1152
 _PROGRESSIVE_CODECS = frozenset({"vp8", "vp9", "av1", "hevc", "vvc", "gif", "theora"})
 
@@ -73,8 +75,10 @@ def ratio(text: object, separator: str = "/") -> Fraction | None:
 
 
 def sample_aspect(stream: Stream) -> Fraction:
-    """Width of a pixel over its height; 1 where nothing sensible is said."""
+    """Width of a pixel over its height; 1 where nothing sensible is said, or nobody could see the difference."""
     aspect = ratio(stream.get("sample_aspect_ratio"), ":") or Fraction(1)
+    if abs(aspect - 1) < _INVISIBLE:
+        return Fraction(1)
     return aspect if Fraction(1, _MOST_SQUEEZED) <= aspect <= _MOST_SQUEEZED else Fraction(1)
 
 

@@ -1,12 +1,13 @@
 """From packets to the time line of what is shown: frames in order, key frames, rate and end. Pure."""
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from statistics import median
 
 from services.fetcher.probe.index import VideoIndex
 from services.fetcher.probe.packets import DISCARD, EMPTY, KEY, NO_TIME, VideoPackets, gaps
+from services.fetcher.probe.pairs import join_pairs
 from services.fetcher.probe.rate import frame_rate
 from services.fetcher.probe.times import Hints, nth, presentation_times
 
@@ -68,6 +69,11 @@ def make_timeline(packets: VideoPackets, claims: Claims) -> Timeline:
     """
     if not packets.shown:
         raise ValueError("no packet holds anything to show")
+    count = len(packets)
+    packets = join_pairs(packets, claims.decoded, claims.undecoded)
+    if len(packets) < count:
+        # What gave no frame were second fields, but for what lies before the first key frame.
+        claims = replace(claims, undecoded=max(packets.flags.find(KEY), 0))
     times, written = presentation_times(packets, Hints(claims.time_base, claims.rate, claims.decoded, claims.undecoded))
     jumps = _repair(times, packets, claims) if claims.demuxer in DISCONTINUOUS else 0
     flags = packets.flags
@@ -85,7 +91,7 @@ def make_timeline(packets: VideoPackets, claims: Claims) -> Timeline:
         variable=variable,
         exact=written and distinct and jumps == 0,
         jumps=jumps,
-        joined=len(times) < len(packets),
+        joined=len(times) < count,
     )
 
 

@@ -1,7 +1,7 @@
 """A time for every frame, also where the file has none for some of them, or for any. Pure."""
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate
 from statistics import median
@@ -33,12 +33,28 @@ def presentation_times(packets: VideoPackets, hints: Hints) -> tuple["array[int]
     missing = packets.pts.count(NO_TIME)
     if not missing:
         return array("q", packets.pts), True
-    if NO_TIME in packets.dts:
+    packets = replace(packets, dts=_decoding_times(packets, hints))
+    if all(dts == NO_TIME for dts in packets.dts):
         return _shifted(_counted(packets, hints), hints), False
     if missing <= _FEW * len(packets):
         return _left_over(packets) or _delayed(packets), False
     # Frames leave the decoder in order, one for each packet: the sorted decoding times are theirs but for a delay.
     return _shifted(packets.dts, hints), False
+
+
+def _decoding_times(packets: VideoPackets, hints: Hints) -> "array[int]":
+    """The decoding times, where there are any, with the missing ones filled in: after the one before, or before the next."""
+    known = next((number for number, dts in enumerate(packets.dts) if dts != NO_TIME), None)
+    if known is None or NO_TIME not in packets.dts:
+        return packets.dts
+    usual = round(1 / ((hints.rate or Fraction(25)) * hints.time_base))
+    filled = array("q", packets.dts)
+    for number in range(known - 1, -1, -1):
+        filled[number] = filled[number + 1] - (packets.duration[number] or usual)
+    for number in range(known + 1, len(filled)):
+        if filled[number] == NO_TIME:
+            filled[number] = filled[number - 1] + (packets.duration[number - 1] or usual)
+    return filled
 
 
 def nth(times: "array[int]", number: int) -> int:
