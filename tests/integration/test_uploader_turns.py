@@ -19,6 +19,7 @@ from tests.support.bus import until
 from tests.support.encoded import make_plan
 from tests.support.faults import Fault, FaultyProxy
 from tests.support.hangs import silent_server
+from tests.support.policies import LOOPBACK
 from tests.support.s3 import s3_server
 from tests.support.servers import NatsServer
 from tests.support.uploads import Job, Site
@@ -89,7 +90,7 @@ async def test_a_storage_that_never_answers_is_given_up(monkeypatch: pytest.Monk
     monkeypatch.setattr(bucket_module, "_REQUEST_SECONDS", 0.2)
     async with silent_server() as endpoint:
         location = S3Location(bucket="bucket", key="films/one", endpoint=endpoint)
-        async with s3_client(location, allow_private=True) as s3:
+        async with s3_client(location, policy=LOOPBACK) as s3:
             arguments = ("video.m3u8", b"") if call == "put" else ("video.m3u8",)
             with pytest.raises(TransientError) as caught:
                 async with asyncio.timeout(10):
