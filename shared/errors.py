@@ -127,3 +127,10 @@ class PermanentError(MillraceError):
 
 class TransientError(MillraceError):
     """Trying again may help; the job ends with this when the tries are used up."""
+
+
+class Postponed(TransientError):
+    """There is no room for the work at present, through no fault of its own: it waits, and that is no failed try.
+
+    The job ends with this only after a day.
+    """

@@ -101,7 +101,7 @@ class Fetched(Event):
 
 
 class PartRequested(Event):
-    """A part may be encoded. Published by the fetcher for the first window, then by the transcoder; consumed by the transcoder.
+    """A part may be encoded. Published by the fetcher for the first window, then by the uploader; consumed by the transcoder.
 
     ``work`` is how much of the encode the part is, in output frames (see :meth:`shared.media.plan.Plan.work_of`); None in
     events of version 0.1, which lack it.
@@ -144,7 +144,7 @@ class PartTranscoded(Event):
 
 
 class PartUploaded(Event):
-    """A part's segments are in the customer's bucket. Published by the uploader.
+    """A part's segments are in the customer's bucket. Published by the uploader, which then requests the next part.
 
     ``uploaded`` is the number of the job's uploaded parts, this one included: whoever uploads the last one finishes the job. None
     in events of version 0.1.

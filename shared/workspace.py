@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from shared.errors import TransientError
+from shared.errors import Postponed
 
 RECORD = "record.json"
 _TRASH = ".removing-"
@@ -170,9 +170,21 @@ class WorkSpace:
             raise OSError(errno.ENOTEMPTY, "could not be removed", str(trash))
 
     def free_bytes(self) -> int:
-        """Bytes that can still be written."""
+        """Bytes that can still be written, without those that downloads under way will need.
+
+        A download reserves its room by giving its file the whole length at once. What of that is not on the disk yet is seen
+        here by every process that shares the work space, and is given back when the file goes.
+        """
         self.root.mkdir(parents=True, exist_ok=True)
-        return shutil.disk_usage(self.root).free
+        sources = [file for org in _inside(self.root) for job in _inside(org) for file in _inside(job / "source")]
+        reserved = sum(size - here for size, here in map(_size_and_blocks, sources))
+        return shutil.disk_usage(self.root).free - reserved
+
+    def capacity_bytes(self) -> int:
+        """Bytes that could be written if no job had anything here. Looks at every file: call it in a thread."""
+        found = (Path(folder) / name for folder, _, names in os.walk(self.root) for name in names)
+        used = sum(_size_and_blocks(path)[1] for path in found)
+        return shutil.disk_usage(self.root).free + used
 
     async def check(self) -> None:
         """Raises: OSError: the work space cannot be written."""
@@ -180,6 +192,22 @@ class WorkSpace:
         probe = self.root / f".ready-{os.getpid()}"
         probe.write_bytes(b"")
         probe.unlink()
+
+
+def _inside(folder: Path) -> list[Path]:
+    """What is in a folder; nothing if it is none, or has just been removed."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        return list(folder.iterdir())
+    return []
+
+
+def _size_and_blocks(path: Path) -> tuple[int, int]:
+    """Length of a file, and how much of that is on the disk; zeros if it is gone."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_size, min(found.st_size, found.st_blocks * 512)
 
 
 def _remove_unless_locked(folder: Path) -> None:
@@ -204,5 +232,5 @@ def full_disk_is_transient() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise TransientError("workspace_full", str(error)) from error
+            raise Postponed("workspace_full", str(error)) from error
         raise

@@ -41,7 +41,7 @@ class Fetch:
     """Fetches the sources of admitted jobs. Called again for the same job, it goes on where it was.
 
     Args:
-        window: parts of one job that may be with the transcoders at once.
+        window: parts of one job that may be requested and not yet uploaded.
         stall_seconds: time without a byte after which a connection is opened anew.
         response_seconds: time that an answer has until its first byte of content.
     """
@@ -142,6 +142,7 @@ class Fetch:
                 folder,
                 self._limits,
                 free_bytes=self._space.free_bytes,
+                capacity_bytes=self._space.capacity_bytes,
                 # What is of no use stops the download before it has cost anything.
                 on_head=lambda head: _check_kind(head, sound=sound),
                 on_progress=lambda fraction: progress.tell(_DOWNLOAD_SHARE * fraction),

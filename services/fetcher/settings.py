@@ -15,7 +15,7 @@ class FetcherSettings(WorkerSettings):
     service: ClassVar[str] = "fetcher"
 
     part_window: int = Field(
-        8, ge=1, le=900, description="How many parts of one job may be requested and not yet transcoded"
+        8, ge=1, le=900, description="How many parts of one job may be requested and not yet uploaded"
     )
     connections: int = Field(6, ge=1, le=64, description="Ranges of one source that are asked for at the same time")
     chunk_bytes: int = Field(8 * MEGABYTE, ge=64 * 1024, le=GIGABYTE, description="Size of such a range")

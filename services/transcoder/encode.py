@@ -67,17 +67,13 @@ class Encode:
         self._limits = limits
 
     async def __call__(self, request: PartRequested) -> None:
-        """Encode the part, unless that has been done, and let the next one begin."""
+        """Encode the part, unless that has been done."""
         org, job, name = request.org, request.job, request.part
         fetched = await self._log.fact(org, job, Fetched)
         if fetched is None:
             raise PermanentError("internal_error", f"part {name} requested before the source was fetched")
         if await self._log.last(job_subject(org, job, f"{PartTranscoded.subject}.{name}")) is None:
             await self._log.append(await self._transcoded(fetched, name))
-        released = fetched.plan.released_by(name)
-        if released:
-            work = fetched.plan.work_of(released)
-            await self._log.append(PartRequested(org=org, job=job, part=released, work=work))
 
     async def _transcoded(self, fetched: Fetched, name: str) -> PartTranscoded:
         """The result: of an earlier attempt that was finished but never published, or of a new one."""

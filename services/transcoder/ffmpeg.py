@@ -9,7 +9,7 @@ from nats.aio.client import Client
 
 from services.transcoder.progress_lines import FrameCounter
 from shared.bus.progress import ProgressReporter
-from shared.errors import TransientError
+from shared.errors import Postponed, TransientError
 from shared.process import Finished, ProcessLimits, ProcessStalled, run_process
 
 # What ffmpeg says of pictures that could not be decoded, or only in part.
@@ -85,7 +85,7 @@ def complains_of_damage(tail: str) -> bool:
 def _failure(finished: Finished) -> Exception:
     tail = finished.error_tail
     if "No space left on device" in tail:
-        return TransientError("workspace_full", tail)
+        return Postponed("workspace_full", tail)
     if finished.status == -signal.SIGXFSZ:
         return EncoderFailed(f"an output file grew beyond the largest that is allowed\n{tail}")
     if finished.status < 0:

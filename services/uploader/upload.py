@@ -1,4 +1,4 @@
-"""The use case: bring a transcoded part to the bucket, and finish the job after the last one."""
+"""The use case: bring a transcoded part to the bucket, have the next one encoded, and finish the job after the last one."""
 
 import asyncio
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from services.uploader.record import record_of
 from services.uploader.results import WrongFile, read_record
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject
-from shared.events import Fetched, PartTranscoded, PartUploaded
+from shared.events import Fetched, PartRequested, PartTranscoded, PartUploaded
 from shared.media.layout import WHOLE_TEXT, kind_of, segment_name
 from shared.media.result import PartRecord
 from shared.workspace import WorkSpace
@@ -44,15 +44,28 @@ class Upload:
         self._parallel = parallel
 
     async def __call__(self, event: PartTranscoded) -> None:
-        """Upload the part, unless that has been done, and finish the job if it was the last."""
+        """Upload the part, unless that has been done; request the part that it releases, or finish the job if it was the last."""
         org, job, part = event.org, event.job, event.part
         if await self._log.end_of(org, job):
             return
         uploaded = await self._recorded(event) or await self._upload(event)
         # Only now: had the files gone before the fact was recorded, a crash in between would have lost them.
         await asyncio.to_thread(self._space.empty_part, org, job, part)
+        await self._release(event)
         if await self._is_last(uploaded):
             await self._finish(org, job)
+
+    async def _release(self, event: PartTranscoded) -> None:
+        """Request the part that may begin now.
+
+        Only now, not when this one was encoded: a job whose upload is slow would fill the work space, and the queue that it has
+        in common with others.
+        """
+        fetched = await self._log.fact(event.org, event.job, Fetched)
+        released = fetched.plan.released_by(event.part) if fetched else None
+        if fetched and released:
+            work = fetched.plan.work_of(released)
+            await self._log.append(PartRequested(org=event.org, job=event.job, part=released, work=work))
 
     async def _is_last(self, uploaded: PartUploaded) -> bool:
         """Whether no part is left to upload after this one.

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -17,7 +18,7 @@ from shared.bus.joblog import JobEnded, JobLog
 from shared.bus.parsing import FutureEvent, parse_event, report_unreadable
 from shared.bus.subjects import dead_subject
 from shared.bus.topology import DEAD
-from shared.errors import ERRORS, MillraceError, PermanentError, TransientError
+from shared.errors import ERRORS, MillraceError, PermanentError, Postponed, TransientError
 from shared.events import Failed
 from shared.tasks import end_tasks
 
@@ -29,6 +30,12 @@ BUG_TRIES = 4
 
 MAX_DELIVERIES = 40
 """Deliveries of which nothing was ever told after which work is given up: it probably kills its worker."""
+
+LONGEST_WAIT = 24 * 3600.0
+"""Seconds after its message was published that work is no longer postponed, but failed."""
+
+# Postponed work waits for as long again as a tenth of the time that it has waited, within these bounds, seconds.
+_SHORTEST_POSTPONEMENT, _LONGEST_POSTPONEMENT = 2.0, 60.0
 
 # How long it is tried to tell that the bus was away, and how often.
 _REPORT_SECONDS = 600.0
@@ -122,6 +129,14 @@ class Settlement:
         log = structlog.get_logger()
         verdict: MillraceError
         if isinstance(error, PermanentError):
+            verdict = error
+        elif isinstance(error, Postponed):
+            age = (datetime.now(UTC) - message.metadata.timestamp).total_seconds()
+            if age < LONGEST_WAIT:
+                await log.ainfo("work postponed", code=error.code, detail=error.detail)
+                await self._book.count(message, "handed_back")
+                await message.nak(delay=min(max(_SHORTEST_POSTPONEMENT, age / 10), _LONGEST_POSTPONEMENT))
+                return
             verdict = error
         elif isinstance(error, TransientError):
             verdict = error

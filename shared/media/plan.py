@@ -140,7 +140,7 @@ class Plan(_Model):
         origin_pts: time stamp of the source's video, in ticks, that becomes 0 in the output; origin: the same in seconds.
         field_filters: ffmpeg filters before the frame rate is made constant. picture_filters: after it; they bring the
             frames to upright BT.709 8-bit 4:2:0. Scaling to each rung follows.
-        window: how many parts of the job may be with the transcoders at once.
+        window: how many parts of the job may be requested and not yet uploaded.
         stills: taken out of the encode of the video parts that their frames lie in; None where nobody planned any.
     """
 
@@ -199,7 +199,7 @@ class Plan(_Model):
         return min(-(-part.frames // self.segment_frames), self.segments - part.first_segment)
 
     def released_by(self, part: str) -> str | None:
-        """The part that may start once ``part`` is done, so that never more than ``window`` are under way."""
+        """The part that may start once ``part`` is uploaded, so that never more than ``window`` are under way."""
         order = self.release_order
         following = order.index(part) + self.window
         return order[following] if following < len(order) else None

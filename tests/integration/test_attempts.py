@@ -12,9 +12,9 @@ from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from shared import events as ev
 from shared.bus.joblog import JobLog
-from shared.bus.settle import Settlement
+from shared.bus.settle import MAX_DELIVERIES, Settlement
 from shared.bus.topology import ATTEMPTS_BUCKET, JOBS, TRANSCODER
-from shared.errors import TransientError
+from shared.errors import Postponed, TransientError
 from shared.ids import new_job_id
 from tests.support.bus import provisioned, tell, until
 from tests.support.samples import ORG, created, transcoded
@@ -115,6 +115,42 @@ async def test_full_disks_are_counted_across_workers(server: NatsServer, client:
     assert failed.code == "workspace_full"
     # Between the two workers one try may have been cut off before it was counted.
     assert 5 <= len(attempts.begun) <= 6
+
+
+async def test_waiting_for_room_uses_up_no_tries(
+    server: NatsServer, client: Client, log: JobLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.bus.settle._SHORTEST_POSTPONEMENT", 0.02)
+    monkeypatch.setattr("shared.bus.settle._LONGEST_POSTPONEMENT", 0.02)
+
+    async def full(attempt: int) -> None:
+        # More often than failures are borne, and than deliveries of which nothing was told.
+        if attempt <= MAX_DELIVERIES + 5:
+            raise Postponed("workspace_full", "others are here")
+
+    attempts = Attempts(full)
+    job = await request_part(log)
+    async with worker(server, attempts):
+        await until(lambda: settled(client), seconds=20)
+    assert attempts.done == 1
+    assert await log.end_of(ORG, job) is None
+
+
+async def test_room_is_not_waited_for_without_end(
+    server: NatsServer, client: Client, log: JobLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.bus.settle._SHORTEST_POSTPONEMENT", 0.02)
+    monkeypatch.setattr("shared.bus.settle.LONGEST_WAIT", 0.3)
+
+    async def full(_attempt: int) -> None:
+        raise Postponed("workspace_full", "others are here")
+
+    attempts = Attempts(full)
+    job = await request_part(log)
+    async with worker(server, attempts):
+        failed = await until(lambda: failure(log, job))
+    assert failed.code == "workspace_full"
+    assert await until(lambda: dead(client, job=job)), "the operator has to know"
 
 
 async def test_kinds_are_counted_apart(server: NatsServer, client: Client, log: JobLog) -> None:

@@ -1,6 +1,7 @@
 """Downloading from real HTTP servers with good and bad manners."""
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import AsyncIterator
@@ -16,7 +17,7 @@ from services.fetcher.download.http_source import HttpSource, http_session
 from services.fetcher.download.patience import PatienceLimits
 from services.fetcher.probe.sniff import HEAD_BYTES, sniff
 from shared.addresses import AddressPolicy
-from shared.errors import PermanentError, TransientError
+from shared.errors import PermanentError, Postponed
 from tests.support.bus import until
 from tests.support.policies import LOOPBACK
 from tests.support.sources import SourceServer, source_server
@@ -181,7 +182,7 @@ async def interrupted(url: str, folder: Path, bytes_there: int) -> None:
 
     async def enough() -> bool:
         state = folder / STATE_FILE
-        return state.exists() and state.read_text().count("01") * CHUNK >= bytes_there
+        return state.exists() and json.loads(state.read_text())["here"].count("01") * CHUNK >= bytes_there
 
     await until(enough)
     running.cancel()
@@ -284,7 +285,7 @@ async def test_a_file_that_is_too_large_is_refused_before_it_is_here(
 
 
 async def test_a_full_work_space_delays_the_job(server: SourceServer, film: bytes, tmp_path: Path) -> None:
-    with pytest.raises(TransientError) as caught:
+    with pytest.raises(Postponed) as caught:
         await fetch(server.host("film.mp4", film), tmp_path, free=MEGABYTE)
     assert caught.value.code == "workspace_full"
 

@@ -12,7 +12,8 @@ from services.fetcher.download.landing import landing_file
 from services.fetcher.download.patience import Patience, PatienceLimits
 from services.fetcher.download.ranges import RangeFetch
 from services.fetcher.download.remote import Remote, Reply, SourceChanged, Trouble, Version
-from shared.errors import PermanentError, TransientError
+from services.fetcher.download.room import Room
+from shared.errors import PermanentError
 from shared.workspace import full_disk_is_transient
 
 SOURCE_FILE = "source.bin"
@@ -50,7 +51,9 @@ class Download:
 
     Args:
         folder: where the file and the note of what is there already lie; it must exist.
-        free_bytes: tells how much can still be written.
+        free_bytes: tells how much can still be written, without what this and other downloads have reserved.
+        capacity_bytes: tells how much that would be with nothing else in the work space; None where a larger source may fit
+            one day, whatever its size is.
         on_head: gets the first bytes (``HEAD_BYTES`` of sniff.py, or all there are) as soon as they have come; may raise.
         on_progress: gets the fraction that is there.
     """
@@ -62,6 +65,7 @@ class Download:
         limits: DownloadLimits,
         *,
         free_bytes: Callable[[], int],
+        capacity_bytes: Callable[[], int] | None = None,
         on_head: Callable[[bytes], None],
         on_progress: Callable[[float], Awaitable[None]],
         clock: Callable[[], float] = time.monotonic,
@@ -69,7 +73,7 @@ class Download:
         self._remote = remote
         self._folder = folder
         self._limits = limits
-        self._free_bytes = free_bytes
+        self._room = Room(self.path, limits.keep_free, free_bytes, capacity_bytes)
         self._on_head = on_head
         self._on_progress = on_progress
         self._patience = Patience(limits.patience, clock, spent=self._spent())
@@ -83,7 +87,7 @@ class Download:
         """Download what is missing; returns when the whole file is on the disk.
 
         Raises:
-            PermanentError: an ``input_…`` code. TransientError: ``workspace_full``.
+            PermanentError: an ``input_…`` code. Postponed: ``workspace_full``.
         """
         try:
             for _ in range(MOST_CHANGES):
@@ -111,7 +115,8 @@ class Download:
         for _ in range(MOST_BREAKS):
             async with AsyncExitStack() as stack:
                 reply = await self._ask(stack, start, end, begun.version if begun and not plain else None, plain=plain)
-                self._check_size(reply, begun)
+                self._refuse_larger(reply.size or 0)
+                await self._room.reserve(reply.size)
                 try:
                     if reply.ranged and reply.version and not plain:
                         await self._in_ranges(reply, first, begun or ChunkMap(reply.version, self._limits.chunk_bytes))
@@ -154,6 +159,7 @@ class Download:
 
     async def _in_one_piece(self, reply: Reply) -> None:
         """From a server without ranges: what breaks off begins anew."""
+        (self._folder / STATE_FILE).unlink(missing_ok=True)
         received = 0
 
         async def landed(count: int) -> None:
@@ -163,8 +169,10 @@ class Download:
             self._refuse_larger(received)
             if reply.length:
                 await self._on_progress(received / reply.length)
+            else:
+                await self._room.grown(received)
 
-        async with landing_file(self.path, None, self._on_head) as file:
+        async with landing_file(self.path, reply.length, self._on_head) as file:
             await file.write(0, reply.body, landed)
             if received != (reply.length or received):
                 raise Trouble("broken", "the connection broke off")
@@ -188,15 +196,6 @@ class Download:
         if not begun or not self.path.exists() or self.path.stat().st_size != begun.version.size:
             return None
         return begun if begun.whole or begun.version.is_marked else None
-
-    def _check_size(self, reply: Reply, begun: ChunkMap | None) -> None:
-        size = reply.version.size if reply.version else reply.length
-        if size is None:
-            return
-        self._refuse_larger(size)
-        needed = size - (begun.bytes_here if begun else 0)
-        if needed + self._limits.keep_free > self._free_bytes():
-            raise TransientError("workspace_full", f"the source needs {needed} bytes")
 
     def _refuse_larger(self, size: int) -> None:
         if size > self._limits.max_bytes:

@@ -81,6 +81,11 @@ class Reply:
     body: AsyncIterator[bytes]
     close: Callable[[], None]
 
+    @property
+    def size(self) -> int | None:
+        """Bytes of the whole content, None if not told."""
+        return self.version.size if self.version else self.length
+
 
 class Remote(Protocol):
     """A source that can be asked for a range of bytes."""

@@ -14,7 +14,7 @@ from services.fetcher.probe import packets as pk
 from services.fetcher.probe.boxes import BoxLayout, box_layout
 from services.fetcher.probe.integrity import NOTHING_INSIDE, cannot_open
 from services.fetcher.probe.sniff import HEAD_BYTES, sniff, tag_bytes
-from shared.errors import PermanentError, TransientError
+from shared.errors import PermanentError, Postponed
 from shared.process import Finished, ProcessLimits, ProcessTimeout, run_process
 
 LOOK_SECONDS = 60.0
@@ -122,7 +122,7 @@ class Inspection:
                 raise PermanentError("input_damaged", f"listing its packets ended with signal {-done.status}")
             if shutil.disk_usage(folder).free < _LIST_RESERVE:
                 # The list may have been cut short, which would look like a source that is.
-                raise TransientError("workspace_full", "no room to list the packets of the source")
+                raise Postponed("workspace_full", "no room to list the packets of the source")
             table = await asyncio.to_thread(_read_listing, listing, stream)
         return table, done.error_tail
 

@@ -1,7 +1,7 @@
 """The customer's bucket: objects below a job's output prefix."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,10 @@ from shared.storage import STORAGE_ERRORS, content_md5, output_error, problem_of
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
+    from types_aiobotocore_s3.type_defs import ListObjectsV2OutputTypeDef
 
 # A request that makes no headway must end: nothing else would, since a peer that stops reading is no error to TCP.
-_REQUEST_SECONDS = 120.0
+_REQUEST_SECONDS = 60.0
 _SLOWEST_BYTES_PER_SECOND = 25_000
 
 
@@ -78,8 +79,9 @@ class Bucket:
         cut = len(self._key(""))
         with self._told():
             try:
-                pages = self._client.get_paginator("list_objects_v2")
-                async for page in pages.paginate(Bucket=self.location.bucket, Prefix=self._key(f"{folder}/")):
+                paginator = self._client.get_paginator("list_objects_v2")
+                pages = aiter(paginator.paginate(Bucket=self.location.bucket, Prefix=self._key(f"{folder}/")))
+                while page := await self._next(pages):
                     sizes |= {item["Key"][cut:]: item["Size"] for item in page.get("Contents", [])}
             except ClientError as error:
                 # Credentials that may write and read need not be allowed to list.
@@ -87,6 +89,11 @@ class Bucket:
                     return None
                 raise
         return sizes
+
+    async def _next(self, pages: "AsyncIterator[ListObjectsV2OutputTypeDef]") -> "ListObjectsV2OutputTypeDef | None":
+        """The next page of a listing, None after the last one."""
+        async with asyncio.timeout(_REQUEST_SECONDS):
+            return await anext(pages, None)
 
     def _key(self, path: str) -> str:
         return object_key(self.location, path)

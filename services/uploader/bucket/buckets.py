@@ -15,6 +15,9 @@ from shared.storage import STORAGE_ERRORS, output_error, s3_client
 IDLE_CLIENTS = 16
 IDLE_SECONDS = 30.0
 
+ANSWER_SECONDS = 20.0
+"""How long a storage may be silent once it has got a request."""
+
 Key = tuple[str, str]
 
 
@@ -71,7 +74,9 @@ class Buckets:
         location = (await self._vault.get(*key)).output
         stack = AsyncExitStack()
         try:
-            client = await stack.enter_async_context(s3_client(location, policy=self._policy))
+            client = await stack.enter_async_context(
+                s3_client(location, policy=self._policy, read_timeout=ANSWER_SECONDS)
+            )
         except STORAGE_ERRORS as error:
             raise output_error(error, location) from error
         self._entries[key] = _Entry(Bucket(client, location, cache_control=self._cache_control), stack)
