@@ -131,6 +131,9 @@ class Encode:
             return await self._video_attempt(
                 fetched, part, folder, replace(self._tools, encoder="libx264"), self._limits
             )
+        except NothingDecoded as error:
+            # Of the thumbnails' frames alone, perhaps: then there are fewer frames than were planned.
+            raise PermanentError("input_damaged", str(error)) from error
         except EncoderFailed as error:
             raise PermanentError("encode_failed", str(error)) from error
 
@@ -145,15 +148,22 @@ class Encode:
             argv = command.video_command(tools, source, file, plan, part, folder)
             return await self._run(fetched, part, argv, _patient(limits, fetched, part))
 
-        tail = await attempt(part)
-        if part.first_pts is not None and not _is_exact(folder, part, tail):
+        try:
+            tail = await attempt(part)
+            exact = _is_exact(folder, part, tail)
+        except NothingDecoded:
+            if part.first_pts is None:
+                raise
+            exact = False
+        if part.first_pts is not None and not exact:
             # The container seeks inexactly after all, or the decoder needs more than a key frame to begin with (4:4:4 of an
             # old x264 is read wrongly without the first frame's notes), or the pictures that it should begin with are
             # broken. Reading from the start is what one single pass would do.
             await structlog.get_logger().awarning("inexact seek, decoding from the start", planned=part.shown_first)
             part = part.model_copy(update={"seek": None, "first_pts": None})
             tail = await attempt(part)
-        warnings = () if _is_exact(folder, part, tail) else (_DAMAGED,)
+            exact = _is_exact(folder, part, tail)
+        warnings = () if exact else (_DAMAGED,)
         try:
             tracks = [
                 await asyncio.to_thread(packaging.video_segments, folder / f"{rung.name}.mp4", folder, plan, part, rung)

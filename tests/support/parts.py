@@ -137,7 +137,14 @@ async def encode_parts(
         async with turns:
             await work(PartRequested(org=event.org, job=event.job, part=part))
 
-    await asyncio.gather(*(one(part) for part in event.plan.release_order))
+    running = [asyncio.create_task(one(part)) for part in event.plan.release_order]
+    try:
+        await asyncio.gather(*running)
+    finally:
+        # The job has ended with the first failure, and with it all work on its parts.
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
     results = {said.part: read_record(space, said) for said in log.said if isinstance(said, PartTranscoded)}
     return Encoded(event.plan, space, event.job, results)
 
