@@ -40,9 +40,9 @@ def framed(width: int, height: int, inner: tuple[int, int], suffix: str = "mp4")
 
 def with_clap(file: Path, width: int, height: int) -> Path:
     """The file with a clean aperture of so many pixels in the middle. Its header lies behind the media."""
-    before = file.read_bytes()
-    assert find(before, b"moov").start > find(before, b"mdat").start
-    path, data = path_to_entry(before), bytearray(before)
+    given = file.read_bytes()
+    assert find(given, b"moov").start > find(given, b"mdat").start
+    path, data = path_to_entry(given), bytearray(given)
     clap = struct.pack(">I4sIIIIiIiI", 40, b"clap", width, 1, height, 1, 0, 1, 0, 1)
     for box in path:
         struct.pack_into(">I", data, box.start, box.end - box.start + len(clap))

@@ -27,7 +27,7 @@ from services.fetcher.probe.integrity import check_complete, nothing_to_show
 from services.fetcher.probe.plausibility import check_plausible
 from services.fetcher.probe.programs import one_program, program_warnings
 from services.fetcher.probe.showinfo import read_showinfo
-from services.fetcher.probe.signal import alpha_decoder, refuse_dolby_vision_alone
+from services.fetcher.probe.signal import alpha_decoder, as_ffmpeg_sees, refuse_dolby_vision_alone, seen_by_ffmpeg_alone
 from services.fetcher.probe.sizes import longest_size, looks
 from services.fetcher.probe.sniff import not_video
 from services.fetcher.probe.timeline import starts_cleanly
@@ -147,10 +147,12 @@ class Probe(Inspection):
             frames: list[st.Stream] = json.loads(done.output).get("frames", [])
         except (json.JSONDecodeError, ProcessTimeout):
             return [], 0
-        if not frames:
-            return read_showinfo(await self._report(opened, video, "showinfo", _FEW_PACKETS)), 0
-        undecodable = max(0, found.shown_of(count) - len(frames)) if untimed else 0
-        return [cropped(video, frame) for frame in frames], undecodable
+        undecoded = max(0, found.shown_of(count) - len(frames)) if frames and untimed else 0
+        frames = [cropped(video, frame) for frame in frames]
+        if frames and not seen_by_ffmpeg_alone(video):
+            return frames, undecoded
+        seen = read_showinfo(await self._report(opened, video, "showinfo", _FEW_PACKETS))
+        return (as_ffmpeg_sees(frames, seen) if frames else seen), undecoded
 
     async def _report(self, opened: Opened, video: st.Stream, filters: str, frames: int) -> str:
         """What a filter of ffmpeg says of the first frames; nothing where that takes too long."""

@@ -65,6 +65,30 @@ def alpha_decoder(stream: Stream) -> str | None:
     return _ALPHA_DECODERS.get(str(stream.get("codec_name"))) if tag(stream, "alpha_mode") == "1" else None
 
 
+def seen_by_ffmpeg_alone(stream: Stream) -> bool:
+    """Whether ffprobe leaves out what ffmpeg decodes: the alpha of HEVC, a layer of its own, and what its fields are."""
+    return stream.get("codec_name") == "hevc"
+
+
+def as_ffmpeg_sees(frames: Sequence[Stream], seen: Sequence[Stream]) -> list[Stream]:
+    """The frames with the pixel format that they have in ffmpeg.
+
+    Args:
+        seen: the first frames in ffmpeg.
+
+    Raises:
+        PermanentError: ``input_unsupported_codec`` for HEVC whose pictures are single fields: no decoder weaves them.
+    """
+    if any(frame.get("interlaced_frame") for frame in seen):
+        message = (
+            "The input is interlaced HEVC whose fields are coded as pictures of their own, which is not supported. "
+            "Export it as progressive video, or as interlaced H.264 or MPEG-2."
+        )
+        raise PermanentError("input_unsupported_codec", "field-coded HEVC", message=message)
+    formats = {"pix_fmt": seen[0]["pix_fmt"]} if seen else {}
+    return [frame | formats for frame in frames]
+
+
 def _dolby_vision(stream: Stream) -> Stream | None:
     return next((item for item in stream.get("side_data_list", ()) if "dv_profile" in item), None)
 
