@@ -59,6 +59,12 @@ def test_a_long_last_frame_is_believed_only_among_long_ones() -> None:
     assert slides.end_pts == 23000
 
 
+def test_a_long_last_frame_is_believed_where_the_header_is_as_long() -> None:
+    found = packets("0 0 40 K__", "40 40 40 ___", "80 80 5000 ___")
+    ends = [make_timeline(found, replace(CLAIMS, declared_end=end)).end_pts for end in (5080, 5100, 4000, 120, None)]
+    assert ends == [5080, 5080, 120, 120, 120]
+
+
 def test_a_last_frame_of_no_length_gets_that_of_the_others() -> None:
     assert make_timeline(packets("0 0 1 K__", "40 40 1 ___", "80 80 1 ___"), CLAIMS).end_pts == 120
 

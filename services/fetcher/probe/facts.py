@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import ceil
 from typing import Any
 
 from services.fetcher.probe import streams as st
@@ -20,6 +21,8 @@ from shared.media.source import AudioTrack, Source, TextTrack, VideoTrack
 
 # Seeking in these was seen to land exactly; others are read from the beginning.
 _SEEKABLE = frozenset({"mov", "matroska"})
+# Those whose headers, or the pictures themselves, say how long the last picture is shown.
+_HOLDING = frozenset({"mov", "matroska", "gif"})
 
 
 @dataclass(frozen=True)
@@ -128,16 +131,33 @@ def declared_duration(demuxer: str, header: dict[str, Any], video: st.Stream | N
     return told
 
 
+def _declared_end(answers: Answers, time_base: Fraction) -> int | None:
+    """By the header of a file that has one: of the stream, and no later than that of the whole file."""
+    form, video = answers.header.get("format", {}), answers.video
+    seconds = declared_duration(answers.demuxer, answers.header, video)
+    if answers.demuxer not in _HOLDING or (answers.boxes and answers.boxes.fragmented) or seconds is None:
+        return None
+    start = float(form.get("start_time") or 0)
+    if answers.demuxer == "matroska":
+        # It counts from zero.
+        return ceil(Fraction(seconds) / time_base)
+    whole = ceil(Fraction(start + seconds) / time_base)
+    own = int(video.get("start_pts") or 0) + int(video.get("duration_ts") or 0)
+    return min(whole, own)
+
+
 def _claims(answers: Answers, *, interlaced: bool) -> Claims:
     stamps = (frame.get("best_effort_timestamp", frame.get("pts")) for frame in answers.frames)
+    time_base = st.ratio(answers.video.get("time_base")) or Fraction(1, 1000)
     return Claims(
-        time_base=st.ratio(answers.video.get("time_base")) or Fraction(1, 1000),
+        time_base=time_base,
         demuxer=answers.demuxer,
         nominal=st.ratio(answers.video.get("r_frame_rate")),
         average=st.ratio(answers.video.get("avg_frame_rate")),
         decoded=tuple(stamp if isinstance(stamp, int) else None for stamp in stamps),
         undecoded=answers.undecoded,
         interlaced=interlaced,
+        declared_end=_declared_end(answers, time_base),
     )
 
 

@@ -25,6 +25,7 @@ class Claims:
         decoded: time stamps (ticks) of the first decoded frames, None where the decoder had none either.
         undecoded: how many packets at the beginning no frame comes out of, where time stamps do not tell.
         interlaced: pictures are made of two fields.
+        declared_end: tick at which the last picture ends by what the header says; None where it does not.
     """
 
     time_base: Fraction
@@ -34,6 +35,7 @@ class Claims:
     decoded: tuple[int | None, ...] = ()
     undecoded: int = 0
     interlaced: bool = False
+    declared_end: int | None = None
 
     @property
     def rate(self) -> Fraction | None:
@@ -86,7 +88,7 @@ def make_timeline(packets: VideoPackets, claims: Claims) -> Timeline:
     rate, variable = frame_rate(pts, claims.time_base, claims.nominal, claims.average)
     return Timeline(
         index=_index(times, flags, pts),
-        end_pts=pts[-1] + _last_duration(packets, pts, times, rate, claims.time_base),
+        end_pts=pts[-1] + _last_duration(packets, pts, times, rate, claims),
         rate=rate,
         variable=variable,
         exact=written and distinct and jumps == 0,
@@ -175,15 +177,17 @@ def _index(times: "array[int]", flags: bytearray, pts: "array[int]") -> VideoInd
 
 
 def _last_duration(
-    packets: VideoPackets, pts: "array[int]", times: "array[int]", rate: Fraction, time_base: Fraction
+    packets: VideoPackets, pts: "array[int]", times: "array[int]", rate: Fraction, claims: Claims
 ) -> int:
     """Ticks that the last frame is shown for: as written, else like its neighbours."""
-    usual = max(1, round(1 / (rate * time_base)))
+    usual = max(1, round(1 / (rate * claims.time_base)))
     written = 0
     if len(times) == len(packets):
         last = max(range(len(times)), key=lambda number: (not packets.flags[number] & (DISCARD | EMPTY), times[number]))
         written = packets.duration[last]
-    # Some muxers write the distance in some other unit; nobody means a last frame of many times the others' length,
-    # unless the others are long themselves.
+    # Some muxers write the distance in some other unit. A last frame of many times the others' length is only meant where
+    # the header is as long, or the others are long themselves.
+    if claims.declared_end is not None and usual < written <= claims.declared_end + usual - pts[-1]:
+        return written
     longest = max(gaps(pts), default=usual)
     return written if usual / 2 < written <= max(10 * usual, 2 * longest) else usual
