@@ -12,6 +12,7 @@ from services.fetcher.probe.declared_duration import TELLS_WHAT_IS_LEFT, declare
 from services.fetcher.probe.facts import audio_dropped, declared_duration
 from services.fetcher.probe.inspection import DRM, LOOK_SECONDS, Inspection, Opened
 from services.fetcher.probe.integrity import Findings, check_complete
+from services.fetcher.probe.joined import first_alone
 from services.fetcher.probe.packets import NO_STREAM, NO_TIME, Extent, PacketTable
 from services.fetcher.probe.programs import one_program, program_warnings
 from services.fetcher.probe.timeline import DISCONTINUOUS, JUMP_SECONDS
@@ -150,4 +151,5 @@ def _judge(opened: Opened, header: dict[str, Any], table: PacketTable, complaint
         seconds = float(exact) if exact else None
     else:
         seconds = declared_duration(opened.demuxer, header, st.choose_video(streams))
-    return check_complete(Findings(opened.demuxer, streams, seconds, table.others, complaints, opened.boxes))
+    found = Findings(opened.demuxer, streams, seconds, table.others, complaints, opened.boxes)
+    return check_complete(found) + first_alone(opened.boxes, seconds)

@@ -19,19 +19,21 @@ class BoxLayout:
         header: there is a ``moov``. fragmented: samples are in ``moof`` boxes.
         missing_bytes: how far a needed box reaches beyond the end of the file.
         malformed: a box has an impossible size, so that nothing after it can be found.
+        files: how many whole ones there are, one after the other.
     """
 
     header: bool
     fragmented: bool
     missing_bytes: int
     malformed: bool
+    files: int = 1
 
 
 def box_layout(path: Path) -> BoxLayout:
     """Walk over the top level without reading what the boxes hold."""
     length = path.stat().st_size
     header = fragmented = malformed = False
-    missing = offset = 0
+    missing = offset = types = movies = 0
     with path.open("rb") as file:
         for _ in range(_MOST_BOXES):
             file.seek(offset)
@@ -46,9 +48,11 @@ def box_layout(path: Path) -> BoxLayout:
             if size < 8 or not _KIND.fullmatch(kind):
                 malformed = True
                 break
+            types += kind == b"ftyp"
+            movies += kind == b"moov"
             header |= kind == b"moov"
             fragmented |= kind == b"moof"
             if kind in _NEEDED:
                 missing = max(missing, offset + size - length)
             offset += size
-    return BoxLayout(header, fragmented, missing, malformed)
+    return BoxLayout(header, fragmented, missing, malformed, max(1, min(types, movies)))

@@ -24,6 +24,7 @@ from services.fetcher.probe.inspection import (
     remove_leftovers,
 )
 from services.fetcher.probe.integrity import check_complete, nothing_to_show
+from services.fetcher.probe.joined import first_alone, refuse_restart
 from services.fetcher.probe.plausibility import check_plausible
 from services.fetcher.probe.programs import one_program, program_warnings
 from services.fetcher.probe.showinfo import read_showinfo
@@ -206,7 +207,10 @@ def _judge(answers: Answers) -> tuple[JobWarning, ...]:
     warnings = check_complete(found)
     if answers.packets.encrypted or DRM in answers.complaints:
         raise PermanentError("input_encrypted", f"streams {sorted(answers.packets.encrypted)}")
-    return warnings
+    time_base = st.ratio(answers.video.get("time_base"))
+    if time_base:
+        refuse_restart(answers.packets.video, answers.demuxer, time_base, answers.boxes)
+    return warnings + first_alone(answers.boxes, found.duration)
 
 
 def _undecodable(video: st.Stream, complaints: str) -> PermanentError:
