@@ -8,6 +8,7 @@ import pytest
 
 from shared.events import Completed, Fetched, PartTranscoded
 from stack.client import Client
+from tests.support.bus import until
 from tests.support.clips import made
 from tests.support.jobs import follow
 from tests.support.observe import job_events
@@ -50,7 +51,12 @@ async def complete(stack: RunningStack, file: Path, name: str) -> tuple[dict[str
         body = {"input_url": address, "output_path": client.location(f"long/{name}/"), "resolutions": ["144p", "240p"]}
         job = await follow(client, body)
     assert job["status"] == "Completed", job
-    assert not stack.workspace_files(job["id"])
+
+    async def cleaned() -> bool:
+        return not stack.workspace_files(job["id"])
+
+    # Thousands of files take a while to remove.
+    await until(cleaned, seconds=600, what="files of the job in the work space")
     return job, await job_events(stack.env["NATS_URL"], stack.env["ORG_ID"], job["id"])
 
 
