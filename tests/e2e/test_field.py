@@ -69,14 +69,17 @@ RIGHT = {
     "m02-mov-clap-480x360.mov": Right((480, 360), Fraction(25), 3.0, squares=(1.0,)),
     "m02-mov-clap-1920x1080-of-1088.mov": Right((1920, 1080), Fraction(25), 2.0, squares=(1.0,)),
     "m03-gif-last-300cs.gif": Right((320, 180), None, 4.4, audio=0),
-    "m04-webm-3s-then-8s.webm": Right((320, 180), Fraction(15), 11.0),
-    "m05-mp4-two-files.mp4": Right((320, 180), Fraction(15), 6.0),
-    "m08-hevc-fields.ts": Right((640, 360), Fraction(25), 3.0),
+    "m05-mp4-two-files.mp4": Right((320, 180), Fraction(15), 3.0, warned="source_joined"),
     "m09-mkv-late-up-to-4ms.mkv": Right((320, 180), Fraction(15), 8.0, tone=1000),
     "m09-mkv-wallclock.mkv": Right((320, 180), Fraction(15), 7.9, tone=1000),
     "m10-ts-4x3-then-16x9.ts": Right((4, 3), Fraction(25), 5.95, squares=(1.0, 4.5)),
     "m12-mov-hevc-alpha.mov": Right((320, 180), Fraction(30), 3.0, squares=(1.0,), dark=True),
     "o01-6.04s.mp4": Right((320, 180), Fraction(25), 6.04),
+}
+# What cannot be shown right is refused, with a word of what to change.
+REFUSED = {
+    "m04-webm-3s-then-8s.webm": ("input_damaged", "joined byte by byte"),
+    "m08-hevc-fields.ts": ("input_unsupported_codec", "fields"),
 }
 named = pytest.mark.parametrize("name", RIGHT)
 
@@ -97,14 +100,21 @@ async def _send_all(stack: RunningStack) -> dict[str, Outcome]:
                 resolutions = ["240p", "720p"] if name.startswith("ramp") else ["240p"]
                 return name, await send(stack, client, server, key, FIELD / name, resolutions)
 
-        return dict(await asyncio.gather(*(one(name) for name in RIGHT)))
+        return dict(await asyncio.gather(*(one(name) for name in (*RIGHT, *REFUSED))))
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_file_that_is_refused(name: str, outcomes: dict[str, Outcome]) -> None:
+    job, (code, words) = outcomes[name].job, REFUSED[name]
+    assert (job["status"], job["error_code"]) == ("Error", code), job
+    assert words in job["error_message"]
 
 
 @named
 def test_shape_rate_and_length(name: str, outcomes: dict[str, Outcome], tmp_path: Path) -> None:
     right, outcome = RIGHT[name], outcomes[name]
     assert outcome.job["status"] == "Completed", outcome.job
-    best = outcome.event.plan.rungs[-1]
+    best = max(outcome.event.plan.rungs, key=lambda rung: rung.height)
     file = joined(outcome.folder, best.name, tmp_path)
     width, height, aspect = frames.geometry(file)
     assert aspect == "1:1"
