@@ -30,6 +30,11 @@ async def caller(api: ApiProcess, account: Account) -> AsyncIterator[Caller]:
         yield caller
 
 
+def gzipped(data: bytes) -> bytes:
+    # The same at any time: workers of the tests compare the names of what they are to run.
+    return gzip.compress(data, mtime=0)
+
+
 def raw_deflate(data: bytes) -> bytes:
     return zlib.compress(data)[2:-4]
 
@@ -52,18 +57,18 @@ async def test_compressed_bodies_are_taken(caller: Caller, encoding: str, compre
     [
         ("gzip", b"{}", 400),
         ("gzip", b"\x1f\x8b", 400),
-        ("gzip", gzip.compress(b"{}")[:-3], 400),
-        ("gzip", gzip.compress(b"{}") + b"more", 400),
+        ("gzip", gzipped(b"{}")[:-3], 400),
+        ("gzip", gzipped(b"{}") + b"more", 400),
         ("gzip", b"", 400),
         ("deflate", b"{}", 400),
         ("deflate", zlib.compress(b'{"a": 1}')[:-1], 400),
         ("deflate", raw_deflate(b'{"a": 1}')[:-1], 400),
-        ("gzip", gzip.compress(b" " * (BODY_LIMIT + 1)), 413),
-        ("gzip", gzip.compress(b" " * 5_000_000), 413),
+        ("gzip", gzipped(b" " * (BODY_LIMIT + 1)), 413),
+        ("gzip", gzipped(b" " * 5_000_000), 413),
         ("deflate", raw_deflate(b" " * 5_000_000)[: BODY_LIMIT // 2], 413),
         ("br", b"\x0b\x02\x80{}\x03", 415),
         ("zstd", b"\x28\xb5\x2f\xfd", 415),
-        ("gzip, gzip", gzip.compress(gzip.compress(b"{}")), 415),
+        ("gzip, gzip", gzipped(gzipped(b"{}")), 415),
         ("rot13", b"{}", 415),
     ],
 )
@@ -122,7 +127,7 @@ async def test_answers_spell_letters_as_they_are(caller: Caller) -> None:
     # Half a surrogate pair cannot be spelt.
     half = await caller.call("POST", "transcoding_jobs/", b'{"resolutions": ["\\ud83c"], "\\udfac": 1}')
     assert half.status == 400
-    assert "\\ud83c" in half.text and "\\udfac" in half.text
+    assert '"\\udfac": ["Unknown field.' in half.text
 
 
 async def test_a_wrong_choice_is_told_the_right_ones(caller: Caller) -> None:
