@@ -1,4 +1,4 @@
-"""Is it up? Small blocking questions to a port, answered within a second or counted as no."""
+"""Is it up? Small blocking questions to a port, answered within seconds or counted as no."""
 
 import http.client
 import json
@@ -48,7 +48,7 @@ def postgres_accepts(port: int, timeout: float = 1.0) -> bool:
         return False
 
 
-def nats_writes(port: int, password: str, timeout: float = 2.0) -> bool:
+def nats_writes(port: int, password: str, timeout: float = 5.0) -> bool:
     """Whether NATS writes: it acknowledges a value for the bucket that the services write to for the same reason.
 
     A server without that bucket counts as one that writes: the api has not provisioned it yet.

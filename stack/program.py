@@ -28,7 +28,7 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     grace: float = 10
     healthy: Callable[[], bool] | None = None
-    patience: float = 20
+    patience: float = 30
 
 
 def plain_environment() -> dict[str, str]:

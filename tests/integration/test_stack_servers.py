@@ -19,6 +19,7 @@ from stack import envfile, lifecycle
 from stack.client import Client
 from stack.credentials import Credentials, load_or_create
 from stack.layout import Layout, StackError
+from stack.probes import nats_writes
 from stack.processes import Identity, Record, descendants, identify, read_records, wait_until
 from stack.servers import prepare
 from tests.support.stack import free_port_base
@@ -153,6 +154,8 @@ async def test_a_player_of_any_origin_reads_what_was_put_and_can_write_nothing(s
 async def test_nats_wants_the_password_and_keeps_its_streams_over_sigkill(servers: Servers) -> None:
     with pytest.raises(NatsError):
         await nats.connect(f"nats://127.0.0.1:{servers.layout.ports['nats']}", allow_reconnect=False)
+    assert await asyncio.to_thread(nats_writes, servers.layout.ports["nats"], servers.credentials.nats_password)
+    assert not await asyncio.to_thread(nats_writes, servers.layout.ports["nats"], "wrong")
     client = await nats.connect(servers.env["NATS_URL"])
     await client.jetstream().add_stream(name="KEPT", subjects=["kept"])
     await client.jetstream().publish("kept", b"fact", stream="KEPT")
