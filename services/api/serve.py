@@ -21,7 +21,7 @@ from services.api.app import make_app
 from services.api.contract.peers import parse_networks
 from services.api.database.migrate import migrate_when_there
 from services.api.database.pool import Database, DatabaseDown, close_pool, open_pool
-from services.api.http.connections import KEEP_ALIVE_SECONDS, ConnectionLimits, GuardedSite, allow_files
+from services.api.http.connections import ConnectionLimits, GuardedSite, allow_files
 from services.api.http.handlers import Runtime, Services
 from services.api.intake.intake import Intake
 from services.api.intake.quotas import JobQuotas
@@ -79,21 +79,14 @@ async def _listen(settings: ApiSettings, health: Health, runtime: Runtime, stack
         stack.push_async_callback(health.stop)
     # A thread, because the OpenAPI document takes a while, and the probes of health are being answered.
     app = await asyncio.to_thread(make_app, settings, runtime, health)
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        handle_signals=False,
-        shutdown_timeout=settings.grace_seconds,
-        keepalive_timeout=KEEP_ALIVE_SECONDS,
-        auto_decompress=False,
-    )
+    runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=settings.grace_seconds)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     limits = ConnectionLimits(
         settings.max_connections,
         settings.max_connections_per_address,
         settings.head_seconds,
-        parse_networks(settings.trusted_proxies or ""),
+        proxies=parse_networks(settings.trusted_proxies or ""),
     )
     allow_files(limits.most)
     await GuardedSite(runner, settings.host, settings.port, limits).start()

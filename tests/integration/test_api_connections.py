@@ -1,6 +1,7 @@
 """Connections that trickle or stay silent, over real sockets: closed in time, counted, and in nobody's way."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -54,11 +55,14 @@ async def site(
 
     app = web.Application()
     app.add_routes([web.route("*", "/{path:.*}", handle)])
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1, keepalive_timeout=head_seconds)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     port = free_port()
     guarded = GuardedSite(
-        runner, "127.0.0.1", port, ConnectionLimits(most, per_address, head_seconds, parse_networks(proxies))
+        runner,
+        "127.0.0.1",
+        port,
+        ConnectionLimits(most, per_address, head_seconds, head_seconds, parse_networks(proxies)),
     )
     scene = Scene(port, guarded.connections)
     await guarded.start()
@@ -168,3 +172,24 @@ async def test_one_address_takes_no_room_from_others(proxies: str) -> None:
         assert len(scene.connections.waiting) == 1
         for _, writer in [*busy, silent]:
             writer.close()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"garbage\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", HEAD[:-2] + b"X-Secret: " + b"s" * 9000 + b"\r\n\r\n",
+        b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n", HEAD[:-2] + b"Content-Length: x\r\n\r\n",
+    ],
+    ids=["garbage", "version", "header", "line", "length"],
+)  # fmt: skip
+async def test_what_is_no_request_is_answered_in_json(sent: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+    async with site() as scene:
+        reader, writer = await scene.open(sent)
+        head, _, body = (await asyncio.wait_for(reader.read(), 20)).partition(b"\r\n\r\n")
+        assert b" 400 Bad Request\r\n" in head
+        assert b"Content-Type: application/json; charset=utf-8" in head
+        assert b"Server: millrace" in head
+        assert list(json.loads(body)) == ["detail"]
+        assert b"sss" not in body
+        writer.close()
+    assert "sss" not in capfd.readouterr().err

@@ -8,7 +8,7 @@ import asyncio
 import json
 import resource
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -16,6 +16,7 @@ from aiohttp import web
 
 from services.api.contract.errors import RETRY_SECONDS
 from services.api.contract.peers import Network, client_address, is_within
+from services.api.http.protocol import Protocol
 
 KEEP_ALIVE_SECONDS = 75.0
 """How long a connection is kept after an answer, for a further request."""
@@ -31,12 +32,13 @@ class ConnectionLimits:
 
     Attributes:
         most: how many there may be. per_address: how many from one address, but for those of proxies.
-        head_seconds: how long the first head may take.
+        head_seconds: how long the first head may take. idle_seconds: how long it is kept after an answer.
     """
 
     most: int
     per_address: int
     head_seconds: float
+    idle_seconds: float = KEEP_ALIVE_SECONDS
     proxies: Sequence[Network] = ()
 
 
@@ -152,15 +154,20 @@ class GuardedSite(web.TCPSite):
     async def start(self) -> None:
         """Listen."""
         await web.BaseSite.start(self)
-        server = cast(web.Server, self._runner.server)
-        self._server = await asyncio.get_running_loop().create_server(
-            guarded(self.connections, server), *self._address, backlog=self._backlog
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._new_guard, *self._address, backlog=self._backlog)
+
+    def _new_guard(self) -> Guard:
+        # Not made by the server itself, which knows no other protocol than its own.
+        protocol = Protocol(
+            cast(web.Server, self._runner.server),
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type]
+            keepalive_timeout=self.connections.limits.idle_seconds,
+            # We do that (services/api/http/body.py).
+            auto_decompress=False,
         )
-
-
-def guarded(connections: Connections, protocol: Callable[[], asyncio.Protocol]) -> Callable[[], Guard]:
-    """A factory of guards out of one of protocols."""
-    return lambda: Guard(connections, protocol())
+        return Guard(self.connections, protocol)
 
 
 def allow_files(connections: int) -> None:
