@@ -77,7 +77,7 @@ async def test_signed_addresses_may_be_long(caller: Caller, client: Client) -> N
     url += "p" * (8192 - len(url) - 20) + "&name=" + "n" * 14
     answer = await caller.call("POST", "transcoding_jobs/", job_body() | {"input_url": url})
     assert answer.status == 201, answer.body
-    shown = f"https://example.com/film.mp4?Policy=<Policy>&name={'n' * 14}"
+    shown = "https://example.com/film.mp4?Policy=<Policy>&name=<name>"
     assert (await caller.job(answer.body["id"]))["input_url"] == shown
     kept = await Vault(client, Sealer(decode_keys_of_test())).get(caller.account.org, answer.body["id"])
     assert kept.input_url == url
