@@ -18,6 +18,7 @@ from services.fetcher.output_check import check_output
 from services.fetcher.plan.bounds import bounded, bounded_warnings
 from services.fetcher.plan.plan import make_audio_plan, make_plan
 from services.fetcher.probe.audio_probe import AudioProbe
+from services.fetcher.probe.compressed_header import with_plain_header
 from services.fetcher.probe.plausibility import check_plausible
 from services.fetcher.probe.probe import Probe, remove_leftovers
 from services.fetcher.probe.remux import Remux
@@ -106,6 +107,7 @@ class Fetch:
             await asyncio.to_thread(remove_leftovers, folder)
             sound = AUDIO_ONLY in created.resolutions
             file = await self._download(org, job, addresses, folder, sound=sound)
+            file = await asyncio.to_thread(with_plain_header, file)
             fetched = await (self._plan_audio(created, file) if sound else self._plan(created, file))
         await structlog.get_logger().ainfo(
             "fetched",

@@ -4,7 +4,7 @@ import pytest
 
 from shared.errors import PermanentError
 from tests.support.clips import made
-from tests.support.parts import fetched, probed
+from tests.support.parts import fetched, probed, probed_audio
 
 CHART = ("-f", "lavfi", "-i", "testsrc2=size=128x96:rate=25:duration=1")
 TONE = ("-f", "lavfi", "-i", "sine=sample_rate=48000:duration=1")
@@ -29,6 +29,14 @@ def test_sound_hours_after_the_picture(hours: int, suffix: str) -> None:
     with pytest.raises(PermanentError) as caught:
         probed(file)
     assert caught.value.code == "input_damaged" and "no longer than what is in it" in caught.value.detail
+
+
+def test_sound_alone_with_a_hole_of_hours() -> None:
+    late = ("-itsoffset", "7200", *TONE)
+    file = made("a.mkv", *TONE, *late, "-map", "0:a", "-map", "1:a", "-c:a", "pcm_s16le")
+    with pytest.raises(PermanentError) as caught:
+        probed_audio(file)
+    assert caught.value.code == "input_damaged" and "hours without any" in caught.value.message
 
 
 def test_a_picture_that_stays_while_somebody_talks() -> None:

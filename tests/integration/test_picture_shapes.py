@@ -66,6 +66,14 @@ def test_what_the_container_crops_to_is_shown(
     assert all(abs(side - 100) <= 2 for side in square(output)), square(output)
 
 
+def test_every_key_frame_is_cropped_alike() -> None:
+    """The size that holds longest is looked for all over a film."""
+    once = with_clap(framed(648, 364, (484, 270)), 484, 270)
+    file = made("cropped.mkv", "-stream_loop", "3", "-i", str(once), "-c", "copy")
+    [rung] = fetched(file, ("2160p",)).plan.rungs
+    assert (rung.width, rung.height) == (484, 270)
+
+
 @field_only
 @pytest.mark.parametrize(("name", "size"), [
     ("m01-mkv-crop-sides.mkv", (480, 360)), ("m02-mov-clap-480x360.mov", (480, 360)),

@@ -9,11 +9,13 @@ from typing import Any
 
 from services.fetcher.probe import streams as st
 from services.fetcher.probe.declared_duration import TELLS_WHAT_IS_LEFT, declared_by_audio
+from services.fetcher.probe.evidence import sound_seconds
 from services.fetcher.probe.facts import audio_dropped, declared_duration
 from services.fetcher.probe.inspection import DRM, LOOK_SECONDS, Inspection, Opened
 from services.fetcher.probe.integrity import Findings, check_complete
 from services.fetcher.probe.joined import first_alone
 from services.fetcher.probe.packets import NO_STREAM, NO_TIME, Extent, PacketTable
+from services.fetcher.probe.plausibility import check_sound_alone
 from services.fetcher.probe.programs import one_program, program_warnings
 from services.fetcher.probe.timeline import DISCONTINUOUS, JUMP_SECONDS
 from shared.errors import PermanentError
@@ -54,6 +56,7 @@ class AudioProbe(Inspection):
         warnings = _judge(opened, header, table, complaints)
         starts = {index: start for index in sound if (start := await self._start(opened, index)) is not None}
         probed = make_probed_audio(opened, sound, table, starts)
+        check_sound_alone(probed.source.duration, sound_seconds(table, list(sound.values())))
         self._check_length(probed.source.duration)
         warnings += program_warnings(everything, header, table)
         return ProbedAudio(probed.source, warnings + probed.warnings)

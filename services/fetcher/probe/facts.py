@@ -164,7 +164,9 @@ def _claims(answers: Answers, *, interlaced: bool) -> Claims:
 def _video_track(answers: Answers, claims: Claims, timeline: Timeline, *, top_first: bool) -> VideoTrack:
     video = answers.video
     rotation, mirrored = st.orientation(video, answers.frames)
-    width, height = st.size(cropped(video, video), answers.frames)
+    # What comes out of ffmpeg counts; whatever it crops by, ffprobe need not tell of.
+    shown = answers.trial.size
+    width, height = shown if all(shown) else st.size(cropped(video, video), answers.frames)
     pixel_format, decoder = st.pixel_format(video, answers.frames), alpha_decoder(video)
     if decoder:
         pixel_format = pixel_format.replace("yuv4", "yuva4")

@@ -13,6 +13,7 @@ from typing import Any
 from services.fetcher.probe import packets as pk
 from services.fetcher.probe.boxes import BoxLayout, box_layout
 from services.fetcher.probe.integrity import NOTHING_INSIDE, cannot_open
+from services.fetcher.probe.protection import protected_kinds
 from services.fetcher.probe.sniff import HEAD_BYTES, sniff, tag_bytes
 from shared.errors import PermanentError, Postponed
 from shared.process import Finished, ProcessLimits, ProcessTimeout, run_process
@@ -83,10 +84,13 @@ class Inspection:
         self._limits = limits
 
     async def _open(self, file: Path, *, sound: bool = False) -> Opened:
-        """Decide by the first bytes how the file is read."""
+        """Decide by the first bytes how the file is read, and refuse what declares that it is encrypted."""
         size, head = await asyncio.to_thread(_size_and_head, file, skip_tag=sound)
         demuxer = sniff(head, sound=sound)
         boxes = await asyncio.to_thread(box_layout, file) if demuxer == "mov" else None
+        protected = await asyncio.to_thread(protected_kinds, file, demuxer)
+        if "audio" in protected or (protected and not sound):
+            raise PermanentError("input_encrypted", f"it declares encrypted {', '.join(sorted(protected))}")
         return Opened(file, size, demuxer, head, boxes)
 
     def _check_length(self, duration: float) -> None:

@@ -111,6 +111,21 @@ RULES = (
 """All of them, in the order in which they are applied."""
 
 
+def check_sound_alone(seconds: float, sound: float) -> None:
+    """The same for a source whose sound alone is wanted.
+
+    Args:
+        seconds: from the beginning to the end of all tracks. sound: of sound in the longest one.
+
+    Raises:
+        PermanentError: ``input_damaged``.
+    """
+    if seconds - sound > LONGEST_PICTURE:
+        detail = f"{seconds:.0f} s of tracks with {sound:.0f} s of sound"
+        message = "Between two pieces of the input's sound lie hours without any. Export it again."
+        raise PermanentError("input_damaged", detail, message=message)
+
+
 def check_plausible(source: Source, index: VideoIndex, evidence: Evidence, seconds: float) -> None:
     """Apply all rules.
 

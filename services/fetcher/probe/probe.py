@@ -81,7 +81,7 @@ class Probe(Inspection):
         )
         if opened.demuxer == "gif" and probed.source.video.frames == 1:
             raise not_video("a picture (GIF)")
-        probed = await self._sized(opened, probed)
+        probed = await self._sized(opened, video, probed)
         check_plausible(probed.source, probed.index, probed.evidence, probed.source.duration)
         self._check_length(probed.source.duration)
         warnings += program_warnings(everything, header, table)
@@ -109,7 +109,7 @@ class Probe(Inspection):
             detail = f"{width * height} pixels, at most {self._limits.max_pixels}"
             raise PermanentError("input_too_large", detail, message=message)
 
-    async def _sized(self, opened: Opened, probed: Probed) -> Probed:
+    async def _sized(self, opened: Opened, stream: st.Stream, probed: Probed) -> Probed:
         """With the size that holds longest, where it changes."""
         video = probed.source.video
         options = looks(video, seekable=probed.source.cuttable) if len(probed.index.keyframes) > 1 else []
@@ -122,7 +122,7 @@ class Probe(Inspection):
             frames: list[st.Stream] = json.loads(done.output).get("frames", [])
         except (json.JSONDecodeError, ProcessTimeout):
             return probed
-        width, height = longest_size(video, frames)
+        width, height = longest_size(video, [cropped(stream, frame) for frame in frames])
         self._check_size(width, height)
         track = video.model_copy(update={"width": width, "height": height})
         return replace(probed, source=probed.source.model_copy(update={"video_track": track}))

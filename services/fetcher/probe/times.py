@@ -1,6 +1,7 @@
 """A time for every frame, also where the file has none for some of them, or for any. Pure."""
 
 from array import array
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate
@@ -72,12 +73,17 @@ def _left_over(packets: VideoPackets) -> "array[int] | None":
     if usual <= 0:
         return None
     delay = known[0] - min(packets.dts)
-    taken = {round(Fraction(pts - known[0], usual)) for pts in known}
-    free = [dts + delay for dts in sorted(packets.dts) if round(Fraction(dts + delay - known[0], usual)) not in taken]
+    free = [dts + delay for dts in sorted(packets.dts) if _distance(known, dts + delay) * 2 > usual]
     if len(free) != packets.pts.count(NO_TIME):
         return None
     left = iter(free)
     return array("q", (next(left) if pts == NO_TIME else pts for pts in packets.pts))
+
+
+def _distance(values: list[int], value: int) -> int:
+    """To the nearest of ascending values."""
+    place = bisect_left(values, value)
+    return min(abs(near - value) for near in values[max(0, place - 1) : place + 1])
 
 
 def _delayed(packets: VideoPackets) -> "array[int]":
