@@ -66,6 +66,32 @@ def test_what_the_container_crops_to_is_shown(
     assert all(abs(side - 100) <= 2 for side in square(output)), square(output)
 
 
+def broadcast(aspect: str, start: float) -> Path:
+    """Two seconds of PAL with a square in the middle as it looks at an aspect."""
+    shape = {"4:3": "w=90:h=96", "16:9": "w=90:h=128"}[aspect]
+    graph = f"color=black:s=720x576:r=25:d=2,drawbox={shape}:x=(iw-w)/2:y=(ih-h)/2:color=white:t=fill"
+    options = ("-c:v", "mpeg2video", "-aspect", aspect, "-b:v", "2M", "-g", "12", "-output_ts_offset", str(start))
+    return made(f"at-{start}.ts", "-f", "lavfi", "-i", graph, *options)
+
+
+@pytest.mark.parametrize("order", [("4:3", "16:9"), ("16:9", "4:3")])
+def test_circles_stay_round_when_the_pixels_change(order: tuple[str, str], tmp_path: Path) -> None:
+    pieces = [broadcast(aspect, 10 + 2 * number).read_bytes() for number, aspect in enumerate(order)]
+    file = written("changes.ts", b"".join(pieces))
+    event = fetched(file, ("480p",))
+    assert len(event.source.video.aspects) == 1
+    output = encode(event, file, tmp_path).join("480p")
+    for frame in (10, 45, 52, 90):
+        width, height = square(output, frame)
+        assert width == pytest.approx(height, abs=4), (frame, width, height)
+
+
+@field_only
+def test_a_broadcast_of_the_field() -> None:
+    [change] = fetched(FIELD / "m10-ts-4x3-then-16x9.ts").source.video.aspects
+    assert float(change.sample_aspect) == pytest.approx(64 / 45)
+
+
 @field_only
 @pytest.mark.parametrize(("name", "size"), [
     ("m01-mkv-crop-sides.mkv", (480, 360)), ("m02-mov-clap-480x360.mov", (480, 360)),
