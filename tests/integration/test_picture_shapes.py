@@ -35,7 +35,7 @@ def framed(width: int, height: int, inner: tuple[int, int], suffix: str = "mp4")
     box = f"x=(iw-{wide})/2:y=(ih-{high})/2:w={wide}:h={high}:color=black:t=fill"
     center = "drawbox=x=(iw-100)/2:y=(ih-100)/2:w=100:h=100:color=white:t=fill"
     graph = f"color=white:s={width}x{height}:r=25:d=0.4,drawbox={box},{center}"
-    return made(f"framed.{suffix}", "-f", "lavfi", "-i", graph, *X264, "-pix_fmt", "yuv420p")
+    return made(f"framed.{suffix}", "-f", "lavfi", "-i", graph, *X264, "-g", "5", "-pix_fmt", "yuv420p")
 
 
 def with_clap(file: Path, width: int, height: int) -> Path:

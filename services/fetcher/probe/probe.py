@@ -116,12 +116,8 @@ class Probe(Inspection):
         if not options:
             return probed
         argv = [self._ffprobe, "-v", "quiet", "-threads", "2", *options, *opened.arguments]
-        argv += [
-            "-select_streams",
-            str(video.index),
-            "-show_entries",
-            "frame=best_effort_timestamp,width,height,pix_fmt",
-        ]
+        argv += ["-select_streams", str(video.index)]
+        argv += ["-show_entries", "frame=best_effort_timestamp,width,height,pix_fmt"]
         try:
             done = await self._run([*argv, "-of", "json"], LOOK_SECONDS)
             frames: list[st.Stream] = json.loads(done.output).get("frames", [])
