@@ -43,6 +43,13 @@ class Mastering(_Model):
     content_peak: float | None = None
 
 
+class AspectChange(_Model):
+    """From the frame at ``pts`` (ticks) on, pixels have another shape: ``sample_aspect`` is their width over their height."""
+
+    pts: int
+    sample_aspect: Rational
+
+
 class VideoTrack(_Model):
     """The video stream that is transcoded.
 
@@ -63,6 +70,7 @@ class VideoTrack(_Model):
         bit_depth: bits of a sample.
         decoder: ffmpeg's name of the decoder to use, where the one it would choose loses something; else None.
         captions: closed captions lie with the first pictures. Where they only begin later, nobody knows.
+        aspects: where the shape of pixels changes in the middle, in order.
     """
 
     index: int
@@ -87,6 +95,7 @@ class VideoTrack(_Model):
     mastering: Mastering = Mastering()
     decoder: str | None = None
     captions: bool = False
+    aspects: tuple[AspectChange, ...] = ()
 
     @property
     def start(self) -> Fraction:

@@ -54,7 +54,7 @@ CLIPS = {
     "variable rate": Clip(clips.variable_rate),
     "open GOP": Clip(clips.open_gop),
     "one key frame in 20 s": Clip(clips.long_gop, parts=2),
-    "one frame in the last segment": Clip(lambda: numbered("24", seconds=12.03)),
+    "one frame more than two segments": Clip(lambda: numbered("24", seconds=12.03), parts=2),
     "matroska, 23.976 fps": Clip(clips.matroska),
     "frames on the edge": Clip(clips.on_the_edge),
     "begins at 10 s": Clip(clips.begins_late),

@@ -35,7 +35,7 @@ def framed(width: int, height: int, inner: tuple[int, int], suffix: str = "mp4")
     box = f"x=(iw-{wide})/2:y=(ih-{high})/2:w={wide}:h={high}:color=black:t=fill"
     center = "drawbox=x=(iw-100)/2:y=(ih-100)/2:w=100:h=100:color=white:t=fill"
     graph = f"color=white:s={width}x{height}:r=25:d=0.4,drawbox={box},{center}"
-    return made(f"framed.{suffix}", "-f", "lavfi", "-i", graph, *X264, "-pix_fmt", "yuv420p")
+    return made(f"framed.{suffix}", "-f", "lavfi", "-i", graph, *X264, "-g", "5", "-pix_fmt", "yuv420p")
 
 
 def with_clap(file: Path, width: int, height: int) -> Path:
@@ -72,6 +72,32 @@ def test_every_key_frame_is_cropped_alike() -> None:
     file = made("cropped.mkv", "-stream_loop", "3", "-i", str(once), "-c", "copy")
     [rung] = fetched(file, ("2160p",)).plan.rungs
     assert (rung.width, rung.height) == (484, 270)
+
+
+def broadcast(aspect: str, start: float) -> Path:
+    """Two seconds of PAL with a square in the middle as it looks at an aspect."""
+    shape = {"4:3": "w=90:h=96", "16:9": "w=90:h=128"}[aspect]
+    graph = f"color=black:s=720x576:r=25:d=2,drawbox={shape}:x=(iw-w)/2:y=(ih-h)/2:color=white:t=fill"
+    options = ("-c:v", "mpeg2video", "-aspect", aspect, "-b:v", "2M", "-g", "12", "-output_ts_offset", str(start))
+    return made(f"at-{start}.ts", "-f", "lavfi", "-i", graph, *options)
+
+
+@pytest.mark.parametrize("order", [("4:3", "16:9"), ("16:9", "4:3")])
+def test_circles_stay_round_when_the_pixels_change(order: tuple[str, str], tmp_path: Path) -> None:
+    pieces = [broadcast(aspect, 10 + 2 * number).read_bytes() for number, aspect in enumerate(order)]
+    file = written("changes.ts", b"".join(pieces))
+    event = fetched(file, ("480p",))
+    assert len(event.source.video.aspects) == 1
+    output = encode(event, file, tmp_path).join("480p")
+    for frame in (10, 45, 52, 90):
+        width, height = square(output, frame)
+        assert width == pytest.approx(height, abs=4), (frame, width, height)
+
+
+@field_only
+def test_a_broadcast_of_the_field() -> None:
+    [change] = fetched(FIELD / "m10-ts-4x3-then-16x9.ts").source.video.aspects
+    assert float(change.sample_aspect) == pytest.approx(64 / 45)
 
 
 @field_only

@@ -83,6 +83,8 @@ def _one_size(video: VideoTrack) -> tuple[str, ...]:
     # Scaled field by field where a picture has two. Pictures of the usual size and colours pass untouched.
     options = (":interl=1" if video.interlaced else "") + output_coding(video)
     # ffmpeg's padding keeps to the grid of the chroma, and so refuses sizes that do not.
+    if video.aspects:
+        return _round(video, options)
     off_grid = width % 2 or height % 2 or video.pixel_format.startswith(("yuv41", "yuvj41"))
     if video.sample_aspect != 1 or off_grid:
         return (f"scale={width}:{height}{options}",)
@@ -93,6 +95,22 @@ def _one_size(video: VideoTrack) -> tuple[str, ...]:
         f"scale=w='if(eq(ih,{height}),{width},round({fit}*iw))':h='if(eq(ih,{height}),{height},round({fit}*ih))'"
         f":eval=frame{options}",
         f"pad={width}:{height}:(ow-iw)/2:(oh-ih)/2:eval=frame",
+    )
+
+
+def _round(video: VideoTrack, options: str) -> tuple[str, ...]:
+    """Pictures whose pixels change their shape, each in its own shape inside the frame of the first."""
+    width, height = str(video.width), str(video.height)
+    for change in video.aspects:
+        wider = change.sample_aspect / video.sample_aspect
+        # Half a tick before, since these are no whole numbers any more.
+        since = f"gte(t,{float((change.pts - Fraction(1, 2)) * video.time_base):.6f})"
+        # Of the lines a multiple of four, so that fields stay where they are.
+        width = f"if({since},{min(video.width, 2 * round(video.width * wider / 2))},{width})"
+        height = f"if({since},{min(video.height, 4 * round(video.height / wider / 4))},{height})"
+    return (
+        f"scale=w='{width}':h='{height}':eval=frame{options}",
+        f"pad={video.width}:{video.height}:(ow-iw)/2:(oh-ih)/2:eval=frame",
     )
 
 
@@ -141,7 +159,8 @@ RULES = (
         "one size",
         "Where the size of pictures changes in the middle, all are scaled into the frame of the size that holds longest: filling "
         "it where only their width changes or pixels are not square, else with their own aspect and black bars. Pixel format, "
-        "matrix and range become those of the first.",
+        "matrix and range become those of the first. Where MPEG-2 in standard definition changes the shape of its pixels, all "
+        "pictures keep their own aspect inside of the first one's frame.",
         Stage.BEFORE_RATE,
         _keeps_its_format,
         _one_size,
@@ -236,9 +255,14 @@ RULES = (
 """All of them, in the order in which they are carried out."""
 
 
-def field_filters(video: VideoTrack) -> tuple[str, ...]:
-    """What happens before the frame rate is made constant."""
-    return _filters(video, Stage.BEFORE_RATE)
+def field_filters(video: VideoTrack, origin_pts: int = 0) -> tuple[str, ...]:
+    """What happens before the frame rate is made constant.
+
+    Args:
+        origin_pts: time stamp of the source (ticks) that is zero for the filters.
+    """
+    moved = tuple(change.model_copy(update={"pts": change.pts - origin_pts}) for change in video.aspects)
+    return _filters(video.model_copy(update={"aspects": moved}), Stage.BEFORE_RATE)
 
 
 def picture_filters(video: VideoTrack, largest: tuple[int, int] | None = None) -> tuple[str, ...]:

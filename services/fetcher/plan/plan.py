@@ -73,7 +73,7 @@ def make_plan(
         tail_frames=tail_frames(frames, segment, rate),
         origin=clock.origin_pts * video.time_base,
         origin_pts=clock.origin_pts,
-        field_filters=field_filters(video),
+        field_filters=field_filters(video, clock.origin_pts),
         picture_filters=picture_filters(video, (rungs[0].width, rungs[0].height)),
         rungs=rungs,
         video=_video_parts(source, index, clock, frames, segment, pad),

@@ -7,6 +7,7 @@ from fractions import Fraction
 from math import ceil
 from typing import Any
 
+from services.fetcher.probe import aspects
 from services.fetcher.probe import streams as st
 from services.fetcher.probe.boxes import BoxLayout
 from services.fetcher.probe.cropping import cropped
@@ -34,6 +35,7 @@ class Answers:
         header: ffprobe's streams and format. video: the one of its streams that is transcoded.
         packets, complaints: the list of packets, and what ffprobe wrote on standard error meanwhile.
         frames: the first decoded frames; may be none.
+        aspects: ffprobe's lines of key frames, where the shape of pixels may change.
         undecoded: how many packets at the beginning gave none.
         woven: measured of pictures that say nothing of fields: True for fields with the top one first, False for the bottom
             one, None for none.
@@ -50,6 +52,7 @@ class Answers:
     packets: PacketTable
     complaints: str
     frames: Sequence[st.Stream] = ()
+    aspects: Sequence[str] = ()
     undecoded: int = 0
     woven: bool | None = None
     mute: frozenset[int] = frozenset()
@@ -193,6 +196,7 @@ def _video_track(answers: Answers, claims: Claims, timeline: Timeline, *, top_fi
         mastering=mastering(video, answers.frames),
         decoder=decoder,
         captions=st.has_captions(answers.frames),
+        aspects=aspects.changes(answers.aspects, st.sample_aspect(video)),
     )
 
 

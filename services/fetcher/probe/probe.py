@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from services.fetcher.probe import aspects
 from services.fetcher.probe import packets as pk
 from services.fetcher.probe import streams as st
 from services.fetcher.probe.cropping import cropped
@@ -76,9 +77,8 @@ class Probe(Inspection):
         unsaid = is_unsaid(video, frames)
         woven = measured(await self._report(opened, video, MEASURE, MEASURED_FRAMES)) if unsaid else None
         mute = await self._mute(opened, [stream for stream in header["streams"] if table.extent(stream["index"]).count])
-        probed = await asyncio.to_thread(
-            assemble, replace(answers, trial=decoding.trial, frames=frames, undecoded=undecoded, woven=woven, mute=mute)
-        )
+        answers = replace(answers, aspects=await self._aspects(opened, video), frames=frames, undecoded=undecoded)
+        probed = await asyncio.to_thread(assemble, replace(answers, trial=decoding.trial, woven=woven, mute=mute))
         if opened.demuxer == "gif" and probed.source.video.frames == 1:
             raise not_video("a picture (GIF)")
         probed = await self._sized(opened, video, probed)
@@ -116,7 +116,8 @@ class Probe(Inspection):
         if not options:
             return probed
         argv = [self._ffprobe, "-v", "quiet", "-threads", "2", *options, *opened.arguments]
-        argv += ["-select_streams", str(video.index), "-show_entries", "frame=best_effort_timestamp,width,height"]
+        argv += ["-select_streams", str(video.index)]
+        argv += ["-show_entries", "frame=best_effort_timestamp,width,height,pix_fmt"]
         try:
             done = await self._run([*argv, "-of", "json"], LOOK_SECONDS)
             frames: list[st.Stream] = json.loads(done.output).get("frames", [])
@@ -154,6 +155,18 @@ class Probe(Inspection):
             return frames, undecoded
         seen = read_showinfo(await self._report(opened, video, "showinfo", _FEW_PACKETS))
         return (as_ffmpeg_sees(frames, seen) if frames else seen), undecoded
+
+    async def _aspects(self, opened: Opened, video: st.Stream) -> list[str]:
+        """What the key frames say of the shape of their pixels; nothing where it cannot change, or takes too long."""
+        if not aspects.may_change(video):
+            return []
+        argv = [self._ffprobe, "-v", "quiet", "-threads", "2", *opened.arguments]
+        argv += ["-select_streams", str(video["index"]), *aspects.LOOK]
+        try:
+            done = await self._run(argv, self._limits.seconds)
+        except ProcessTimeout:
+            return []
+        return done.output.decode("ascii", "replace").splitlines()
 
     async def _report(self, opened: Opened, video: st.Stream, filters: str, frames: int) -> str:
         """What a filter of ffmpeg says of the first frames; nothing where that takes too long."""
