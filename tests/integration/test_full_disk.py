@@ -1,6 +1,8 @@
 """NATS on a disk that becomes full: it reads on, writes no more, and starts to only after a restart. A real disk, of 24 MB."""
 
+import os
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from shared.ids import new_job_id
 from stack.probes import nats_writes
 from tests.support.bus import until
 from tests.support.samples import created
-from tests.support.servers import NatsServer
+from tests.support.servers import REPOSITORY, NatsServer
 
 
 class SmallDisk(NatsServer):
@@ -45,6 +47,21 @@ class SmallDisk(NatsServer):
 
     def free(self) -> None:
         (self.store / "filler").unlink()
+
+
+_NETCAT = """#!{python}
+import socket, sys
+connection = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+while piece := sys.stdin.buffer.read1():
+    connection.sendall(piece)
+connection.shutdown(socket.SHUT_WR)
+while piece := connection.recv(65536):
+    sys.stdout.buffer.write(piece)
+"""
+_WGET = """#!{python}
+import sys, urllib.request
+urllib.request.urlopen(sys.argv[-1]).read()
+"""
 
 
 @pytest.fixture
@@ -99,6 +116,45 @@ async def test_readiness_says_so_until_the_server_was_restarted(
     await until(heals, seconds=20)
     assert nats_writes(server.port, "")
     assert (await log.append(created(new_job_id()))).new
+
+
+async def test_the_health_check_of_compose_restarts_a_server_that_has_room_again(
+    server: SmallDisk, client: Client, tmp_path: Path
+) -> None:
+    # As in the image, which has both of busybox.
+    for name, text in (("nc", _NETCAT), ("wget", _WGET)):
+        (tmp_path / name).write_text(text.format(python=sys.executable))
+        (tmp_path / name).chmod(0o755)
+
+    def healthy() -> bool:
+        environment = {
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "TMPDIR": str(tmp_path),
+            "NATS_PASSWORD": '""',
+            "NATS_CLIENT_PORT": str(server.port),
+            "NATS_HTTP_PORT": str(server.http_port),
+            "NATS_DATA": str(server.store),
+            "NATS_ROOM_KIB": "1000",
+            "NATS_WAIT_SECONDS": "1",
+            "NATS_PID": str(server.pid),
+        }
+        return subprocess.run(["sh", REPOSITORY / "deploy/nats-health"], env=environment, check=False).returncode == 0
+
+    assert healthy()
+    server.fill()
+    for _ in range(5):
+        assert not healthy()
+    assert server.running, "a restart helps nobody while the disk is full"
+    server.free()
+    assert not healthy()
+
+    async def ended() -> bool:
+        return not server.running
+
+    await until(ended, seconds=20)
+    server.stop()
+    server.start()
+    assert healthy()
 
 
 async def test_a_write_proves_for_some_seconds(server: SmallDisk, client: Client) -> None:

@@ -71,6 +71,17 @@ class Server:
                 raise RuntimeError(f"{type(self).__name__} does not start:\n{text}")
             time.sleep(0.02)
 
+    @property
+    def running(self) -> bool:
+        """Whether the process has not ended, by itself or otherwise."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process, "it is not running"
+        return self._process.pid
+
     def stop(self) -> None:
         """Ask it to stop, and wait for its end."""
         self._end(self.stop_signal)
@@ -124,7 +135,7 @@ class NatsServer(Server):
 
     def __init__(self) -> None:
         super().__init__()
-        self._monitor = free_port()
+        self.http_port = free_port()
 
     @property
     def url(self) -> str:
@@ -136,11 +147,11 @@ class NatsServer(Server):
         return await nats_client.connect(self.url, max_reconnect_attempts=-1, reconnect_time_wait=0.1)
 
     def argv(self) -> list[str]:
-        where = ["--addr", "127.0.0.1", "--port", str(self.port), "--http_port", str(self._monitor)]
+        where = ["--addr", "127.0.0.1", "--port", str(self.port), "--http_port", str(self.http_port)]
         return [installed_program("nats-server"), *where, "--jetstream", "--store_dir", str(self.folder / "store")]
 
     def ready(self) -> bool:
-        return http_ok(self._monitor, "/healthz")
+        return http_ok(self.http_port, "/healthz")
 
 
 class PostgresServer(Server):
