@@ -1,10 +1,16 @@
 """Files whose time stamps lie end with a code within seconds; no hour of anything is planned of them."""
 
+from collections.abc import Sequence
+
 import pytest
 
+from services.fetcher.probe.evidence import TRIED_FRAMES
+from services.fetcher.probe.probe import Probe
 from shared.errors import PermanentError
+from shared.media.tools import ffmpeg_path, ffprobe_path
+from shared.process import Finished, ProcessTimeout
 from tests.support.clips import made
-from tests.support.parts import fetched, probed, probed_audio
+from tests.support.parts import PROBE_LIMITS, fetched, probed, probed_audio
 
 CHART = ("-f", "lavfi", "-i", "testsrc2=size=128x96:rate=25:duration=1")
 TONE = ("-f", "lavfi", "-i", "sine=sample_rate=48000:duration=1")
@@ -43,3 +49,18 @@ def test_a_picture_that_stays_while_somebody_talks() -> None:
     talk = ("-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono,atrim=duration=3700")
     file = made("a.mkv", *CHART, *talk, "-vf", "trim=end_frame=1", *X264, "-c:a", "pcm_u8")
     assert fetched(file).plan.duration == pytest.approx(3700, abs=1)
+
+
+class Hurried(Probe):
+    """A probe on a machine that is too busy to decode more than one picture in time."""
+
+    async def _run(self, argv: Sequence[str], seconds: float, *, file_bytes: int | None = None) -> Finished:
+        if str(TRIED_FRAMES) in argv:
+            raise ProcessTimeout("out of time")
+        return await super()._run(argv, seconds, file_bytes=file_bytes)
+
+
+async def test_one_picture_is_enough_where_there_is_no_time_for_more() -> None:
+    file = made("a.mp4", *CHART, *X264)
+    found = await Hurried(ffprobe_path(), ffmpeg_path(), PROBE_LIMITS)(file)
+    assert found.source == probed(file).source and len(found.evidence.trial.times) == 1

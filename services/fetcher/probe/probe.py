@@ -185,8 +185,12 @@ class Probe(Inspection):
         decoder = alpha_decoder(video)
         argv = [self._ffmpeg, "-v", "error", "-nostdin", "-threads", "2", *(["-c:v", decoder] if decoder else [])]
         argv += ["-copyts", "-noautorotate", *opened.arguments, "-map", f"0:{video['index']}"]
-        argv += ["-frames:v", str(TRIED_FRAMES), "-fps_mode", "passthrough", "-enc_time_base", "demux"]
-        done = await self._run([*argv, "-f", "framecrc", "pipe:1"], LOOK_SECONDS)
+        argv += ["-fps_mode", "passthrough", "-enc_time_base", "demux", "-f", "framecrc"]
+        try:
+            done = await self._run([*argv, "-frames:v", str(TRIED_FRAMES), "pipe:1"], LOOK_SECONDS)
+        except ProcessTimeout:
+            # Large pictures on a busy machine, or slides minutes apart: one has to do.
+            done = await self._run([*argv, "-frames:v", "1", "pipe:1"], LOOK_SECONDS)
         return _Decoding(read_trial(done.output), opened.clean(done.error_tail))
 
     async def _mute(self, opened: Opened, streams: Sequence[st.Stream]) -> frozenset[int]:
