@@ -98,8 +98,9 @@ class S3Server(Server):
     def files(self, bucket: str) -> dict[str, Path]:
         """The objects of a bucket as they lie on disk, by key. Unfinished uploads are not among them."""
         root = self.folder / "buckets" / bucket
-        found = (path for path in root.rglob("*") if path.is_file() and not path.name.startswith(".rclone_temp"))
-        return {str(path.relative_to(root)): path for path in sorted(found)}
+        # Unlike rglob this copes with folders that go away meanwhile.
+        found = (Path(folder) / name for folder, _, names in os.walk(root) for name in names)
+        return {str(path.relative_to(root)): path for path in sorted(found) if not path.name.startswith(".rclone_temp")}
 
 
 def s3_server() -> S3Server:
