@@ -56,7 +56,7 @@ test-unit: $(STAMP) ## Run the tests that need no server
 	@$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal --hypothesis-profile quick tests/unit
 
 corpus: $(STAMP) ## Send all real files of ../shared/media and films of many hours through a stack; encode a thousand broken files
-	@CORPUS=all $(VENV)/bin/python -m pytest tests/integration/test_mutants.py tests/e2e/test_corpus.py tests/e2e/test_field.py \
+	@CORPUS=all $(VENV)/bin/python -m pytest tests/integration/test_mutants.py tests/integration/test_endings.py tests/e2e/test_corpus.py tests/e2e/test_field.py \
 		tests/e2e/test_long.py
 
 check: $(STAMP) ## Lint, formatting, types, import contracts

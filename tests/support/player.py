@@ -1,6 +1,7 @@
-"""Plays a stream in headless Chromium, with hls.js or dash.js."""
+"""Plays a stream in headless Chromium, with hls.js, dash.js or Shaka."""
 
 import asyncio
+import fcntl
 import json
 import os
 import shutil
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+
+Player = Literal["hls", "dash", "shaka"]
 
 _FOLDER = Path(__file__).parent.parent / "e2e" / "player"
 
@@ -22,7 +25,7 @@ def require_player() -> str:
     return chromium
 
 
-async def play(kind: Literal["hls", "dash"], url: str, screenshot: Path, *, speed: float = 4) -> dict[str, Any]:
+async def play(kind: Player, url: str, screenshot: Path, *, speed: float = 4) -> dict[str, Any]:
     """Play to the end; returns the report of tests/e2e/player/play.mjs, which gives up on a player that stands still."""
     chromium = require_player()
     await _install()
@@ -41,7 +44,15 @@ async def play(kind: Literal["hls", "dash"], url: str, screenshot: Path, *, spee
 
 
 async def _install() -> None:
-    if (_FOLDER / "node_modules" / "playwright-core").exists():
+    """Install the players, unless they are; only one of several test processes does."""
+    with (_FOLDER / "package-lock.json").open() as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        await _install_once()
+
+
+async def _install_once() -> None:
+    installed = _FOLDER / "node_modules" / ".package-lock.json"
+    if installed.exists() and installed.stat().st_mtime >= (_FOLDER / "package-lock.json").stat().st_mtime:
         return
     process = await asyncio.create_subprocess_exec(
         "npm", "ci", "--ignore-scripts", cwd=_FOLDER, env={**os.environ, "npm_config_loglevel": "error"},

@@ -1,6 +1,6 @@
 // Plays a stream in headless Chromium to its end and prints what happened as one JSON object.
 //
-//   node play.mjs hls|dash URL CHROMIUM SCREENSHOT [SPEED]
+//   node play.mjs hls|dash|shaka URL CHROMIUM SCREENSHOT [SPEED]
 //
 // The page and the player's script are served from a loopback port; the stream's server has to allow other origins.
 import {createServer} from 'node:http';
@@ -11,6 +11,7 @@ const [kind, url, executablePath, screenshot, speed = '4'] = process.argv.slice(
 const script = {
   hls: 'node_modules/hls.js/dist/hls.min.js',
   dash: 'node_modules/dashjs/dist/modern/umd/dash.all.min.js',
+  shaka: 'node_modules/shaka-player/dist/shaka-player.compiled.js',
 }[kind];
 
 const page_html = `<!doctype html><body style="margin:0;background:#222">
@@ -103,6 +104,18 @@ function start_player({kind, url, speed}) {
     });
     player.loadSource(url);
     player.attachMedia(video);
+  } else if (kind === 'shaka') {
+    // It plays HLS as well as DASH.
+    const player = new shaka.Player();
+    player.addEventListener('error', ({detail}) => fail(detail));
+    player.attach(video).then(() => player.load(url)).then(() => {
+      report.levels = player.getVariantTracks().map(({height, width, codecs, bandwidth}) => ({height, width, codecs, bandwidth}));
+      video.play();
+    }).catch(fail);
+    function fail(error) {
+      report.errors.push(`shaka ${error.code}`);
+      if (error.severity !== shaka.util.Error.Severity.RECOVERABLE) report.fatal = `shaka ${error.code} ${error.data}`;
+    }
   } else {
     const player = dashjs.MediaPlayer().create();
     // It takes a stall of a busy machine for a gap and leaps to the end; a real gap has to bring it to a stand here.
