@@ -21,6 +21,7 @@ from tests.support.observe import command_lines, eventually
 from tests.support.receiver import WebhookReceiver
 from tests.support.sources import source_server
 from tests.support.stack import RunningStack
+from tests.support.walk import below
 
 # Words that can be looked for; the second one stands in a signed query string.
 WRONG = "Zs3cr3t/W0rd+thatIsWrong="
@@ -87,7 +88,7 @@ async def _modes(folder: Path, modes: dict[Path, int]) -> None:
     """Collects the permissions of a folder and of all that is in it."""
 
     def collect() -> None:
-        for path in [folder, *folder.rglob("*")]:
+        for path in [folder, *below(folder)]:
             with suppress(FileNotFoundError):
                 modes[path] = stat.S_IMODE(path.lstat().st_mode)
 

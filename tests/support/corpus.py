@@ -95,12 +95,16 @@ WARNED = {
     "edge/asf_msmpeg4_28s.asf": {"source_damaged"},
     "edge/ts_no_aud_1440p.ts": {"source_damaged"},  # cut out of a longer one, in the middle of a picture
 }
-# Much to decode, and nothing odd that no shorter file has: `make corpus` has them, too.
-_MANY_PICTURES = {
-    "edge/av1_4k60_static_6m.mp4",  # six minutes of 4K at 60 frames a second
-    "long/bbb_1080p24_a_43s.ts",  # more pixels than any three of the others together
-}
-COSTLY = set() if os.environ.get("CORPUS") == "all" else _MANY_PICTURES
+_MANY_PIXELS = 200_000_000
+
+
+def _pixels(name: str) -> int:
+    width, _, height = ROWS[name]["size"].partition("x")
+    return int(width) * int(height) * int(ROWS[name]["frames"]) if height else 0
+
+
+# Much to decode: `make corpus` alone has them.
+COSTLY = set() if os.environ.get("CORPUS") == "all" else {name for name in ACCEPTED if _pixels(name) > _MANY_PIXELS}
 
 
 def frames_of(name: str) -> int:

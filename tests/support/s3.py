@@ -25,6 +25,7 @@ from shared.storage import s3_client
 from stack.probes import http_answers
 from tests.support.policies import LOOPBACK
 from tests.support.servers import Server, installed_program
+from tests.support.walk import below
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -98,9 +99,8 @@ class S3Server(Server):
     def files(self, bucket: str) -> dict[str, Path]:
         """The objects of a bucket as they lie on disk, by key. Unfinished uploads are not among them."""
         root = self.folder / "buckets" / bucket
-        # Unlike rglob this copes with folders that go away meanwhile.
-        found = (Path(folder) / name for folder, _, names in os.walk(root) for name in names)
-        return {str(path.relative_to(root)): path for path in sorted(found) if not path.name.startswith(".rclone_temp")}
+        found = (path for path in below(root) if path.is_file() and not path.name.startswith(".rclone_temp"))
+        return {str(path.relative_to(root)): path for path in sorted(found)}
 
 
 def s3_server() -> S3Server:

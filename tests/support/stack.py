@@ -28,6 +28,7 @@ from stack.probes import port_is_free
 from stack.processes import Identity, Record, descendants, identify, read_records, wait_until
 from tests.support.observe import job_events
 from tests.support.servers import postgres_program
+from tests.support.walk import below
 
 QUICK = {
     # Short, so that the work of a killed worker moves on within seconds.
@@ -158,7 +159,7 @@ class RunningStack:
 
     def workspace_files(self, job: str) -> list[Path]:
         """What lies in the work space for a job, of whichever organization."""
-        return [path for path in self.layout.workspace.rglob("*") if job in str(path) and path.is_file()]
+        return [path for path in below(self.layout.workspace) if job in str(path) and path.is_file()]
 
     def dump_database(self) -> str:
         """The whole database as SQL."""
