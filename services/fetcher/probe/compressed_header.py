@@ -37,6 +37,9 @@ def _compressed(file: Path) -> tuple[int, bytes] | None:
     length, place = file.stat().st_size, 0
     with file.open("rb") as opened:
         for _ in range(_MOST_BOXES):
+            # What is no file of boxes has sizes beyond any file: 00 00 00 01 begins a bare stream of H.264.
+            if place + 16 > length:
+                return None
             opened.seek(place)
             head = opened.read(16)
             if len(head) < 16:
