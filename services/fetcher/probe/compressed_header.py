@@ -6,7 +6,10 @@ Programs of the nineties wrote them. Builds of ffprobe without zlib cannot open 
 import shutil
 import struct
 import zlib
+from itertools import islice
 from pathlib import Path
+
+from services.fetcher.probe.boxes import box_heads
 
 LARGEST_HEADER = 64 * 1024**2
 """Bytes of a header at most once it is inflated."""
@@ -34,27 +37,15 @@ def with_plain_header(file: Path) -> Path:
 
 def _compressed(file: Path) -> tuple[int, bytes] | None:
     """Where the compressed header lies, and what it holds."""
-    length, place = file.stat().st_size, 0
     with file.open("rb") as opened:
-        for _ in range(_MOST_BOXES):
-            # What is no file of boxes has sizes beyond any file: 00 00 00 01 begins a bare stream of H.264.
-            if place + 16 > length:
-                return None
-            opened.seek(place)
-            head = opened.read(16)
-            if len(head) < 16:
-                return None
-            size, kind = _HEAD.unpack_from(head)
-            if kind == b"moov":
-                if head[12:16] != b"cmov" or size > LARGEST_HEADER:
+        for head in islice(box_heads(opened, 0, file.stat().st_size), _MOST_BOXES):
+            if head.kind == b"moov":
+                opened.seek(head.content)
+                if head.size > LARGEST_HEADER or opened.read(8)[4:] != b"cmov":
                     return None
-                opened.seek(place + 8)
-                header = _inflated(opened.read(size - 8))
-                return (place, header) if header else None
-            size = struct.unpack_from(">Q", head, 8)[0] if size == 1 else size or length - place
-            if size < 8:
-                return None
-            place += size
+                opened.seek(head.content)
+                header = _inflated(opened.read(head.size - 8))
+                return (head.begin, header) if header else None
     return None
 
 

@@ -4,11 +4,12 @@ Of a protected ASF, ffmpeg decodes noise; of a protected MP4 whose notes for dec
 that the file is damaged.
 """
 
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
+
+from services.fetcher.probe.boxes import box_heads
 
 _TO_SAMPLES = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
 _SAMPLE_ENTRIES = {b"encv": "video", b"drmi": "video", b"enca": "audio", b"drms": "audio"}
@@ -66,22 +67,11 @@ def _boxes(file: BinaryIO, begin: int, end: int, left: list[int]) -> Iterator[tu
     Args:
         left: how many more boxes may be looked at in all.
     """
-    while begin + 8 <= end and left[0]:
+    for head in box_heads(file, begin, end):
+        if not left[0] or head.size < head.content - head.begin:
+            return
         left[0] -= 1
-        file.seek(begin)
-        head = file.read(16)
-        if len(head) < 8:
-            return
-        size, kind = struct.unpack(">I4s", head[:8])
-        header = 8
-        if size == 1 and len(head) == 16:
-            (size,), header = struct.unpack(">Q", head[8:]), 16
-        elif size == 0:
-            size = end - begin
-        if size < header:
-            return
-        yield kind, begin + header, min(begin + size, end)
-        begin += size
+        yield head.kind, head.content, min(head.begin + head.size, end)
 
 
 def _of_objects(file: BinaryIO) -> Iterator[str]:
