@@ -11,6 +11,7 @@ from nats.aio.client import Client
 from services.api.database.pool import Connection
 from shared.bus.joblog import JobLog
 from tests.support import watch
+from tests.support.api import Account, ApiProcess, Caller
 from tests.support.bus import provisioned
 from tests.support.samples import ORG
 from tests.support.schema import migrated, new_organization
@@ -65,6 +66,19 @@ async def client(nats_server_of_module: NatsServer) -> AsyncIterator[Client]:
     """A connection to the module's NATS server, on which everything stands ready and nothing has been published yet."""
     async with provisioned(nats_server_of_module) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def account(api: ApiProcess) -> Account:
+    """A customer of the api that a module of tests has a fixture of its own for."""
+    return api.account("customer")
+
+
+@pytest.fixture
+async def caller(api: ApiProcess, account: Account) -> AsyncIterator[Caller]:
+    """The customer's requests."""
+    async with Caller(api, account) as caller:
+        yield caller
 
 
 @pytest.fixture

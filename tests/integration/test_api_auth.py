@@ -25,17 +25,6 @@ def api(nats_url: str, database_url: str) -> Iterator[ApiProcess]:
         yield process
 
 
-@pytest.fixture(scope="module")
-def account(api: ApiProcess) -> Account:
-    return api.account("customer")
-
-
-@pytest.fixture
-async def caller(api: ApiProcess, account: Account) -> AsyncIterator[Caller]:
-    async with Caller(api, account) as caller:
-        yield caller
-
-
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     connection = await asyncpg.connect(database_url)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.support.api import Account, ApiProcess, Caller, job_body
+from tests.support.api import ApiProcess, Caller, job_body
 
 BODY_LIMIT = 20_000
 
@@ -17,17 +17,6 @@ BODY_LIMIT = 20_000
 def api(nats_url: str, database_url: str) -> Iterator[ApiProcess]:
     with ApiProcess(nats_url=nats_url, database_url=database_url, body_limit=BODY_LIMIT) as process:
         yield process
-
-
-@pytest.fixture(scope="module")
-def account(api: ApiProcess) -> Account:
-    return api.account("customer")
-
-
-@pytest.fixture
-async def caller(api: ApiProcess, account: Account) -> AsyncIterator[Caller]:
-    async with Caller(api, account) as caller:
-        yield caller
 
 
 def gzipped(data: bytes) -> bytes:

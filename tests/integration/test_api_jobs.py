@@ -40,12 +40,6 @@ def stranger(api: ApiProcess) -> Account:
 
 
 @pytest.fixture
-async def caller(api: ApiProcess, account: Account) -> AsyncIterator[Caller]:
-    async with Caller(api, account) as caller:
-        yield caller
-
-
-@pytest.fixture
 async def client(nats_url: str) -> AsyncIterator[Client]:
     client = await nats.connect(nats_url)
     yield client

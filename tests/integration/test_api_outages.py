@@ -39,11 +39,6 @@ def api(own_nats: NatsServer, own_postgres: PostgresServer) -> Iterator[ApiProce
         yield process
 
 
-@pytest.fixture(scope="module")
-def account(api: ApiProcess) -> Account:
-    return api.account("customer")
-
-
 @pytest.fixture
 async def caller(api: ApiProcess, account: Account) -> AsyncIterator[Caller]:
     async with Caller(api, account) as caller:

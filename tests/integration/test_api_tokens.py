@@ -1,7 +1,7 @@
 """Tokens are listed, named and revoked, over HTTP and by the admin command; with a token end the streams that it has open."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from uuid import uuid4
 
 import aiohttp
@@ -10,24 +10,13 @@ import pytest
 
 from services.api.accounts.directory import NotPossible
 from services.api.contract.responses import LiveToken
-from tests.support.api import PASSWORD, Account, Answer, ApiProcess, Caller
+from tests.support.api import PASSWORD, Answer, ApiProcess, Caller
 
 
 @pytest.fixture(scope="module")
 def api(nats_url: str, database_url: str) -> Iterator[ApiProcess]:
     with ApiProcess(nats_url=nats_url, database_url=database_url, max_active_jobs=1) as process:
         yield process
-
-
-@pytest.fixture(scope="module")
-def account(api: ApiProcess) -> Account:
-    return api.account("customer")
-
-
-@pytest.fixture
-async def caller(api: ApiProcess, account: Account) -> AsyncIterator[Caller]:
-    async with Caller(api, account) as caller:
-        yield caller
 
 
 async def login(caller: Caller, **more: object) -> Answer:
