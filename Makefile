@@ -48,8 +48,9 @@ logs: $(STAMP) ## Follow all logs, or those of SERVICE=<name>
 	@$(STACK) logs $(CHOICES) --service "$$SERVICE"
 
 test: $(STAMP) ## Run the whole test suite, on real servers
-	@# Most tests wait for servers and processes, so three modules run side by side, whole stacks first: they take longest.
-	@$(VENV)/bin/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report= tests
+	@# Most tests wait for servers and processes, so three modules run side by side; of whole stacks, two are enough for two cores.
+	@$(VENV)/bin/python -m pytest -q -n 3 --dist loadfile --cov --cov-report= tests/unit tests/integration
+	@$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/e2e
 	@$(VENV)/bin/python -m tools.coverage_table
 
 test-unit: $(STAMP) ## Run the tests that need no server

@@ -33,7 +33,9 @@ class Client:
         organization = f"{env['API_URL']}/api/v1/{env['ORG_ID']}"
         self._jobs, self._webhooks = f"{organization}/transcoding_jobs/", f"{organization}/webhooks/"
         headers = {"Authorization": f"Token {env['API_TOKEN']}"}
-        self._http = aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=None, connect=10))
+        # Of the connection alone: `connect` would also count the wait for one of the client's own, of which there are a hundred.
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
+        self._http = aiohttp.ClientSession(headers=headers, timeout=timeout)
 
     async def __aenter__(self) -> Self:
         return self
