@@ -91,7 +91,7 @@ class Deliverer:
                         return
                     held = sent
                 case Supersede(pending):
-                    reason = "A newer state was accepted before."
+                    reason = "A newer state was accepted before, or may have been."
                     held = await self._close(_attempt(wake_up, pending), held, pending, "superseded", reason)
                 case Busy(until):
                     # The other one goes on with what is due when he is done; this is for the case that he has died.

@@ -7,7 +7,8 @@ being sent at the moment, and how far the receiver has got. From that follows, w
 - states are sent one at a time, and what is due is sent oldest first;
 - a state that waits for its next attempt does not hold up a newer one;
 - once a state was accepted, older ones are superseded and never sent again;
-- while it is not known whether a state was accepted (the sender died, the answer was lost), older ones wait for it.
+- while it is not known whether a state was accepted (the sender died, the answer was lost), older ones wait for it, and
+  where that is never found out because its attempts are used up, they are superseded as well: the receiver may have it.
 
 The messages in the work queue are mere wake-up calls: losing the order of those, or getting one twice, changes nothing.
 """
@@ -45,7 +46,10 @@ class Claim(BaseModel):
 
 
 class DeliveryQueue(BaseModel):
-    """Where one hook stands with one job. ``announced`` and ``accepted`` are the newest such states, by place in the log."""
+    """Where one hook stands with one job. ``announced`` and ``accepted`` are the newest such states, by place in the log.
+
+    ``accepted`` counts as well a state that was given up without our knowing whether the receiver had accepted it.
+    """
 
     model_config = ConfigDict(frozen=True)
     announced: int = 0
@@ -75,7 +79,7 @@ class Later:
 
 @dataclass(frozen=True)
 class Supersede:
-    """This state is older than an accepted one."""
+    """This state is older than one that was accepted, or may have been when it was given up."""
 
     pending: Pending
 
@@ -146,11 +150,11 @@ def settle(
     change: dict[str, object] = {}
     if _holds(queue, token):
         change["claim"] = None
-    if outcome == "delivered":
+    doubt = sent.uncertain or uncertain
+    if outcome == "delivered" or (outcome == "gave_up" and doubt):
         change["accepted"] = max(queue.accepted, sent.sequence)
     rest = drop(queue, sent).pending
     if len(rest) < len(queue.pending):
-        doubt = sent.uncertain or uncertain
         again = sent.model_copy(update={"attempt": sent.attempt + 1, "due": next_attempt_at, "uncertain": doubt})
         change["pending"] = rest if next_attempt_at is None else (*rest, again)
     return queue.model_copy(update=change)

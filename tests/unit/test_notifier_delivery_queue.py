@@ -154,9 +154,17 @@ def test_a_lost_answer_leaves_the_same_doubt() -> None:
     assert delivery_queue.next_step(queue, later) == Send(again)
 
 
-def test_the_doubt_is_over_when_the_newer_state_is_given_up() -> None:
+def test_a_newer_state_that_is_given_up_in_doubt_supersedes_the_older_ones() -> None:
     queue, transcoding = failed_then_sending()
     queue = delivery_queue.settle(queue, "mine", transcoding, "gave_up", uncertain=True)
+    step = delivery_queue.next_step(queue, SOON)
+    assert isinstance(step, Supersede)
+    assert step.pending.status == "queued"
+
+
+def test_a_newer_state_that_is_given_up_after_clear_refusals_leaves_the_older_ones() -> None:
+    queue, transcoding = failed_then_sending()
+    queue = delivery_queue.settle(queue, "mine", transcoding, "gave_up")
     step = delivery_queue.next_step(queue, SOON)
     assert isinstance(step, Send)
     assert step.pending.status == "queued"
