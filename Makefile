@@ -22,7 +22,7 @@ STACK := $(VENV)/bin/python -m stack
 CHOICES := --state-dir "$$STATE_DIR" --port-base "$$PORT_BASE" --transcoders "$$TRANSCODERS"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down ps logs test test-unit corpus check format bench ladder formats documents lock release .venv
+.PHONY: help demo up down ps logs test test-unit coverage corpus check format bench ladder formats documents lock release .venv
 
 help: ## Show this list
 	@echo "Millrace: video in over REST, adaptive HLS out to a bucket."
@@ -48,9 +48,14 @@ logs: $(STAMP) ## Follow all logs, or those of SERVICE=<name>
 	@$(STACK) logs $(CHOICES) --service "$$SERVICE"
 
 test: $(STAMP) ## Run the whole test suite, on real servers
-	@# Most tests wait for servers and processes, so three modules run side by side; of whole stacks, two are enough for two cores.
-	@$(VENV)/bin/python -m pytest -q -n 3 --dist loadfile --cov --cov-report= tests/unit tests/integration
+	@$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal --cov --cov-report= tests/unit
+	@# Most of these wait for servers and processes, so three modules run side by side; of whole stacks, two are enough for two cores.
+	@$(VENV)/bin/python -m pytest -q -n 3 --dist loadfile tests/integration
 	@$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/e2e
+	@$(VENV)/bin/python -m tools.coverage_table
+
+coverage: $(STAMP) ## Print what the unit and integration tests cover, which takes them twice as long
+	@$(VENV)/bin/python -m pytest -q -n 3 --dist loadfile --cov --cov-report= tests/unit tests/integration
 	@$(VENV)/bin/python -m tools.coverage_table
 
 test-unit: $(STAMP) ## Run the tests that need no server

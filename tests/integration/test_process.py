@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from shared.process import Finished, ProcessLimits, ProcessStalled, ProcessTimeout, run_process
-from stack.processes import descendants, wait_until
+from stack.processes import wait_until
+from tests.support.observe import children
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -108,9 +109,9 @@ async def test_cancelling_kills_the_group_before_it_returns(tmp_path: Path) -> N
 
 
 async def test_cancelling_while_it_starts_kills_the_group(tmp_path: Path) -> None:
-    pids, before = tmp_path / "pids", len(descendants(os.getpid()))
+    pids, before = tmp_path / "pids", len(children())
     task = asyncio.create_task(sh(f"sleep 600 & echo $! $$ > {pids}.new; mv {pids}.new {pids}; wait"))
-    while len(descendants(os.getpid())) == before:
+    while len(children()) == before:
         await asyncio.sleep(0)
     # As the loop stands still meanwhile, its pipes are not connected when the cancellation comes.
     assert wait_until(pids.exists, 30)

@@ -1,7 +1,6 @@
 """Small media files, broken at random places but the same ones each time, and what becomes of them when they are encoded."""
 
 import asyncio
-import os
 import random
 import shutil
 import time
@@ -24,8 +23,8 @@ from shared.media.layout import MULTIVARIANT
 from shared.media.profile import AUDIO_ONLY
 from shared.media.tools import ffmpeg_path, ffprobe_path
 from shared.workspace import WorkSpace
-from stack.processes import descendants
 from tests.support.clips import made, written
+from tests.support.observe import children
 from tests.support.parts import JOB, ORG, encode_parts
 from tests.support.published import publish
 
@@ -106,7 +105,7 @@ async def outcome_of(broken: Mutant, root: Path) -> str:
     folder.mkdir(parents=True)
     file = folder / "source.bin"
     file.write_bytes(broken.body)
-    begun, before = time.monotonic(), _children()
+    begun, before = time.monotonic(), children()
     try:
         async with asyncio.timeout(SECONDS):
             event = await _fetched(file, broken.resolutions)
@@ -121,7 +120,7 @@ async def outcome_of(broken: Mutant, root: Path) -> str:
         code = error.code
     except TimeoutError:
         raise TimeoutError(f"{broken.name}: nothing after {time.monotonic() - begun:.0f} s") from None
-    assert not _children() - before, f"{broken.name}: processes were left over"
+    assert not children() - before, f"{broken.name}: processes were left over"
     assert not list((space.job(ORG, JOB) / "attempts").glob("*")), f"{broken.name}: attempts were left over"
     assert {path.name for path in folder.iterdir()} <= {"source.bin", "remuxed.mov", "remuxed.mkv"}, broken.name
     shutil.rmtree(space.root)
@@ -153,10 +152,6 @@ def _whole(name: str) -> bytes:
     )
     arguments = [argument.replace("<cues>", str(cues)) for argument in _KINDS[name]]
     return made(name, *arguments, "-t", "1.5").read_bytes()
-
-
-def _children() -> set[int]:
-    return {stat.pid for stat in descendants(os.getpid())}
 
 
 def _broken(body: bytes, dice: random.Random) -> bytes:

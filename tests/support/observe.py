@@ -1,6 +1,7 @@
 """Looks at a running stack from outside: the events of a job, its files, its processes."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import nats
 
 from shared.bus.joblog import JobLog
 from shared.events import Event, Recorded
+from stack.processes import descendants
 
 
 async def job_events(nats_url: str, org: str, job: str) -> list[Event]:
@@ -47,6 +49,12 @@ def command_lines() -> list[str]:
 def processes_with(text: str) -> list[str]:
     """Command lines that have a text in them."""
     return [line for line in command_lines() if text in line]
+
+
+def children() -> set[int]:
+    """Pids of the processes that this one has started. Not those of its children: a database forks whenever it likes."""
+    own = os.getpid()
+    return {stat.pid for stat in descendants(own) if stat.parent == own}
 
 
 async def eventually(
