@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from services.api.contract.models import JobRequest, LoginRequest, TokenRequest, WebhookRequest
+from services.api.contract.models import JobRequest, LoginRequest, RetryRequest, TokenRequest, WebhookRequest
 from services.api.contract.responses import (
     DeliveryPage,
     Job,
@@ -133,6 +133,21 @@ OPERATIONS = (
         200,
         Message,
         description="A job that has ended stays as it is, and the message says what it is.",
+    ),
+    Operation(
+        "post",
+        _JOBS + "{job}/retry/",
+        "retryJob",
+        "Transcoding jobs",
+        "Run a job again that failed or was cancelled",
+        201,
+        Job,
+        request=RetryRequest,
+        headers=("Idempotency-Key",),
+        errors=(400, 409, 413, 415),
+        description="Creates a job with an id of its own and `retry_of`, which does the same from the start. Credentials are not "
+        "kept after a job's end, so they have to come again, unless the organization's storage supplies them. 409 for a job "
+        "that has not ended, is completed, or is being run again already.",
     ),
     Operation(
         "get",
