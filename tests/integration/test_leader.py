@@ -449,9 +449,12 @@ async def test_a_large_backlog_costs_little(url: str, connection: Connection) ->
     """)
     await connection.execute("analyze jobs")
     plan = "\n".join(
-        found[0] for found in await connection.fetch(f"explain (analyze, buffers) {_WAITING.replace('$1', '10')}")
+        found[0]
+        for found in await connection.fetch(
+            f"explain (analyze, buffers) {_WAITING.replace('$1', '10').replace('$2', '10')}"
+        )
     )
-    rows = await connection.fetch(_WAITING, 10)
+    rows = await connection.fetch(_WAITING, 10, 10)
     assert len(rows) == 200
     assert "Seq Scan on jobs" not in plan, plan
     assert int(plan.split("shared hit=")[1].split()[0]) < 2000, plan

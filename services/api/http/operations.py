@@ -158,7 +158,7 @@ OPERATIONS = (
         200,
         "text/event-stream",
         description="Server-sent events: the job now and whenever status, stage or progress change, until it has ended or the "
-        "token has been revoked.",
+        "token has been revoked. A change of `queue_position` alone sends nothing.",
     ),
     Operation(
         "post",

@@ -36,7 +36,8 @@ _WAITING = """
     from waiting left join organizations on organizations.code = waiting.org cross join lateral (
         select org, id, priority, created from jobs
         where jobs.org = waiting.org and not admitted and status = 'queued'
-        order by priority desc, created, id limit $1
+        order by priority desc, created, id
+        limit least($1::bigint, nullif(coalesce(organizations.max_active_jobs, $2::bigint), 0))
     ) as first
     where waiting.org is not null
     order by first.org, first.priority desc, first.created, first.id
@@ -136,7 +137,7 @@ class Admission:
         free = self.caps.active - sum(active.values())
         if free <= 0:
             return []
-        rows = await connection.fetch(_WAITING, free)
+        rows = await connection.fetch(_WAITING, free, self.caps.active_per_organization)
         waiting = [WaitingJob(row["org"], row["id"]) for row in rows]
         shares = {row["org"]: Share(row["weight"] or USUAL_WEIGHT, row["max_active_jobs"]) for row in rows}
         chosen = choose(waiting, active, self.caps, self._served, shares)
