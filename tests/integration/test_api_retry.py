@@ -171,6 +171,22 @@ async def test_one_retry_at_a_time(caller: Caller, elsewhere: Caller, log: JobLo
     assert (await caller.job(again))["retried_by"] == third.body["id"]
 
 
+async def test_what_a_retry_has_completed_is_not_run_again(caller: Caller, log: JobLog) -> None:
+    """Nor is what a retry's retry has; only the same request, told by its key, is answered as before."""
+    body, key = job_body(), {"Idempotency-Key": "chain"}
+    first = await ended(caller, log, body)
+    second = (await retry(caller, first, body, **key)).body["id"]
+    await log.append(failed(second, caller.account.org))
+    third = (await retry(caller, second, body)).body["id"]
+    await log.append(completed(third, caller.account.org))
+    await caller.until_status(third, "Completed")
+    for job in (first, second):
+        answer = await retry(caller, job, body)
+        assert (answer.status, third in answer.body["detail"]) == (409, True)
+    replayed = await retry(caller, first, body, **key)
+    assert (replayed.status, replayed.body["id"]) == (201, second)
+
+
 async def test_with_the_same_key_it_is_the_same_retry(caller: Caller, elsewhere: Caller, log: JobLog) -> None:
     body, other = job_body(), job_body()
     job, second = await ended(caller, log, body), await ended(caller, log, other)

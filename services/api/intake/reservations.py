@@ -26,6 +26,15 @@ _TAKE_CLAIM = """
     on conflict (org, location) do update set claimed = now() where output_claims.job = excluded.job
     returning job
 """
+# Retries of retries belong to it.
+_COMPLETED_RETRY = """
+    with recursive retries (id, status) as (
+        select id, status from jobs where retry_of = $2 and org = $1
+        union
+        select jobs.id, jobs.status from retries join jobs on jobs.retry_of = retries.id and jobs.org = $1
+    )
+    select id from retries where status = 'completed' limit 1
+"""
 _OTHERS_CLAIM = "select job, claimed, now() - claimed as age from output_claims where org = $1 and location = $2"
 
 
@@ -91,7 +100,8 @@ class Reservations:
         find out, who then calls :meth:`claim_again` if it does not.
 
         Raises:
-            Invalid: another job writes there. Conflict: another retry of the same job does, or the key came with another body.
+            Invalid: another job writes there. Conflict: another retry of the same job does, or one is completed, or the key came
+            with another body.
             QuotaExceeded: it is a job too many.
             Unavailable: not decided yet. DatabaseDown: nothing is reserved, or it is for a minute.
         """
@@ -101,6 +111,8 @@ class Reservations:
                 async with self._database.transaction() as connection:
                     job = await _take_key(connection, org, new_job, key) if key else new_job
                     if job == new_job:
+                        if retry_of:
+                            await _check_no_retry_is_completed(connection, org, retry_of)
                         await _take_claim(connection, org, location, job)
                         await self._quotas.count(connection, org)
                     return Reservation(org, job, location, key, known=job != new_job, retry_of=retry_of)
@@ -199,6 +211,11 @@ async def _take_key(connection: "Connection", org: str, new_job: str, key: Idemp
     if row["body"] != key.body:
         raise Conflict("This Idempotency-Key was used with another body before. Use a new key for a new request.")
     return str(row["job"])
+
+
+async def _check_no_retry_is_completed(connection: "Connection", org: str, job: str) -> None:
+    if done := await connection.fetchval(_COMPLETED_RETRY, org, job):
+        raise Conflict(f"The job {done} is a retry of this job, and completed. Create a job to make its output again.")
 
 
 async def _take_claim(connection: "Connection", org: str, location: str, job: str) -> None:
