@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
-Source = Literal["short", "long", "sound", "truncated", "not_video", "empty", "missing", "changing"]
+Source = Literal["short", "long", "sound", "truncated", "not_video", "empty", "missing", "replaced"]
 
 # How often each comes in twenty jobs; the rest is short.
 _PER_TWENTY: dict[Source, int] = {
@@ -14,17 +14,18 @@ _PER_TWENTY: dict[Source, int] = {
     "not_video": 1,
     "empty": 1,
     "missing": 1,
-    "changing": 1,
+    "replaced": 1,
 }
 _ENDS: dict[Source, str] = {
     "short": "completed",
     "long": "completed",
     "sound": "completed",
+    # By another film, while it is being downloaded: one of the two, but no mixture of them.
+    "replaced": "completed",
     "truncated": "input_truncated",
     "not_video": "input_not_video",
     "empty": "input_empty",
     "missing": "input_unreachable",
-    "changing": "input_changed",
 }
 _CANCELLED_IN = 8
 

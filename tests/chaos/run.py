@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from tests.chaos.judging import Fate, Told, judge
 from tests.chaos.orders import Order, orders
 from tests.chaos.report import Blow, Report
 from tests.chaos.schedule import SECOND, Strike, schedule
+from tests.support.clips import numbered
 from tests.support.faults import FaultyProxy
 from tests.support.jobs import another_organization, long_clip, short_clip
 from tests.support.receiver import WebhookReceiver
@@ -112,8 +112,7 @@ async def run(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> R
             "storage": await exits.enter_async_context(FaultyProxy(stack.env["S3_ENDPOINT"], troubles["storage"])),
         }
         second = {name: Second(name, stack.layout, SETTINGS) for name in SECOND if plan.second}
-        for server in second.values():
-            await exits.enter_async_context(server)
+        await asyncio.gather(*(exits.enter_async_context(server) for server in second.values()))
         customers = [stack.env, await another_organization(stack, "second")]
         for number, customer in enumerate(customers):
             async with Client(customer) as api:
@@ -149,6 +148,8 @@ async def _post_and_strike(around: _Run) -> None:
         job = await _post(http, customer, await _body(around, order), f"chaos-{order.number}")
         posted = _Posted(order, customer["ORG_ID"], job)
         around.posted.append(posted)
+        if order.source == "replaced":
+            await _replace_source(around, order, begun + plan.seconds)
         if order.cancel_after is not None:
             await asyncio.sleep(order.cancel_after)
             posted.cancelled = await _cancel(http, customer, job)
@@ -164,7 +165,7 @@ async def _post_and_strike(around: _Run) -> None:
 async def _body(around: _Run, order: Order) -> dict[str, Any]:
     """The request for a job; its source is hosted."""
     name = f"{order.number:04d}.mp4"
-    data = (long_clip() if order.source in ("long", "changing") else short_clip()).read_bytes()
+    data = (long_clip() if order.source == "long" else short_clip()).read_bytes()
     address = f"{around.proxies['source'].endpoint}/{name}"
     match order.source:
         case "truncated":
@@ -173,10 +174,9 @@ async def _body(around: _Run, order: Order) -> dict[str, Any]:
             around.source.host(name, b"This is a letter, not a film.\n" * 100)
         case "empty":
             around.source.host(name, b"")
-        case "changing":
-            versions = count()
-            # Not through the proxy: who changes with every answer shall not be out of reach as well.
-            address = around.source.host(name, data, etags=lambda: f'"{next(versions)}"')
+        case "replaced":
+            # Not through the proxy, which hands out nothing before it has all of it.
+            address = around.source.host(name, data, pause=0.02)
         case "missing":
             address = around.source.url(name)
         case "short" | "long" | "sound":
@@ -186,6 +186,14 @@ async def _body(around: _Run, order: Order) -> dict[str, Any]:
         output = client.location(order.prefix, with_keys=True)
     resolutions = ["audio"] if order.source == "sound" else ["144p"]
     return {"input_url": address, "output_path": output, "resolutions": resolutions}
+
+
+async def _replace_source(around: _Run, order: Order, deadline: float) -> None:
+    """Put another film in its place once the download has begun, which in some runs it does only when the faults are over."""
+    name = f"{order.number:04d}.mp4"
+    while not around.source.sent(name) and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.02)
+    around.source.host(name, numbered(seconds=6, size="320x240").read_bytes())
 
 
 async def _post(http: aiohttp.ClientSession, customer: dict[str, str], body: dict[str, Any], key: str) -> str:

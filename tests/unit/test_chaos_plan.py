@@ -36,7 +36,7 @@ def test_every_fault_comes_before_any_comes_again(seed: int) -> None:
 
 @given(st.integers(0, 10**6))
 def test_a_short_schedule_has_faults_of_several_kinds(seed: int) -> None:
-    assert len({strike.kind for strike in schedule(seed, 20, 2)}) >= 4
+    assert len({strike.kind for strike in schedule(seed, 20, 2)}) >= 3
 
 
 @given(st.integers(0, 10**6), st.integers(1, 100))
@@ -47,5 +47,5 @@ def test_orders_are_spread_over_time_organizations_and_sources(seed: int, jobs: 
     assert all(0 <= order.at < 60 for order in made)
     if jobs >= 20:
         assert {order.organization for order in made} == {0, 1}
-        assert {order.right_end for order in made} >= {"completed", "input_truncated", "input_changed", "input_empty"}
+        assert {order.right_end for order in made} >= {"completed", "input_truncated", "input_not_video", "input_empty"}
         assert any(order.cancel_after is not None for order in made)
