@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +18,7 @@ from nats.js.errors import NoKeysError
 from checker.reading import read_presentation
 from checker.report import as_text
 from checker.rules import apply_rules
-from shared.bus.topology import ATTEMPTS_BUCKET, DEAD, JOBS, SECRETS_BUCKET
+from shared.bus.topology import DEAD, JOBS, SECRETS_BUCKET
 from stack.credentials import load_or_create
 from stack.layout import BUCKET, REPOSITORY
 from stack.services import environment
@@ -52,11 +53,9 @@ async def left_overs(stack: RunningStack, client: NatsClient) -> list[str]:
     """What jobs that have ended have not taken with them."""
     findings = [f"in the work space: {path}" for path in below(stack.layout.workspace) if path.is_file()]
     findings += [f"an encoder that nobody waits for: {line}" for line in processes_with(f"{stack.layout.workspace}/")]
-    for bucket in (SECRETS_BUCKET, ATTEMPTS_BUCKET):
-        try:
-            findings += [f"in the bucket {bucket}: {key}" for key in await _keys(client, bucket)]
-        except NoKeysError:
-            continue
+    store = await client.jetstream().key_value(SECRETS_BUCKET)
+    with suppress(NoKeysError):
+        findings += [f"credentials in the vault: {key}" for key in await store.keys()]
     dead = await client.jetstream().stream_info(DEAD, subjects_filter=">")
     return findings + [f"a dead letter: {subject}" for subject in dead.state.subjects or {}]
 
@@ -65,6 +64,13 @@ async def unsettled(client: NatsClient) -> int:
     """Messages of the log that some consumer has yet to deal with."""
     consumers = await client.jetstream().consumers_info(JOBS)
     return sum((info.num_pending or 0) + (info.num_ack_pending or 0) for info in consumers)
+
+
+async def unknown_jobs(client: NatsClient, posted: set[str]) -> list[str]:
+    """Jobs in the log that nobody was told of: a request that was accepted twice."""
+    info = await client.jetstream().stream_info(JOBS, subjects_filter="jobs.*.*.created")
+    created = {subject.split(".")[2] for subject in info.state.subjects or {}}
+    return [f"a job that nobody knows of: {job}" for job in sorted(created - posted)]
 
 
 async def superseded(stack: RunningStack) -> dict[str, frozenset[str]]:
@@ -119,11 +125,6 @@ async def last_of(look: Callable[[], Awaitable[T]], good: Callable[[T], bool], s
     while not good(seen := await look()) and asyncio.get_running_loop().time() < deadline:
         await asyncio.sleep(0.5)
     return seen
-
-
-async def _keys(client: NatsClient, bucket: str) -> list[str]:
-    store = await client.jetstream().key_value(bucket)
-    return list(await store.keys())
 
 
 async def _rows(stack: RunningStack) -> dict[str, set[str]]:

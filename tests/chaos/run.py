@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import nats
@@ -20,16 +19,16 @@ from shared.bus.topology import JOBS
 from shared.events import Completed, now
 from stack.client import Client
 from tests.chaos import inspection
+from tests.chaos.customers import Customer, Posted
 from tests.chaos.field import Field, Second, Trouble
 from tests.chaos.judging import Fate, Told, judge
 from tests.chaos.orders import Order, orders
 from tests.chaos.report import Blow, Report
 from tests.chaos.schedule import SECOND, Strike, schedule
-from tests.support.clips import numbered
 from tests.support.faults import FaultyProxy
-from tests.support.jobs import another_organization, long_clip, short_clip
+from tests.support.jobs import another_organization
 from tests.support.receiver import WebhookReceiver
-from tests.support.sources import SourceServer, source_server
+from tests.support.sources import source_server
 from tests.support.stack import RunningStack, running_stack
 
 SETTINGS = {
@@ -47,7 +46,6 @@ SETTINGS = {
     "MILLRACE_NOTIFIER_GRACE_SECONDS": "3",
 }
 _SHARE = 0.1
-_STILL_SECONDS = 240.0
 _CLEAN_SECONDS = 60.0
 _NUMBER = re.compile(r"/(?:chaos/)?(\d{4})[/.]")
 
@@ -60,6 +58,7 @@ class Plan:
         seconds: for which jobs are posted and faults hit; then all that is left has to come to its end.
         pace: seconds from one fault to the next, on average.
         second: whether there are two of every service.
+        patience: seconds after which a run in which nothing moves is over, although nothing is in the way.
     """
 
     seed: int
@@ -67,14 +66,7 @@ class Plan:
     seconds: float
     pace: float = 2.5
     second: bool = True
-
-
-@dataclass
-class _Posted:
-    order: Order
-    org: str
-    job: str
-    cancelled: bool | None = None
+    patience: float = 240
 
 
 @dataclass
@@ -82,12 +74,11 @@ class _Run:
     plan: Plan
     stack: RunningStack
     strikes: Field
-    source: SourceServer
     proxies: dict[str, FaultyProxy]
     receiver: WebhookReceiver
-    customers: Sequence[dict[str, str]]
+    customers: Sequence[Customer]
     say: Callable[[str], None]
-    posted: list[_Posted] = field(default_factory=list)
+    posted: list[Posted] = field(default_factory=list)
     blows: list[Blow] = field(default_factory=list)
 
 
@@ -98,7 +89,7 @@ async def run(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> R
         folder: for the stack's state.
 
     Raises:
-        AssertionError: a job could not be posted, or nothing moved for minutes although nothing is in the way.
+        AssertionError, TimeoutError: a job could not be posted or cancelled.
     """
     dice = random.Random(plan.seed)
     troubles = {name: Trouble(dice, _SHARE) for name in ("source", "storage", "receiver")}
@@ -113,11 +104,13 @@ async def run(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> R
         }
         second = {name: Second(name, stack.layout, SETTINGS) for name in SECOND if plan.second}
         await asyncio.gather(*(exits.enter_async_context(server) for server in second.values()))
-        customers = [stack.env, await another_organization(stack, "second")]
-        for number, customer in enumerate(customers):
-            async with Client(customer) as api:
-                await api.add_webhook(f"{receiver.url}/{number}")
-        around = _Run(plan, stack, Field(stack, second, troubles), source, proxies, receiver, customers, say)
+        customers = []
+        for env in (stack.env, await another_organization(stack, "second")):
+            async with Client(env) as api:
+                await api.add_webhook(f"{receiver.url}/{env['ORG_ID']}")
+            endpoints = {f"{name}_endpoint": proxy.endpoint for name, proxy in proxies.items()}
+            customers.append(Customer(env, source, **endpoints, patience=plan.patience))
+        around = _Run(plan, stack, Field(stack, second, troubles), proxies, receiver, customers, say)
         await _post_and_strike(around)
         for trouble in troubles.values():
             trouble.end()
@@ -145,14 +138,13 @@ async def _post_and_strike(around: _Run) -> None:
     async def send(order: Order, http: aiohttp.ClientSession) -> None:
         await later(order.at)
         customer = around.customers[order.organization]
-        job = await _post(http, customer, await _body(around, order), f"chaos-{order.number}")
-        posted = _Posted(order, customer["ORG_ID"], job)
+        posted = await customer.post(http, order)
         around.posted.append(posted)
         if order.source == "replaced":
-            await _replace_source(around, order, begun + plan.seconds)
+            await customer.replace_source(order, begun + plan.seconds - asyncio.get_running_loop().time())
         if order.cancel_after is not None:
             await asyncio.sleep(order.cancel_after)
-            posted.cancelled = await _cancel(http, customer, job)
+            posted.cancelled = await customer.cancel(http, posted.job)
 
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15)) as http, asyncio.TaskGroup() as tasks:
         for one in schedule(plan.seed, plan.seconds, plan.pace):
@@ -160,76 +152,6 @@ async def _post_and_strike(around: _Run) -> None:
         for order in orders(plan.seed, plan.jobs, plan.seconds):
             tasks.create_task(send(order, http))
     around.say(f"{len(around.posted)} jobs posted, {len(around.blows)} faults; from here on nothing is in the way")
-
-
-async def _body(around: _Run, order: Order) -> dict[str, Any]:
-    """The request for a job; its source is hosted."""
-    name = f"{order.number:04d}.mp4"
-    data = (long_clip() if order.source == "long" else short_clip()).read_bytes()
-    address = f"{around.proxies['source'].endpoint}/{name}"
-    match order.source:
-        case "truncated":
-            around.source.host(name, data[: len(data) * 2 // 3])
-        case "not_video":
-            around.source.host(name, b"This is a letter, not a film.\n" * 100)
-        case "empty":
-            around.source.host(name, b"")
-        case "replaced":
-            # Not through the proxy, which hands out nothing before it has all of it.
-            address = around.source.host(name, data, pause=0.02)
-        case "missing":
-            address = around.source.url(name)
-        case "short" | "long" | "sound":
-            around.source.host(name, data)
-    env = around.customers[order.organization] | {"S3_ENDPOINT": around.proxies["storage"].endpoint}
-    async with Client(env) as client:
-        output = client.location(order.prefix, with_keys=True)
-    resolutions = ["audio"] if order.source == "sound" else ["144p"]
-    return {"input_url": address, "output_path": output, "resolutions": resolutions}
-
-
-async def _replace_source(around: _Run, order: Order, deadline: float) -> None:
-    """Put another film in its place once the download has begun, which in some runs it does only when the faults are over."""
-    name = f"{order.number:04d}.mp4"
-    while not around.source.sent(name) and asyncio.get_running_loop().time() < deadline:
-        await asyncio.sleep(0.02)
-    around.source.host(name, numbered(seconds=6, size="320x240").read_bytes())
-
-
-async def _post(http: aiohttp.ClientSession, customer: dict[str, str], body: dict[str, Any], key: str) -> str:
-    """Post a job until it is accepted, as a careful client does: with a key, so that it is accepted once."""
-    address = f"{customer['API_URL']}/api/v1/{customer['ORG_ID']}/transcoding_jobs/"
-    headers = {"Authorization": f"Token {customer['API_TOKEN']}", "Idempotency-Key": key}
-    async with asyncio.timeout(_STILL_SECONDS):
-        while True:
-            try:
-                async with http.post(address, json=body, headers=headers) as response:
-                    if response.status in (200, 201):
-                        return str((await response.json())["id"])
-                    assert response.status >= 500, f"a job was refused: {response.status} {await response.text()}"
-            except (aiohttp.ClientError, TimeoutError):
-                pass
-            await asyncio.sleep(0.3)
-
-
-async def _cancel(http: aiohttp.ClientSession, customer: dict[str, str], job: str) -> bool | None:
-    """Cancel a job; whether the api says that it did, None where an answer was lost before."""
-    address = f"{customer['API_URL']}/api/v1/{customer['ORG_ID']}/transcoding_jobs/{job}/"
-    sure = True
-    async with asyncio.timeout(_STILL_SECONDS):
-        while True:
-            try:
-                async with http.delete(
-                    address, headers={"Authorization": f"Token {customer['API_TOKEN']}"}
-                ) as response:
-                    if response.status == 200:
-                        did = "cancelled successfully" in (await response.json())["message"]
-                        return did if did or sure else None
-                    assert response.status >= 500, f"not cancelled: {response.status} {await response.text()}"
-            except (aiohttp.ClientError, TimeoutError):
-                pass
-            sure = False
-            await asyncio.sleep(0.3)
 
 
 async def _until_all_ended(around: _Run, client: NatsClient) -> None:
@@ -246,8 +168,8 @@ async def _until_all_ended(around: _Run, client: NatsClient) -> None:
         if ended != said:
             said = ended
             around.say(f"{ended} of {len(around.posted)} jobs have ended")
-        if loop.time() - moved > _STILL_SECONDS:
-            around.say(f"nothing has moved for {_STILL_SECONDS:.0f} s")
+        if loop.time() - moved > around.plan.patience:
+            around.say(f"nothing has moved for {around.plan.patience:.0f} s")
             return
         await asyncio.sleep(0.5)
 
@@ -266,11 +188,14 @@ async def _account(around: _Run, client: NatsClient) -> Report:
                 findings = await inspection.output_findings(around.stack, http, fate.order.prefix)
                 report.verdicts[fate.order.number].lost += findings
 
-        await asyncio.gather(*(look(fate) for fate in report.fates if isinstance(fate.events[-1], Completed)))
+        await asyncio.gather(
+            *(look(fate) for fate in report.fates if fate.events and isinstance(fate.events[-1], Completed))
+        )
     report.findings += await inspection.last_of(
         lambda: inspection.left_overs(around.stack, client), operator.not_, _CLEAN_SECONDS
     )
     report.findings += await inspection.projection_findings(around.stack)
+    report.findings += await inspection.unknown_jobs(client, {one.job for one in around.posted})
     report.findings += inspection.uploads_begun(around.proxies["storage"])
     report.findings += [f"a webhook came after a newer one: {late.message_id}" for late in around.receiver.overtaken]
     return report

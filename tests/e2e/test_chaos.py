@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.chaos.report import table
 from tests.chaos.run import Plan, run
 
-PLAN = Plan(seed=7, jobs=10, seconds=12, pace=1.2)
+PLAN = Plan(seed=7, jobs=10, seconds=12, pace=1.2, patience=90)
 
 
 async def test_every_job_comes_to_its_right_end_once(tmp_path: Path) -> None:
