@@ -28,6 +28,7 @@ from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
 from services.api.jobs.live import LiveProgress
 from services.api.projection.leader import Leader
+from services.api.projection.vault_sweep import VaultSweep
 from services.api.settings import ApiSettings
 from services.api.webhooks.hooks import HookBook
 from services.api.webhooks.webhooks import Webhooks
@@ -138,6 +139,7 @@ async def _start(
     sessions = Sessions(database)
     for work, name in (
         (leader.run(), "leader"),
+        (VaultSweep(client, job_log, vault, ready=lambda: leader.leads).run(), "vault"),
         (_keep_house(reservations, accounts), "housekeeping"),
         (sessions.run(), "sessions"),
     ):

@@ -16,6 +16,7 @@ from services.api.projection.tail import Tail, TailBroken
 from shared.bus.parsing import parse_message, report_unreadable
 from shared.deliveries import DeliveryAttempted
 from shared.events import Recorded
+from shared.logs import Repetition
 
 Apply = Callable[[Connection, Sequence[Msg]], Awaitable[None]]
 """Brings messages into the tables, inside a transaction of its caller's."""
@@ -64,6 +65,7 @@ class Projector:
         """
         async with self._turn:
             self.offset = await load_offset(self._connection, self.stream)
+        repetition = Repetition()
         while True:
             self.caught_up = False
             try:
@@ -74,7 +76,8 @@ class Projector:
                 )
                 await asyncio.sleep(_LOST_SECONDS)
             except (NatsError, TailBroken, TimeoutError) as error:
-                await self._log.awarning("projection interrupted", error=repr(error))
+                if repetition.is_due():
+                    await self._log.awarning("projection interrupted", error=repr(error))
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def check_stream(self) -> int:
