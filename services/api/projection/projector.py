@@ -23,6 +23,8 @@ Apply = Callable[[Connection, Sequence[Msg]], Awaitable[None]]
 
 _RETRY_SECONDS = 0.5
 _LOST_SECONDS = 10.0
+# In a cluster a server may answer that has just become the leader, or was it before it hung: it is about to learn of the rest.
+_LOOKS, _LOOK_SECONDS = 5, 1.0
 # What Postgres refuses for what it says, and would refuse each time it comes.
 _BAD_DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
@@ -87,8 +89,13 @@ class Projector:
             LogLost: it is smaller than the offset.
             nats.errors.Error, TimeoutError: the bus is out of reach.
         """
-        offset = self.offset
-        last = int((await self._js.stream_info(self.stream)).state.last_seq)
+        offset, looks = self.offset, 0
+        while True:
+            info = await self._js.stream_info(self.stream)
+            last, looks = int(info.state.last_seq), looks + 1
+            if last >= offset or info.config.num_replicas == 1 or looks == _LOOKS:
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
         self.lost = last < offset
         if self.lost:
             raise LogLost(f"the stream {self.stream} ends at {last}, but was read up to {offset}")

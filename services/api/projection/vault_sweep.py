@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from services.api.projection.tail import Tail, TailBroken
@@ -46,6 +45,7 @@ class VaultSweep:
         self._ready = ready
         self._age = age
         self._place = 0
+        self._suspects: set[tuple[str, str]] = set()
 
     async def run(self) -> None:
         """Sweep until cancelled, whatever happens."""
@@ -60,11 +60,17 @@ class VaultSweep:
             await asyncio.sleep(_ROUND_SECONDS)
 
     async def sweep(self) -> None:
-        """One round, over what has become old enough since the one before.
+        """One round, over what has become old enough since the one before; what it finds is removed by the next one.
 
         Raises:
             nats.errors.Error, TimeoutError, TailBroken: the bus is out of reach; the next round goes on there.
         """
+        # Once is not enough: a server of a cluster that has hung may answer for a moment by what it knew before.
+        for org, job in sorted(self._suspects):
+            if await self._is_left_over(org, job):
+                await self._vault.forget(org, job)
+                await structlog.get_logger().ainfo("left-over credentials removed", organization=org, job=job)
+            self._suspects.discard((org, job))
         tail = Tail(self._nc, f"KV_{SECRETS_BUCKET}")
         try:
             await tail.open(self._place)
@@ -73,15 +79,13 @@ class VaultSweep:
                 for message in batch:
                     if datetime.now(UTC) - message.metadata.timestamp < self._age:
                         return
-                    if _MARKER not in (message.headers or {}):
-                        await self._settle(message)
+                    org, job = message.subject.rsplit(".", 2)[-2:]
+                    if _MARKER not in (message.headers or {}) and await self._is_left_over(org, job):
+                        self._suspects.add((org, job))
                     self._place = message.metadata.sequence.stream
         finally:
             await tail.close()
 
-    async def _settle(self, message: Msg) -> None:
-        org, job = message.subject.rsplit(".", 2)[-2:]
+    async def _is_left_over(self, org: str, job: str) -> bool:
         created = await self._log.last(job_subject(org, job, Created.subject))
-        if created is None or await self._log.end_of(org, job):
-            await self._vault.forget(org, job)
-            await structlog.get_logger().ainfo("left-over credentials removed", organization=org, job=job)
+        return created is None or await self._log.end_of(org, job) is not None
