@@ -14,11 +14,13 @@ from shared.bus.topology import JOBS, TRANSCODER
 from shared.ids import new_job_id
 from shared.worker import Bus
 from stack.probes import http_ok
-from tests.support.api import ApiProcess, Caller, job_body
+from tests.support.api import SEAL_KEY, ApiProcess, Caller, job_body
 from tests.support.bus import until
 from tests.support.cluster import Cluster, nats_cluster, provisioned
+from tests.support.observe import eventually
 from tests.support.samples import ORG, created
 from tests.support.servers import PostgresServer
+from tests.support.service import Service
 from tests.support.working import worker_bus
 
 
@@ -149,3 +151,23 @@ async def _are_idle(bus: Bus) -> bool:
     except pulls.SlotsIdle:
         return True
     return False
+
+
+async def test_services_that_meet_servers_without_a_leader_wait(cluster: Cluster, postgres: PostgresServer) -> None:
+    for node in cluster.nodes:
+        await asyncio.to_thread(node.kill)
+    await asyncio.to_thread(cluster.nodes[0].start)
+    api = ApiProcess(nats_url=cluster.url, database_url=postgres.new_database(), nats_replicas=3)
+    notifier = Service("notifier", nats_url=cluster.url, seal_keys=SEAL_KEY)
+    starts = [asyncio.create_task(asyncio.to_thread(service.start)) for service in (api, notifier)]
+    try:
+        await eventually(lambda: "start is waiting" in api.log(), "the api waits", seconds=30)
+        await eventually(lambda: "waiting for the bus" in notifier.log(), "the notifier waits", seconds=30)
+        for node in cluster.nodes[1:]:
+            await asyncio.to_thread(node.start)
+        await asyncio.gather(*starts)
+        assert "Traceback" not in api.log() + notifier.log()
+    finally:
+        await asyncio.wait(starts)
+        for service in (api, notifier):
+            await asyncio.to_thread(service.__exit__)

@@ -9,7 +9,6 @@ with nats_cluster() as cluster:
 import os
 import signal
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -28,7 +27,7 @@ PASSWORD = "pass/word"
 
 
 class ClusterNode(NatsServer):
-    """One of them. It has started as soon as it is a member, which may be before a stream has a leader."""
+    """One of them. It has started as soon as it answers, which is before it has met the others."""
 
     def __init__(self, name: str, port: int, routes: list[int]) -> None:
         super().__init__()
@@ -50,7 +49,7 @@ class ClusterNode(NatsServer):
         return [*super().argv(), "--server_name", self.name, "--user", "millrace", "--pass", PASSWORD, *cluster]
 
     def ready(self) -> bool:
-        return http_ok(self.http_port, "/healthz?js-server-only=true")
+        return http_ok(self.http_port, "/healthz?js-enabled-only=true")
 
     def freeze(self) -> None:
         """Stop it without a word to anybody: its connections stay and nothing comes out of them."""
@@ -100,9 +99,9 @@ def nats_cluster() -> Iterator[Cluster]:
     """A cluster of three, for a ``with`` block."""
     ports = [free_port() for _ in range(3)]
     nodes = [ClusterNode(f"n{number}", port, ports) for number, port in enumerate(ports)]
-    with ExitStack() as stack, ThreadPoolExecutor(len(nodes)) as threads:
-        # None of them answers as healthy before it has met the others.
-        list(threads.map(stack.enter_context, nodes))
+    with ExitStack() as stack:
+        for node in nodes:
+            stack.enter_context(node)
         yield Cluster(nodes)
 
 
