@@ -16,8 +16,8 @@ from nats.aio.client import Client
 from shared.bus.connection import connect, make_broker
 from shared.bus.joblog import JobLog
 from shared.bus.lease import LeaseRuntime
+from shared.bus.slots import TurnRules
 from shared.bus.topology import Durable, wait_until_provisioned
-from shared.bus.turns import TurnRules
 from shared.bus.vault import Vault
 from shared.bus.write_check import WriteCheck
 from shared.garbage import settle

@@ -10,8 +10,8 @@ from services.uploader.release import Release
 from services.uploader.settings import UploaderSettings
 from services.uploader.upload import Upload
 from shared.bus.fleet import FleetView
+from shared.bus.slots import INTERRUPTED
 from shared.bus.topology import JANITOR, UPLOADER
-from shared.bus.turns import INTERRUPTED
 from shared.events import Cancelled, Completed, Failed, PartTranscoded
 from shared.health import Check
 from shared.storage import warm_up
