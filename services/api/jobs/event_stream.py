@@ -145,7 +145,7 @@ class Watch:
         self._listeners -= 1
         if self._listeners == 0 and self._task:
             # Forgotten as well: with the cancellation in it, whose traceback leads back here, it would be a cycle.
-            self._task, task = None, self._task
+            task, self._task = self._task, None
             task.cancel()
         return self._listeners == 0
 
