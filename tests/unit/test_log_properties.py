@@ -73,7 +73,8 @@ def test_every_fact_stands_once_and_every_writer_knows_which(writers: list[ev.Ev
         if isinstance(answer, Appended):
             assert answer.recorded.event == standing[event.token()]
         else:
-            assert not any(event == other for other in log)
+            # Its fact may stand all the same: stored before the end, with the answer lost.
+            assert answer.end in log
 
 
 @given(st.data())
