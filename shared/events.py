@@ -59,7 +59,8 @@ class Recorded:
 class Created(Event):
     """The api accepted a job. Consumed by the api's projector and the notifier.
 
-    ``client_metadata`` is the JSON text exactly as the client wrote it.
+    ``client_metadata`` is the JSON text exactly as the client wrote it; ``retry_of`` is the ended job that this one runs again,
+    None for all others and in events of before.
     """
 
     subject = "created"
@@ -71,13 +72,18 @@ class Created(Event):
     client_metadata: str | None = None
     priority: Priority = "normal"
     profile: str = "balanced"
+    retry_of: JobId | None = None
 
 
 class Admitted(Event):
-    """The api's admission let the job begin. Consumed by the fetcher."""
+    """The api's admission let the job begin. Consumed by the fetcher.
+
+    ``weight`` is its organization's: with twice the weight an organization gets twice the share. 1 in events of before.
+    """
 
     subject = "admitted"
     type: Literal["admitted"] = "admitted"
+    weight: float = Field(1.0, gt=0)
 
 
 class Started(Event):

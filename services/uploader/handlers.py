@@ -1,6 +1,5 @@
 """The bus edge of the uploader."""
 
-import asyncio
 from contextlib import AsyncExitStack
 
 from services.uploader.bucket.buckets import Buckets
@@ -33,7 +32,7 @@ async def register(bus: Bus, settings: UploaderSettings, resources: AsyncExitSta
     finish = Finish(bus.log, buckets, space, parallel=settings.parallel_requests)
     upload = Upload(bus.log, buckets, space, finish, parallel=settings.parallel_requests)
     clean_up = CleanUp(bus.log, bus.vault, space)
-    sweeping = asyncio.create_task(clean_up.sweep_forever(settings.sweep_seconds))
+    sweeping = bus.lifeline.keep(clean_up.sweep_forever(settings.sweep_seconds), "sweep")
     resources.callback(sweeping.cancel)
 
     async def on_part_transcoded(event: PartTranscoded) -> None:

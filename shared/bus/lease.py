@@ -11,7 +11,7 @@ A worker's handler gets an event and does its work. Around it, this middleware
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -84,11 +84,16 @@ class LeaseRuntime:
         if rules:
             self._turns[durable.name] = Turns(self._nc, durable, slots, rules)
 
+    @property
+    def following(self) -> Sequence["asyncio.Task[None]"]:
+        """What runs beside the work from the start on, and has to go on for as long as work is taken."""
+        return self._following
+
     async def start(self) -> None:
         """Learn how long leases are, and listen for the ends of jobs. Waits for the bus."""
         await self._ack_waits.read_first()
         self._following = [asyncio.create_task(self._ack_waits.follow())]
-        self._following += [asyncio.create_task(turns.watch()) for turns in self._turns.values()]
+        self._following += [asyncio.create_task(turns.watch()) for turns in self._turns.values() if turns.interrupts]
         await self._nc.subscribe("feed.jobs.*.*.end.*", cb=self._heard_end)
 
     async def drain(self, grace_seconds: float) -> None:

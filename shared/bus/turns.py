@@ -179,12 +179,15 @@ class Turns:
 
     Args:
         slots: how many messages are worked on at the same time.
+
+    Attributes:
+        interrupts: work is interrupted here, so it has to be watched.
     """
 
     def __init__(self, client: Client, durable: Durable, slots: int, rules: TurnRules) -> None:
         self._queue = Queue(client, durable)
         self._slots = Slots(slots, rules)
-        self._interrupts = rules != UNINTERRUPTED
+        self.interrupts = rules != UNINTERRUPTED
 
     async def begin(self, message: Msg, org: str) -> Turn | None:
         """Take a slot for a message; None where it is somebody else's turn, and the message has to be handed back."""
@@ -206,7 +209,7 @@ class Turns:
 
     async def watch(self) -> None:
         """Interrupt what takes too long while others wait, until cancelled."""
-        while self._interrupts:
+        while True:
             await asyncio.sleep(_LOOK_SECONDS)
             if not self._slots.full:
                 continue
