@@ -144,7 +144,9 @@ class Watch:
         """One listener less. Returns whether it was the last."""
         self._listeners -= 1
         if self._listeners == 0 and self._task:
-            self._task.cancel()
+            # Forgotten as well: with the cancellation in it, whose traceback leads back here, it would be a cycle.
+            task, self._task = self._task, None
+            task.cancel()
         return self._listeners == 0
 
     def wake(self, sequence: int = 0) -> None:
