@@ -19,8 +19,8 @@ from shared.bus.joblog import JobLog
 from shared.bus.lease import LeaseRuntime
 from shared.bus.patience import until_done
 from shared.bus.pulls import PULL_SECONDS, Pulls
+from shared.bus.slots import TurnRules
 from shared.bus.topology import Durable, wait_until_provisioned
-from shared.bus.turns import TurnRules
 from shared.bus.vault import Vault
 from shared.bus.write_check import WriteCheck
 from shared.garbage import settle

@@ -5,7 +5,7 @@ that was told to stop, a bus that was away. Only failures may use up tries, so t
 entry for each message that something befell. Work that goes well writes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from nats.aio.client import Client
@@ -22,11 +22,17 @@ Kind = Literal["transient", "bug", "handed_back", "lease_lost", "bus_unavailable
 
 
 class Attempts(BaseModel):
-    """The ends of a message's deliveries so far, as far as they were reported. ``subject`` tells whose they are."""
+    """The ends of a message's deliveries so far, as far as they were reported.
+
+    Attributes:
+        subject: tells whose they are.
+        alone: how many times it was begun as a suspect, with nothing beside it.
+    """
 
     model_config = ConfigDict(frozen=True)
     subject: str
     ends: Mapping[Kind, int] = {}
+    alone: int = 0
 
     def of(self, kind: Kind) -> int:
         """How many deliveries ended so."""
@@ -65,10 +71,18 @@ class AttemptBook:
         Returns:
             the counts with it.
         """
+        return await self._change(message, lambda known: known.counting(kind))
+
+    @bus_calls(10)
+    async def count_alone(self, message: Msg) -> None:
+        """Add that a suspect begins."""
+        await self._change(message, lambda known: known.model_copy(update={"alone": known.alone + 1}))
+
+    async def _change(self, message: Msg, change: Callable[[Attempts], Attempts]) -> Attempts:
         bucket = await self._bucket()
         while True:
             revision, known = await self._read(message)
-            counted = known.counting(kind)
+            counted = change(known)
             try:
                 await bucket.update(_key(message), counted.model_dump_json().encode(), last=revision)
             except KeyWrongLastSequenceError:
@@ -79,7 +93,8 @@ class AttemptBook:
     @bus_calls()
     async def forget(self, message: Msg) -> None:
         """The message is settled."""
-        if (await self._read(message))[1].reported:
+        known = (await self._read(message))[1]
+        if known.reported or known.alone:
             await (await self._bucket()).purge(_key(message))
 
     async def _read(self, message: Msg) -> tuple[int, Attempts]:

@@ -14,8 +14,8 @@ from shared import events as ev
 from shared.bus.connection import connect, make_broker
 from shared.bus.joblog import JobLog
 from shared.bus.lease import LeaseRuntime
+from shared.bus.slots import TurnRules
 from shared.bus.topology import DEAD, JOBS, TRANSCODER
-from shared.bus.turns import TurnRules
 from shared.bus.vault import Vault
 from shared.ids import new_job_id
 from shared.sealing import Sealer
