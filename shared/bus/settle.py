@@ -93,8 +93,11 @@ class Settlement:
 
     async def done(self, message: Msg) -> None:
         """The work is done, or not needed any more."""
-        await self._told(message.ack_sync(timeout=5))
-        await self._forget(message)
+        if await self._told(message.ack_sync(timeout=5)):
+            await self._forget(message)
+        else:
+            # It comes again, and must not look as if it had killed this worker.
+            self._report_later(message, "bus_unavailable")
 
     async def handed_back(self, message: Msg, *, delay: float | None = None) -> None:
         """This worker has been told to stop: another one shall go on, at once or after some seconds."""
@@ -226,11 +229,13 @@ class Settlement:
                         return
                     await asyncio.sleep(_REPORT_PAUSE)
 
-    async def _told(self, telling: Awaitable[Any]) -> None:
+    async def _told(self, telling: Awaitable[Any]) -> bool:
         try:
             await telling
         except (TimeoutError, NatsError, MillraceError) as error:
             await structlog.get_logger().awarning("message not settled", error=repr(error))
+            return False
+        return True
 
 
 def _delay(tries: int) -> float:
