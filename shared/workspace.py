@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from shared.errors import Postponed
 
 RECORD = "record.json"
+_UPLOADED = "uploaded"
 _TRASH = ".removing-"
 
 
@@ -97,6 +98,29 @@ class WorkSpace:
         except (FileNotFoundError, json.JSONDecodeError):
             return None
         return text
+
+    def note_uploaded(self, org: str, job: str, part: str, path: str) -> None:
+        """Note down that a file of a finished part is in the bucket, for whoever goes on with the part after a failure.
+
+        Raises:
+            FileNotFoundError: the part has been removed.
+        """
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        descriptor = os.open(self.part(org, job, part) / _UPLOADED, flags, 0o644)
+        try:
+            # In one write, since a duplicate worker may note something at the same time.
+            os.write(descriptor, f"{path}\n".encode())
+        finally:
+            os.close(descriptor)
+
+    def uploaded(self, org: str, job: str, part: str) -> frozenset[str]:
+        """What is noted down as uploaded of a finished part."""
+        try:
+            text = (self.part(org, job, part) / _UPLOADED).read_text()
+        except FileNotFoundError:
+            return frozenset()
+        # Of a line that was cut off nothing is believed.
+        return frozenset(text.splitlines() if text.endswith("\n") else text.splitlines()[:-1])
 
     def keep_tile(self, org: str, job: str, number: int, body: bytes) -> None:
         """Keep a tile for the end of the job, when its part is long gone.

@@ -5,7 +5,8 @@ that was told to stop, a bus that was away. Only failures may use up tries, so t
 entry for each message that something befell. Work that goes well writes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Literal
 
 from nats.aio.client import Client
@@ -16,17 +17,23 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.bus.errors import bus_calls
 from shared.bus.topology import ATTEMPTS_BUCKET
+from shared.waiting import Wait
 
 Kind = Literal["transient", "bug", "handed_back", "lease_lost", "bus_unavailable"]
 """How a delivery ended that did not settle its message."""
 
 
 class Attempts(BaseModel):
-    """The ends of a message's deliveries so far, as far as they were reported. ``subject`` tells whose they are."""
+    """The ends of a message's deliveries so far, as far as they were reported. ``subject`` tells whose they are.
+
+    Attributes:
+        waits: the outages that its work waits for, by error code.
+    """
 
     model_config = ConfigDict(frozen=True)
     subject: str
     ends: Mapping[Kind, int] = {}
+    waits: Mapping[str, Wait] = {}
 
     def of(self, kind: Kind) -> int:
         """How many deliveries ended so."""
@@ -40,6 +47,15 @@ class Attempts(BaseModel):
     def counting(self, kind: Kind) -> "Attempts":
         """With one more."""
         return self.model_copy(update={"ends": {**self.ends, kind: self.of(kind) + 1}})
+
+    def waiting(self, code: str, now: datetime) -> "Attempts":
+        """With one more failure for an outage."""
+        known = self.waits.get(code) or Wait(since=now, last=now)
+        return self.model_copy(update={"waits": {**self.waits, code: known.failed_again(now)}})
+
+    def without(self, codes: Callable[[str], bool]) -> "Attempts":
+        """With some outages over."""
+        return self.model_copy(update={"waits": {code: wait for code, wait in self.waits.items() if not codes(code)}})
 
 
 class AttemptBook:
@@ -58,29 +74,35 @@ class AttemptBook:
         """
         return (await self._read(message))[1]
 
-    @bus_calls(10)
     async def count(self, message: Msg, kind: Kind) -> Attempts:
         """Add the end of a delivery.
 
         Returns:
             the counts with it.
         """
+        return await self.change(message, lambda known: known.counting(kind))
+
+    @bus_calls(10)
+    async def change(self, message: Msg, change: Callable[[Attempts], Attempts]) -> Attempts:
+        """Replace what is known of a message; returns what replaces it."""
         bucket = await self._bucket()
         while True:
             revision, known = await self._read(message)
-            counted = known.counting(kind)
+            changed = change(known)
             try:
-                await bucket.update(_key(message), counted.model_dump_json().encode(), last=revision)
+                await bucket.update(_key(message), changed.model_dump_json().encode(), last=revision)
             except KeyWrongLastSequenceError:
                 # Another worker, that lost its lease on the same message, has told of it in the same moment.
                 continue
-            return counted
+            return changed
 
     @bus_calls()
-    async def forget(self, message: Msg) -> None:
-        """The message is settled."""
-        if (await self._read(message))[1].reported:
+    async def forget(self, message: Msg) -> Attempts:
+        """The message is settled; returns what was known of it."""
+        known = (await self._read(message))[1]
+        if known.reported:
             await (await self._bucket()).purge(_key(message))
+        return known
 
     async def _read(self, message: Msg) -> tuple[int, Attempts]:
         nothing = Attempts(subject=message.subject)

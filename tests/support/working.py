@@ -29,13 +29,19 @@ Handler = Callable[[ev.PartRequested], Awaitable[None]]
 
 @asynccontextmanager
 async def worker(
-    server: NatsServer, handler: Handler, *, slots: int = 1, side_work: bool = False, turns: TurnRules | None = None
+    server: NatsServer,
+    handler: Handler,
+    *,
+    slots: int = 1,
+    side_work: bool = False,
+    turns: TurnRules | None = None,
+    outage_seconds: float = 3600,
 ) -> AsyncIterator[LeaseRuntime]:
     """A worker process as shared/worker.py makes one, inside this process."""
     url = SecretStr(server.url)
     client = await connect(url, "test")
     log = JobLog(client)
-    leases = LeaseRuntime(client, log, service="transcoder", side_work=side_work)
+    leases = LeaseRuntime(client, log, service="transcoder", side_work=side_work, outage_seconds=outage_seconds)
     broker = make_broker(url, "test-work", middlewares=[leases.middleware])
     bus = Bus(client, log, Vault(client, Sealer([bytes(32)])), broker, leases)
 

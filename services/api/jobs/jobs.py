@@ -71,7 +71,8 @@ class Jobs:
             rows = await connection.fetch(paging.sql, *paging.values)
             jobs = [Job.model_validate_json(row["state"]) for row in rows]
             percents = await self._live.percent(connection, jobs)
-        return JobSlice(count, [job_json(job, "list", progress=percents.get(job.id)) for job in jobs])
+        items = [job_json(job, "list", progress=percents.get(job.id), waiting=self._live.waiting(job)) for job in jobs]
+        return JobSlice(count, items)
 
     async def cancel(self, org: str, job: str) -> str:
         """Cancel a job, unless it has ended.
@@ -112,7 +113,7 @@ class Jobs:
 
     async def _shown(self, connection: "Connection", job: Job) -> str:
         percents = await self._live.percent(connection, [job])
-        return job_json(job, "detail", progress=percents.get(job.id))
+        return job_json(job, "detail", progress=percents.get(job.id), waiting=self._live.waiting(job))
 
 
 def _already(status: str) -> str:
