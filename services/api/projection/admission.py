@@ -3,11 +3,14 @@
 Fair between organizations: the next place goes to the one with the fewest jobs under way, among equals to the one that
 was served longest ago. Inside one, by priority and then by age. So whoever sends a thousand jobs fills what others leave
 free, and waits behind nobody but himself.
+
+An organization whose work waits for room in the work space gets no further job admitted until it has it: more jobs would only
+wait there too. The others go on, so that nobody can stop them with a source that is as large as the disk.
 """
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -92,14 +95,17 @@ class Admission:
     """Lets jobs begin, as far as the caps allow.
 
     Attributes:
+        short_of_room: tells which organizations wait for room in the work space.
         up_to: sequence of the newest admission; until the tables hold it, they show too few jobs under way.
     """
 
     log: JobLog
     caps: Caps
+    short_of_room: Callable[[], Collection[str]] = frozenset
     up_to: int = 0
     _served: dict[str, int] = field(default_factory=dict)
     _clock: int = 0
+    _held_back: set[str] = field(default_factory=set)
 
     async def next_jobs(self, connection: Connection) -> list[WaitingJob]:
         """The jobs to admit now, by what the tables say."""
@@ -108,7 +114,12 @@ class Admission:
         if free <= 0:
             return []
         rows = await connection.fetch(_WAITING, min(free, self.caps.active_per_organization))
-        return choose([WaitingJob(row["org"], row["id"]) for row in rows], active, self.caps, self._served)
+        waiting = [WaitingJob(row["org"], row["id"]) for row in rows]
+        held_back = {job.org for job in waiting} & set(self.short_of_room())
+        if held_back - self._held_back:
+            await structlog.get_logger().ainfo("admission held back", organizations=sorted(held_back))
+        self._held_back = held_back
+        return choose([job for job in waiting if job.org not in held_back], active, self.caps, self._served)
 
     async def admit(self, jobs: Iterable[WaitingJob]) -> None:
         """Say of each job that it may begin. Saying it twice does no harm: the log takes it once.
