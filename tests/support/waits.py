@@ -8,7 +8,7 @@ from shared.bus.topology import PROGRESS
 from shared.waiting import Waiting
 
 
-async def waiting(client: Client, org: str, job: str, token: str = "*") -> Waiting | None:
+async def waiting(client: Client, org: str, job: str, token: str = ">") -> Waiting | None:
     """What a piece of work (of any, the one that told of itself last) waits for; None if for nothing."""
     try:
         message = await client.jetstream().get_last_msg(PROGRESS, waiting_subject(org, job, token))
