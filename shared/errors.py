@@ -88,6 +88,7 @@ ERRORS: dict[str, ErrorCode] = {
     "encode_failed": ErrorCode("The video could not be encoded.", "operator", True),
     "encode_stalled": ErrorCode("The encoder made no progress and was stopped.", "operator", True),
     "workspace_full": ErrorCode("The server's work space is full.", "operator", True),
+    "workspace_unreachable": ErrorCode("The server's work space can be neither read nor written.", "operator", True),
     "worker_lost": ErrorCode(
         "The work on this job ended several times without a result. A worker may be running out of memory.",
         "operator",

@@ -15,11 +15,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from shared.errors import Postponed
+from shared.errors import Outage, Postponed
 
 RECORD = "record.json"
 _UPLOADED = "uploaded"
 _TRASH = ".removing-"
+# What a disk says that is broken or was made read-only, and a network file system whose server is away.
+_OUT_OF_ORDER = (errno.EIO, errno.EROFS, errno.ESTALE, errno.ENOTCONN, errno.ENODEV)
 
 
 class WorkSpace:
@@ -258,3 +260,10 @@ def full_disk_is_transient() -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise Postponed("workspace_full", str(error)) from error
         raise
+
+
+def workspace_outage(error: Exception) -> Exception:
+    """What an error of the file system means that nobody has foreseen: an outage, or itself if it is none."""
+    if isinstance(error, OSError) and error.errno in _OUT_OF_ORDER:
+        return Outage("workspace_unreachable", str(error))
+    return error

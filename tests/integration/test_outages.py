@@ -1,6 +1,7 @@
 """Outages are waited for by age: no slot is held, no try is used up, and everybody can see what is waited for."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
@@ -9,7 +10,7 @@ from nats.aio.client import Client
 
 from shared.bus.headway import made_headway
 from shared.bus.joblog import JobLog
-from shared.bus.settle import MAX_DELIVERIES
+from shared.bus.settle import BUG_TRIES, MAX_DELIVERIES
 from shared.errors import Outage, Postponed
 from shared.waiting import Waiting
 from tests.support.bus import provisioned, until
@@ -100,6 +101,20 @@ async def test_an_outage_that_lasts_too_long_ends_the_job_and_says_how_long_it_w
     assert "connection refused" in failed.detail
     assert len(attempts.begun) > 9
     assert await dead(client, job=job) is None, "its owner mends it, and not the operator"
+
+
+async def test_a_work_space_whose_disk_is_gone_is_no_bug(server: NatsServer, client: Client, log: JobLog) -> None:
+    async def unreadable(attempt: int) -> None:
+        if attempt <= BUG_TRIES:
+            raise OSError(errno.ESTALE, "Stale file handle")
+
+    attempts = Attempts(unreadable)
+    job = await request_part(log)
+    async with worker(server, attempts):
+        shown_then = await until(shown(client, job))
+        await until(lambda: settled(client))
+    assert shown_then.code == "workspace_unreachable"
+    assert attempts.done == 1 and await log.end_of(ORG, job) is None
 
 
 async def test_who_waits_holds_no_slot(
