@@ -17,6 +17,7 @@ from typing import Annotated, ClassVar, Self, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from shared.addresses import AddressPolicy
+from shared.bus.servers import parse_servers
 
 S = TypeVar("S", bound="CommonSettings")
 
@@ -44,7 +45,9 @@ class CommonSettings(BaseModel):
     service: ClassVar[str]
 
     nats_url: SecretStr = Field(
-        SecretStr("nats://127.0.0.1:4222"), description="The NATS server, with user and password if it wants them"
+        SecretStr("nats://127.0.0.1:4222"),
+        description="The NATS server, or several of one cluster, comma separated; with user and password, or with a token, if "
+        "they want them: nats://user:password@nats-1:4222,nats-2:4222,nats-3:4222",
     )
     workspace_url: str = Field(
         "file:///var/lib/millrace/workspace", description="The work space all workers share: file:///an/absolute/folder"
@@ -72,6 +75,12 @@ class CommonSettings(BaseModel):
     ffprobe: OptionalPath = Field(
         None, description="ffprobe to use; by default the one of the wheel, else the one on PATH"
     )
+
+    @field_validator("nats_url")
+    @classmethod
+    def _servers_are_servers(cls, value: SecretStr) -> SecretStr:
+        parse_servers(value.get_secret_value())
+        return value
 
     @field_validator("seal_keys")
     @classmethod

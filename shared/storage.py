@@ -29,6 +29,7 @@ from yarl import URL
 
 from shared.addresses import AddressPolicy, ForbiddenAddress
 from shared.errors import MillraceError, Outage, PermanentError, TransientError
+from shared.garbage import discarded
 from shared.locations import S3Location
 from shared.network import AddressGuard, guarded_connector, is_misaddressed
 from shared.path_style import VirtualHostsOnDemand
@@ -178,18 +179,21 @@ async def s3_client(
     )
     # A thread, because the first call reads megabytes of service models where nobody warmed up.
     session = await asyncio.to_thread(_session)
-    async with session.client(
-        "s3",
-        region_name=location.region or "us-east-1",
-        endpoint_url=location.endpoint,
-        aws_access_key_id=location.access_key,
-        aws_secret_access_key=location.secret_key.get_secret_value() if location.secret_key else None,
-        config=config,
-    ) as client:
-        client.meta.events.register("before-call.s3", _mark_redirected)
-        if location.endpoint and location.path_style is None:
-            VirtualHostsOnDemand(client).install()
-        yield client
+    try:
+        async with session.client(
+            "s3",
+            region_name=location.region or "us-east-1",
+            endpoint_url=location.endpoint,
+            aws_access_key_id=location.access_key,
+            aws_secret_access_key=location.secret_key.get_secret_value() if location.secret_key else None,
+            config=config,
+        ) as client:
+            client.meta.events.register("before-call.s3", _mark_redirected)
+            if location.endpoint and location.path_style is None:
+                VirtualHostsOnDemand(client).install()
+            yield client
+    finally:
+        discarded()
 
 
 def _mark_redirected(params: dict[str, Any], **_: Any) -> None:

@@ -15,7 +15,11 @@ class FetcherSettings(WorkerSettings):
     service: ClassVar[str] = "fetcher"
 
     part_window: int = Field(
-        8, ge=1, le=900, description="How many parts of one job may be requested and not yet uploaded"
+        64,
+        ge=1,
+        le=900,
+        description="How many parts of one job may be requested and not yet uploaded at the most, where transcoders are idle;"
+        " what is transcoded and not yet uploaded takes room in the work space",
     )
     connections: int = Field(6, ge=1, le=64, description="Ranges of one source that are asked for at the same time")
     chunk_bytes: int = Field(8 * MEGABYTE, ge=64 * 1024, le=GIGABYTE, description="Size of such a range")

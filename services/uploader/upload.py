@@ -1,4 +1,4 @@
-"""The use case: bring a transcoded part to the bucket, have the next one encoded, and finish the job after the last one."""
+"""The use case: bring a transcoded part to the bucket, have further ones encoded, and finish the job after the last one."""
 
 import asyncio
 from contextlib import suppress
@@ -12,11 +12,13 @@ from services.uploader.bucket.buckets import Buckets
 from services.uploader.bucket.parallel import in_parallel
 from services.uploader.finish import Finish
 from services.uploader.record import record_of
+from services.uploader.release import Release
 from services.uploader.results import WrongFile, read_record
 from shared.bus.headway import made_headway
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject
-from shared.events import Fetched, PartRequested, PartTranscoded, PartUploaded
+from shared.errors import PermanentError
+from shared.events import Fetched, PartTranscoded, PartUploaded
 from shared.media.layout import WHOLE_TEXT, kind_of, segment_name
 from shared.media.result import PartRecord
 from shared.workspace import WorkSpace
@@ -38,49 +40,43 @@ class Upload:
         parallel: requests at the same time, for each part.
     """
 
-    def __init__(self, log: JobLog, buckets: Buckets, space: WorkSpace, finish: Finish, *, parallel: int) -> None:
+    def __init__(
+        self, log: JobLog, buckets: Buckets, space: WorkSpace, release: Release, finish: Finish, *, parallel: int
+    ) -> None:
         self._log = log
         self._buckets = buckets
         self._space = space
+        self._release = release
         self._finish = finish
         self._parallel = parallel
 
     async def __call__(self, event: PartTranscoded) -> None:
-        """Upload the part, unless that has been done; request the part that it releases, or finish the job if it was the last."""
+        """Upload the part, unless that has been done; request those that may begin now, or finish the job if it was the last."""
         org, job, part = event.org, event.job, event.part
         if await self._log.end_of(org, job):
             return
         uploaded = await self._recorded(event) or await self._upload(event)
         # Only now: had the files gone before the fact was recorded, a crash in between would have lost them.
         await asyncio.to_thread(self._space.empty_part, org, job, part)
-        await self._release(event)
-        if await self._is_last(uploaded):
+        fetched = await self._log.fact(org, job, Fetched)
+        if fetched is None:
+            raise PermanentError("internal_error", f"part {part} transcoded before the source was fetched")
+        number = await self._number(uploaded)
+        await self._release(fetched, uploaded=number)
+        # The one who uploaded the last part finishes the job, and only he: his message stays unsettled until that is done,
+        # so it is redelivered if he dies, and nobody else needs to try.
+        if number >= len(fetched.plan.release_order):
             await self._finish(org, job)
 
-    async def _release(self, event: PartTranscoded) -> None:
-        """Request the part that may begin now.
+    async def _number(self, uploaded: PartUploaded) -> int:
+        """Number of a part among those uploaded.
 
-        Only now, not when this one was encoded: a job whose upload is slow would fill the work space, and the queue that it has
-        in common with others.
-        """
-        fetched = await self._log.fact(event.org, event.job, Fetched)
-        released = fetched.plan.released_by(event.part) if fetched else None
-        if fetched and released:
-            work = fetched.plan.work_of(released)
-            await self._log.append(PartRequested(org=event.org, job=event.job, part=released, work=work))
-
-    async def _is_last(self, uploaded: PartUploaded) -> bool:
-        """Whether no part is left to upload after this one.
-
-        The one who uploaded the last part finishes the job, and only he: his message stays unsettled until that is done,
-        so it is redelivered if he dies, and nobody else needs to try. Parts are numbered as they are appended, so that this
-        costs the same for the first part as for the nine hundredth.
+        They are numbered as they are appended, so that this costs the same for the first part as for the nine hundredth.
         """
         if uploaded.uploaded is None:
             # Of version 0.1, which did not count: whoever finds all of them uploaded goes on.
-            return record_of(await self._log.read(uploaded.org, uploaded.job)).whole
-        fetched = await self._log.fact(uploaded.org, uploaded.job, Fetched)
-        return fetched is not None and uploaded.uploaded >= len(fetched.plan.release_order)
+            return len(record_of(await self._log.read(uploaded.org, uploaded.job)).uploaded)
+        return uploaded.uploaded
 
     async def _upload(self, event: PartTranscoded) -> PartUploaded:
         org, job, part = event.org, event.job, event.part

@@ -24,15 +24,20 @@ Kind = Literal["transient", "bug", "handed_back", "lease_lost", "bus_unavailable
 
 
 class Attempts(BaseModel):
-    """The ends of a message's deliveries so far, as far as they were reported. ``subject`` tells whose they are.
+    """The ends of a message's deliveries so far, as far as they were reported.
 
     Attributes:
+        subject: tells whose they are.
+        alone: how many times it was begun as a suspect, with nothing beside it.
+        forgiven: deliveries that nobody told of and that are not held against the work any more.
         waits: the outages that its work waits for, by error code.
     """
 
     model_config = ConfigDict(frozen=True)
     subject: str
     ends: Mapping[Kind, int] = {}
+    alone: int = 0
+    forgiven: int = 0
     waits: Mapping[str, Wait] = {}
 
     def of(self, kind: Kind) -> int:
@@ -41,17 +46,29 @@ class Attempts(BaseModel):
 
     @property
     def reported(self) -> int:
-        """How many deliveries ended in any way that somebody told of; the others took their worker with them."""
-        return sum(self.ends.values())
+        """How many deliveries ended in any way that somebody told of, or are forgiven; the others took their worker with them."""
+        return sum(self.ends.values()) + self.forgiven
 
     def counting(self, kind: Kind) -> "Attempts":
         """With one more."""
         return self.model_copy(update={"ends": {**self.ends, kind: self.of(kind) + 1}})
 
-    def waiting(self, code: str, now: datetime) -> "Attempts":
-        """With one more failure for an outage."""
-        known = self.waits.get(code) or Wait(since=now, last=now)
-        return self.model_copy(update={"waits": {**self.waits, code: known.failed_again(now)}})
+    def waiting(self, code: str, now: datetime, *, deliveries: int) -> "Attempts":
+        """With one more delivery that ended in an outage.
+
+        Its worker has lived to tell of it, so that those that died before are forgiven: a suspect would have a process for
+        itself at every try of an hour.
+
+        Args:
+            deliveries: how many there were, this one included.
+        """
+        known, told = self.waits.get(code) or Wait(since=now, last=now), self.counting("handed_back")
+        return told.model_copy(
+            update={
+                "waits": {**self.waits, code: known.failed_again(now)},
+                "forgiven": self.forgiven + max(0, deliveries - told.reported),
+            }
+        )
 
     def without(self, codes: Callable[[str], bool]) -> "Attempts":
         """With some outages over."""
@@ -83,6 +100,11 @@ class AttemptBook:
         return await self.change(message, lambda known: known.counting(kind))
 
     @bus_calls(10)
+    async def count_alone(self, message: Msg) -> None:
+        """Add that a suspect begins."""
+        await self.change(message, lambda known: known.model_copy(update={"alone": known.alone + 1}))
+
+    @bus_calls(10)
     async def change(self, message: Msg, change: Callable[[Attempts], Attempts]) -> Attempts:
         """Replace what is known of a message; returns what replaces it."""
         bucket = await self._bucket()
@@ -100,7 +122,7 @@ class AttemptBook:
     async def forget(self, message: Msg) -> Attempts:
         """The message is settled; returns what was known of it."""
         known = (await self._read(message))[1]
-        if known.reported:
+        if known.reported or known.alone:
             await (await self._bucket()).purge(_key(message))
         return known
 

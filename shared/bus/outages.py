@@ -70,7 +70,8 @@ class Outages:
             BusUnavailable: the bus is in the way.
         """
         now = self._now()
-        known = await self._book.change(message, lambda known: known.counting("handed_back").waiting(error.code, now))
+        deliveries = message.metadata.num_delivered
+        known = await self._book.change(message, lambda known: known.waiting(error.code, now, deliveries=deliveries))
         wait, longest = known.waits[error.code], self._longest_of(error)
         left = longest - wait.seconds
         if left <= 0:

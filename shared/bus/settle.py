@@ -30,8 +30,11 @@ RETRY_DELAYS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0)
 BUG_TRIES = 4
 """Tries of work that failed in a way we did not foresee."""
 
+MAX_CRASHES = 3
+"""Deliveries of which nothing was ever told after which work is given up: it kills its worker. All but the first ran alone."""
+
 MAX_DELIVERIES = 40
-"""Deliveries of which nothing was ever told after which work is given up: it probably kills its worker."""
+"""The same for work beside a job, which only delays itself."""
 
 # How long it is tried to tell that the bus was away, and how often.
 _REPORT_SECONDS = 600.0
@@ -60,18 +63,33 @@ class Settlement:
         """Give up telling what could not be told so far."""
         await end_tasks(*self._reports)
 
-    async def check_deliveries(self, message: Msg) -> None:
+    async def check_deliveries(self, message: Msg, *, side_work: bool) -> int:
         """Refuse a message that nobody has lived to tell of.
+
+        Returns:
+            how many workers that had it were never heard of again, as far as is known; 0 for work beside a job.
 
         Raises:
             PermanentError: ``worker_lost``. BusUnavailable: the bus is in the way.
         """
         before = message.metadata.num_delivered - 1
-        if before < MAX_DELIVERIES:
-            return
-        silent = before - (await self._book.of(message)).reported
-        if silent >= MAX_DELIVERIES:
+        if before < (MAX_DELIVERIES if side_work else 1):
+            return 0
+        known = await self._book.of(message)
+        silent = before - known.reported
+        # A delivery may be lost on its way to a worker. Only of those that ran alone is it known that they began.
+        if silent >= MAX_DELIVERIES if side_work else silent >= MAX_CRASHES and known.alone >= MAX_CRASHES - 1:
             raise PermanentError("worker_lost", f"delivered {before} times, {silent} of them without a word afterwards")
+        return 0 if side_work else max(0, silent)
+
+    async def runs_alone(self, message: Msg) -> None:
+        """A suspect begins.
+
+        Raises:
+            BusUnavailable: the bus is in the way, so that it could not be told.
+        """
+        await self._book.count_alone(message)
+        await structlog.get_logger().awarning("work runs alone", deliveries=message.metadata.num_delivered)
 
     def reporter(self, message: Msg) -> Report:
         """What the work of a message reports its headway to."""
@@ -84,9 +102,11 @@ class Settlement:
 
     async def handed_back(self, message: Msg, *, delay: float | None = None) -> None:
         """This worker has been told to stop: another one shall go on, at once or after some seconds."""
-        with suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_HAND_BACK_SECONDS):
-                await self._told(self._book.count(message, "handed_back"))
+                await self._book.count(message, "handed_back")
+        except (TimeoutError, NatsError, MillraceError):
+            self._report_later(message, "handed_back")
         await self._told(message.nak(delay=delay))
 
     async def lease_lost(self, message: Msg) -> None:

@@ -11,6 +11,7 @@ from nats.errors import NoRespondersError
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from shared import events as ev
+from shared.bus.errors import BusUnavailable
 from shared.bus.joblog import JobLog
 from shared.bus.settle import MAX_DELIVERIES, Settlement
 from shared.bus.topology import ATTEMPTS_BUCKET, JOBS, TRANSCODER
@@ -241,7 +242,6 @@ async def test_a_bus_that_is_away_is_waited_for(
     server: NatsServer, client: Client, log: JobLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Longer than the tries of anything else last, however it is spelled, and though a worker_lost would be due by then."""
-    monkeypatch.setattr("shared.bus.settle.MAX_DELIVERIES", 3)
     troubles = _unavailable()
     other = JobLog(client)
 
@@ -341,7 +341,7 @@ async def test_an_outage_is_told_once_it_is_over(
         nonlocal failures
         if failures > 0:
             failures -= 1
-            raise NoRespondersError
+            raise BusUnavailable("no responders")
         return await counting(self, message, kind)
 
     monkeypatch.setattr(type(book), "count", not_yet)

@@ -349,7 +349,11 @@ async def test_who_leaves_is_forgotten(still_api: Api, monkeypatch: pytest.Monke
             await other.next()
             assert api.stream.watched == 1
     await until(lambda: _watches(api, 0))
-    assert not [task for task in asyncio.all_tasks() if "Watch" in repr(task.get_coro())]
+
+    async def nobody_reads() -> bool:
+        return not any("Watch" in repr(task.get_coro()) for task in asyncio.all_tasks())
+
+    await until(nobody_reads)
 
 
 async def _watches(api: Api, count: int) -> bool:

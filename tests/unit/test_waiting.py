@@ -38,12 +38,19 @@ def test_clocks_that_were_set_and_hours_without_workers_are_no_outage() -> None:
 
 def test_reasons_are_kept_apart_and_what_was_kept_before_can_be_read() -> None:
     old = Attempts.model_validate_json('{"subject": "jobs.a.b.admitted", "ends": {"handed_back": 2}}')
-    known = (
-        old.waiting("input_timeout", NOON).waiting("output_unreachable", after(5)).waiting("input_timeout", after(9))
-    )
+    known = old.waiting("input_timeout", NOON, deliveries=3).waiting("output_unreachable", after(5), deliveries=4)
+    known = known.waiting("input_timeout", after(9), deliveries=5)
     assert {code: wait.seconds for code, wait in known.waits.items()} == {"input_timeout": 9, "output_unreachable": 0}
     assert set(known.without(lambda code: code.startswith("input")).waits) == {"output_unreachable"}
     assert Attempts.model_validate_json(known.model_dump_json()) == known
+
+
+def test_work_that_has_met_an_outage_has_killed_no_worker() -> None:
+    """Of four deliveries two were never heard of; the next one that is not is the first again."""
+    known = Attempts(subject="jobs.a.b.admitted", ends={"handed_back": 1})
+    known = known.waiting("input_timeout", NOON, deliveries=4)
+    assert (known.reported, known.of("handed_back")) == (4, 2)
+    assert known.waiting("input_timeout", NOON, deliveries=6).reported == 6
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,10 @@ from shared.job import Stage, Status
 from shared.media.result import JobWarning, Outputs
 
 R = TypeVar("R")
+MOST_PLACES = 1_000
+"""How far the places in a queue are counted."""
+
+_JOB_ID = "^[2-9A-HJ-NP-Za-km-z]{11}$"
 
 
 class Response(BaseModel):
@@ -96,7 +100,7 @@ class Waiting(Response):
 class JobItem(Response):
     """A job as lists and webhooks show it."""
 
-    id: str = Field(pattern="^[2-9A-HJ-NP-Za-km-z]{11}$", examples=["5KQfnXCg8Qh"])
+    id: str = Field(pattern=_JOB_ID, examples=["5KQfnXCg8Qh"])
     type: Literal["transcoding_job"]
     resolutions: list[str] = Field(examples=[["240p", "480p"]])
     video_duration: int | None = Field(description="Whole seconds; null until known")
@@ -124,6 +128,20 @@ class JobItem(Response):
     timings: Timings
     priority: Priority
     profile: str
+    retry_of: str | None = Field(
+        pattern=_JOB_ID,
+        description="The ended job that this one runs again; null if none. It may have been removed since",
+    )
+    retried_by: str | None = Field(
+        pattern=_JOB_ID,
+        description="The newest job that runs this one again; null if there is none, and in webhooks",
+    )
+    queue_position: int | None = Field(
+        ge=1,
+        le=MOST_PLACES + 1,
+        description=f"Place among the organization's jobs that wait for their admission, counted from 1 up to {MOST_PLACES:,}; "
+        f"{MOST_PLACES + 1:,} stands for all farther back. Null if it does not wait, and in webhooks",
+    )
 
 
 class Job(JobItem):

@@ -27,6 +27,7 @@ from services.api.projection.retention import Retention
 from shared.bus.joblog import JobLog
 from shared.bus.topology import DELIVERIES, JOBS
 from shared.events import Admitted, Created
+from shared.logs import Repetition
 from shared.tasks import end_tasks
 
 LEADERSHIP = (0x4D52, 1)
@@ -208,6 +209,7 @@ class _Term:
     async def _admit(self) -> None:
         # Somebody else's admissions may be in the log and not in the tables yet.
         self._admission.up_to = await self._end_of_log()
+        repetition = Repetition()
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_TICK_SECONDS):
@@ -220,7 +222,8 @@ class _Term:
             try:
                 await self._admission.admit(chosen)
             except (NatsError, TimeoutError) as error:
-                await structlog.get_logger().awarning("admission interrupted", error=repr(error))
+                if repetition.is_due():
+                    await structlog.get_logger().awarning("admission interrupted", error=repr(error))
 
     async def _end_of_log(self) -> int:
         while True:
