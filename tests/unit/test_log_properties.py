@@ -73,7 +73,8 @@ def test_every_fact_stands_once_and_every_writer_knows_which(writers: list[ev.Ev
         if isinstance(answer, Appended):
             assert answer.recorded.event == standing[event.token()]
         else:
-            assert not any(event == other for other in log)
+            # It may stand there all the same, where its acknowledgement was lost and the job ended before its writer looked.
+            assert answer.end == log[-1] != event
 
 
 @given(st.data())
