@@ -137,7 +137,9 @@ class Outages:
             self._resting[message.metadata.consumer, message.metadata.sequence.stream] = now + seconds
 
     def _longest_of(self, error: Outage) -> float:
-        return max(self._longest, LONGEST_POSTPONEMENT) if isinstance(error, Postponed) else self._longest
+        if isinstance(error, Postponed):
+            return max(self._longest, LONGEST_POSTPONEMENT)
+        return self._longest if error.longest is None else min(self._longest, error.longest)
 
     def _shown(self, code: str, sentence: str, wait: Wait, longest: float) -> Waiting:
         return Waiting(
