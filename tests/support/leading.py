@@ -10,6 +10,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from services.api.database.pool import Connection
+from services.api.projection.admission import Waits
 from services.api.projection.leader import HooksChanged, Leader
 from shared import events as ev
 from shared.bus.joblog import JobEnded, JobLog
@@ -30,6 +31,7 @@ async def leading(
     per_organization: int = 50,
     on_hooks_changed: HooksChanged = _nothing_to_do,
     keep_jobs: timedelta | None = None,
+    waits: Waits | None = None,
 ) -> AsyncIterator[Leader]:
     """A replica that leads, or stands for leader, while the block runs.
 
@@ -37,6 +39,7 @@ async def leading(
         url: of a database whose migrations have run.
         active, per_organization: how many jobs may be under way.
         keep_jobs: how long an ended job stays; by default for ever, since the samples tell of jobs of long ago.
+        waits: of the jobs that are under way; by default nothing waits.
     """
     leader = Leader(
         url,
@@ -46,6 +49,7 @@ async def leading(
         max_active_per_organization=per_organization,
         on_hooks_changed=on_hooks_changed,
         keep_jobs=keep_jobs,
+        waits=waits,
     )
     running = asyncio.create_task(leader.run())
     try:

@@ -20,7 +20,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from services.api.database.pool import Connection
-from services.api.projection.admission import Admission, Caps
+from services.api.projection.admission import Admission, Caps, NoWaits, Waits
 from services.api.projection.projection import apply_events, disable_hooks, record_deliveries, sweep_claims
 from services.api.projection.projector import LogLost, Projector, deliveries_in, events_in
 from services.api.projection.retention import Retention
@@ -70,6 +70,7 @@ class Leader:
         on_hooks_changed: called with the organization after one of its webhooks was switched off; repeated until it
             succeeds.
         keep_jobs: how long a job is kept after its end; None for ever.
+        waits: see :class:`services.api.projection.admission.Admission`.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Leader:
         max_active_per_organization: int,
         on_hooks_changed: HooksChanged,
         keep_jobs: timedelta | None = None,
+        waits: Waits | None = None,
     ) -> None:
         self._dsn = dsn
         self._nc = client
@@ -89,6 +91,7 @@ class Leader:
         self._caps = Caps(max_active_jobs, max_active_per_organization)
         self._on_hooks_changed = on_hooks_changed
         self._keep_jobs = keep_jobs
+        self._waits = waits or NoWaits()
         self._seen: float | None = None
         self._term: _Term | None = None
 
@@ -107,7 +110,8 @@ class Leader:
                 connection = await asyncpg.connect(self._dsn, timeout=5, command_timeout=30, server_settings=_SESSION)
                 await self._wait_for_turn(connection)
                 await log.ainfo("leading")
-                term = _Term(self._nc, self._job_log, connection, self._caps, self._on_hooks_changed)
+                admission = Admission(self._job_log, self._caps, self._waits)
+                term = _Term(self._nc, admission, connection, self._on_hooks_changed)
                 retention = Retention(
                     self._dsn, self._nc, self._job_log, keep_jobs=self._keep_jobs, ready=term.is_up_to_date
                 )
@@ -144,13 +148,13 @@ class _Term:
     """One time of leading, over one session of Postgres."""
 
     def __init__(
-        self, client: Client, log: JobLog, connection: Connection, caps: Caps, on_hooks_changed: HooksChanged
+        self, client: Client, admission: Admission, connection: Connection, on_hooks_changed: HooksChanged
     ) -> None:
         self._connection = connection
         self._turn = asyncio.Lock()
         self._jobs = Projector(client, JOBS, self._apply_jobs, connection, self._turn)
         self._deliveries = Projector(client, DELIVERIES, self._apply_deliveries, connection, self._turn)
-        self._admission = Admission(log, caps)
+        self._admission = admission
         self._something_to_admit = asyncio.Event()
         self._on_hooks_changed = on_hooks_changed
         self._changed_hooks: set[str] = set()
