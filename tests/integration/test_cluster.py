@@ -8,11 +8,9 @@ import pytest
 from nats.aio.client import Client
 
 from shared import events as ev
-from shared.bus import pulls
 from shared.bus.joblog import JobLog
-from shared.bus.topology import JOBS, TRANSCODER
+from shared.bus.topology import JOBS
 from shared.ids import new_job_id
-from shared.worker import Bus
 from stack.probes import http_ok
 from tests.support.api import SEAL_KEY, ApiProcess, Caller, job_body
 from tests.support.bus import until
@@ -128,29 +126,6 @@ async def _accepted(caller: Caller) -> str | None:
     answer = await caller.call("POST", "transcoding_jobs/", job_body())
     assert answer.status in (201, 503), answer.text
     return str(answer.body["id"]) if answer.status == 201 else None
-
-
-async def test_slots_that_pull_from_nothing_are_seen(
-    cluster: Cluster, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A consumer that is gone, until it is there again: the connections are well all the time."""
-    monkeypatch.setattr(pulls, "UNPROVED_SECONDS", 6.0)
-    transcoder = Transcoder(JobLog(client))
-    async with worker_bus(cluster.url, transcoder) as bus:
-        await transcoder.works()
-        await client.jetstream().delete_consumer(JOBS, TRANSCODER.name)
-        await until(lambda: _are_idle(bus), seconds=30, what="the slot is idle")
-        await provisioned(client, lease_seconds=5)
-        await transcoder.works()
-        await bus.pulls.check()
-
-
-async def _are_idle(bus: Bus) -> bool:
-    try:
-        await bus.pulls.check()
-    except pulls.SlotsIdle:
-        return True
-    return False
 
 
 async def test_services_that_meet_servers_without_a_leader_wait(cluster: Cluster, postgres: PostgresServer) -> None:
