@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from shared.job import Job
+from shared.waiting import Waiting
 
 Surface = Literal["detail", "list", "webhook", "stream"]
 """Where the job is shown; the public samples spell ``status`` by surface, and clients compare strings."""
@@ -47,7 +48,14 @@ def json_text(value: object) -> str:
     return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
-def job_json(job: Job, surface: Surface, *, progress: int | None = None, standing: Standing = NO_STANDING) -> str:
+def job_json(
+    job: Job,
+    surface: Surface,
+    *,
+    progress: int | None = None,
+    standing: Standing = NO_STANDING,
+    waiting: Waiting | None = None,
+) -> str:
     """The job object as JSON text.
 
     ``client_metadata`` stands in it byte for byte as the client wrote it, which no JSON library would do for us: it is
@@ -56,6 +64,7 @@ def job_json(job: Job, surface: Surface, *, progress: int | None = None, standin
     Args:
         progress: percent to show where more is known than the events tell.
         standing: left out of webhooks, which come when it may be another one.
+        waiting: what the job waits for, where that is known; the events do not tell.
     """
     shown = {
         "id": job.id,
@@ -74,6 +83,7 @@ def job_json(job: Job, surface: Surface, *, progress: int | None = None, standin
         "created": timestamp(job.created),
         "progress": max(progress or 0, job.progress()),
         "stage": job.stage,
+        "waiting": _waiting_json(waiting),
         "error_code": job.error_code,
         "error_detail": job.error_detail or None,
         "warnings": [warning.model_dump() for warning in job.warnings],
@@ -88,3 +98,15 @@ def job_json(job: Job, surface: Surface, *, progress: int | None = None, standin
     text = json_text(shown)
     # No other member can hold a NUL: addresses with control characters are refused at intake, and details are cleaned.
     return text.replace(_METADATA_MARK, job.client_metadata if job.client_metadata is not None else "null", 1)
+
+
+def _waiting_json(waiting: Waiting | None) -> dict[str, str | None] | None:
+    if waiting is None:
+        return None
+    return {
+        "code": waiting.code,
+        "message": waiting.message,
+        "service": waiting.service,
+        "since": timestamp(waiting.since),
+        "until": timestamp(waiting.until),
+    }

@@ -61,6 +61,13 @@ class CommonSettings(BaseModel):
         description="Networks, addresses and host names, comma separated, that sources, buckets and webhooks may be on although"
         " they are loopback, private or otherwise inner ones: 10.1.0.0/16, minio.internal",
     )
+    outage_seconds: float = Field(
+        3600,
+        ge=0,
+        # What is known of a message is kept for a week.
+        le=6 * 24 * 3600,
+        description="How long a job waits for a source, storage or work space that is out of order before it fails",
+    )
     nats_replicas: int = Field(1, ge=1, le=5, description="Copies of each stream, on a NATS cluster")
     ffmpeg: OptionalPath = Field(
         None, description="ffmpeg to use; by default the one of the wheel, else the one on PATH"

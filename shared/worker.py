@@ -127,7 +127,9 @@ async def _start(
     stack.push_async_callback(client.close)
     await wait_until_provisioned(client.jetstream())
     job_log = JobLog(client)
-    leases = LeaseRuntime(client, job_log, service=settings.service, side_work=side_work)
+    leases = LeaseRuntime(
+        client, job_log, service=settings.service, side_work=side_work, outage_seconds=settings.outage_seconds
+    )
     broker = make_broker(
         settings.nats_url, f"{settings.service}-work", middlewares=[leases.middleware], on_end=lifeline.cut
     )

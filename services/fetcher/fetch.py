@@ -25,6 +25,7 @@ from services.fetcher.probe.remux import Remux
 from services.fetcher.probe.sniff import sniff
 from shared.addresses import AddressPolicy
 from shared.bus.fleet import FleetView, window_for
+from shared.bus.headway import made_headway
 from shared.bus.joblog import JobLog
 from shared.bus.progress import ProgressReporter
 from shared.bus.vault import JobAddresses, Vault
@@ -37,6 +38,8 @@ from shared.storage import s3_client
 from shared.workspace import WorkSpace, full_disk_is_transient
 
 _DOWNLOAD_SHARE = 0.95
+_HEADWAY = 0.01
+"""Fraction of a source that has to come in one go for an outage of it to count as over."""
 
 
 class Fetch:
@@ -138,6 +141,16 @@ class Fetch:
     async def _download(self, org: str, job: str, addresses: JobAddresses, folder: Path, *, sound: bool) -> Path:
         """Bring the source here while the output's bucket is tried."""
         progress = ProgressReporter(self._client, org, job, "fetch")
+
+        begun: float | None = None
+
+        async def on_progress(fraction: float) -> None:
+            nonlocal begun
+            begun = fraction if begun is None else begun
+            await progress.tell(_DOWNLOAD_SHARE * fraction)
+            # A source that gives a few bytes and falls silent, again and again, gets no hour more for each of them.
+            await made_headway("input", kept=fraction - begun >= _HEADWAY)
+
         async with self._remote(addresses.source) as remote:
             download = Download(
                 PunctualRemote(remote, self._response_seconds),
@@ -147,9 +160,9 @@ class Fetch:
                 capacity_bytes=self._space.capacity_bytes,
                 # What is of no use stops the download before it has cost anything.
                 on_head=lambda head: _check_kind(head, sound=sound),
-                on_progress=lambda fraction: progress.tell(_DOWNLOAD_SHARE * fraction),
+                on_progress=on_progress,
             )
-            checking = asyncio.create_task(check_output(addresses.output, policy=self._policy))
+            checking = asyncio.create_task(self._check_output(addresses.output))
             downloading = asyncio.create_task(download.run())
             try:
                 await asyncio.wait({checking, downloading}, return_when=asyncio.FIRST_EXCEPTION)
@@ -161,6 +174,10 @@ class Fetch:
                 return await downloading
             finally:
                 await _stop(checking, downloading)
+
+    async def _check_output(self, location: S3Location) -> None:
+        await check_output(location, policy=self._policy)
+        await made_headway("output", kept=True)
 
     @asynccontextmanager
     async def _remote(self, location: S3Location | HttpLocation) -> AsyncIterator[Remote]:

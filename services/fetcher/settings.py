@@ -36,7 +36,9 @@ class FetcherSettings(WorkerSettings):
         description="How long a source may take until the first byte of what it was asked for, redirects and headers included",
     )
     patience_seconds: float = Field(
-        60, gt=0, description="After this long without a byte on any connection the source is given up"
+        60,
+        gt=0,
+        description="After this long without a byte on any connection a download gives back its slot, and goes on later",
     )
     min_bytes_per_second: float = Field(
         32 * 1024, ge=0, description="A source slower than this, over patience_seconds, is given up"

@@ -1,6 +1,7 @@
 """The use case: bring a transcoded part to the bucket, have further ones encoded, and finish the job after the last one."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from services.uploader.finish import Finish
 from services.uploader.record import record_of
 from services.uploader.release import Release
 from services.uploader.results import WrongFile, read_record
+from shared.bus.headway import made_headway
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject
 from shared.errors import PermanentError
@@ -81,8 +83,10 @@ class Upload:
         try:
             record = await asyncio.to_thread(read_record, self._space, event)
             objects = await asyncio.to_thread(objects_of, record, self._space.part(org, job, part))
+            there = await asyncio.to_thread(self._space.uploaded, org, job, part)
+            missing = [item for item in objects if item.path not in there]
             async with self._buckets.of(org, job) as bucket:
-                await in_parallel(objects, lambda item: _put(bucket, item), limit=self._parallel)
+                await in_parallel(missing, lambda item: self._put(bucket, event, item), limit=self._parallel)
             await asyncio.to_thread(self._keep_tiles, event, record)
         except (FileNotFoundError, WrongFile) as error:
             # A duplicate worker that took this part over may have been faster: then the files are gone because they are
@@ -95,6 +99,16 @@ class Upload:
         uploaded = PartUploaded(org=org, job=job, part=part, objects=len(objects), bytes=total)
         await structlog.get_logger().ainfo("part uploaded", objects=len(objects), bytes=total)
         return await self._append_numbered(uploaded)
+
+    async def _put(self, bucket: Bucket, event: PartTranscoded, item: UploadObject) -> None:
+        await bucket.put(item.path, await asyncio.to_thread(_content, item.file, item.path, item.size))
+        await asyncio.to_thread(self._note, event, item)
+        await made_headway("output", kept=True)
+
+    def _note(self, event: PartTranscoded, item: UploadObject) -> None:
+        # A full disk must not stop what is about to make room.
+        with suppress(OSError):
+            self._space.note_uploaded(event.org, event.job, event.part, item.path)
 
     async def _append_numbered(self, event: PartUploaded) -> PartUploaded:
         """Append the fact with its number among the job's uploaded parts. Returns the one that stands in the log."""
@@ -141,10 +155,6 @@ def objects_of(record: PartRecord, folder: Path) -> list[UploadObject]:
             sizes[f"{table.folder}/{WHOLE_TEXT}"] = table.whole
     sizes |= {still.path: still.size for still in record.stills if still.kind == "thumbnail"}
     return [UploadObject(folder / path, path, size) for path, size in sizes.items()]
-
-
-async def _put(bucket: Bucket, item: UploadObject) -> None:
-    await bucket.put(item.path, await asyncio.to_thread(_content, item.file, item.path, item.size))
 
 
 def _content(file: Path, path: str, size: int) -> bytes:

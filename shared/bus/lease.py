@@ -6,7 +6,8 @@ A worker's handler gets an event and does its work. Around it, this middleware
   token, so working on would mean two workers on the same piece);
 - stops the work when the job has ended;
 - has organizations take turns, what is urgent go first, and what may have killed a worker go last (:mod:`shared.bus.slots`);
-- has the outcome settled (:mod:`shared.bus.settle`): ack, delayed redelivery, or the job's failure and a dead letter.
+- has the outcome settled (:mod:`shared.bus.settle`): ack, delayed redelivery, or the job's failure and a dead letter;
+- takes note of the work's headway (:mod:`shared.bus.headway`), which ends a wait for somebody's servers.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from shared.bus.ack_wait import AckWaits
+from shared.bus.headway import reporting
 from shared.bus.joblog import JobEnded, JobLog
 from shared.bus.queue import Queue
 from shared.bus.settle import Settlement
@@ -52,12 +54,15 @@ class LeaseRuntime:
 
     Args:
         side_work: this work is not the job's own (webhooks): a job's end does not stop it, and its failure fails no job.
+        outage_seconds: how long work waits for a storage, source or work space that is out of order.
     """
 
-    def __init__(self, client: Client, log: JobLog, *, service: str, side_work: bool = False) -> None:
+    def __init__(
+        self, client: Client, log: JobLog, *, service: str, side_work: bool = False, outage_seconds: float = 3600
+    ) -> None:
         self._nc = client
         self._log = log
-        self._settlement = Settlement(client, log, service=service)
+        self._settlement = Settlement(client, log, service=service, outage_seconds=outage_seconds)
         self._ack_waits = AckWaits(client)
         self._turns: dict[str, Turns] = {}
         self._following: list[asyncio.Task[None]] = []
@@ -141,17 +146,20 @@ class LeaseRuntime:
             log = structlog.get_logger()
             turns = self._turns.get(message.metadata.consumer)
             turn: Turn | None = None
+            begun = asyncio.get_running_loop().time()
             try:
                 crashes = await self._settlement.check_deliveries(message, side_work=side_work)
                 if turns:
-                    begun = await turns.begin(message, org, crashes=crashes)
-                    if isinstance(begun, PutOff):
-                        await self._settlement.handed_back(message, delay=begun.seconds)
+                    granted = await turns.begin(message, org, crashes=crashes)
+                    if isinstance(granted, PutOff):
+                        await self._settlement.handed_back(message, delay=granted.seconds)
                         return
-                    turn = begun
+                    turn = granted
                 if crashes:
                     work = partial(self._alone, message, work, turns, turn)
-                await self._leased(message, org, job, work, turn, watch_end=not side_work)
+                begun = asyncio.get_running_loop().time()
+                with reporting(self._settlement.reporter(message)):
+                    await self._leased(message, org, job, work, turn, watch_end=not side_work)
                 await self._settlement.done(message)
             except asyncio.CancelledError:
                 await log.ainfo("work handed back")
@@ -167,7 +175,8 @@ class LeaseRuntime:
             except JobEnded:
                 await self._settlement.done(message)
             except Exception as error:
-                await self._settlement.failed(message, org, job, error, side_work=side_work)
+                held = asyncio.get_running_loop().time() - begun
+                await self._settlement.failed(message, org, job, error, side_work=side_work, held=held)
             finally:
                 if turns and turn:
                     turns.end(turn)

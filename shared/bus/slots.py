@@ -26,6 +26,7 @@ T = TypeVar("T")
 SUSPECTS_PATIENCE = 600.0
 """Seconds after which a suspect no longer goes last, so that it comes to its end also where something always waits."""
 
+_ACQUAINTANCE_SECONDS = 3.0
 _AWAY_SECONDS = 600.0
 # How long others give way to what was handed back and should have come again. It may have gone to another process.
 _SOUGHT_SECONDS = 2.0
@@ -191,8 +192,15 @@ class Slots:
         return [other for other in self._turns if other is not turn]
 
     def may_be_alone(self, work: Work) -> bool:
-        """Whether a suspect may begin: nothing else runs here, or it has waited for long, and has the others end first."""
+        """Whether a suspect may begin, as far as this process goes.
+
+        Nothing else runs here, or it has waited for long, and has the others end first. After more than one crash it has waited
+        here for a while in any case, so that others come before it which that crash has hit as well, and which this process, a
+        new one perhaps, knows nothing of.
+        """
         waited = self._clock() - self._suspected.get(work.subject, self._clock())
+        if work.crashes > 1 and waited < _ACQUAINTANCE_SECONDS:
+            return False
         return not self._turns or waited >= SUSPECTS_PATIENCE
 
     def interrupt(self, waiting: Collection[str], *, strangers: bool = False) -> Turn | None:

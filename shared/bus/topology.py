@@ -135,8 +135,8 @@ def streams(replicas: int, ages: Ages = Ages()) -> tuple[api.StreamConfig, ...]:
         ),
         api.StreamConfig(
             name=PROGRESS,
-            description="The newest progress of what is under way",
-            subjects=["progress.>"],
+            description="The newest progress of what is under way, and what it waits for",
+            subjects=["progress.>", "waiting.>"],
             retention=api.RetentionPolicy.LIMITS,
             storage=api.StorageType.MEMORY,
             max_msgs_per_subject=1,

@@ -46,7 +46,8 @@ SETTINGS = {
     "MILLRACE_NOTIFIER_GRACE_SECONDS": "3",
 }
 _SHARE = 0.1
-_CLEAN_SECONDS = 60.0
+# Longer than it takes until credentials whose job never came to be are looked for.
+_CLEAN_SECONDS = 120.0
 _NUMBER = re.compile(r"/(?:chaos/)?(\d{4})[/.]")
 
 

@@ -121,8 +121,8 @@ async def test_full_disks_are_counted_across_workers(server: NatsServer, client:
 async def test_waiting_for_room_uses_up_no_tries(
     server: NatsServer, client: Client, log: JobLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.bus.settle._SHORTEST_POSTPONEMENT", 0.02)
-    monkeypatch.setattr("shared.bus.settle._LONGEST_POSTPONEMENT", 0.02)
+    monkeypatch.setattr("shared.bus.outages.SHORTEST_DELAY", 0.02)
+    monkeypatch.setattr("shared.bus.outages.LONGEST_DELAY", 0.02)
 
     async def full(attempt: int) -> None:
         # More often than failures are borne, and than deliveries of which nothing was told.
@@ -140,17 +140,17 @@ async def test_waiting_for_room_uses_up_no_tries(
 async def test_room_is_not_waited_for_without_end(
     server: NatsServer, client: Client, log: JobLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.bus.settle._SHORTEST_POSTPONEMENT", 0.02)
-    monkeypatch.setattr("shared.bus.settle.LONGEST_WAIT", 0.3)
+    monkeypatch.setattr("shared.bus.outages.SHORTEST_DELAY", 0.02)
+    monkeypatch.setattr("shared.bus.outages.LONGEST_POSTPONEMENT", 0.3)
 
     async def full(_attempt: int) -> None:
         raise Postponed("workspace_full", "others are here")
 
     attempts = Attempts(full)
     job = await request_part(log)
-    async with worker(server, attempts):
+    async with worker(server, attempts, outage_seconds=0.1):
         failed = await until(lambda: failure(log, job))
-    assert failed.code == "workspace_full"
+    assert failed.code == "workspace_full" and "tried again for" in failed.message
     assert await until(lambda: dead(client, job=job)), "the operator has to know"
 
 

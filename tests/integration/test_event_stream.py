@@ -427,4 +427,4 @@ def test_a_frame_is_one_message() -> None:
     assert frame.message.startswith(b"event: job\nid: 42\ndata: {")
     assert frame.message.endswith(b"}\n\n")
     assert frame.message.count(b"\n\n") == 1
-    assert (frame.place, frame.final) == ((42, 7), False)
+    assert (frame.place, frame.final) == ((42, 7, 0), False)

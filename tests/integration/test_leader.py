@@ -407,6 +407,23 @@ async def test_priority_and_age_decide_inside_one_organization(url: str, client:
     assert set(started[1:3]) == {old, new}
 
 
+async def test_who_waits_for_room_gets_no_further_job_admitted(
+    url: str, client: Client, log: JobLog, connection: Connection
+) -> None:
+    short = {"bigone"}
+    held, other = new_job_id(), new_job_id()
+    await tell(log, [created(held, "bigone"), created(other, "little")])
+    async with (
+        Workers(client, takes=0) as workers,
+        leading(url, client, active=1, short_of_room=lambda: frozenset(short)),
+    ):
+        # There is place for one at a time, and the older one would be first.
+        await until(status_is(connection, other, "completed"))
+        assert workers.started == [("little", other)]
+        short.clear()
+        await until(status_is(connection, held, "completed"))
+
+
 async def test_admissions_of_a_leader_before_are_counted(
     url: str, client: Client, log: JobLog, connection: Connection
 ) -> None:

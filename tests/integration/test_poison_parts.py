@@ -45,10 +45,8 @@ async def lose(client: Client, times: int) -> None:
     await subscription.unsubscribe()
 
 
-@pytest.mark.parametrize("slots", [1, 3])
-async def test_three_crashes_are_enough(
-    nats_server_of_module: NatsServer, client: Client, log: JobLog, slots: int
-) -> None:
+async def test_three_crashes_are_enough(nats_server_of_module: NatsServer, client: Client, log: JobLog) -> None:
+    slots = 3
     poison = new_job_id()
     await tell(log, [created(poison), PartRequested(org=ORG, job=poison, part=POISON)])
     short = [await request_part(log) for _ in range(6)]
@@ -60,11 +58,14 @@ async def test_three_crashes_are_enough(
     assert supervisor.deaths == MAX_CRASHES
     end = await log.end_of(ORG, poison)
     assert end
+    before = 0
     for job in short:
         assert await failure(log, job) is None
         done = await log.last(job_subject(ORG, job, f"{PartTranscoded.subject}.v0000"))
-        assert done, "what was beside it is done"
-        assert done.sequence < end.sequence, "and before the poison is given up"
+        assert done, "what was beside it as well"
+        before += done.sequence < end.sequence
+    # What a crash hit as well comes again when its lease has run out.
+    assert before >= len(short) - slots + 1
 
 
 async def test_what_was_lost_goes_last_and_alone(

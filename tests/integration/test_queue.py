@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from services.api.contract.responses import MOST_PLACES
 from services.api.database.pool import Connection
 from services.api.jobs.query import page_query
 from services.api.jobs.standing import _PLACES, standings
-from services.api.projection.admission import _WAITING, Admission, Caps
+from services.api.projection.admission import _ACTIVE, _WAITING, Admission, Caps
 from services.api.projection.projection import apply_events
 from shared import events as ev
 from shared.bus.joblog import JobLog
@@ -163,35 +163,42 @@ async def test_ten_thousand_of_another_are_waited_for_no_longer_than_a_piece_of_
         assert len(workers.done) - done <= 6
 
 
-async def test_weights_and_caps_of_organizations_hold_at_once(
+async def test_weights_and_caps_of_organizations_hold_from_the_next_round_on(
     url: str, client: Client, log: JobLog, connection: Connection
 ) -> None:
-    """Changed while the leader runs, they decide the next round."""
-    for org in ("bigone", "little"):
+    """Changed while the leader runs; what is under way is left alone."""
+    for org, prefix in (("bigone", "big"), ("little", "sma")):
         await new_organization(connection, org)
-        await fill(connection, org, 500, prefix={"bigone": "big", "little": "sma"}[org])
+        await fill(connection, org, 50, prefix=prefix)
 
-    def shared(big: int, little: int) -> Callable[[], Awaitable[bool]]:
-        async def condition() -> bool:
-            return (workers.active["bigone"], workers.active["little"]) == (big, little)
+    async def end(org: str, count: int) -> None:
+        sql = "select id from jobs where org = $1 and admitted and status = 'queued' order by created limit $2"
+        for row in await connection.fetch(sql, org, count):
+            await log.append(ev.Cancelled(org=org, job=row["id"]))
 
-        return condition
+    async def becomes(big: int, little: int) -> None:
+        async def shared() -> bool:
+            active = {row["org"]: row["jobs"] for row in await connection.fetch(_ACTIVE)}
+            return active == {"bigone": big, "little": little}
 
-    async with Workers(client, takes=0.3) as workers, leading(url, client, active=8, per_organization=7):
-        await until(shared(4, 4))
+        await until(shared, seconds=30, what=f"{big} and {little}")
+
+    async with leading(url, client, active=8, per_organization=7):
+        await becomes(4, 4)
         await set_weight(connection, "bigone", 3)
-        await until(shared(6, 2))
+        await end("little", 2)
+        await becomes(6, 2)
         await set_quotas(connection, "bigone", {"active_jobs": 2})
-        await until(shared(2, 6))
+        await end("bigone", 4)
+        await becomes(2, 6)
         await set_weight(connection, "bigone", None)
         await set_quotas(connection, "bigone", {"active_jobs": None})
-        await until(shared(4, 4))
-        admitted = [await log.fact(org, job, ev.Admitted) for org, job in workers.started]
-    assert {(event.org, event.weight) for event in admitted if event} == {
-        ("bigone", 1.0),
-        ("bigone", 3.0),
-        ("little", 1.0),
-    }
+        await end("little", 4)
+        await becomes(4, 4)
+    rows = await connection.fetch("select org, id from jobs where admitted order by created")
+    admitted = [await log.fact(row["org"], row["id"], ev.Admitted) for row in rows]
+    assert [event.weight for event in admitted if event and event.org == "bigone"] == [1] * 4 + [3] * 2 + [1] * 2
+    assert [event.weight for event in admitted if event and event.org == "little"] == [1] * 10
 
 
 async def test_the_figures_are_printed(url: str) -> None:

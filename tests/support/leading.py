@@ -10,7 +10,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from services.api.database.pool import Connection
-from services.api.projection.leader import HooksChanged, Leader
+from services.api.projection.leader import HooksChanged, Leader, ShortOfRoom
 from shared import events as ev
 from shared.bus.joblog import JobEnded, JobLog
 from shared.bus.subjects import split_job_subject
@@ -30,6 +30,7 @@ async def leading(
     per_organization: int = 50,
     on_hooks_changed: HooksChanged = _nothing_to_do,
     keep_jobs: timedelta | None = None,
+    short_of_room: ShortOfRoom = frozenset,
 ) -> AsyncIterator[Leader]:
     """A replica that leads, or stands for leader, while the block runs.
 
@@ -37,6 +38,7 @@ async def leading(
         url: of a database whose migrations have run.
         active, per_organization: how many jobs may be under way.
         keep_jobs: how long an ended job stays; by default for ever, since the samples tell of jobs of long ago.
+        short_of_room: tells which organizations wait for room in the work space.
     """
     leader = Leader(
         url,
@@ -46,6 +48,7 @@ async def leading(
         max_active_per_organization=per_organization,
         on_hooks_changed=on_hooks_changed,
         keep_jobs=keep_jobs,
+        short_of_room=short_of_room,
     )
     running = asyncio.create_task(leader.run())
     try:

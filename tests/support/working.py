@@ -29,22 +29,36 @@ Handler = Callable[[ev.PartRequested], Awaitable[None]]
 
 @asynccontextmanager
 async def worker(
-    server: NatsServer, handler: Handler, *, slots: int = 1, side_work: bool = False, turns: TurnRules | None = None
+    server: NatsServer,
+    handler: Handler,
+    *,
+    slots: int = 1,
+    side_work: bool = False,
+    turns: TurnRules | None = None,
+    outage_seconds: float = 3600,
 ) -> AsyncIterator[LeaseRuntime]:
     """A worker process as shared/worker.py makes one, inside this process."""
-    async with worker_bus(server.url, handler, slots=slots, side_work=side_work, turns=turns) as bus:
+    async with worker_bus(
+        server.url, handler, slots=slots, side_work=side_work, turns=turns, outage_seconds=outage_seconds
+    ) as bus:
         yield bus.leases
 
 
 @asynccontextmanager
 async def worker_bus(
-    servers: str, handler: Handler, *, slots: int = 1, side_work: bool = False, turns: TurnRules | None = None
+    servers: str,
+    handler: Handler,
+    *,
+    slots: int = 1,
+    side_work: bool = False,
+    turns: TurnRules | None = None,
+    outage_seconds: float = 3600,
 ) -> AsyncIterator[Bus]:
     """The same with all that the worker has of the bus."""
     url = SecretStr(servers)
     client = await connect(url, "test")
     log = JobLog(client)
-    leases = LeaseRuntime(client, log, service="transcoder", side_work=side_work)
+    leases = LeaseRuntime(client, log, service="transcoder", side_work=side_work, outage_seconds=outage_seconds)
     broker = make_broker(url, "test-work", middlewares=[leases.middleware])
     bus = Bus(client, log, Vault(client, Sealer([bytes(32)])), broker, leases)
 

@@ -196,6 +196,15 @@ def test_of_two_suspects_the_less_suspect_goes_first() -> None:
     assert bench.slots.before(once) == []
 
 
+def test_after_its_second_crash_a_suspect_waits_for_those_that_it_has_hit() -> None:
+    bench = Bench(1)
+    twice = Work("a", "jobs.a.twice.x", 1, crashes=2)
+    bench.slots.has_come(twice, redelivered=True)
+    assert not bench.slots.may_be_alone(twice)
+    bench.now = 10
+    assert bench.slots.may_be_alone(twice)
+
+
 @pytest.mark.parametrize("rules", [INTERRUPTED, UNINTERRUPTED])
 def test_nothing_begins_beside_a_suspect(rules: TurnRules) -> None:
     bench = Bench(2, rules)

@@ -85,6 +85,18 @@ class Timings(Response):
     uploading: float | None
 
 
+class Waiting(Response):
+    """What a job waits for: a storage, a source or the work space is out of order, or full."""
+
+    code: str = Field(
+        description="The error code with which the job ends if that does not change", examples=["output_unreachable"]
+    )
+    message: str = Field(description="A sentence that says what is out of order")
+    service: str = Field(description="The service that waits", examples=["uploader"])
+    since: datetime = Field(description="When it failed first")
+    until: datetime = Field(description="When it is given up")
+
+
 class JobItem(Response):
     """A job as lists and webhooks show it."""
 
@@ -106,6 +118,9 @@ class JobItem(Response):
     created: datetime
     progress: int = Field(ge=0, le=100, description="Percent; never falls")
     stage: Stage
+    waiting: Waiting | None = Field(
+        description="What the job waits for; it goes on by itself. null where it waits for nothing, and in webhooks"
+    )
     error_code: str | None = Field(description="For status error: a row of the table of errors")
     error_detail: str | None = Field(description="For status error: what exactly happened")
     warnings: list[JobWarning]

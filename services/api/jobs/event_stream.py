@@ -23,6 +23,7 @@ from services.api.jobs.standing import standings
 from shared.bus.subjects import split_job_subject
 from shared.job import Job
 from shared.payload import NO_STANDING, Standing, job_json
+from shared.waiting import Waiting
 
 # At most this often for one job, whatever happens to it.
 PAUSE_SECONDS = 0.25
@@ -40,21 +41,34 @@ class Frame:
     """A job's state, ready to be sent.
 
     Attributes:
-        place: sequence of the newest event in it, and the percentage, which grows without events too; grows with every change.
+        place: grows with every change: the sequence of the newest event in it, the percentage, and a number that grows whenever
+            something is heard of what the job waits for; both of these grow without events too.
         final: nothing comes after it.
     """
 
-    place: tuple[int, int]
+    place: tuple[int, int, int]
     final: bool
     message: bytes
 
 
-def make_frame(job: Job, sequence: int, percent: int, standing: Standing = NO_STANDING) -> Frame:
-    """The state of a job after the event of that sequence."""
+def make_frame(
+    job: Job,
+    sequence: int,
+    percent: int,
+    standing: Standing = NO_STANDING,
+    *,
+    waiting: Waiting | None = None,
+    changes: int = 0,
+) -> Frame:
+    """The state of a job after the event of that sequence.
+
+    Args:
+        changes: the number that grows whenever something is heard of what the job waits for.
+    """
+    text = job_json(job, "stream", progress=percent, standing=standing, waiting=waiting)
     # The client's metadata stands in there as it came, line breaks included; a reader joins the lines again.
-    text = job_json(job, "stream", progress=percent, standing=standing)
     lines = "".join(f"data: {line}\n" for line in _LINE_END.split(text))
-    return Frame((sequence, percent), job.finished, f"event: job\nid: {sequence}\n{lines}\n".encode())
+    return Frame((sequence, percent, changes), job.finished, f"event: job\nid: {sequence}\n{lines}\n".encode())
 
 
 class EventStream:
@@ -186,7 +200,8 @@ class Watch:
             job = Job.model_validate_json(row["state"])
             percent = (await self._live.percent(connection, [job]))[job.id]
             standing = (await standings(connection, self._org, [job]))[job.id]
-        frame = make_frame(job, row["last_sequence"], percent, standing)
+        changes, waiting = self._live.waits.changes(job.id), self._live.waiting(job)
+        frame = make_frame(job, row["last_sequence"], percent, standing, waiting=waiting, changes=changes)
         # Two reads at once may end in the wrong order; the state itself only moves forward.
         if self.latest is None or frame.place > self.latest.place:
             self.latest = frame

@@ -16,7 +16,7 @@ from shared.bus.joblog import JobEnded, JobLog
 from shared.events import Cancelled, Completed, Event, Failed
 from shared.ids import JOB_PATTERN
 from shared.job import Job
-from shared.payload import job_json
+from shared.payload import Standing, Surface, job_json
 
 _ID = re.compile(JOB_PATTERN)
 
@@ -90,7 +90,7 @@ class Jobs:
             jobs = [Job.model_validate_json(row["state"]) for row in rows]
             percents = await self._live.percent(connection, jobs)
             standing = await standings(connection, org, jobs)
-        shown = [job_json(job, "list", progress=percents.get(job.id), standing=standing[job.id]) for job in jobs]
+        shown = [self._text(job, "list", percents.get(job.id), standing[job.id]) for job in jobs]
         return JobSlice(count, shown)
 
     async def cancel(self, org: str, job: str) -> str:
@@ -133,7 +133,10 @@ class Jobs:
     async def _shown(self, connection: "Connection", job: Job) -> str:
         percents = await self._live.percent(connection, [job])
         standing = await standings(connection, job.org, [job])
-        return job_json(job, "detail", progress=percents.get(job.id), standing=standing[job.id])
+        return self._text(job, "detail", percents.get(job.id), standing[job.id])
+
+    def _text(self, job: Job, surface: Surface, percent: int | None, standing: Standing) -> str:
+        return job_json(job, surface, progress=percent, standing=standing, waiting=self._live.waiting(job))
 
 
 def _already(status: str) -> str:

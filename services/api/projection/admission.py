@@ -4,11 +4,14 @@ Fair between organizations: the next place goes to the one with the fewest jobs 
 the one that was served longest ago. So places are shared in proportion to the weights, and one with nothing under way comes
 first, however little it weighs. Inside one, by priority and then by age. So whoever sends a thousand jobs fills what others
 leave free, and waits behind nobody but himself.
+
+An organization whose work waits for room in the work space gets no further job admitted until it has it: more jobs would only
+wait there too. The others go on, so that nobody can stop them with a source that is as large as the disk.
 """
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -122,14 +125,17 @@ class Admission:
     """Lets jobs begin, as far as the caps allow.
 
     Attributes:
+        short_of_room: tells which organizations wait for room in the work space.
         up_to: sequence of the newest admission; until the tables hold it, they show too few jobs under way.
     """
 
     log: JobLog
     caps: Caps
+    short_of_room: Callable[[], Collection[str]] = frozenset
     up_to: int = 0
     _served: dict[str, int] = field(default_factory=dict)
     _clock: int = 0
+    _held_back: set[str] = field(default_factory=set)
 
     async def next_jobs(self, connection: Connection) -> list[Admitted]:
         """What to say of the jobs to admit now, by what the tables tell."""
@@ -138,7 +144,11 @@ class Admission:
         if free <= 0:
             return []
         rows = await connection.fetch(_WAITING, free, self.caps.active_per_organization)
-        waiting = [WaitingJob(row["org"], row["id"]) for row in rows]
+        held_back = {row["org"] for row in rows} & set(self.short_of_room())
+        if held_back - self._held_back:
+            await structlog.get_logger().ainfo("admission held back", organizations=sorted(held_back))
+        self._held_back = held_back
+        waiting = [WaitingJob(row["org"], row["id"]) for row in rows if row["org"] not in held_back]
         shares = {row["org"]: Share(row["weight"] or USUAL_WEIGHT, row["max_active_jobs"]) for row in rows}
         chosen = choose(waiting, active, self.caps, self._served, shares)
         return [Admitted(org=job.org, job=job.id, weight=shares[job.org].weight) for job in chosen]
