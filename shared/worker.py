@@ -142,5 +142,5 @@ async def _start(
         lifeline.watch(task)
     # What of it has started already is left as it is.
     await until_done(broker.start, "consumers")
-    bus.pulls.begin()
+    bus.pulls.begin(broker.connection)
     return bus, checks

@@ -45,6 +45,14 @@ class Pulling(Protocol):
     tasks: list["asyncio.Task[Any]"]
 
 
+class Connection(Protocol):
+    """What is needed of a client of the bus."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a server now."""
+
+
 class Pulls:
     """The slots of one process. Without any there is nothing to prove.
 
@@ -61,9 +69,13 @@ class Pulls:
         """A slot of a consumer. To be called before the subscriber starts."""
         self._subscribers.append((consumer, subscriber))
 
-    def begin(self) -> None:
-        """All subscribers have started: watch them from now on."""
-        self._slots = [_Slot(consumer, subscriber, self._clock) for consumer, subscriber in self._subscribers]
+    def begin(self, client: Connection) -> None:
+        """All subscribers have started: watch them from now on.
+
+        Args:
+            client: the connection that they pull over.
+        """
+        self._slots = [_Slot(consumer, subscriber, client, self._clock) for consumer, subscriber in self._subscribers]
 
     async def check(self) -> None:
         """The check for the health port.
@@ -100,11 +112,12 @@ class Pulls:
 class _Slot:
     """One of them, with its pulls looked at as they are made."""
 
-    def __init__(self, consumer: str, subscriber: Pulling, clock: Callable[[], float]) -> None:
+    def __init__(self, consumer: str, subscriber: Pulling, client: Connection, clock: Callable[[], float]) -> None:
         if subscriber.subscription is None:
             raise RuntimeError("the subscriber has not started")
         self.consumer = consumer
         self._tasks = subscriber.tasks
+        self._client = client
         self._clock = clock
         self._pull = subscriber.subscription.fetch
         # Its first pull is under way, and may have brought work already.
@@ -127,6 +140,11 @@ class _Slot:
             nats.errors.TimeoutError: there was nothing, or no answer.
         """
         self._working = False
+        if not self._client.is_connected:
+            # The client would keep it, and send the pulls of a whole outage at once: the slot would be given as many
+            # messages, and keep them from others until their leases are over.
+            await _pause(_REFUSED_SECONDS)
+            raise NatsTimeoutError
         try:
             messages = await self._pull(batch, timeout, heartbeat or _HEARTBEAT_SECONDS)
         except FetchTimeoutError:

@@ -68,7 +68,7 @@ async def worker_bus(
     bus.take(TRANSCODER, slots, on_part, turns=turns)
     await leases.start()
     await broker.start()
-    bus.pulls.begin()
+    bus.pulls.begin(broker.connection)
     try:
         yield bus
     finally:

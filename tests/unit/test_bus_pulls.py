@@ -46,7 +46,8 @@ class Scene:
         self.subscription = self.subscriber.subscription
         self.pulls = Pulls(lambda: self.now)
         self.pulls.add("transcoder", self.subscriber)
-        self.pulls.begin()
+        self.is_connected = True
+        self.pulls.begin(self)
 
     async def pull(self, outcome: Exception | list[Msg]) -> None:
         """A pull that ends so."""
@@ -109,6 +110,17 @@ async def test_refusals_are_time_outs_after_a_pause(refusal: Exception, monkeypa
     assert paused
     scene.now += UNPROVED_SECONDS
     assert not await scene.takes_work()
+
+
+async def test_without_a_connection_no_pull_is_kept_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    paused: list[float] = []
+    monkeypatch.setattr(pulls_module, "_pause", _noting(paused))
+    scene = Scene()
+    scene.is_connected = False
+    for _ in range(3):
+        await scene.pull(FetchTimeoutError())
+    assert len(paused) == 3
+    assert not scene.subscription.heartbeats, "pulls were made"
 
 
 async def test_idle_slots_end_the_process_only_while_the_bus_works(monkeypatch: pytest.MonkeyPatch) -> None:

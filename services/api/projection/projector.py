@@ -9,10 +9,12 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from nats.js.api import StreamInfo
 
 from services.api.database.pool import Connection
 from services.api.projection.projection import RecordedDelivery, load_offset, save_offset
 from services.api.projection.tail import Tail, TailBroken
+from shared.bus.errors import BusUnavailable
 from shared.bus.parsing import parse_message, report_unreadable
 from shared.deliveries import DeliveryAttempted
 from shared.events import Recorded
@@ -96,6 +98,8 @@ class Projector:
             if last >= offset or info.config.num_replicas == 1 or looks == _LOOKS:
                 break
             await asyncio.sleep(_LOOK_SECONDS)
+        if last < offset and not _is_sure(info):
+            raise BusUnavailable(f"nobody who is sure says where the stream {self.stream} ends")
         self.lost = last < offset
         if self.lost:
             raise LogLost(f"the stream {self.stream} ends at {last}, but was read up to {offset}")
@@ -165,6 +169,15 @@ class Projector:
             sequence = sequence_of(message)
             await self._log.aerror("message left out", sequence=sequence, subject=message.subject, error=repr(error))
             await save_offset(self._connection, self.stream, sequence)
+
+
+def _is_sure(info: StreamInfo) -> bool:
+    """Whether it was a stream's leader that has answered, with most of the copies in step. Without one, any copy answers."""
+    if info.cluster is None:
+        return True
+    copies = info.cluster.replicas or []
+    in_step = 1 + sum(bool(copy.current) for copy in copies)
+    return bool(info.cluster.leader) and 2 * in_step > 1 + len(copies)
 
 
 def sequence_of(message: Msg) -> int:
