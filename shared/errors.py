@@ -1,8 +1,8 @@
 """Two roots of errors decide what happens to a piece of work, and one table holds the codes that users see.
 
 A :class:`PermanentError` ends the job at once; a :class:`TransientError` is tried again with a growing delay, and ends
-the job with its code when the tries are used up. Any other exception is a bug of ours: tried a few times, then reported
-as ``internal_error``. The table is published as docs/errors.md.
+the job with its code when the tries are used up, or, of an :class:`Outage`, when it has lasted too long. Any other exception
+is a bug of ours: tried a few times, then reported as ``internal_error``. The table is published as docs/errors.md.
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,11 @@ class ErrorCode:
     retryable: bool
 
 
+PUBLIC_WORDING = "The specified input URL does not exist or cannot be accessed"
+"""The one sentence that public documents give, without a full stop."""
+
 ERRORS: dict[str, ErrorCode] = {
-    "input_unreachable": ErrorCode("The specified input URL does not exist or cannot be accessed", "you", True),
+    "input_unreachable": ErrorCode(PUBLIC_WORDING, "you", True),
     "input_forbidden_address": ErrorCode(
         "The input is on a private or loopback address or a port of another service; this server does not fetch from there.",
         "you",
@@ -85,6 +88,7 @@ ERRORS: dict[str, ErrorCode] = {
     "encode_failed": ErrorCode("The video could not be encoded.", "operator", True),
     "encode_stalled": ErrorCode("The encoder made no progress and was stopped.", "operator", True),
     "workspace_full": ErrorCode("The server's work space is full.", "operator", True),
+    "workspace_unreachable": ErrorCode("The server's work space can be neither read nor written.", "operator", True),
     "worker_lost": ErrorCode(
         "The work on this job ended several times without a result. A worker may be running out of memory.",
         "operator",
@@ -129,8 +133,19 @@ class TransientError(MillraceError):
     """Trying again may help; the job ends with this when the tries are used up."""
 
 
-class Postponed(TransientError):
-    """There is no room for the work at present, through no fault of its own: it waits, and that is no failed try.
+class Outage(TransientError):
+    """Somebody's storage, source or work space is out of order: the work waits for it by age, and no try is used up.
 
-    The job ends with this only after a day.
+    Attributes:
+        retry_after: seconds that the other side asked us to wait, None if it did not say.
     """
+
+    def __init__(
+        self, code: str, detail: str = "", *, message: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(code, detail, message=message)
+        self.retry_after = retry_after
+
+
+class Postponed(Outage):
+    """There is no room for the work in the work space at present: others have taken it, who will give it back."""

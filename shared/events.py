@@ -59,7 +59,8 @@ class Recorded:
 class Created(Event):
     """The api accepted a job. Consumed by the api's projector and the notifier.
 
-    ``client_metadata`` is the JSON text exactly as the client wrote it.
+    ``client_metadata`` is the JSON text exactly as the client wrote it; ``retry_of`` is the ended job that this one runs again,
+    None for all others and in events of before.
     """
 
     subject = "created"
@@ -71,13 +72,18 @@ class Created(Event):
     client_metadata: str | None = None
     priority: Priority = "normal"
     profile: str = "balanced"
+    retry_of: JobId | None = None
 
 
 class Admitted(Event):
-    """The api's admission let the job begin. Consumed by the fetcher."""
+    """The api's admission let the job begin. Consumed by the fetcher.
+
+    ``weight`` is its organization's: with twice the weight an organization gets twice the share. 1 in events of before.
+    """
 
     subject = "admitted"
     type: Literal["admitted"] = "admitted"
+    weight: float = Field(1.0, gt=0)
 
 
 class Started(Event):
@@ -103,14 +109,30 @@ class Fetched(Event):
 class PartRequested(Event):
     """A part may be encoded. Published by the fetcher for the first window, then by the uploader; consumed by the transcoder.
 
-    ``work`` is how much of the encode the part is, in output frames (see :meth:`shared.media.plan.Plan.work_of`); None in
-    events of version 0.1, which lack it.
+    ``work`` is how much of the encode the part is, in output frames (see :meth:`shared.media.plan.Plan.work_of`), and ``left``
+    how much of it was not requested yet, this part included. ``priority`` is the job's. What has both is requested in the
+    release order without a gap, and overtakes and is overtaken by what the transcoders have to do for the same
+    organization (:mod:`shared.bus.urgency`). Events of earlier versions lack them: None.
     """
 
     subject = "part_requested"
     type: Literal["part_requested"] = "part_requested"
     part: PartName
     work: float | None = None
+    left: float | None = None
+    priority: Priority | None = None
+
+    @classmethod
+    def planned(cls, created: Created, plan: Plan, part: str) -> "PartRequested":
+        """The request of a part of a job's plan."""
+        return cls(
+            org=created.org,
+            job=created.job,
+            part=part,
+            work=plan.work_of(part),
+            left=plan.work_from(part),
+            priority=created.priority,
+        )
 
 
 class PartTranscoded(Event):
@@ -144,10 +166,10 @@ class PartTranscoded(Event):
 
 
 class PartUploaded(Event):
-    """A part's segments are in the customer's bucket. Published by the uploader, which then requests the next part.
+    """A part's segments are in the customer's bucket. Published by the uploader, which then requests further ones.
 
-    ``uploaded`` is the number of the job's uploaded parts, this one included: whoever uploads the last one finishes the job. None
-    in events of version 0.1.
+    ``uploaded`` is the number of the job's uploaded parts, this one included: from it follows how many may be requested, and
+    whoever uploads the last one finishes the job. None in events of version 0.1.
     """
 
     subject = "part_uploaded"

@@ -50,6 +50,7 @@ class Job(BaseModel):
     client_metadata: str | None = None
     priority: ev.Priority = "normal"
     profile: str = "balanced"
+    retry_of: str | None = None
     status: Status = "queued"
     admitted: bool = False
     start_time: datetime | None = None
@@ -165,6 +166,7 @@ def _created(event: ev.Created) -> Job:
         client_metadata=event.client_metadata,
         priority=event.priority,
         profile=event.profile,
+        retry_of=event.retry_of,
     )
 
 

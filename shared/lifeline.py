@@ -1,8 +1,9 @@
-"""How long a process lives: until it is told to stop, or is cut off from the bus for good."""
+"""How long a process lives: until it is told to stop, or something that it cannot live without has ended for good."""
 
 import asyncio
 import signal
-from typing import TypeVar
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import structlog
 
@@ -14,8 +15,8 @@ T = TypeVar("T")
 class Lifeline:
     """Waits for the end of a process.
 
-    Give :meth:`cut` to the connections as their ``closed_cb``: clients reconnect for ever, but should one give up all
-    the same, only a new process can help.
+    Give :meth:`cut` to the connections as their ``on_end``, and to :meth:`keep` all work that has to go on for as long as the
+    process does: a process in which something has ended looks alive and does nothing, and only a new one can help.
     """
 
     def __init__(self) -> None:
@@ -27,12 +28,19 @@ class Lifeline:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._over.set)
 
-    async def cut(self) -> None:
-        """A connection was closed. After the word to stop that is as it should be."""
-        if not self._over.is_set():
-            self._cut = True
-            await structlog.get_logger().aerror("the bus has closed the connection for good")
-        self._over.set()
+    async def cut(self, reason: str) -> None:
+        """Something has ended for good. After the word to stop that is as it should be."""
+        self._end(reason)
+
+    def keep(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
+        """Run what must not end before the process, in the background. Whoever needs it no longer cancels the task."""
+        task = asyncio.create_task(work, name=name)
+        self.watch(task)
+        return task
+
+    def watch(self, task: "asyncio.Task[None]") -> None:
+        """A task must not end before the process, unless it is cancelled."""
+        task.add_done_callback(self._ended)
 
     async def until_over(self) -> None:
         """Return when the process has to stop."""
@@ -54,3 +62,19 @@ class Lifeline:
     def exit_status(self) -> int:
         """1 if the process was cut off, so that its supervisor starts another; else 0."""
         return int(self._cut)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        if task.cancelled():
+            return
+        reason, error = f"the task {task.get_name()} has ended", None
+        try:
+            task.result()
+        except Exception as raised:
+            error = raised
+        self._end(reason, error)
+
+    def _end(self, reason: str, error: Exception | None = None) -> None:
+        if not self._over.is_set():
+            self._cut = True
+            structlog.get_logger().error("this process cannot go on", reason=reason, exc_info=error)
+        self._over.set()

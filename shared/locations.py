@@ -157,6 +157,18 @@ def mask(text: str) -> str:
     return f"{address}?{'&'.join(pieces)}"
 
 
+def is_masked(text: str) -> bool:
+    """Whether an address holds what :func:`mask` writes in the place of a secret, so that it leads nowhere as it is."""
+    address, _, query = text.partition("?")
+    shown = _SHOWN_PARAMETERS if address.startswith("s3://") else ()
+    for piece in query.split("&"):
+        name, equals, value = piece.partition("=")
+        plain = unquote(name)
+        if plain not in shown and (value == f"<{plain}>" if equals else piece == "<query>"):
+            return True
+    return "://<credentials>@" in address
+
+
 def reject_control_characters(text: str) -> None:
     """Raises: ValueError: the text has a character that can end a header or a log line."""
     if any(ord(character) < 32 or ord(character) == 127 for character in text):

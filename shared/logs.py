@@ -3,7 +3,8 @@
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+import time
+from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 from typing import Any, TextIO, cast
 
@@ -52,6 +53,28 @@ def configure_logs(service: str, level: str) -> None:
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=structlog.processors.JSONRenderer())
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+class Repetition:
+    """Whether a line that comes again and again is worth writing: the first time, and once in a while after that.
+
+    Args:
+        seconds: between two of the same.
+    """
+
+    def __init__(self, seconds: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._written: dict[str, float] = {}
+
+    def is_due(self, text: str = "") -> bool:
+        """Whether it shall be written now. ``text``: lines that differ in it are not the same."""
+        now = self._clock()
+        self._written = {line: at for line, at in self._written.items() if now - at < self._seconds}
+        if text in self._written:
+            return False
+        self._written[text] = now
+        return True
 
 
 class _Output:

@@ -1,6 +1,7 @@
 """The connector of all clients that talk to customers' addresses: sources, storages and webhooks pass the same gate."""
 
 import socket
+import ssl
 from typing import Any
 
 import aiohttp
@@ -8,6 +9,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 from shared.addresses import AddressPolicy, ForbiddenAddress
+
+_NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
 
 
 class AddressGuard(AbstractResolver):
@@ -66,3 +69,19 @@ def guarded_connector(guard: AddressGuard, **arguments: Any) -> aiohttp.TCPConne
         arguments: further ones of :class:`aiohttp.TCPConnector`.
     """
     return aiohttp.TCPConnector(resolver=guard, socket_factory=guard.open_socket, **arguments)
+
+
+def is_misaddressed(error: BaseException) -> bool:
+    """Whether an error, or what caused it, says for certain that the address is wrong.
+
+    There is no host of that name, or it cannot prove who it is, or does not speak TLS. A resolver that is down says nothing.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLError | aiohttp.ClientSSLError):
+            return True
+        reason = getattr(seen, "os_error", seen)
+        if isinstance(reason, socket.gaierror):
+            return reason.errno in _NO_SUCH_NAME
+        seen = seen.__cause__ or seen.__context__
+    return False

@@ -2,10 +2,12 @@
 
 import json
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
 from shared.job import Job
+from shared.waiting import Waiting
 
 Surface = Literal["detail", "list", "webhook", "stream"]
 """Where the job is shown; the public samples spell ``status`` by surface, and clients compare strings."""
@@ -13,6 +15,22 @@ Surface = Literal["detail", "list", "webhook", "stream"]
 _TITLE_CASE: frozenset[Surface] = frozenset({"detail"})
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _METADATA_MARK = '"\\u0000client_metadata\\u0000"'
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a job stands among its organization's others at the moment: what none of its own events tells.
+
+    Attributes:
+        queue_position: counted from 1; None where the job does not wait for its admission.
+        retried_by: the newest job that runs it again.
+    """
+
+    queue_position: int | None = None
+    retried_by: str | None = None
+
+
+NO_STANDING = Standing()
 
 
 def spell_status(status: str, surface: Surface) -> str:
@@ -30,7 +48,14 @@ def json_text(value: object) -> str:
     return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
-def job_json(job: Job, surface: Surface, *, progress: int | None = None) -> str:
+def job_json(
+    job: Job,
+    surface: Surface,
+    *,
+    progress: int | None = None,
+    standing: Standing = NO_STANDING,
+    waiting: Waiting | None = None,
+) -> str:
     """The job object as JSON text.
 
     ``client_metadata`` stands in it byte for byte as the client wrote it, which no JSON library would do for us: it is
@@ -38,6 +63,8 @@ def job_json(job: Job, surface: Surface, *, progress: int | None = None) -> str:
 
     Args:
         progress: percent to show where more is known than the events tell.
+        standing: left out of webhooks, which come when it may be another one.
+        waiting: what the job waits for, where that is known; the events do not tell.
     """
     shown = {
         "id": job.id,
@@ -56,6 +83,7 @@ def job_json(job: Job, surface: Surface, *, progress: int | None = None) -> str:
         "created": timestamp(job.created),
         "progress": max(progress or 0, job.progress()),
         "stage": job.stage,
+        "waiting": _waiting_json(waiting),
         "error_code": job.error_code,
         "error_detail": job.error_detail or None,
         "warnings": [warning.model_dump() for warning in job.warnings],
@@ -63,7 +91,22 @@ def job_json(job: Job, surface: Surface, *, progress: int | None = None) -> str:
         "timings": job.timings,
         "priority": job.priority,
         "profile": job.profile,
+        "retry_of": job.retry_of,
+        "retried_by": standing.retried_by,
+        "queue_position": standing.queue_position,
     }
     text = json_text(shown)
     # No other member can hold a NUL: addresses with control characters are refused at intake, and details are cleaned.
     return text.replace(_METADATA_MARK, job.client_metadata if job.client_metadata is not None else "null", 1)
+
+
+def _waiting_json(waiting: Waiting | None) -> dict[str, str | None] | None:
+    if waiting is None:
+        return None
+    return {
+        "code": waiting.code,
+        "message": waiting.message,
+        "service": waiting.service,
+        "since": timestamp(waiting.since),
+        "until": timestamp(waiting.until),
+    }

@@ -13,6 +13,10 @@ from dataclasses import dataclass
 _PR_SET_PDEATHSIG = 1
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_", "NVIDIA_")
+# Signals that no process sends itself when its input is more than it can bear.
+_FROM_OUTSIDE = (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
+# What ffmpeg, which then finishes its files, ends with after one of them.
+_TOLD_TO_END = 255
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -48,6 +52,11 @@ class Finished:
     status: int
     output: bytes
     error_tail: str
+
+    @property
+    def killed(self) -> bool:
+        """Somebody else has ended it: a kernel that was out of memory, or whoever looks after the machine."""
+        return self.status == _TOLD_TO_END or -self.status in _FROM_OUTSIDE
 
 
 OnLine = Callable[[str], Awaitable[bool]]

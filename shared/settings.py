@@ -17,6 +17,7 @@ from typing import Annotated, ClassVar, Self, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from shared.addresses import AddressPolicy
+from shared.bus.servers import parse_servers
 
 S = TypeVar("S", bound="CommonSettings")
 
@@ -44,7 +45,9 @@ class CommonSettings(BaseModel):
     service: ClassVar[str]
 
     nats_url: SecretStr = Field(
-        SecretStr("nats://127.0.0.1:4222"), description="The NATS server, with user and password if it wants them"
+        SecretStr("nats://127.0.0.1:4222"),
+        description="The NATS server, or several of one cluster, comma separated; with user and password, or with a token, if "
+        "they want them: nats://user:password@nats-1:4222,nats-2:4222,nats-3:4222",
     )
     workspace_url: str = Field(
         "file:///var/lib/millrace/workspace", description="The work space all workers share: file:///an/absolute/folder"
@@ -58,6 +61,13 @@ class CommonSettings(BaseModel):
         description="Networks, addresses and host names, comma separated, that sources, buckets and webhooks may be on although"
         " they are loopback, private or otherwise inner ones: 10.1.0.0/16, minio.internal",
     )
+    outage_seconds: float = Field(
+        3600,
+        ge=0,
+        # What is known of a message is kept for a week.
+        le=6 * 24 * 3600,
+        description="How long a job waits for a source, storage or work space that is out of order before it fails",
+    )
     nats_replicas: int = Field(1, ge=1, le=5, description="Copies of each stream, on a NATS cluster")
     ffmpeg: OptionalPath = Field(
         None, description="ffmpeg to use; by default the one of the wheel, else the one on PATH"
@@ -65,6 +75,12 @@ class CommonSettings(BaseModel):
     ffprobe: OptionalPath = Field(
         None, description="ffprobe to use; by default the one of the wheel, else the one on PATH"
     )
+
+    @field_validator("nats_url")
+    @classmethod
+    def _servers_are_servers(cls, value: SecretStr) -> SecretStr:
+        parse_servers(value.get_secret_value())
+        return value
 
     @field_validator("seal_keys")
     @classmethod

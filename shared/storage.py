@@ -28,10 +28,12 @@ from botocore.httpsession import create_urllib3_context, get_cert_path
 from yarl import URL
 
 from shared.addresses import AddressPolicy, ForbiddenAddress
-from shared.errors import MillraceError, PermanentError, TransientError
+from shared.errors import MillraceError, Outage, PermanentError, TransientError
+from shared.garbage import discarded
 from shared.locations import S3Location
-from shared.network import AddressGuard, guarded_connector
+from shared.network import AddressGuard, guarded_connector, is_misaddressed
 from shared.path_style import VirtualHostsOnDemand
+from shared.retry_after import seconds_until
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -177,18 +179,21 @@ async def s3_client(
     )
     # A thread, because the first call reads megabytes of service models where nobody warmed up.
     session = await asyncio.to_thread(_session)
-    async with session.client(
-        "s3",
-        region_name=location.region or "us-east-1",
-        endpoint_url=location.endpoint,
-        aws_access_key_id=location.access_key,
-        aws_secret_access_key=location.secret_key.get_secret_value() if location.secret_key else None,
-        config=config,
-    ) as client:
-        client.meta.events.register("before-call.s3", _mark_redirected)
-        if location.endpoint and location.path_style is None:
-            VirtualHostsOnDemand(client).install()
-        yield client
+    try:
+        async with session.client(
+            "s3",
+            region_name=location.region or "us-east-1",
+            endpoint_url=location.endpoint,
+            aws_access_key_id=location.access_key,
+            aws_secret_access_key=location.secret_key.get_secret_value() if location.secret_key else None,
+            config=config,
+        ) as client:
+            client.meta.events.register("before-call.s3", _mark_redirected)
+            if location.endpoint and location.path_style is None:
+                VirtualHostsOnDemand(client).install()
+            yield client
+    finally:
+        discarded()
 
 
 def _mark_redirected(params: dict[str, Any], **_: Any) -> None:
@@ -256,8 +261,19 @@ def output_error(error: BaseException, location: S3Location) -> MillraceError:
         case "refused" | "missing_key":
             message = f"The storage of output_path refused a request: {words_of(error, location)}"
             return PermanentError("output_refused", detail, message=message)
-        case _:
+        case "unreachable" if is_misaddressed(error):
+            # Nobody is down there: what is wrong is the address. That gets a few tries, and no hour.
             return TransientError("output_unreachable", detail)
+        case _:
+            return Outage("output_unreachable", detail, retry_after=retry_after(error))
+
+
+def retry_after(error: BaseException) -> float | None:
+    """Seconds after which a storage that is busy wants to be asked again, None if it does not say."""
+    if not isinstance(error, ClientError):
+        return None
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return seconds_until(headers.get("retry-after"))
 
 
 def _answer(error: ClientError) -> tuple[int, str, str]:

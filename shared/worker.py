@@ -3,8 +3,8 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import anyio._backends._asyncio  # noqa: F401 - or the first pull imports it while the event loop waits
@@ -12,12 +12,15 @@ import structlog
 from faststream import AckPolicy, Context
 from faststream.nats import JStream, NatsBroker, PullSub
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 
 from shared.bus.connection import connect, make_broker
 from shared.bus.joblog import JobLog
 from shared.bus.lease import LeaseRuntime
+from shared.bus.patience import until_done
+from shared.bus.pulls import PULL_SECONDS, Pulls
+from shared.bus.slots import TurnRules
 from shared.bus.topology import Durable, wait_until_provisioned
-from shared.bus.turns import TurnRules
 from shared.bus.vault import Vault
 from shared.bus.write_check import WriteCheck
 from shared.garbage import settle
@@ -30,8 +33,7 @@ from shared.settings import WorkerSettings, decode_keys
 StreamSequence = Annotated[int, Context("message.raw_message.metadata.sequence.stream")]
 """What a handler annotates a parameter with that shall be the place of the message in its stream."""
 
-# A pull waits this long at the server before it asks again; a message that comes is delivered at once.
-_PULL = PullSub(batch_size=1, timeout=5.0)
+_PULL = PullSub(batch_size=1, timeout=PULL_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Bus:
     vault: Vault
     broker: NatsBroker
     leases: LeaseRuntime
+    pulls: Pulls = field(default_factory=Pulls)
+    lifeline: Lifeline = field(default_factory=Lifeline)
 
     def take(
         self, durable: Durable, slots: int, handler: Callable[..., Awaitable[None]], *, turns: TurnRules | None = None
@@ -66,6 +70,7 @@ class Bus:
                 ack_policy=AckPolicy.MANUAL,
             )
             subscriber(handler)
+            self.pulls.add(durable.name, subscriber)
 
 
 Register = Callable[[Bus], Awaitable[dict[str, Check]]]
@@ -92,13 +97,19 @@ async def run_worker(settings: WorkerSettings, register: Register, *, side_work:
         bus, more_checks = started
         await asyncio.to_thread(settle)
         del checks["start"]
-        checks |= {"nats": WriteCheck(bus.client, settings.service)} | more_checks
+        bus_works = WriteCheck(bus.client, settings.service)
+        checks["nats"], checks["pulls"] = bus_works, bus.pulls.check
+        checks |= more_checks
+        guarding = lifeline.keep(bus.pulls.guard(bus_works, lifeline.cut), "pulls")
+        stack.callback(guarding.cancel)
         await log.ainfo("ready", slots=settings.slots)
         await lifeline.until_over()
         await log.ainfo("stopping", running=bus.leases.busy)
         health.stopping = True
         await bus.leases.drain(settings.grace_seconds)
-        await bus.broker.stop()
+        # Without a connection there is nobody to say goodbye to.
+        with suppress(NatsError):
+            await bus.broker.stop()
     await log.ainfo("stopped")
     if lifeline.exit_status():
         raise SystemExit(lifeline.exit_status())
@@ -112,16 +123,24 @@ async def _start(
     *,
     side_work: bool,
 ) -> tuple[Bus, dict[str, Check]]:
-    client = await connect(settings.nats_url, settings.service, closed_cb=lifeline.cut)
+    client = await connect(settings.nats_url, settings.service, on_end=lifeline.cut)
     stack.push_async_callback(client.close)
     await wait_until_provisioned(client.jetstream())
     job_log = JobLog(client)
-    leases = LeaseRuntime(client, job_log, service=settings.service, side_work=side_work)
-    broker = make_broker(
-        settings.nats_url, f"{settings.service}-work", middlewares=[leases.middleware], closed_cb=lifeline.cut
+    leases = LeaseRuntime(
+        client, job_log, service=settings.service, side_work=side_work, outage_seconds=settings.outage_seconds
     )
-    bus = Bus(client, job_log, Vault(client, Sealer(decode_keys(settings.seal_keys))), broker, leases)
+    broker = make_broker(
+        settings.nats_url, f"{settings.service}-work", middlewares=[leases.middleware], on_end=lifeline.cut
+    )
+    bus = Bus(
+        client, job_log, Vault(client, Sealer(decode_keys(settings.seal_keys))), broker, leases, Pulls(), lifeline
+    )
     checks = await register(bus)
     await leases.start()
-    await broker.start()
+    for task in leases.following:
+        lifeline.watch(task)
+    # What of it has started already is left as it is.
+    await until_done(broker.start, "consumers")
+    bus.pulls.begin()
     return bus, checks

@@ -15,10 +15,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from shared.errors import Postponed
+from shared.errors import Outage, Postponed
 
 RECORD = "record.json"
+_UPLOADED = "uploaded"
 _TRASH = ".removing-"
+# What a disk says that is broken or was made read-only, and a network file system whose server is away.
+_OUT_OF_ORDER = (errno.EIO, errno.EROFS, errno.ESTALE, errno.ENOTCONN, errno.ENODEV)
 
 
 class WorkSpace:
@@ -97,6 +100,29 @@ class WorkSpace:
         except (FileNotFoundError, json.JSONDecodeError):
             return None
         return text
+
+    def note_uploaded(self, org: str, job: str, part: str, path: str) -> None:
+        """Note down that a file of a finished part is in the bucket, for whoever goes on with the part after a failure.
+
+        Raises:
+            FileNotFoundError: the part has been removed.
+        """
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        descriptor = os.open(self.part(org, job, part) / _UPLOADED, flags, 0o644)
+        try:
+            # In one write, since a duplicate worker may note something at the same time.
+            os.write(descriptor, f"{path}\n".encode())
+        finally:
+            os.close(descriptor)
+
+    def uploaded(self, org: str, job: str, part: str) -> frozenset[str]:
+        """What is noted down as uploaded of a finished part."""
+        try:
+            text = (self.part(org, job, part) / _UPLOADED).read_text()
+        except FileNotFoundError:
+            return frozenset()
+        # Of a line that was cut off nothing is believed.
+        return frozenset(text.splitlines() if text.endswith("\n") else text.splitlines()[:-1])
 
     def keep_tile(self, org: str, job: str, number: int, body: bytes) -> None:
         """Keep a tile for the end of the job, when its part is long gone.
@@ -234,3 +260,10 @@ def full_disk_is_transient() -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise Postponed("workspace_full", str(error)) from error
         raise
+
+
+def workspace_outage(error: Exception) -> Exception:
+    """What an error of the file system means that nobody has foreseen: an outage, or itself if it is none."""
+    if isinstance(error, OSError) and error.errno in _OUT_OF_ORDER:
+        return Outage("workspace_unreachable", str(error))
+    return error

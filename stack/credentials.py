@@ -34,8 +34,9 @@ class Credentials:
     api_token: str = field(default_factory=lambda: secrets.token_hex(32))
 
     def nats_url(self, layout: Layout) -> str:
-        """Address of NATS with user and password."""
-        return f"nats://millrace:{self.nats_password}@127.0.0.1:{layout.ports['nats']}"
+        """Addresses of all servers of NATS with user and password, comma separated."""
+        ports = (layout.ports[name] for name in layout.nats_nodes)
+        return ",".join(f"nats://millrace:{self.nats_password}@127.0.0.1:{port}" for port in ports)
 
     def database_url(self, layout: Layout) -> str:
         """Address of the database with user and password."""

@@ -1,4 +1,4 @@
-"""Where a stack keeps its things and on which ports it listens: all of it follows from three choices."""
+"""Where a stack keeps its things and on which ports it listens: all of it follows from a few choices."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,8 +6,11 @@ from pathlib import Path
 DEFAULT_PORT_BASE = 18080
 PORTS_TAKEN = 100
 MOST_TRANSCODERS = 80
+NATS_NODES = (1, 3)
 BUCKET = "millrace"
 REGION = "us-east-1"
+# For clients, for the monitor, and for the other servers of the cluster, after the first port.
+_NATS_PORTS = ((1, 2, 6), (7, 8, 9), (14, 15, 16))
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -23,20 +26,29 @@ class Layout:
         state: absolute path of the state directory.
         port_base: the first of the 100 ports that belong to this stack.
         transcoders: how many transcoder processes run.
+        nats: how many servers NATS has; three make a cluster.
 
     Raises:
-        StackError: the ports or the number of transcoders are out of range.
+        StackError: one of them is out of range.
     """
 
     state: Path
     port_base: int = DEFAULT_PORT_BASE
     transcoders: int = 1
+    nats: int = 1
 
     def __post_init__(self) -> None:
         if not 1024 <= self.port_base <= 65536 - PORTS_TAKEN:
             raise StackError(f"PORT_BASE must be from 1024 to {65536 - PORTS_TAKEN}, not {self.port_base}")
         if not 0 <= self.transcoders <= MOST_TRANSCODERS:
             raise StackError(f"TRANSCODERS must be from 0 to {MOST_TRANSCODERS}, not {self.transcoders}")
+        if self.nats not in NATS_NODES:
+            raise StackError(f"NATS_NODES must be 1 or 3, not {self.nats}")
+
+    @property
+    def nats_nodes(self) -> tuple[str, ...]:
+        """Names of the servers of NATS."""
+        return ("nats",) if self.nats == 1 else tuple(f"nats-{number}" for number in range(1, self.nats + 1))
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -46,9 +58,13 @@ class Layout:
 
     @property
     def ports(self) -> dict[str, int]:
-        """The main port of each program by its name, and the monitor of NATS; a worker's is its health port."""
-        servers = ("api", "nats", "nats-monitor", "postgres", "s3", "playback")
-        ports = {name: self.port_base + offset for offset, name in enumerate(servers)}
+        """The main port of each program by its name, and further ones of NATS; a worker's is its health port."""
+        servers = {"api": 0, "postgres": 3, "s3": 4, "playback": 5}
+        for node, (client, monitor, route) in zip(self.nats_nodes, _NATS_PORTS, strict=False):
+            servers |= {node: client, f"{node}-monitor": monitor}
+            if self.nats > 1:
+                servers[f"{node}-route"] = route
+        ports = {name: self.port_base + offset for name, offset in servers.items()}
         workers = ("fetcher", "uploader", "notifier")
         ports |= {name: self.port_base + 11 + offset for offset, name in enumerate(workers)}
         many = range(1, self.transcoders + 1)
@@ -61,7 +77,7 @@ class Layout:
 
     @property
     def choices_file(self) -> Path:
-        """With which ports and how many transcoders the running stack was started."""
+        """With which choices the running stack was started."""
         return self.run / "choices"
 
     @property

@@ -125,6 +125,7 @@ def _compare(wanted: Layout, running: Layout) -> None:
         for name, now, then in (
             ("TRANSCODERS", running.transcoders, wanted.transcoders),
             ("PORT_BASE", running.port_base, wanted.port_base),
+            ("NATS_NODES", running.nats, wanted.nats),
         )
         if now != then
     ]
@@ -142,9 +143,11 @@ def _check_ports(layout: Layout) -> None:
 
 
 def _start_supervisor(layout: Layout) -> None:
-    write_private(layout.choices_file, json.dumps({"port_base": layout.port_base, "transcoders": layout.transcoders}))
+    choices = {"port_base": layout.port_base, "transcoders": layout.transcoders, "nats": layout.nats}
+    write_private(layout.choices_file, json.dumps(choices))
     argv = [sys.executable, "-m", "stack", "supervise", "--state-dir", str(layout.state)]
     argv += ["--port-base", str(layout.port_base), "--transcoders", str(layout.transcoders)]
+    argv += ["--nats-nodes", str(layout.nats)]
     log = layout.log / f"{SUPERVISOR}.log"
     log.touch(0o600)
     with log.open("ab") as output:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import secrets
 import socket
 import struct
 
@@ -56,10 +57,12 @@ def nats_writes(port: int, password: str, timeout: float = 5.0) -> bool:
     who = json.dumps({"user": "millrace", "pass": password, "verbose": False, "headers": True, "no_responders": True})
     # More than a page, or a full disk may still have room for it.
     value = bytes(8192)
-    put = f"PUB $KV.health.supervisor _INBOX.supervisor {len(value)}\r\n".encode() + value
+    # Of its own, since the servers of a cluster are asked at the same time.
+    inbox = f"_INBOX.{secrets.token_hex(8)}"
+    put = f"PUB $KV.health.supervisor {inbox} {len(value)}\r\n".encode() + value
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
-            connection.sendall(f"CONNECT {who}\r\nSUB _INBOX.supervisor 1\r\n".encode() + put + b"\r\n")
+            connection.sendall(f"CONNECT {who}\r\nSUB {inbox} 1\r\n".encode() + put + b"\r\n")
             answer = b""
             while chunk := connection.recv(4096):
                 answer += chunk

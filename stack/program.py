@@ -1,9 +1,14 @@
 """What the supervisor runs: a program with its command line, its environment and the question whether it is ready."""
 
 import os
+import shutil
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from stack.layout import StackError
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,19 @@ class Program:
     grace: float = 10
     healthy: Callable[[], bool] | None = None
     patience: float = 30
+
+
+def installed(command: str) -> str:
+    """Path of a program: that of the environment that Python runs in, else the one on PATH.
+
+    Raises:
+        StackError: there is none.
+    """
+    beside_python = Path(sys.executable).parent / command
+    found = str(beside_python) if beside_python.exists() else shutil.which(command)
+    if not found:
+        raise StackError(f"{command} is not installed: run `make .venv`")
+    return found
 
 
 def plain_environment() -> dict[str, str]:

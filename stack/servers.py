@@ -10,60 +10,27 @@ from pathlib import Path
 
 from stack.credentials import Credentials, write_private
 from stack.layout import BUCKET, REPOSITORY, Layout, StackError
-from stack.probes import http_answers, http_ok, nats_writes, postgres_accepts
-from stack.program import Program, plain_environment
-
-# Free space with which NATS is worth a restart.
-_ENOUGH_BYTES = 16 << 20
+from stack.nats import nats_programs, prepare_nats
+from stack.probes import http_answers, postgres_accepts
+from stack.program import Program, installed, plain_environment
 
 
 def servers(layout: Layout, credentials: Credentials) -> list[Program]:
     """All servers of a stack that was prepared."""
-    return [_nats(layout, credentials), _postgres(layout), _s3(layout, credentials), _playback(layout)]
+    return [*nats_programs(layout, credentials), _postgres(layout), _s3(layout, credentials), _playback(layout)]
 
 
 def prepare(layout: Layout, credentials: Credentials) -> None:
     """Make what the servers need before they start; what is there already stays.
 
     Raises:
-        StackError: PostgreSQL could not make its data directory.
+        StackError: PostgreSQL could not make its data directory, or NATS cannot take over what is there.
     """
+    prepare_nats(layout, credentials)
     for folder in (layout.run, layout.log, layout.workspace, layout.objects, layout.objects / BUCKET):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
-    write_private(_nats_configuration(layout), _nats_settings(layout, credentials))
     _create_database(layout, credentials)
-
-
-def _nats(layout: Layout, credentials: Credentials) -> Program:
-    port, monitor = layout.ports["nats"], layout.ports["nats-monitor"]
-    return Program(
-        name="nats",
-        port=port,
-        argv=(_installed("nats-server"), "--config", str(_nats_configuration(layout))),
-        env=plain_environment(),
-        ready=lambda: http_ok(monitor, "/healthz"),
-        # After its disk was full it writes no more, until it is started again; before there is space that would not help.
-        healthy=lambda: nats_writes(port, credentials.nats_password) or not _has_space(layout.state),
-    )
-
-
-def _has_space(folder: Path) -> bool:
-    return shutil.disk_usage(folder).free > _ENOUGH_BYTES
-
-
-def _nats_configuration(layout: Layout) -> Path:
-    return layout.state / "nats.conf"
-
-
-def _nats_settings(layout: Layout, credentials: Credentials) -> str:
-    # sync_interval: an acknowledged event has to survive a power cut a millisecond later.
-    return f"""listen: "127.0.0.1:{layout.ports["nats"]}"
-http: "127.0.0.1:{layout.ports["nats-monitor"]}"
-server_name: "millrace"
-jetstream {{ store_dir: "{layout.state / "nats"}", sync_interval: always }}
-authorization {{ user: "millrace", password: "{credentials.nats_password}" }}
-"""
 
 
 def _postgres(layout: Layout) -> Program:
@@ -159,12 +126,4 @@ def _playback(layout: Layout) -> Program:
 
 def _rclone(layout: Layout, *arguments: str) -> tuple[str, ...]:
     own_places = ("--config=/dev/null", f"--cache-dir={layout.state / 'rclone'}")
-    return (_installed("rclone"), *arguments, *own_places, str(layout.objects))
-
-
-def _installed(command: str) -> str:
-    beside_python = Path(sys.executable).parent / command
-    found = str(beside_python) if beside_python.exists() else shutil.which(command)
-    if not found:
-        raise StackError(f"{command} is not installed: run `make .venv`")
-    return found
+    return (installed("rclone"), *arguments, *own_places, str(layout.objects))

@@ -25,7 +25,7 @@ def environment(name: str, layout: Layout, credentials: Credentials, caller: Map
     The caller's ``MILLRACE_…`` variables go before the stack's defaults, but never before its addresses and keys.
     """
     service = _module(name).upper()
-    defaults = {PREFIX + "ALLOWED_HOSTS": LOOPBACK, "PYTHONUNBUFFERED": "1"}
+    defaults = {PREFIX + "ALLOWED_HOSTS": LOOPBACK, "PYTHONUNBUFFERED": "1", PREFIX + "NATS_REPLICAS": str(layout.nats)}
     own = {
         PREFIX + "NATS_URL": credentials.nats_url(layout),
         PREFIX + "WORKSPACE_URL": layout.workspace.as_uri(),
@@ -51,7 +51,7 @@ def _service(name: str, layout: Layout, credentials: Credentials, caller: Mappin
         argv=(sys.executable, "-m", f"services.{_module(name)}"),
         env=env,
         ready=lambda: http_ok(port, "/health/ready", timeout=4),
-        after=("nats", "postgres") if name == "api" else ("nats",),
+        after=(*layout.nats_nodes, "postgres") if name == "api" else layout.nats_nodes,
         grace=float(env.get(f"{PREFIX}{_module(name).upper()}_GRACE_SECONDS") or 10) + 5,
     )
 

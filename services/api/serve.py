@@ -1,14 +1,12 @@
 """The life of an api process: listen, wait for the database and the bus, serve, and stop with grace."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import structlog
 from aiohttp import web
 from nats.aio.client import Client
-from nats.errors import Error as NatsError
 
 from services.api.accounts.accounts import Accounts
 from services.api.accounts.login_guard import LoginGuard
@@ -30,11 +28,13 @@ from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
 from services.api.jobs.live import LiveProgress
 from services.api.projection.leader import Leader
+from services.api.projection.vault_sweep import VaultSweep
 from services.api.settings import ApiSettings
 from services.api.webhooks.hooks import HookBook
 from services.api.webhooks.webhooks import Webhooks
 from shared.bus.connection import connect
 from shared.bus.joblog import JobLog
+from shared.bus.patience import until_done
 from shared.bus.topology import DAY, Ages, provision
 from shared.bus.vault import Vault
 from shared.bus.write_check import WriteCheck
@@ -44,6 +44,7 @@ from shared.lifeline import Lifeline
 from shared.logs import configure_logs
 from shared.sealing import Sealer
 from shared.settings import decode_keys
+from shared.tasks import end_tasks
 
 _HOUR = 3600.0
 
@@ -100,7 +101,7 @@ async def _start(
     stack.push_async_callback(close_pool, pool)
     await migrate_when_there(pool)
     # Without a buffer: what cannot be sent now is an error now, and is not sent behind anyone's back later.
-    client = await connect(settings.nats_url, settings.service, pending_size=0, closed_cb=lifeline.cut)
+    client = await connect(settings.nats_url, settings.service, pending_size=0, on_end=lifeline.cut)
     stack.push_async_callback(client.close)
     await _provision(settings, client)
 
@@ -124,6 +125,7 @@ async def _start(
         max_active_per_organization=settings.max_active_per_organization,
         on_hooks_changed=book.publish_anew,
         keep_jobs=timedelta(days=settings.keep_jobs_days) if settings.keep_jobs_days else None,
+        short_of_room=live.waits.short_of_room,
     )
     guard = LoginGuard(settings.login_failures_per_minute, settings.login_failures_per_address)
     accounts = Accounts(
@@ -131,14 +133,18 @@ async def _start(
     )
     intake = Intake(database, job_log, vault, Storages(database, sealer), reservations)
 
-    await _until_done(live.start, "live progress")
+    await until_done(live.start, "live progress")
     stack.push_async_callback(live.stop)
-    await _until_done(stream.start, "event streams")
-    await _until_done(book.publish_all, "webhooks")
-    _in_background(stack, leader.run())
-    _in_background(stack, _keep_house(reservations, accounts))
+    await until_done(stream.start, "event streams")
+    await until_done(book.publish_all, "webhooks", DatabaseDown)
     sessions = Sessions(database)
-    _in_background(stack, sessions.run())
+    for work, name in (
+        (leader.run(), "leader"),
+        (VaultSweep(client, job_log, vault, ready=lambda: leader.leads).run(), "vault"),
+        (_keep_house(reservations, accounts), "housekeeping"),
+        (sessions.run(), "sessions"),
+    ):
+        _in_background(stack, lifeline.keep(work, name))
     runtime.services = Services(
         accounts,
         RequestRate(settings.max_requests_per_minute),
@@ -163,28 +169,11 @@ async def _provision(settings: ApiSettings, client: Client) -> None:
             ages=Ages(deliveries=settings.keep_deliveries_days * DAY, dead=settings.keep_dead_letters_days * DAY),
         )
 
-    await _until_done(provide, "bus")
+    await until_done(provide, "bus")
 
 
-async def _until_done(step: Callable[[], Awaitable[None]], name: str) -> None:
-    """Do a step of the start, again and again until its servers let it."""
-    while True:
-        try:
-            await step()
-            return
-        except (NatsError, TimeoutError, OSError, DatabaseDown) as error:
-            await structlog.get_logger().awarning("start is waiting", step=name, error=repr(error))
-            await asyncio.sleep(0.5)
-
-
-def _in_background(stack: AsyncExitStack, work: "Awaitable[None]") -> None:
-    task = asyncio.ensure_future(work)
-
-    async def end() -> None:
-        task.cancel()
-        await asyncio.wait({task})
-
-    stack.push_async_callback(end)
+def _in_background(stack: AsyncExitStack, task: "asyncio.Task[None]") -> None:
+    stack.push_async_callback(end_tasks, task)
 
 
 async def _keep_house(reservations: Reservations, accounts: Accounts) -> None:

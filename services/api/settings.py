@@ -84,7 +84,10 @@ class ApiSettings(CommonSettings):
         8, ge=1, le=10_000, description="Jobs that may be under way at the same time, all organizations together"
     )
     max_active_per_organization: int = Field(
-        4, ge=1, le=10_000, description="Jobs of one organization that may be under way at the same time"
+        4,
+        ge=1,
+        le=10_000,
+        description="Jobs of one organization that may be under way at the same time; admin set-quotas sets it for one alone",
     )
 
     max_unfinished_jobs: int = Field(

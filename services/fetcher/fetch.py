@@ -24,6 +24,8 @@ from services.fetcher.probe.probe import Probe, remove_leftovers
 from services.fetcher.probe.remux import Remux
 from services.fetcher.probe.sniff import sniff
 from shared.addresses import AddressPolicy
+from shared.bus.fleet import FleetView, window_for
+from shared.bus.headway import made_headway
 from shared.bus.joblog import JobLog
 from shared.bus.progress import ProgressReporter
 from shared.bus.vault import JobAddresses, Vault
@@ -36,13 +38,15 @@ from shared.storage import s3_client
 from shared.workspace import WorkSpace, full_disk_is_transient
 
 _DOWNLOAD_SHARE = 0.95
+_HEADWAY = 0.01
+"""Fraction of a source that has to come in one go for an outage of it to count as over."""
 
 
 class Fetch:
     """Fetches the sources of admitted jobs. Called again for the same job, it goes on where it was.
 
     Args:
-        window: parts of one job that may be requested and not yet uploaded.
+        window: parts of one job that may be requested and not yet uploaded at the most.
         stall_seconds: time without a byte after which a connection is opened anew.
         response_seconds: time that an answer has until its first byte of content.
     """
@@ -65,6 +69,7 @@ class Fetch:
     ) -> None:
         self._client = client
         self._log = log
+        self._fleet = FleetView(client)
         self._vault = vault
         self._space = space
         self._probe = probe
@@ -86,7 +91,7 @@ class Fetch:
         await self._log.append(Started(org=org, job=job))
         fetched = await self._log.fact(org, job, Fetched)
         if fetched is None:
-            fetched = await self._fetch(org, job)
+            fetched = await self._with_window(await self._fetch(org, job))
             fetched_now = await self._log.append(fetched)
             # A duplicate worker may have been first; then its plan is the one that counts.
             if isinstance(fetched_now.recorded.event, Fetched):
@@ -97,9 +102,7 @@ class Fetch:
         await self._request_parts(org, job, fetched.plan)
 
     async def _fetch(self, org: str, job: str) -> Fetched:
-        created = await self._log.fact(org, job, Created)
-        if created is None:
-            raise PermanentError("internal_error", "the log has no beginning of this job")
+        created = await self._created(org, job)
         addresses = await self._vault.get(org, job)
         folder = self._space.source(org, job)
         with full_disk_is_transient():
@@ -138,6 +141,16 @@ class Fetch:
     async def _download(self, org: str, job: str, addresses: JobAddresses, folder: Path, *, sound: bool) -> Path:
         """Bring the source here while the output's bucket is tried."""
         progress = ProgressReporter(self._client, org, job, "fetch")
+
+        begun: float | None = None
+
+        async def on_progress(fraction: float) -> None:
+            nonlocal begun
+            begun = fraction if begun is None else begun
+            await progress.tell(_DOWNLOAD_SHARE * fraction)
+            # A source that gives a few bytes and falls silent, again and again, gets no hour more for each of them.
+            await made_headway("input", kept=fraction - begun >= _HEADWAY)
+
         async with self._remote(addresses.source) as remote:
             download = Download(
                 PunctualRemote(remote, self._response_seconds),
@@ -147,9 +160,9 @@ class Fetch:
                 capacity_bytes=self._space.capacity_bytes,
                 # What is of no use stops the download before it has cost anything.
                 on_head=lambda head: _check_kind(head, sound=sound),
-                on_progress=lambda fraction: progress.tell(_DOWNLOAD_SHARE * fraction),
+                on_progress=on_progress,
             )
-            checking = asyncio.create_task(check_output(addresses.output, policy=self._policy))
+            checking = asyncio.create_task(self._check_output(addresses.output))
             downloading = asyncio.create_task(download.run())
             try:
                 await asyncio.wait({checking, downloading}, return_when=asyncio.FIRST_EXCEPTION)
@@ -162,6 +175,10 @@ class Fetch:
             finally:
                 await _stop(checking, downloading)
 
+    async def _check_output(self, location: S3Location) -> None:
+        await check_output(location, policy=self._policy)
+        await made_headway("output", kept=True)
+
     @asynccontextmanager
     async def _remote(self, location: S3Location | HttpLocation) -> AsyncIterator[Remote]:
         if isinstance(location, HttpLocation):
@@ -171,9 +188,22 @@ class Fetch:
         async with s3_client(location, policy=self._policy, read_timeout=self._stall_seconds, attempts=1) as client:
             yield S3Source(client, location)
 
+    async def _with_window(self, fetched: Fetched) -> Fetched:
+        """With as many parts to be requested at once as the transcoders have use for now."""
+        plan = fetched.plan
+        first = window_for(await self._fleet.look(), under_way=0, most=plan.most_under_way)
+        return fetched.model_copy(update={"plan": plan.model_copy(update={"window": first})})
+
     async def _request_parts(self, org: str, job: str, plan: Plan) -> None:
+        created = await self._created(org, job)
         for part in plan.release_order[: plan.window]:
-            await self._log.append(PartRequested(org=org, job=job, part=part, work=plan.work_of(part)))
+            await self._log.append(PartRequested.planned(created, plan, part))
+
+    async def _created(self, org: str, job: str) -> Created:
+        created = await self._log.fact(org, job, Created)
+        if created is None:
+            raise PermanentError("internal_error", "the log has no beginning of this job")
+        return created
 
 
 def _check_kind(head: bytes, *, sound: bool) -> None:

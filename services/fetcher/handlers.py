@@ -7,8 +7,8 @@ from services.fetcher.probe.audio_probe import AudioProbe
 from services.fetcher.probe.probe import Probe, ProbeLimits
 from services.fetcher.probe.remux import Remux
 from services.fetcher.settings import FetcherSettings
+from shared.bus.slots import INTERRUPTED
 from shared.bus.topology import FETCHER
-from shared.bus.turns import INTERRUPTED
 from shared.events import Admitted
 from shared.health import Check
 from shared.media.tools import ffmpeg_path, ffprobe_path

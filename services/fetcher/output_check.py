@@ -24,7 +24,7 @@ async def check_output(location: S3Location, *, policy: AddressPolicy) -> None:
     """Write a small object under the prefix and remove it again.
 
     Raises:
-        PermanentError, TransientError: an ``output_…`` code.
+        PermanentError, TransientError, Outage: an ``output_…`` code.
     """
     key = object_key(location, PROBE_NAME)
     try:

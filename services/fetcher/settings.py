@@ -15,7 +15,11 @@ class FetcherSettings(WorkerSettings):
     service: ClassVar[str] = "fetcher"
 
     part_window: int = Field(
-        8, ge=1, le=900, description="How many parts of one job may be requested and not yet uploaded"
+        64,
+        ge=1,
+        le=900,
+        description="How many parts of one job may be requested and not yet uploaded at the most, where transcoders are idle;"
+        " what is transcoded and not yet uploaded takes room in the work space",
     )
     connections: int = Field(6, ge=1, le=64, description="Ranges of one source that are asked for at the same time")
     chunk_bytes: int = Field(8 * MEGABYTE, ge=64 * 1024, le=GIGABYTE, description="Size of such a range")
@@ -32,7 +36,9 @@ class FetcherSettings(WorkerSettings):
         description="How long a source may take until the first byte of what it was asked for, redirects and headers included",
     )
     patience_seconds: float = Field(
-        60, gt=0, description="After this long without a byte on any connection the source is given up"
+        60,
+        gt=0,
+        description="After this long without a byte on any connection a download gives back its slot, and goes on later",
     )
     min_bytes_per_second: float = Field(
         32 * 1024, ge=0, description="A source slower than this, over patience_seconds, is given up"

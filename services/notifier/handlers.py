@@ -10,6 +10,7 @@ from services.notifier.publisher import Publisher
 from services.notifier.queue_store import DeliveryQueues
 from services.notifier.receiver import Receiver
 from services.notifier.settings import NotifierSettings
+from shared.bus.patience import until_done
 from shared.bus.topology import NOTIFIER, WEBHOOK_ATTEMPTS
 from shared.deliveries import WebhookAttempt
 from shared.events import Cancelled, Completed, Created, Failed, Started
@@ -24,8 +25,9 @@ _ANNOUNCING_SLOTS = 4
 
 async def register(bus: Bus, settings: NotifierSettings, receiver: Receiver) -> dict[str, Check]:
     """Build the use cases and let them take work."""
-    hooks = await Hooks.open(bus.client, Sealer(decode_keys(settings.seal_keys)))
-    queues = await DeliveryQueues.open(bus.client)
+    sealer = Sealer(decode_keys(settings.seal_keys))
+    hooks = await until_done(lambda: Hooks.open(bus.client, sealer), "webhooks")
+    queues = await until_done(lambda: DeliveryQueues.open(bus.client), "delivery queues")
     publisher = Publisher(bus.client)
     room = {"host": max(1, settings.slots // 4), "organization": max(1, settings.slots // 2)}
     limits = ConcurrencyLimits(room, asyncio.get_running_loop().time)

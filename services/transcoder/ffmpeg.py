@@ -88,8 +88,8 @@ def _failure(finished: Finished) -> Exception:
         return Postponed("workspace_full", tail)
     if finished.status == -signal.SIGXFSZ:
         return EncoderFailed(f"an output file grew beyond the largest that is allowed\n{tail}")
-    if finished.status < 0:
-        # Killed from outside, out of memory most likely: another try may find more of it.
-        return TransientError("encode_failed", f"ffmpeg ended by signal {-finished.status}\n{tail}")
+    if finished.killed or finished.status < 0:
+        # Out of memory most likely: another try may find more of it.
+        return TransientError("encode_failed", f"ffmpeg was ended by a signal (status {finished.status})\n{tail}")
     kind = NothingDecoded if _NOTHING in tail else EncoderFailed
     return kind(f"ffmpeg ended with status {finished.status}\n{tail}")

@@ -4,8 +4,8 @@ from services.transcoder.choose import choose_encoder
 from services.transcoder.command import Tools
 from services.transcoder.encode import Encode
 from services.transcoder.settings import TranscoderSettings
+from shared.bus.slots import UNINTERRUPTED
 from shared.bus.topology import TRANSCODER
-from shared.bus.turns import UNINTERRUPTED
 from shared.events import PartRequested
 from shared.health import Check
 from shared.media.tools import ffmpeg_path

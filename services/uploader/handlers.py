@@ -1,15 +1,16 @@
 """The bus edge of the uploader."""
 
-import asyncio
 from contextlib import AsyncExitStack
 
 from services.uploader.bucket.buckets import Buckets
 from services.uploader.cleanup import CleanUp
 from services.uploader.finish import Finish
+from services.uploader.release import Release
 from services.uploader.settings import UploaderSettings
 from services.uploader.upload import Upload
+from shared.bus.fleet import FleetView
+from shared.bus.slots import INTERRUPTED
 from shared.bus.topology import JANITOR, UPLOADER
-from shared.bus.turns import INTERRUPTED
 from shared.events import Cancelled, Completed, Failed, PartTranscoded
 from shared.health import Check
 from shared.storage import warm_up
@@ -31,9 +32,10 @@ async def register(bus: Bus, settings: UploaderSettings, resources: AsyncExitSta
     buckets = Buckets(bus.vault, policy=settings.address_policy, cache_control=settings.cache_control)
     resources.push_async_callback(buckets.close)
     finish = Finish(bus.log, buckets, space, parallel=settings.parallel_requests)
-    upload = Upload(bus.log, buckets, space, finish, parallel=settings.parallel_requests)
+    release = Release(bus.log, FleetView(bus.client))
+    upload = Upload(bus.log, buckets, space, release, finish, parallel=settings.parallel_requests)
     clean_up = CleanUp(bus.log, bus.vault, space)
-    sweeping = asyncio.create_task(clean_up.sweep_forever(settings.sweep_seconds))
+    sweeping = bus.lifeline.keep(clean_up.sweep_forever(settings.sweep_seconds), "sweep")
     resources.callback(sweeping.cancel)
 
     async def on_part_transcoded(event: PartTranscoded) -> None:

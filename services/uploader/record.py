@@ -21,11 +21,6 @@ class JobRecord:
     uploaded: frozenset[str]
     completed: bool = False
 
-    @property
-    def whole(self) -> bool:
-        """All parts are uploaded."""
-        return self.uploaded.issuperset(self.plan.release_order)
-
 
 def record_of(events: Iterable[Recorded]) -> JobRecord:
     """The record out of a job's events.

@@ -1,6 +1,7 @@
-"""The use case: bring a transcoded part to the bucket, have the next one encoded, and finish the job after the last one."""
+"""The use case: bring a transcoded part to the bucket, have further ones encoded, and finish the job after the last one."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +12,13 @@ from services.uploader.bucket.buckets import Buckets
 from services.uploader.bucket.parallel import in_parallel
 from services.uploader.finish import Finish
 from services.uploader.record import record_of
+from services.uploader.release import Release
 from services.uploader.results import WrongFile, read_record
+from shared.bus.headway import made_headway
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject
-from shared.events import Fetched, PartRequested, PartTranscoded, PartUploaded
+from shared.errors import PermanentError
+from shared.events import Fetched, PartTranscoded, PartUploaded
 from shared.media.layout import WHOLE_TEXT, kind_of, segment_name
 from shared.media.result import PartRecord
 from shared.workspace import WorkSpace
@@ -36,57 +40,53 @@ class Upload:
         parallel: requests at the same time, for each part.
     """
 
-    def __init__(self, log: JobLog, buckets: Buckets, space: WorkSpace, finish: Finish, *, parallel: int) -> None:
+    def __init__(
+        self, log: JobLog, buckets: Buckets, space: WorkSpace, release: Release, finish: Finish, *, parallel: int
+    ) -> None:
         self._log = log
         self._buckets = buckets
         self._space = space
+        self._release = release
         self._finish = finish
         self._parallel = parallel
 
     async def __call__(self, event: PartTranscoded) -> None:
-        """Upload the part, unless that has been done; request the part that it releases, or finish the job if it was the last."""
+        """Upload the part, unless that has been done; request those that may begin now, or finish the job if it was the last."""
         org, job, part = event.org, event.job, event.part
         if await self._log.end_of(org, job):
             return
         uploaded = await self._recorded(event) or await self._upload(event)
         # Only now: had the files gone before the fact was recorded, a crash in between would have lost them.
         await asyncio.to_thread(self._space.empty_part, org, job, part)
-        await self._release(event)
-        if await self._is_last(uploaded):
+        fetched = await self._log.fact(org, job, Fetched)
+        if fetched is None:
+            raise PermanentError("internal_error", f"part {part} transcoded before the source was fetched")
+        number = await self._number(uploaded)
+        await self._release(fetched, uploaded=number)
+        # The one who uploaded the last part finishes the job, and only he: his message stays unsettled until that is done,
+        # so it is redelivered if he dies, and nobody else needs to try.
+        if number >= len(fetched.plan.release_order):
             await self._finish(org, job)
 
-    async def _release(self, event: PartTranscoded) -> None:
-        """Request the part that may begin now.
+    async def _number(self, uploaded: PartUploaded) -> int:
+        """Number of a part among those uploaded.
 
-        Only now, not when this one was encoded: a job whose upload is slow would fill the work space, and the queue that it has
-        in common with others.
-        """
-        fetched = await self._log.fact(event.org, event.job, Fetched)
-        released = fetched.plan.released_by(event.part) if fetched else None
-        if fetched and released:
-            work = fetched.plan.work_of(released)
-            await self._log.append(PartRequested(org=event.org, job=event.job, part=released, work=work))
-
-    async def _is_last(self, uploaded: PartUploaded) -> bool:
-        """Whether no part is left to upload after this one.
-
-        The one who uploaded the last part finishes the job, and only he: his message stays unsettled until that is done,
-        so it is redelivered if he dies, and nobody else needs to try. Parts are numbered as they are appended, so that this
-        costs the same for the first part as for the nine hundredth.
+        They are numbered as they are appended, so that this costs the same for the first part as for the nine hundredth.
         """
         if uploaded.uploaded is None:
             # Of version 0.1, which did not count: whoever finds all of them uploaded goes on.
-            return record_of(await self._log.read(uploaded.org, uploaded.job)).whole
-        fetched = await self._log.fact(uploaded.org, uploaded.job, Fetched)
-        return fetched is not None and uploaded.uploaded >= len(fetched.plan.release_order)
+            return len(record_of(await self._log.read(uploaded.org, uploaded.job)).uploaded)
+        return uploaded.uploaded
 
     async def _upload(self, event: PartTranscoded) -> PartUploaded:
         org, job, part = event.org, event.job, event.part
         try:
             record = await asyncio.to_thread(read_record, self._space, event)
             objects = await asyncio.to_thread(objects_of, record, self._space.part(org, job, part))
+            there = await asyncio.to_thread(self._space.uploaded, org, job, part)
+            missing = [item for item in objects if item.path not in there]
             async with self._buckets.of(org, job) as bucket:
-                await in_parallel(objects, lambda item: _put(bucket, item), limit=self._parallel)
+                await in_parallel(missing, lambda item: self._put(bucket, event, item), limit=self._parallel)
             await asyncio.to_thread(self._keep_tiles, event, record)
         except (FileNotFoundError, WrongFile) as error:
             # A duplicate worker that took this part over may have been faster: then the files are gone because they are
@@ -99,6 +99,16 @@ class Upload:
         uploaded = PartUploaded(org=org, job=job, part=part, objects=len(objects), bytes=total)
         await structlog.get_logger().ainfo("part uploaded", objects=len(objects), bytes=total)
         return await self._append_numbered(uploaded)
+
+    async def _put(self, bucket: Bucket, event: PartTranscoded, item: UploadObject) -> None:
+        await bucket.put(item.path, await asyncio.to_thread(_content, item.file, item.path, item.size))
+        await asyncio.to_thread(self._note, event, item)
+        await made_headway("output", kept=True)
+
+    def _note(self, event: PartTranscoded, item: UploadObject) -> None:
+        # A full disk must not stop what is about to make room.
+        with suppress(OSError):
+            self._space.note_uploaded(event.org, event.job, event.part, item.path)
 
     async def _append_numbered(self, event: PartUploaded) -> PartUploaded:
         """Append the fact with its number among the job's uploaded parts. Returns the one that stands in the log."""
@@ -145,10 +155,6 @@ def objects_of(record: PartRecord, folder: Path) -> list[UploadObject]:
             sizes[f"{table.folder}/{WHOLE_TEXT}"] = table.whole
     sizes |= {still.path: still.size for still in record.stills if still.kind == "thumbnail"}
     return [UploadObject(folder / path, path, size) for path, size in sizes.items()]
-
-
-async def _put(bucket: Bucket, item: UploadObject) -> None:
-    await bucket.put(item.path, await asyncio.to_thread(_content, item.file, item.path, item.size))
 
 
 def _content(file: Path, path: str, size: int) -> bytes:

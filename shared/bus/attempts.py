@@ -5,7 +5,8 @@ that was told to stop, a bus that was away. Only failures may use up tries, so t
 entry for each message that something befell. Work that goes well writes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Literal
 
 from nats.aio.client import Client
@@ -16,17 +17,28 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.bus.errors import bus_calls
 from shared.bus.topology import ATTEMPTS_BUCKET
+from shared.waiting import Wait
 
 Kind = Literal["transient", "bug", "handed_back", "lease_lost", "bus_unavailable"]
 """How a delivery ended that did not settle its message."""
 
 
 class Attempts(BaseModel):
-    """The ends of a message's deliveries so far, as far as they were reported. ``subject`` tells whose they are."""
+    """The ends of a message's deliveries so far, as far as they were reported.
+
+    Attributes:
+        subject: tells whose they are.
+        alone: how many times it was begun as a suspect, with nothing beside it.
+        forgiven: deliveries that nobody told of and that are not held against the work any more.
+        waits: the outages that its work waits for, by error code.
+    """
 
     model_config = ConfigDict(frozen=True)
     subject: str
     ends: Mapping[Kind, int] = {}
+    alone: int = 0
+    forgiven: int = 0
+    waits: Mapping[str, Wait] = {}
 
     def of(self, kind: Kind) -> int:
         """How many deliveries ended so."""
@@ -34,12 +46,33 @@ class Attempts(BaseModel):
 
     @property
     def reported(self) -> int:
-        """How many deliveries ended in any way that somebody told of; the others took their worker with them."""
-        return sum(self.ends.values())
+        """How many deliveries ended in any way that somebody told of, or are forgiven; the others took their worker with them."""
+        return sum(self.ends.values()) + self.forgiven
 
     def counting(self, kind: Kind) -> "Attempts":
         """With one more."""
         return self.model_copy(update={"ends": {**self.ends, kind: self.of(kind) + 1}})
+
+    def waiting(self, code: str, now: datetime, *, deliveries: int) -> "Attempts":
+        """With one more delivery that ended in an outage.
+
+        Its worker has lived to tell of it, so that those that died before are forgiven: a suspect would have a process for
+        itself at every try of an hour.
+
+        Args:
+            deliveries: how many there were, this one included.
+        """
+        known, told = self.waits.get(code) or Wait(since=now, last=now), self.counting("handed_back")
+        return told.model_copy(
+            update={
+                "waits": {**self.waits, code: known.failed_again(now)},
+                "forgiven": self.forgiven + max(0, deliveries - told.reported),
+            }
+        )
+
+    def without(self, codes: Callable[[str], bool]) -> "Attempts":
+        """With some outages over."""
+        return self.model_copy(update={"waits": {code: wait for code, wait in self.waits.items() if not codes(code)}})
 
 
 class AttemptBook:
@@ -58,29 +91,40 @@ class AttemptBook:
         """
         return (await self._read(message))[1]
 
-    @bus_calls(10)
     async def count(self, message: Msg, kind: Kind) -> Attempts:
         """Add the end of a delivery.
 
         Returns:
             the counts with it.
         """
+        return await self.change(message, lambda known: known.counting(kind))
+
+    @bus_calls(10)
+    async def count_alone(self, message: Msg) -> None:
+        """Add that a suspect begins."""
+        await self.change(message, lambda known: known.model_copy(update={"alone": known.alone + 1}))
+
+    @bus_calls(10)
+    async def change(self, message: Msg, change: Callable[[Attempts], Attempts]) -> Attempts:
+        """Replace what is known of a message; returns what replaces it."""
         bucket = await self._bucket()
         while True:
             revision, known = await self._read(message)
-            counted = known.counting(kind)
+            changed = change(known)
             try:
-                await bucket.update(_key(message), counted.model_dump_json().encode(), last=revision)
+                await bucket.update(_key(message), changed.model_dump_json().encode(), last=revision)
             except KeyWrongLastSequenceError:
                 # Another worker, that lost its lease on the same message, has told of it in the same moment.
                 continue
-            return counted
+            return changed
 
     @bus_calls()
-    async def forget(self, message: Msg) -> None:
-        """The message is settled."""
-        if (await self._read(message))[1].reported:
+    async def forget(self, message: Msg) -> Attempts:
+        """The message is settled; returns what was known of it."""
+        known = (await self._read(message))[1]
+        if known.reported or known.alone:
             await (await self._bucket()).purge(_key(message))
+        return known
 
     async def _read(self, message: Msg) -> tuple[int, Attempts]:
         nothing = Attempts(subject=message.subject)

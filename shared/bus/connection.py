@@ -1,4 +1,4 @@
-"""Connections to NATS that never give up."""
+"""Connections to NATS that are there for as long as their process is."""
 
 import asyncio
 from typing import Any
@@ -6,55 +6,75 @@ from typing import Any
 import nats
 import structlog
 from faststream.nats import NatsBroker
+from faststream.nats.security import NatsSecurity, NatsToken, NatsUserPassword
 from nats.aio.client import Client
 from nats.errors import NoServersError
 from pydantic import SecretStr
 
-# Forever, since the default of 60 attempts leaves a client that spins without ever coming back.
+from shared.bus.guard import ConnectionGuard, OnEnd
+from shared.bus.servers import Servers, parse_servers
+
 _OPTIONS: dict[str, Any] = {
+    # Forever, since the default of 60 attempts leaves a client that spins without ever coming back.
     "max_reconnect_attempts": -1,
     "reconnect_time_wait": 0.5,
-    "connect_timeout": 5,
-    "ping_interval": 10,
-    "max_outstanding_pings": 3,
     "allow_reconnect": True,
+    # A server that hangs is left after the third of these intervals, for another one of its cluster.
+    "ping_interval": 2,
+    "max_outstanding_pings": 2,
+    # The first one tried may be the one that hangs.
+    "connect_timeout": 3,
 }
 
 
-def _callbacks(name: str) -> dict[str, Any]:
-    log = structlog.get_logger().bind(connection=name)
+async def connect(url: SecretStr, name: str, *, on_end: OnEnd | None = None, **options: Any) -> Client:
+    """A connection, as soon as there is a server: an unreachable one is waited for.
 
-    async def disconnected() -> None:
-        await log.awarning("bus disconnected")
+    Args:
+        url: one address or several, as :func:`shared.bus.servers.parse_servers` takes them.
+        on_end: called with the reason when the connection has ended for good.
+        options: further ones of ``nats.connect``.
 
-    async def reconnected() -> None:
-        await log.ainfo("bus reconnected")
-
-    async def error(problem: Exception) -> None:
-        await log.awarning("bus error", error=repr(problem))
-
-    return {"disconnected_cb": disconnected, "reconnected_cb": reconnected, "error_cb": error}
-
-
-async def connect(url: SecretStr, name: str, **options: Any) -> Client:
-    """A connection, as soon as there is a server: an unreachable one is waited for. ``options`` as of ``nats.connect``."""
+    Raises:
+        ValueError: the address is none.
+    """
+    servers = parse_servers(url.get_secret_value())
+    guard = ConnectionGuard(name, on_end)
+    who = {"user": servers.user, "password": servers.password, "token": servers.token}
     while True:
         try:
-            return await nats.connect(url.get_secret_value(), name=name, **_OPTIONS, **_callbacks(name), **options)
+            client = await nats.connect(
+                list(servers.urls), name=name, **who, **_OPTIONS, **guard.callbacks(), **options
+            )
         except (NoServersError, OSError, TimeoutError) as problem:
             await structlog.get_logger().awarning("no bus yet", error=str(problem))
             await asyncio.sleep(0.5)
+        else:
+            guard.connected()
+            return client
 
 
-def make_broker(url: SecretStr, name: str, **options: Any) -> NatsBroker:
-    """A FastStream broker with the same manners; it connects when it is started."""
+def make_broker(url: SecretStr, name: str, *, on_end: OnEnd | None = None, **options: Any) -> NatsBroker:
+    """A FastStream broker with the same manners; it connects when it is started. Arguments as of :func:`connect`."""
+    servers = parse_servers(url.get_secret_value())
+    guard = ConnectionGuard(name, on_end)
+    guard.connected()
     return NatsBroker(
-        url.get_secret_value(),
+        list(servers.urls),
         name=name,
+        security=_security(servers),
         logger=None,
         apply_types=True,
         graceful_timeout=5.0,
         **_OPTIONS,
-        **_callbacks(name),
+        **guard.callbacks(),
         **options,
     )
+
+
+def _security(servers: Servers) -> NatsSecurity | None:
+    if servers.token is not None:
+        return NatsToken(servers.token)
+    if servers.user is not None:
+        return NatsUserPassword(servers.user, servers.password or "")
+    return None

@@ -43,8 +43,8 @@ _REMEMBERED = 1000
 # client, so that many more than this would hold up the event loop. Each group
 # asks for `created` too: every job has it, and a request that matches nothing would not tell how far the server has got.
 MAX_SUBJECTS_PER_READ = 128
-MOST_FACTS = 16
-"""Facts kept in memory: as many as a worker has jobs under way, and some."""
+MOST_FACTS = 32
+"""Facts kept in memory: of each job two, of as many jobs as a worker has under way, and some."""
 _READ_GROUPS = (
     ("*", "end.*"),
     ("created", "part_requested.*"),

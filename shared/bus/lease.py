@@ -5,14 +5,16 @@ A worker's handler gets an event and does its work. Around it, this middleware
 - keeps the message's lease by confirmed heartbeats, and stops the work when the lease is lost (JetStream has no fencing
   token, so working on would mean two workers on the same piece);
 - stops the work when the job has ended;
-- has organizations take turns (:mod:`shared.bus.turns`);
-- has the outcome settled (:mod:`shared.bus.settle`): ack, delayed redelivery, or the job's failure and a dead letter.
+- has organizations take turns, what is urgent go first, and what may have killed a worker go last (:mod:`shared.bus.slots`);
+- has the outcome settled (:mod:`shared.bus.settle`): ack, delayed redelivery, or the job's failure and a dead letter;
+- takes note of the work's headway (:mod:`shared.bus.headway`), which ends a wait for somebody's servers.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import structlog
@@ -23,11 +25,14 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from shared.bus.ack_wait import AckWaits
+from shared.bus.headway import reporting
 from shared.bus.joblog import JobEnded, JobLog
+from shared.bus.queue import Queue
 from shared.bus.settle import Settlement
+from shared.bus.slots import Turn, TurnRules
 from shared.bus.subjects import split_job_subject
 from shared.bus.topology import Durable
-from shared.bus.turns import HAND_BACK_SECONDS, Turn, TurnRules, Turns
+from shared.bus.turns import PutOff, Turns
 from shared.events import Completed
 from shared.tasks import end_tasks
 
@@ -49,12 +54,15 @@ class LeaseRuntime:
 
     Args:
         side_work: this work is not the job's own (webhooks): a job's end does not stop it, and its failure fails no job.
+        outage_seconds: how long work waits for a storage, source or work space that is out of order.
     """
 
-    def __init__(self, client: Client, log: JobLog, *, service: str, side_work: bool = False) -> None:
+    def __init__(
+        self, client: Client, log: JobLog, *, service: str, side_work: bool = False, outage_seconds: float = 3600
+    ) -> None:
         self._nc = client
         self._log = log
-        self._settlement = Settlement(client, log, service=service)
+        self._settlement = Settlement(client, log, service=service, outage_seconds=outage_seconds)
         self._ack_waits = AckWaits(client)
         self._turns: dict[str, Turns] = {}
         self._following: list[asyncio.Task[None]] = []
@@ -82,13 +90,18 @@ class LeaseRuntime:
         """
         self._ack_waits.watch(durable)
         if rules:
-            self._turns[durable.name] = Turns(self._nc, durable, slots, rules)
+            self._turns[durable.name] = Turns(Queue(self._nc, durable), slots, rules)
+
+    @property
+    def following(self) -> Sequence["asyncio.Task[None]"]:
+        """What runs beside the work from the start on, and has to go on for as long as work is taken."""
+        return self._following
 
     async def start(self) -> None:
         """Learn how long leases are, and listen for the ends of jobs. Waits for the bus."""
         await self._ack_waits.read_first()
         self._following = [asyncio.create_task(self._ack_waits.follow())]
-        self._following += [asyncio.create_task(turns.watch()) for turns in self._turns.values()]
+        self._following += [asyncio.create_task(turns.watch()) for turns in self._turns.values() if turns.interrupts]
         await self._nc.subscribe("feed.jobs.*.*.end.*", cb=self._heard_end)
 
     async def drain(self, grace_seconds: float) -> None:
@@ -121,6 +134,8 @@ class LeaseRuntime:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         await asyncio.wait({task})
+        if turns := self._turns.get(message.metadata.consumer):
+            await turns.opened()
         if self._draining:
             # Else the slot asks for the next message, and is given the one that it has just handed back.
             raise StopConsume
@@ -131,12 +146,20 @@ class LeaseRuntime:
             log = structlog.get_logger()
             turns = self._turns.get(message.metadata.consumer)
             turn: Turn | None = None
+            begun = asyncio.get_running_loop().time()
             try:
-                if turns and (turn := await turns.begin(message, org)) is None:
-                    await self._settlement.handed_back(message, delay=HAND_BACK_SECONDS)
-                    return
-                await self._settlement.check_deliveries(message)
-                await self._leased(message, org, job, work, turn, watch_end=not side_work)
+                crashes = await self._settlement.check_deliveries(message, side_work=side_work)
+                if turns:
+                    granted = await turns.begin(message, org, crashes=crashes)
+                    if isinstance(granted, PutOff):
+                        await self._settlement.handed_back(message, delay=granted.seconds)
+                        return
+                    turn = granted
+                if crashes:
+                    work = partial(self._alone, message, work, turns, turn)
+                begun = asyncio.get_running_loop().time()
+                with reporting(self._settlement.reporter(message)):
+                    await self._leased(message, org, job, work, turn, watch_end=not side_work)
                 await self._settlement.done(message)
             except asyncio.CancelledError:
                 await log.ainfo("work handed back")
@@ -146,17 +169,26 @@ class LeaseRuntime:
                 if stopped.reason == "ended":
                     await self._settlement.done(message)
                 elif turns and turn and stopped.reason == "turn":
-                    turns.put_off(turn)
-                    await self._settlement.handed_back(message, delay=HAND_BACK_SECONDS)
+                    await self._settlement.handed_back(message, delay=turns.put_off(turn).seconds)
                 else:
                     await self._settlement.lease_lost(message)
             except JobEnded:
                 await self._settlement.done(message)
             except Exception as error:
-                await self._settlement.failed(message, org, job, error, side_work=side_work)
+                held = asyncio.get_running_loop().time() - begun
+                await self._settlement.failed(message, org, job, error, side_work=side_work, held=held)
             finally:
                 if turns and turn:
                     turns.end(turn)
+
+    async def _alone(
+        self, message: Msg, work: Callable[[], Awaitable[Any]], turns: Turns | None, turn: Turn | None
+    ) -> Any:
+        """Do the work of a suspect: with nothing beside it that could be taken for what kills workers, or die with it."""
+        if turns and turn:
+            await turns.alone(turn)
+        await self._settlement.runs_alone(message)
+        return await work()
 
     async def _leased(
         self,

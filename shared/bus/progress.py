@@ -6,6 +6,7 @@ from collections.abc import Callable
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from shared.bus.headway import made_headway
 from shared.bus.subjects import progress_subject
 
 # At most this many a second for one part.
@@ -39,3 +40,5 @@ class ProgressReporter:
         except (NatsError, TimeoutError, OSError):
             # Without a bus nobody listens; the work itself notices through its lease.
             return
+        # Whatever gets on has found room, for now.
+        await made_headway("workspace", kept=False)

@@ -7,6 +7,8 @@ from nats.aio.client import Client
 from shared.bus.direct import direct_get
 from shared.bus.subjects import split_job_subject
 from shared.bus.topology import Durable
+from shared.bus.urgency import urgency_of
+from shared.bus.work import Work
 
 DEPTH = 256
 """Messages that are looked at, from the front of the queue."""
@@ -19,12 +21,12 @@ class Waiting:
     """What waits at a consumer.
 
     Attributes:
-        orgs: whose messages have never been delivered, as far as :data:`DEPTH` reaches.
+        works: what the messages stand for that have never been delivered, in their order, as far as :data:`DEPTH` reaches.
         idle: workers that ask for a message and have not got one yet.
         redelivered: messages that were delivered more than once and are not settled: worked on, or to come again.
     """
 
-    orgs: frozenset[str]
+    works: tuple[Work, ...]
     idle: int
     redelivered: int
 
@@ -45,10 +47,15 @@ class Queue:
             nats.errors.Error, TimeoutError: the bus is out of reach.
         """
         info = await self._js.consumer_info(self._durable.stream, self._durable.name)
-        orgs: set[str] = set()
+        works: tuple[Work, ...] = ()
         if info.num_pending:
             start = (info.delivered.stream_seq if info.delivered else 0) + 1
             request = {"seq": start, "next_by_subj": self._filter, "batch": DEPTH}
             messages, _ = await direct_get(self._nc, self._durable.stream, request, seconds=_SECONDS)
-            orgs = {split_job_subject((message.headers or {})["Nats-Subject"])[0] for message in messages}
-        return Waiting(frozenset(orgs), info.num_waiting or 0, info.num_redelivered or 0)
+            works = tuple(_work(message.headers or {}, message.data) for message in messages)
+        return Waiting(works, info.num_waiting or 0, info.num_redelivered or 0)
+
+
+def _work(headers: dict[str, str], data: bytes) -> Work:
+    subject = headers["Nats-Subject"]
+    return Work(split_job_subject(subject)[0], subject, int(headers["Nats-Sequence"]), urgency_of(data))

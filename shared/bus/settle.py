@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -14,13 +13,16 @@ from pydantic import ValidationError
 
 from shared.bus.attempts import AttemptBook, Kind
 from shared.bus.errors import BusUnavailable, bus_calls, translated
+from shared.bus.headway import Report
 from shared.bus.joblog import JobEnded, JobLog
+from shared.bus.outages import Outages
 from shared.bus.parsing import FutureEvent, parse_event, report_unreadable
 from shared.bus.subjects import dead_subject
 from shared.bus.topology import DEAD
-from shared.errors import ERRORS, MillraceError, PermanentError, Postponed, TransientError
+from shared.errors import ERRORS, MillraceError, Outage, PermanentError, TransientError
 from shared.events import Failed
 from shared.tasks import end_tasks
+from shared.workspace import workspace_outage
 
 RETRY_DELAYS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0)
 """Seconds before the next try of work that failed in a way that may pass; about two minutes in all."""
@@ -28,14 +30,11 @@ RETRY_DELAYS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0)
 BUG_TRIES = 4
 """Tries of work that failed in a way we did not foresee."""
 
+MAX_CRASHES = 3
+"""Deliveries of which nothing was ever told after which work is given up: it kills its worker. All but the first ran alone."""
+
 MAX_DELIVERIES = 40
-"""Deliveries of which nothing was ever told after which work is given up: it probably kills its worker."""
-
-LONGEST_WAIT = 24 * 3600.0
-"""Seconds after its message was published that work is no longer postponed, but failed."""
-
-# Postponed work waits for as long again as a tenth of the time that it has waited, within these bounds, seconds.
-_SHORTEST_POSTPONEMENT, _LONGEST_POSTPONEMENT = 2.0, 60.0
+"""The same for work beside a job, which only delays itself."""
 
 # How long it is tried to tell that the bus was away, and how often.
 _REPORT_SECONDS = 600.0
@@ -47,57 +46,91 @@ class Settlement:
     """Settles the messages of one worker process.
 
     What cannot be told to the bus is only logged: it costs a redelivery, which finds the work done.
+
+    Args:
+        outage_seconds: how long work waits for a storage, source or work space that is out of order.
     """
 
-    def __init__(self, client: Client, log: JobLog, *, service: str) -> None:
+    def __init__(self, client: Client, log: JobLog, *, service: str, outage_seconds: float = 3600) -> None:
         self._js = client.jetstream(timeout=5)
         self._log = log
         self._service = service
         self._book = AttemptBook(client)
+        self._outages = Outages(client, self._book, service=service, longest=outage_seconds)
         self._reports: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
         """Give up telling what could not be told so far."""
         await end_tasks(*self._reports)
 
-    async def check_deliveries(self, message: Msg) -> None:
+    async def check_deliveries(self, message: Msg, *, side_work: bool) -> int:
         """Refuse a message that nobody has lived to tell of.
+
+        Returns:
+            how many workers that had it were never heard of again, as far as is known; 0 for work beside a job.
 
         Raises:
             PermanentError: ``worker_lost``. BusUnavailable: the bus is in the way.
         """
         before = message.metadata.num_delivered - 1
-        if before < MAX_DELIVERIES:
-            return
-        silent = before - (await self._book.of(message)).reported
-        if silent >= MAX_DELIVERIES:
+        if before < (MAX_DELIVERIES if side_work else 1):
+            return 0
+        known = await self._book.of(message)
+        silent = before - known.reported
+        # A delivery may be lost on its way to a worker. Only of those that ran alone is it known that they began.
+        if silent >= MAX_DELIVERIES if side_work else silent >= MAX_CRASHES and known.alone >= MAX_CRASHES - 1:
             raise PermanentError("worker_lost", f"delivered {before} times, {silent} of them without a word afterwards")
+        return 0 if side_work else max(0, silent)
+
+    async def runs_alone(self, message: Msg) -> None:
+        """A suspect begins.
+
+        Raises:
+            BusUnavailable: the bus is in the way, so that it could not be told.
+        """
+        await self._book.count_alone(message)
+        await structlog.get_logger().awarning("work runs alone", deliveries=message.metadata.num_delivered)
+
+    def reporter(self, message: Msg) -> Report:
+        """What the work of a message reports its headway to."""
+        return self._outages.reporter(message)
 
     async def done(self, message: Msg) -> None:
         """The work is done, or not needed any more."""
-        await self._told(message.ack_sync(timeout=5))
-        await self._forget(message)
+        if await self._told(message.ack_sync(timeout=5)):
+            await self._forget(message)
+        else:
+            # It comes again, and must not look as if it had killed this worker.
+            self._report_later(message, "bus_unavailable")
 
     async def handed_back(self, message: Msg, *, delay: float | None = None) -> None:
         """This worker has been told to stop: another one shall go on, at once or after some seconds."""
-        with suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_HAND_BACK_SECONDS):
-                await self._told(self._book.count(message, "handed_back"))
+                await self._book.count(message, "handed_back")
+        except (TimeoutError, NatsError, MillraceError):
+            self._report_later(message, "handed_back")
         await self._told(message.nak(delay=delay))
 
     async def lease_lost(self, message: Msg) -> None:
         """The lease ran out: the server gives the message to another by itself."""
         self._report_later(message, "lease_lost")
 
-    async def failed(self, message: Msg, org: str, job: str, error: Exception, *, side_work: bool) -> None:
-        """The work has raised an error: its kind decides whether there will be another try, and when."""
-        meaning = translated(error)
+    async def failed(
+        self, message: Msg, org: str, job: str, error: Exception, *, side_work: bool, held: float = 0
+    ) -> None:
+        """The work has raised an error: its kind decides whether there will be another try, and when.
+
+        Args:
+            held: seconds that this try took.
+        """
+        meaning = workspace_outage(translated(error))
         if isinstance(meaning, BusUnavailable):
             await self._bus_unavailable(message, meaning)
         elif isinstance(meaning, ValidationError) and (problem := _unreadable(message)):
             await self._skip(message, org, job, problem, side_work=side_work)
         else:
-            await self._told(self._retry_or_give_up(message, org, job, meaning, side_work=side_work))
+            await self._told(self._retry_or_give_up(message, org, job, meaning, side_work=side_work, held=held))
 
     async def bury(self, message: Msg, org: str, job: str, reason: str) -> None:
         """Keep the message where the operator finds it, and be done with it. Its own ``Nats-`` headers stay behind."""
@@ -125,19 +158,19 @@ class Settlement:
         else:
             await self._told(message.nak(delay=_delay(outages)))
 
-    async def _retry_or_give_up(self, message: Msg, org: str, job: str, error: Exception, *, side_work: bool) -> None:
+    async def _retry_or_give_up(
+        self, message: Msg, org: str, job: str, error: Exception, *, side_work: bool, held: float
+    ) -> None:
         log = structlog.get_logger()
         verdict: MillraceError
         if isinstance(error, PermanentError):
             verdict = error
-        elif isinstance(error, Postponed):
-            age = (datetime.now(UTC) - message.metadata.timestamp).total_seconds()
-            if age < LONGEST_WAIT:
-                await log.ainfo("work postponed", code=error.code, detail=error.detail)
-                await self._book.count(message, "handed_back")
-                await message.nak(delay=min(max(_SHORTEST_POSTPONEMENT, age / 10), _LONGEST_POSTPONEMENT))
+        elif isinstance(error, Outage):
+            try:
+                await message.nak(delay=await self._outages.wait(message, error, held=held))
                 return
-            verdict = error
+            except Outage as lasted:
+                verdict = lasted
         elif isinstance(error, TransientError):
             verdict = error
             failures = (await self._book.count(message, "transient")).of("transient")
@@ -189,7 +222,10 @@ class Settlement:
     async def _forget(self, message: Msg) -> None:
         # Of a first delivery nothing can be known.
         if message.metadata.num_delivered > 1:
-            await self._told(self._book.forget(message))
+            await self._told(self._forget_known(message))
+
+    async def _forget_known(self, message: Msg) -> None:
+        await self._outages.settled(message, await self._book.forget(message))
 
     def _report_later(self, message: Msg, kind: Kind) -> None:
         """Tell it as soon as the bus lets us: it is what keeps an outage from looking like a worker that was killed."""
@@ -206,11 +242,13 @@ class Settlement:
                         return
                     await asyncio.sleep(_REPORT_PAUSE)
 
-    async def _told(self, telling: Awaitable[Any]) -> None:
+    async def _told(self, telling: Awaitable[Any]) -> bool:
         try:
             await telling
         except (TimeoutError, NatsError, MillraceError) as error:
             await structlog.get_logger().awarning("message not settled", error=repr(error))
+            return False
+        return True
 
 
 def _delay(tries: int) -> float:

@@ -14,7 +14,7 @@ def event_subject(event: Event) -> str:
 
 
 def split_job_subject(subject: str) -> tuple[str, str, str]:
-    """Organization, job and the rest of ``jobs.…``, ``feed.jobs.…``, ``progress.…`` or ``webhooks.attempt.…`` subjects.
+    """Organization, job and the rest of a subject: ``jobs.…``, ``feed.jobs.…``, ``progress.…``, ``waiting.…``, ``webhooks.…``.
 
     Raises:
         ValueError: the subject is none of these.
@@ -33,6 +33,15 @@ def feed_subject(org: str, job: str, token: str) -> str:
 def progress_subject(org: str, job: str, what: str) -> str:
     """Where the fraction done of a part (or ``fetch``) is published; the newest value wins."""
     return f"progress.{org}.{job}.{what}"
+
+
+def waiting_subject(org: str, job: str, token: str) -> str:
+    """Where it is published what a piece of work waits for; the newest value wins, and an empty one says that it no longer does.
+
+    Args:
+        token: of the event that is the work.
+    """
+    return f"waiting.{org}.{job}.{token}"
 
 
 def dead_subject(service: str, org: str, job: str) -> str:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from nats.errors import Error as NatsError
 from nats.js import JetStreamContext, api
-from nats.js.errors import APIError, BucketNotFoundError, NotFoundError, ServiceUnavailableError
+from nats.js.errors import NotFoundError
 
 from shared.bus.upkeep import AGE_KEY, kept_consumer, kept_stream
+from shared.logs import Repetition
 
 VERSION = "1"
 _VERSION_KEY = "millrace-topology"
@@ -133,8 +135,8 @@ def streams(replicas: int, ages: Ages = Ages()) -> tuple[api.StreamConfig, ...]:
         ),
         api.StreamConfig(
             name=PROGRESS,
-            description="The newest progress of what is under way",
-            subjects=["progress.>"],
+            description="The newest progress of what is under way, and what it waits for",
+            subjects=["progress.>", "waiting.>"],
             retention=api.RetentionPolicy.LIMITS,
             storage=api.StorageType.MEMORY,
             max_msgs_per_subject=1,
@@ -193,12 +195,10 @@ async def _provide_consumer(js: JetStreamContext, durable: Durable, lease_second
 
 async def wait_until_provisioned(js: JetStreamContext) -> None:
     """Return once every stream and consumer that this version of the code binds to is there."""
-    log = structlog.get_logger()
-    reported = False
+    repetition = Repetition()
     while not await _is_provisioned(js):
-        if not reported:
-            await log.ainfo("waiting for the bus to be provisioned by the api")
-            reported = True
+        if repetition.is_due():
+            await structlog.get_logger().ainfo("waiting for the bus to be provisioned by the api")
         await asyncio.sleep(0.2)
 
 
@@ -211,6 +211,7 @@ async def _is_provisioned(js: JetStreamContext) -> bool:
             await js.consumer_info(durable.stream, durable.name)
         for bucket in BUCKETS:
             await js.key_value(bucket)
-    except (NotFoundError, BucketNotFoundError, ServiceUnavailableError, APIError, TimeoutError):
+    except (NatsError, TimeoutError):
+        # Not there, or there and without a leader yet.
         return False
     return True

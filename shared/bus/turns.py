@@ -1,236 +1,155 @@
-"""Turns: an organization gets no more than its share of a worker's slots while work of others waits.
+"""Turns: who may take a slot of a worker, asked of the queue on the server.
 
-As long as nobody else waits, one organization may have all slots. Once somebody does,
-
-- a slot that becomes free goes to the organization that has the fewest slots here, among equals to the one that was served
-  longest ago: messages of others that come first in the queue are handed back for a moment;
-- work that cannot be told when it ends (a download, an upload) is interrupted and handed back: soon where its organization has
-  two slots more than the one that waits, after a long turn where it has one more. Each time that a piece of work is
-  interrupted, the next one is longer, so that also what has to begin anew comes to its end.
-
-Every process applies this to its own slots, which makes it hold for all of them together.
+Every process applies the rules (:mod:`shared.bus.slots`) to its own slots, which makes them hold for all of them together. A
+message that comes although it is not its turn is handed back for a moment.
 """
 
 import asyncio
 import time
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass, replace
 
 import structlog
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from shared.bus.queue import Queue, Waiting
+from shared.bus.slots import UNINTERRUPTED, Slots, Turn, TurnRules
 from shared.bus.subjects import split_job_subject
-from shared.bus.topology import Durable
-
-T = TypeVar("T")
+from shared.bus.urgency import urgency_of
+from shared.bus.work import Work
 
 HAND_BACK_SECONDS = 1.0
-"""How long a message stays away that was handed back because it was another organization's turn."""
+"""How long a message stays away at the least that was handed back because it was not its turn."""
 
+SUSPECT_SECONDS = 2.0
+"""How long a suspect stays away."""
+
+# What has to begin first may lie behind others that are handed back for it, too. Were the first of them back before the last one
+# is away, nothing would ever get that far. Handing one back takes some milliseconds.
+_SECONDS_FOR_EACH = 0.02
 _LOOK_SECONDS = 1.0
-_AWAY_SECONDS = 600.0
-_MOST_REMEMBERED = 1000
+# How long a look at the queue is good for: handing back a row of messages takes one, not one for each.
+_SEEN_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
-class TurnRules:
-    """When running work is interrupted, in seconds since it began; None for never.
+class PutOff:
+    """It is not a message's turn: it has to be handed back for so many seconds."""
 
-    Attributes:
-        surplus_seconds: where its organization has at least two slots more than one that waits.
-        turn_seconds: where it has one slot more.
-    """
-
-    surplus_seconds: float | None = None
-    turn_seconds: float | None = None
-
-
-INTERRUPTED = TurnRules(surplus_seconds=5, turn_seconds=60)
-"""For work whose end depends on somebody's server, and which can go on where it was, or costs little to begin anew."""
-
-UNINTERRUPTED = TurnRules()
-"""For work that is bounded, and would be lost."""
-
-
-@dataclass(eq=False)
-class Turn:
-    """A slot in use. ``over`` is set when its work shall be handed back."""
-
-    org: str
-    subject: str
-    since: float
-    redelivered: bool
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-class Slots:
-    """Who has the slots of one process, and who is next. Pure but for the clock.
-
-    Args:
-        clock: seconds, monotonic.
-    """
-
-    def __init__(self, slots: int, rules: TurnRules, clock: Callable[[], float] = time.monotonic) -> None:
-        self._slots = slots
-        self._rules = rules
-        self._clock = clock
-        self._turns: list[Turn] = []
-        self._served: OrderedDict[str, int] = OrderedDict()
-        self._starts = 0
-        self._interruptions: OrderedDict[str, int] = OrderedDict()
-        # What was handed back and has not come again: whose it is, and until when that is believed, since it may have gone to
-        # another process.
-        self._away: OrderedDict[str, tuple[str, float]] = OrderedDict()
-
-    @property
-    def full(self) -> bool:
-        """No slot is free."""
-        return len(self._turns) >= self._slots
-
-    @property
-    def away(self) -> list[str]:
-        """The organization of each message that was handed back here and is to come again."""
-        now = self._clock()
-        return [org for org, until in self._away.values() if until > now]
-
-    @property
-    def redelivered(self) -> int:
-        """How many redelivered messages are known here: being worked on, or to come again."""
-        return sum(turn.redelivered for turn in self._turns) + len(self.away)
-
-    def begin(self, org: str, subject: str, *, redelivered: bool) -> Turn:
-        """A slot is taken."""
-        self._away.pop(subject, None)
-        self._starts += 1
-        _remember(self._served, org, self._starts)
-        turn = Turn(org, subject, self._clock(), redelivered)
-        self._turns.append(turn)
-        return turn
-
-    def end(self, turn: Turn) -> None:
-        """A slot is free again."""
-        self._turns.remove(turn)
-        if not turn.over.is_set():
-            self._interruptions.pop(turn.subject, None)
-
-    def put_off(self, org: str, subject: str) -> None:
-        """A message is handed back, because it is another organization's turn."""
-        _remember(self._away, subject, (org, self._clock() + _AWAY_SECONDS))
-
-    def may_begin(self, org: str, waiting: Collection[str]) -> bool:
-        """Whether it is an organization's turn to take a free slot, with these others waiting."""
-        taken = self._taken()
-        return all(self._rank(org, taken) <= self._rank(other, taken) for other in waiting)
-
-    def interrupt(self, waiting: Collection[str], *, strangers: bool = False) -> Turn | None:
-        """End the turn of whoever has to make room, if anybody has.
-
-        Args:
-            waiting: organizations that have work to do.
-            strangers: somebody is waiting whose name is not known; he gets a slot after a long turn of another.
-        """
-        taken = self._taken()
-        found = None
-        for org in sorted(waiting, key=lambda org: self._rank(org, taken)):
-            found = self._surplus(taken, taken[org] + 2) or self._longest(taken, taken[org] + 1)
-            if found:
-                break
-        if not found and strangers:
-            found = self._longest(taken, 1)
-        if found:
-            _remember(self._interruptions, found.subject, self._interruptions.get(found.subject, 0) + 1)
-            found.over.set()
-        return found
-
-    def _surplus(self, taken: Counter[str], least: int) -> Turn | None:
-        """The youngest work of the organization that has the most slots: it loses the least."""
-        several = [turn for turn in self._ripe(self._rules.surplus_seconds) if taken[turn.org] >= least]
-        return max(several, key=lambda turn: (taken[turn.org], turn.since), default=None)
-
-    def _longest(self, taken: Counter[str], least: int) -> Turn | None:
-        several = [turn for turn in self._ripe(self._rules.turn_seconds) if taken[turn.org] >= least]
-        return min(several, key=lambda turn: turn.since, default=None)
-
-    def _ripe(self, seconds: float | None) -> list[Turn]:
-        if seconds is None:
-            return []
-        now = self._clock()
-        return [
-            turn
-            for turn in self._turns
-            if not turn.over.is_set() and now - turn.since >= seconds * 2 ** self._interruptions.get(turn.subject, 0)
-        ]
-
-    def _taken(self) -> Counter[str]:
-        return Counter(turn.org for turn in self._turns if not turn.over.is_set())
-
-    def _rank(self, org: str, taken: Counter[str]) -> tuple[int, int]:
-        return taken[org], self._served.get(org, -1)
+    seconds: float
 
 
 class Turns:
     """The turns at one consumer, in one process.
 
     Args:
+        queue: before the consumer.
         slots: how many messages are worked on at the same time.
+        clock: seconds, monotonic.
+
+    Attributes:
+        interrupts: work is interrupted here, so it has to be watched.
     """
 
-    def __init__(self, client: Client, durable: Durable, slots: int, rules: TurnRules) -> None:
-        self._queue = Queue(client, durable)
-        self._slots = Slots(slots, rules)
-        self._interrupts = rules != UNINTERRUPTED
+    def __init__(
+        self, queue: Queue, slots: int, rules: TurnRules, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._queue = queue
+        self._slots = Slots(slots, rules, clock)
+        self._rules = rules
+        self.interrupts = rules != UNINTERRUPTED
+        self._clock = clock
+        self._seen: tuple[float, Waiting] | None = None
+        self._front = 0
 
-    async def begin(self, message: Msg, org: str) -> Turn | None:
-        """Take a slot for a message; None where it is somebody else's turn, and the message has to be handed back."""
-        # The message itself tells how many have never been delivered; with none of them there is nobody to give way to.
-        if message.metadata.num_pending:
-            waiting = await self._waiting()
-            if waiting and not self._slots.may_begin(org, waiting.orgs):
-                self._slots.put_off(org, message.subject)
-                return None
-        return self._slots.begin(org, message.subject, redelivered=message.metadata.num_delivered > 1)
+    async def begin(self, message: Msg, org: str, *, crashes: int = 0) -> Turn | PutOff:
+        """Take a slot for a message, unless it is not its turn.
+
+        Args:
+            crashes: how many workers that had the message were never heard of again.
+        """
+        sequence, redelivered = message.metadata.sequence.stream, message.metadata.num_delivered > 1
+        work = Work(org, message.subject, sequence, urgency_of(message.data), crashes)
+        self._front = max(self._front, sequence)
+        self._slots.has_come(work, redelivered=redelivered)
+        # The message itself tells how many have never been delivered; with none of them, and none that was handed back, there is
+        # nobody to give way to.
+        pending = message.metadata.num_pending
+        waiting = await self._waiting(pending) if pending or self._slots.away else None
+        works = waiting.works if waiting else ()
+        before = self._slots.before(work, works) if waiting else []
+        if self._must_wait(work, before):
+            between = sum(other.sequence < max((first.sequence for first in before), default=0) for other in works)
+            seconds = HAND_BACK_SECONDS + _SECONDS_FOR_EACH * (between + len(self._slots.away))
+            return self._put_off(work, max(seconds, SUSPECT_SECONDS) if work.suspect else seconds, before)
+        return self._slots.begin(work, redelivered=redelivered)
 
     def end(self, turn: Turn) -> None:
         """The work of a slot is over."""
         self._slots.end(turn)
 
-    def put_off(self, turn: Turn) -> None:
+    def put_off(self, turn: Turn) -> PutOff:
         """The message of a turn that was ended early is about to be handed back."""
-        self._slots.put_off(turn.org, turn.subject)
+        return self._put_off(turn.work, HAND_BACK_SECONDS)
+
+    async def alone(self, turn: Turn) -> None:
+        """Return when nothing else runs here; since the turn of a suspect has begun, nothing else has."""
+        for other in self._slots.beside(turn):
+            await other.ended.wait()
+
+    async def opened(self) -> None:
+        """Return when work may begin here: no suspect runs alone. Whoever asks for messages meanwhile keeps them from others."""
+        while turn := self._slots.closed_by:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._rules.alone_seconds):
+                    await turn.ended.wait()
 
     async def watch(self) -> None:
         """Interrupt what takes too long while others wait, until cancelled."""
-        while self._interrupts:
+        while True:
             await asyncio.sleep(_LOOK_SECONDS)
             if not self._slots.full:
                 continue
-            waiting = await self._waiting()
+            waiting = await self._look()
             if waiting is None:
                 continue
-            orgs = {*waiting.orgs, *self._slots.away}
+            orgs = {work.org for work in (*waiting.works, *self._slots.away)}
             ended = self._slots.interrupt(orgs, strangers=waiting.redelivered > self._slots.redelivered)
             if ended:
-                _, job, _ = split_job_subject(ended.subject)
-                await structlog.get_logger().ainfo("turn is over", organization=ended.org, job=job)
+                org, job, _ = split_job_subject(ended.work.subject)
+                await structlog.get_logger().ainfo("turn is over", organization=org, job=job)
 
-    async def _waiting(self) -> Waiting | None:
-        """Who waits; None where nobody has to give way."""
+    def _must_wait(self, work: Work, before: list[Work]) -> bool:
+        if self._slots.closed_by:
+            return True
+        if work.suspect:
+            return bool(before) or not self._slots.may_be_alone(work)
+        # Where there are slots for all that has to begin first as well, none has to be idle for it.
+        return bool(before) and len(before) >= self._slots.free
+
+    def _put_off(self, work: Work, seconds: float, before: "list[Work] | tuple[()]" = ()) -> PutOff:
+        self._slots.put_off(work, seconds, before)
+        return PutOff(seconds)
+
+    async def _waiting(self, pending: int) -> Waiting | None:
+        """Who waits, as seen a moment ago perhaps; None where nobody has to give way.
+
+        Args:
+            pending: how many messages have never been delivered.
+        """
+        if self._seen and self._clock() - self._seen[0] < _SEEN_SECONDS:
+            works = tuple(work for work in self._seen[1].works if work.sequence > self._front)
+            if works or not pending:
+                return replace(self._seen[1], works=works)
+        return await self._look()
+
+    async def _look(self) -> Waiting | None:
         # Without an answer from the bus there are other troubles than whose turn it is.
         with suppress(NatsError, TimeoutError):
             waiting = await self._queue.look()
             # Where somebody idles, what waits is on its way to him.
+            self._seen = None if waiting.idle else (self._clock(), waiting)
             return None if waiting.idle else waiting
         return None
-
-
-def _remember(entries: "OrderedDict[str, T]", name: str, entry: T) -> None:
-    entries[name] = entry
-    entries.move_to_end(name)
-    if len(entries) > _MOST_REMEMBERED:
-        entries.popitem(last=False)

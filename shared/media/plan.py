@@ -140,7 +140,9 @@ class Plan(_Model):
         origin_pts: time stamp of the source's video, in ticks, that becomes 0 in the output; origin: the same in seconds.
         field_filters: ffmpeg filters before the frame rate is made constant. picture_filters: after it; they bring the
             frames to upright BT.709 8-bit 4:2:0. Scaling to each rung follows.
-        window: how many parts of the job may be requested and not yet uploaded.
+        window: how many parts are requested as soon as the plan stands.
+        widest: how many may be requested and not yet uploaded at the most. None in plans of versions that kept to ``window``,
+            whose uploaders request the part ``window`` places after the one that they have uploaded.
         stills: taken out of the encode of the video parts that their frames lie in; None where nobody planned any.
     """
 
@@ -161,6 +163,7 @@ class Plan(_Model):
     video: tuple[VideoPart, ...]
     audio: tuple[AudioPart, ...]
     window: int
+    widest: int | None = None
     stills: Stills | None = None
     text: tuple[TextPart, ...] = ()
     tail_frames: int = 0
@@ -198,11 +201,10 @@ class Plan(_Model):
         """How many segments a part of the video has."""
         return min(-(-part.frames // self.segment_frames), self.segments - part.first_segment)
 
-    def released_by(self, part: str) -> str | None:
-        """The part that may start once ``part`` is uploaded, so that never more than ``window`` are under way."""
-        order = self.release_order
-        following = order.index(part) + self.window
-        return order[following] if following < len(order) else None
+    @property
+    def most_under_way(self) -> int:
+        """How many parts may be requested and not yet uploaded at the most."""
+        return self.window if self.widest is None else self.widest
 
     def work_of(self, part: str) -> float:
         """How much of the encode a part is, in output frames.
@@ -213,6 +215,12 @@ class Plan(_Model):
         if video:
             return float(video.frames)
         return self.frames * (AUDIO_WORK if self.audio_part(part) else TEXT_WORK)
+
+    def work_from(self, part: str) -> float:
+        """How much of the encode a part is and all that follow it in the release order, in output frames."""
+        works = [AUDIO_WORK * self.frames] * len(self.audio) + [TEXT_WORK * self.frames] * len(self.text)
+        works += [float(video.frames) for video in self.video]
+        return sum(works[self.release_order.index(part) :])
 
     @property
     def work(self) -> float:

@@ -1,5 +1,6 @@
 """Bad input: an error that says what to do, quickly, and the next job runs."""
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Any
@@ -68,16 +69,26 @@ async def test_a_truncated_video(folder: Path, stack: RunningStack) -> None:
         assert (job["status"], job["error_code"]) == ("Error", "input_truncated")
 
 
-async def test_a_dead_url(stack: RunningStack) -> None:
+async def test_a_host_that_takes_no_connection(stack: RunningStack) -> None:
+    """It may be back in a moment, so the job waits; who follows it learns within seconds what for."""
     async with Client(stack.env) as client:
         body = {
             "input_url": "http://127.0.0.1:9/video.mp4",
             "output_path": client.location("bad/dead/"),
             "resolutions": ["240p"],
         }
-        job = await run(client, body)
-        assert job["error_code"] == "input_unreachable"
-        assert job["error_message"] == "The specified input URL does not exist or cannot be accessed"
+        job = await client.post_job(body)
+        assert job["waiting"] is None
+        async with asyncio.timeout(SECONDS):
+            async for state in client.follow(job["id"]):
+                if state["waiting"]:
+                    break
+        shown = (await client.job(job["id"]))["waiting"]
+        assert (shown["code"], shown["service"]) == ("input_unreachable", "fetcher")
+        assert shown["message"].startswith("The specified input URL does not exist or cannot be accessed.")
+        assert job["created"] < shown["since"] < shown["until"]
+        await Api(stack.env).cancel(job["id"])
+        assert (await client.job(job["id"]))["waiting"] is None
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ async def test_credentials_stay_out_of_sight(stack: RunningStack) -> None:
         try:
             jobs = [
                 await client.post_job(_body(signed, good.format("success"))),
-                await client.post_job(_body(f"http://127.0.0.1:9/x.mp4?Signature={SIGNATURE}", good.format("failure"))),
+                await client.post_job(_body(f"{source.url('x.mp4')}?Signature={SIGNATURE}", good.format("failure"))),
                 await client.post_job(
                     _body(signed, good.format("denied").replace(quote(secret, safe=""), quote(WRONG, safe="")))
                 ),

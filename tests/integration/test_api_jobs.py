@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import nats
 import pytest
@@ -11,11 +12,15 @@ from nats.aio.client import Client
 
 from services.api.contract.responses import Job as ShownJob
 from shared.bus.joblog import JobLog
+from shared.bus.subjects import waiting_subject
 from shared.bus.vault import Vault
 from shared.events import Created, Failed, Started
+from shared.payload import timestamp
 from shared.sealing import Sealer
 from shared.settings import decode_keys
+from shared.waiting import Waiting
 from tests.support.api import SEAL_KEY, Account, ApiProcess, Caller, job_body
+from tests.support.bus import until
 
 STORAGE = "s3://stored-bucket/?access_key=AKSTORED&secret_key=SKSTORED&region=eu-west-1&endpoint=https://s3.example.com"
 METADATA = '{ "z" : 1.50e3,\n"a":"\\u00e9é", "a": 12345678901234567890.10, "nul": "\\u0000\\ud800", "deep":[[[]]] }'
@@ -52,17 +57,59 @@ async def test_a_job_is_answered_in_the_documented_shape(caller: Caller) -> None
     assert answer.status == 201
     shown = answer.body
     assert ShownJob.model_validate(shown)
-    assert shown | {"id": "", "created": ""} == {
+    # Whether it is admitted already when it is answered is a race.
+    assert shown["queue_position"] in (None, 1)
+    assert shown | {"id": "", "created": "", "queue_position": None} == {
         "id": "", "type": "transcoding_job", "resolutions": ["240p", "480p"], "video_duration": None, "status": "Queued",
         "enable_drm": False, "drm_content_id": None, "input_url": "https://example.com/input-video.mp4",
         "output_path": body["output_path"].replace("AKIDEXAMPLE", "<access_key>").replace("wJalrXUtnFEMI", "<secret_key>"),
         "start_time": None, "end_time": None, "error_message": None, "client_metadata": None, "created": "", "progress": 0,
-        "stage": "queued", "error_code": None, "error_detail": None, "warnings": [], "outputs": None, "priority": "normal",
-        "profile": "balanced",
+        "stage": "queued", "waiting": None, "error_code": None, "error_detail": None, "warnings": [], "outputs": None,
+        "priority": "normal", "profile": "balanced", "retry_of": None, "retried_by": None, "queue_position": None,
         "timings": {"queued": None, "fetching": None, "transcoding": None, "uploading": None},
     }  # fmt: skip
     assert answer.headers["Location"].endswith(f"/transcoding_jobs/{shown['id']}/")
-    assert await caller.job(shown["id"]) == shown
+    assert await caller.job(shown["id"]) | {"queue_position": None} == shown | {"queue_position": None}
+
+
+async def test_a_job_shows_what_it_waits_for(caller: Caller, client: Client) -> None:
+    job, since = await caller.created(), datetime.now(UTC)
+    waits = Waiting(
+        code="output_unreachable",
+        message="It is out.",
+        service="fetcher",
+        since=since,
+        until=since + timedelta(hours=1),
+    )
+    subject = waiting_subject(caller.account.org, job, "admitted")
+
+    async def shown() -> Any:
+        listed = await caller.call("GET", "transcoding_jobs/")
+        (item,) = [item for item in listed.body["results"] if item["id"] == job]
+        one = await caller.job(job)
+        assert item["waiting"] == one["waiting"]
+        assert ShownJob.model_validate(one)
+        return one["waiting"]
+
+    assert await shown() is None
+    await client.publish(subject, waits.model_dump_json().encode())
+    assert await until(shown) == {
+        "code": "output_unreachable",
+        "message": "It is out.",
+        "service": "fetcher",
+        "since": timestamp(waits.since),
+        "until": timestamp(waits.until),
+    }
+    await client.publish(subject, b"")
+
+    async def nothing() -> bool:
+        return await shown() is None
+
+    await until(nothing)
+    await client.publish(subject, waits.model_dump_json().encode())
+    await until(shown)
+    await caller.call("DELETE", f"transcoding_jobs/{job}/")
+    await until(nothing)
 
 
 async def test_signed_addresses_may_be_long(caller: Caller, client: Client) -> None:

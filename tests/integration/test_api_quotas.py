@@ -180,3 +180,25 @@ async def test_sources_of_a_day(connection: Connection) -> None:
 def test_what_is_no_quota(apis: tuple[ApiProcess, ApiProcess], wrong: str) -> None:
     with pytest.raises(SystemExit):
         apis[0].admin("set-quotas", "abcdef", "--jobs-per-hour", wrong)
+
+
+def test_what_is_shown_of_an_organizations_share(apis: tuple[ApiProcess, ApiProcess]) -> None:
+    org = apis[0].account("shares").org
+
+    def shown(*arguments: str) -> list[list[str]]:
+        lines = [line.split() for line in apis[0].admin("set-quotas", org, *arguments).splitlines()]
+        return [line for line in lines if line[0] in ("active_jobs", "weight")]
+
+    usual = [["active_jobs", "4", "setting", "0"], ["weight", "1", "usual", "-"]]
+    assert shown() == usual
+    given = [["active_jobs", "2", "organization", "0"], ["weight", "2.5", "organization", "-"]]
+    assert shown("--active-jobs", "2", "--weight", "2.5") == given
+    assert shown("--jobs-per-hour", "9") == given
+    assert shown("--active-jobs", "0") == [["active_jobs", "no", "limit", "organization", "0"], given[1]]
+    assert shown("--active-jobs", "default", "--weight", "default") == usual
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "101", "0.001", "nan", "1e1"])
+def test_what_is_no_weight(apis: tuple[ApiProcess, ApiProcess], wrong: str) -> None:
+    with pytest.raises(SystemExit):
+        apis[0].admin("set-quotas", "abcdef", "--weight", wrong)

@@ -11,6 +11,7 @@ from nats.errors import NoRespondersError
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from shared import events as ev
+from shared.bus.errors import BusUnavailable
 from shared.bus.joblog import JobLog
 from shared.bus.settle import MAX_DELIVERIES, Settlement
 from shared.bus.topology import ATTEMPTS_BUCKET, JOBS, TRANSCODER
@@ -120,8 +121,8 @@ async def test_full_disks_are_counted_across_workers(server: NatsServer, client:
 async def test_waiting_for_room_uses_up_no_tries(
     server: NatsServer, client: Client, log: JobLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.bus.settle._SHORTEST_POSTPONEMENT", 0.02)
-    monkeypatch.setattr("shared.bus.settle._LONGEST_POSTPONEMENT", 0.02)
+    monkeypatch.setattr("shared.bus.outages.SHORTEST_DELAY", 0.02)
+    monkeypatch.setattr("shared.bus.outages.LONGEST_DELAY", 0.02)
 
     async def full(attempt: int) -> None:
         # More often than failures are borne, and than deliveries of which nothing was told.
@@ -139,17 +140,17 @@ async def test_waiting_for_room_uses_up_no_tries(
 async def test_room_is_not_waited_for_without_end(
     server: NatsServer, client: Client, log: JobLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.bus.settle._SHORTEST_POSTPONEMENT", 0.02)
-    monkeypatch.setattr("shared.bus.settle.LONGEST_WAIT", 0.3)
+    monkeypatch.setattr("shared.bus.outages.SHORTEST_DELAY", 0.02)
+    monkeypatch.setattr("shared.bus.outages.LONGEST_POSTPONEMENT", 0.3)
 
     async def full(_attempt: int) -> None:
         raise Postponed("workspace_full", "others are here")
 
     attempts = Attempts(full)
     job = await request_part(log)
-    async with worker(server, attempts):
+    async with worker(server, attempts, outage_seconds=0.1):
         failed = await until(lambda: failure(log, job))
-    assert failed.code == "workspace_full"
+    assert failed.code == "workspace_full" and "tried again for" in failed.message
     assert await until(lambda: dead(client, job=job)), "the operator has to know"
 
 
@@ -241,7 +242,6 @@ async def test_a_bus_that_is_away_is_waited_for(
     server: NatsServer, client: Client, log: JobLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Longer than the tries of anything else last, however it is spelled, and though a worker_lost would be due by then."""
-    monkeypatch.setattr("shared.bus.settle.MAX_DELIVERIES", 3)
     troubles = _unavailable()
     other = JobLog(client)
 
@@ -341,7 +341,7 @@ async def test_an_outage_is_told_once_it_is_over(
         nonlocal failures
         if failures > 0:
             failures -= 1
-            raise NoRespondersError
+            raise BusUnavailable("no responders")
         return await counting(self, message, kind)
 
     monkeypatch.setattr(type(book), "count", not_yet)

@@ -349,7 +349,11 @@ async def test_who_leaves_is_forgotten(still_api: Api, monkeypatch: pytest.Monke
             await other.next()
             assert api.stream.watched == 1
     await until(lambda: _watches(api, 0))
-    assert not [task for task in asyncio.all_tasks() if "Watch" in repr(task.get_coro())]
+
+    async def nobody_reads() -> bool:
+        return not any("Watch" in repr(task.get_coro()) for task in asyncio.all_tasks())
+
+    await until(nobody_reads)
 
 
 async def _watches(api: Api, count: int) -> bool:
@@ -423,4 +427,4 @@ def test_a_frame_is_one_message() -> None:
     assert frame.message.startswith(b"event: job\nid: 42\ndata: {")
     assert frame.message.endswith(b"}\n\n")
     assert frame.message.count(b"\n\n") == 1
-    assert (frame.place, frame.final) == ((42, 7), False)
+    assert (frame.place, frame.final) == ((42, 7, 0), False)

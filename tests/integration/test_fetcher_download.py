@@ -18,7 +18,7 @@ from services.fetcher.download.http_source import HttpSource, http_session
 from services.fetcher.download.patience import PatienceLimits
 from services.fetcher.probe.sniff import HEAD_BYTES, sniff
 from shared.addresses import AddressPolicy
-from shared.errors import PermanentError, Postponed
+from shared.errors import Outage, PermanentError, Postponed
 from tests.support.bus import until
 from tests.support.policies import LOOPBACK
 from tests.support.sources import SourceServer, source_server
@@ -88,6 +88,13 @@ async def refused(url: str, folder: Path, limits: DownloadLimits = LIMITS, **opt
     """The error that a download ends with."""
     with pytest.raises(PermanentError) as caught:
         await fetch(url, folder, limits, **options)
+    return caught.value
+
+
+async def waits(url: str, folder: Path) -> Outage:
+    """The outage that a download waits for."""
+    with pytest.raises(Outage) as caught:
+        await fetch(url, folder)
     return caught.value
 
 
@@ -170,9 +177,11 @@ async def test_a_server_that_is_busy_is_asked_again(server: SourceServer, film: 
     assert await fetch(url, tmp_path) == film
 
 
-async def test_a_server_that_stays_busy_is_given_up(server: SourceServer, film: bytes, tmp_path: Path) -> None:
+async def test_a_server_that_stays_busy_is_waited_for_without_a_slot(
+    server: SourceServer, film: bytes, tmp_path: Path
+) -> None:
     began = time.monotonic()
-    error = await refused(server.host("film.mp4", film, always=503), tmp_path)
+    error = await waits(server.host("film.mp4", film, always=503), tmp_path)
     assert error.code == "input_unreachable" and "503" in error.detail
     assert time.monotonic() - began < 2 * LIMITS.patience.without_progress
 
@@ -248,10 +257,17 @@ async def test_a_definite_no_is_not_asked_again(server: SourceServer, film: byte
     assert len(server.requests("film.mp4")) == 1
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9/film.mp4", "http://no-such-host.invalid/film.mp4"])
-async def test_a_dead_address_fails_within_seconds(tmp_path: Path, url: str) -> None:
+async def test_an_address_that_leads_nowhere_fails_within_seconds(server: SourceServer, tmp_path: Path) -> None:
     began = time.monotonic()
-    assert (await refused(url, tmp_path)).code == "input_unreachable"
+    assert (await refused("http://no-such-host.invalid/film.mp4", tmp_path)).code == "input_unreachable"
+    no_tls = server.host("film.mp4", b"").replace("http:", "https:")
+    assert (await refused(no_tls, tmp_path)).code == "input_unreachable"
+    assert time.monotonic() - began < 10
+
+
+async def test_a_host_that_takes_no_connection_gives_the_slot_back_within_seconds(tmp_path: Path) -> None:
+    began = time.monotonic()
+    assert (await waits("http://127.0.0.1:9/film.mp4", tmp_path)).code == "input_unreachable"
     assert time.monotonic() - began < 10
 
 
@@ -355,5 +371,5 @@ async def test_redirects_to_something_else_than_http(server: SourceServer, tmp_p
 
 async def test_details_never_hold_the_address(server: SourceServer, tmp_path: Path) -> None:
     url = server.host("link", redirect="http://127.0.0.1:9/x?token=topsecret") + "?signature=hidden"
-    detail = (await refused(url, tmp_path)).detail
+    detail = (await waits(url, tmp_path)).detail
     assert "topsecret" not in detail and "hidden" not in detail

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.fetcher.probe.probe import Probe, Probed, ProbeLimits
-from shared.errors import PermanentError
+from shared.errors import PermanentError, TransientError
 from shared.media.tools import ffmpeg_path, ffprobe_path
 from tests.support.clips import made
 
@@ -32,6 +32,20 @@ async def refused(file: Path, limits: ProbeLimits = LIMITS) -> PermanentError:
     with pytest.raises(PermanentError) as caught:
         await probed(file, limits)
     return caught.value
+
+
+@pytest.mark.parametrize("end", ["kill -KILL $$", "kill -TERM $$", "exit 255"])
+@pytest.mark.parametrize("program", ["ffprobe", "ffmpeg"])
+async def test_a_probe_that_somebody_else_ends_says_nothing_about_the_source(
+    program: str, end: str, tmp_path: Path
+) -> None:
+    killed = tmp_path / program
+    killed.write_text(f"#!/bin/sh\n{end}\n")
+    killed.chmod(0o755)
+    programs = {"ffprobe": ffprobe_path(), "ffmpeg": ffmpeg_path()} | {program: str(killed)}
+    with pytest.raises(TransientError) as caught:
+        await Probe(programs["ffprobe"], programs["ffmpeg"], LIMITS)(made("a.mp4", *picture(), *sound(), *X264, *AAC))
+    assert caught.value.code == "worker_lost"
 
 
 CONTAINERS = {

@@ -3,7 +3,6 @@
 import asyncio
 import statistics
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -13,21 +12,19 @@ import asyncpg
 import pytest
 import structlog
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 
 from services.api.database.pool import Connection
 from services.api.projection.admission import _WAITING
 from services.api.projection.leader import _SESSION, LEADERSHIP, Leader
 from services.api.projection.projection import load_offset
 from shared import events as ev
-from shared.bus.joblog import JobEnded, JobLog
-from shared.bus.subjects import split_job_subject
+from shared.bus.joblog import JobLog
 from shared.bus.topology import DELIVERIES, JOBS, provision
 from shared.deliveries import DeliveryAttempted
 from shared.ids import new_job_id
 from tests.support.bus import provisioned, tell, until
-from tests.support.leading import leading, leads, status_is
-from tests.support.samples import ORG, completed, created, whole_life
+from tests.support.leading import Workers, leading, leads, status_is
+from tests.support.samples import ORG, created, whole_life
 from tests.support.schema import migrated
 from tests.support.servers import nats_server, postgres_server
 
@@ -364,48 +361,6 @@ async def test_a_receiver_that_is_gone_is_switched_off_and_told(
     assert told == [ORG] * 3
 
 
-class Workers:
-    """Stands for all workers: starts what is admitted, takes a while, completes it."""
-
-    def __init__(self, client: Client, *, takes: float) -> None:
-        self._client = client
-        self._log = JobLog(client)
-        self._takes = takes
-        self.active: Counter[str] = Counter()
-        self.most: Counter[str] = Counter()
-        self.most_in_all = 0
-        self.started: list[tuple[str, str]] = []
-        self.done: list[tuple[str, str]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> "Workers":
-        self._subscription = await self._client.subscribe("feed.jobs.*.*.admitted", cb=self._admitted)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._subscription.unsubscribe()
-        for task in self._tasks:
-            task.cancel()
-
-    async def _admitted(self, message: Msg) -> None:
-        org, job, _ = split_job_subject(message.subject)
-        self.active[org] += 1
-        self.most[org] = max(self.most[org], self.active[org])
-        self.most_in_all = max(self.most_in_all, self.active.total())
-        self.started.append((org, job))
-        task = asyncio.create_task(self._work(org, job))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _work(self, org: str, job: str) -> None:
-        await self._log.append(ev.Started(org=org, job=job))
-        await asyncio.sleep(self._takes)
-        with suppress(JobEnded):
-            await self._log.append(completed(job, org))
-        self.active[org] -= 1
-        self.done.append((org, job))
-
-
 async def test_two_hundred_jobs_of_two_organizations(url: str, client: Client, log: JobLog) -> None:
     """All of them are admitted, each once, and the caps hold all the time."""
     jobs = [("bigone", new_job_id()) for _ in range(190)] + [("little", new_job_id()) for _ in range(10)]
@@ -452,6 +407,23 @@ async def test_priority_and_age_decide_inside_one_organization(url: str, client:
     assert set(started[1:3]) == {old, new}
 
 
+async def test_who_waits_for_room_gets_no_further_job_admitted(
+    url: str, client: Client, log: JobLog, connection: Connection
+) -> None:
+    short = {"bigone"}
+    held, other = new_job_id(), new_job_id()
+    await tell(log, [created(held, "bigone"), created(other, "little")])
+    async with (
+        Workers(client, takes=0) as workers,
+        leading(url, client, active=1, short_of_room=lambda: frozenset(short)),
+    ):
+        # There is place for one at a time, and the older one would be first.
+        await until(status_is(connection, other, "completed"))
+        assert workers.started == [("little", other)]
+        short.clear()
+        await until(status_is(connection, held, "completed"))
+
+
 async def test_admissions_of_a_leader_before_are_counted(
     url: str, client: Client, log: JobLog, connection: Connection
 ) -> None:
@@ -494,9 +466,12 @@ async def test_a_large_backlog_costs_little(url: str, connection: Connection) ->
     """)
     await connection.execute("analyze jobs")
     plan = "\n".join(
-        found[0] for found in await connection.fetch(f"explain (analyze, buffers) {_WAITING.replace('$1', '10')}")
+        found[0]
+        for found in await connection.fetch(
+            f"explain (analyze, buffers) {_WAITING.replace('$1', '10').replace('$2', '10')}"
+        )
     )
-    rows = await connection.fetch(_WAITING, 10)
+    rows = await connection.fetch(_WAITING, 10, 10)
     assert len(rows) == 200
-    assert "Seq Scan" not in plan, plan
+    assert "Seq Scan on jobs" not in plan, plan
     assert int(plan.split("shared hit=")[1].split()[0]) < 2000, plan

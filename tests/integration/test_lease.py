@@ -357,23 +357,6 @@ async def test_poison_goes_to_the_dead_letters_once(
     assert await deliveries(client) == 2
 
 
-async def test_work_that_kills_its_workers_is_given_up(
-    server: NatsServer, client: Client, log: JobLog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("shared.bus.settle.MAX_DELIVERIES", 3)
-    job = await request_part(log)
-    subscription = await client.jetstream().pull_subscribe_bind(consumer=TRANSCODER.name, stream=JOBS)
-    for _ in range(3):
-        (message,) = await subscription.fetch(1)
-        await message.nak()
-    await subscription.unsubscribe()
-    attempts = Attempts(lambda _: asyncio.sleep(0))
-    async with worker(server, attempts):
-        failed = await until(lambda: failure(log, job))
-    assert failed.code == "worker_lost"
-    assert attempts.begun == []
-
-
 async def test_a_server_that_dies_interrupts_nothing_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGKILL of the server while one slot works and another waits: afterwards both go on, and nothing is lost."""
     async with nats_server() as server, provisioned(server, lease_seconds=LEASE) as client:

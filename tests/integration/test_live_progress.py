@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from functools import reduce
 
 import asyncpg
@@ -13,10 +14,11 @@ from services.api.jobs.live import LiveProgress
 from shared import events as ev
 from shared.bus.joblog import JobLog
 from shared.bus.progress import ProgressReporter
-from shared.bus.subjects import progress_subject
+from shared.bus.subjects import progress_subject, waiting_subject
 from shared.bus.topology import PROGRESS
 from shared.ids import new_job_id
 from shared.job import Job, apply
+from shared.waiting import Waiting
 from tests.support.bus import tell, until
 from tests.support.samples import ORG, completed, created, failed, fetched, plan, requested, transcoded
 from tests.support.schema import migrated
@@ -100,6 +102,22 @@ async def test_a_worker_is_heard(client: Client, live: LiveProgress) -> None:
         await reporter.tell(fraction)
     await until(heard(live, job, {"v0000": 0.4}))
     assert told == [(ORG, job)] * 2, "more than two a second, or one that goes back, was told"
+
+
+async def test_what_is_waited_for_is_read_after_a_start_too(client: Client) -> None:
+    waits, other = job_after(created(new_job_id())), job_after(created(new_job_id()))
+    now = datetime.now(UTC)
+    told = Waiting(code="input_timeout", message="It is out.", service="fetcher", since=now, until=now)
+    for job, body in ((waits, told.model_dump_json().encode()), (other, b"")):
+        await client.jetstream().publish(waiting_subject(ORG, job.id, "admitted"), body, stream=PROGRESS)
+    live = LiveProgress(client)
+    await live.start()
+    try:
+        assert live.waiting(waits) == told
+        assert live.waiting(other) is None
+        assert live.waiting(apply(waits, failed(waits.id))) is None, "a job that has ended waits for nothing"
+    finally:
+        await live.stop()
 
 
 async def test_pieces_and_jobs_that_are_done_are_forgotten(client: Client, live: LiveProgress) -> None:

@@ -15,7 +15,9 @@ from nats.aio.client import Client
 
 from services.api.projection.projection import apply_events
 from services.uploader.finish import Finish
+from services.uploader.release import Release
 from services.uploader.upload import Upload
+from shared.bus.fleet import FleetView
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import event_subject
 from shared.events import Completed, Event, PartUploaded, Recorded
@@ -139,7 +141,8 @@ async def test_a_part_costs_the_bus_the_same_wherever_it_lies(client: Client, tm
         await publish(client, life(job, plan, dict.fromkeys(plan.release_order, ""), uploaded=before))
         buckets: Any = Buckets(Bucket({}))
         log = JobLog(client)
-        upload = Upload(log, buckets, space, Finish(log, buckets, space, parallel=4), parallel=4)
+        release, finish = Release(log, FleetView(client)), Finish(log, buckets, space, parallel=4)
+        upload = Upload(log, buckets, space, release, finish, parallel=4)
         for part in parts:
             event = leave_part(space, ORG, job, plan, part)
             await log.append(event)

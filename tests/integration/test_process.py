@@ -45,6 +45,17 @@ async def test_the_signal_that_ended_it_is_a_negative_status() -> None:
     assert (await sh("kill -TERM $$")).status == -signal.SIGTERM
 
 
+@pytest.mark.parametrize(
+    ("end", "killed"),
+    [
+        *(("kill -KILL $$", True), ("kill -TERM $$", True), ("exit 255", True)),
+        *(("kill -SEGV $$", False), ("kill -XFSZ $$", False), ("exit 1", False), ("exit 0", False)),
+    ],
+)
+async def test_who_has_ended_it(end: str, killed: bool) -> None:
+    assert (await sh(end)).killed == killed
+
+
 async def test_standard_input_is_empty_and_the_process_leads_a_group() -> None:
     finished = await sh("cat; ps -o pgid= -p $$; echo $$")
     group, pid = finished.output.split()

@@ -53,7 +53,7 @@ async def lived_in(url: str, client: Client, connection: Connection) -> list[str
     await tell(log, [created(gone), ev.Cancelled(org=ORG, job=gone)])
     await tell(log, whole_life(working)[:8])
     await client.jetstream().publish(f"jobs.{ORG}.{new_job_id()}.created", b"rubbish", stream=JOBS)
-    await tell(log, [created(waiting, priority="high")])
+    await tell(log, [created(waiting, priority="high", retry_of=bad)])
     for job in (working, waiting):
         await connection.execute(
             "insert into output_claims (org, location, job) values ($1, $2, $3)",

@@ -15,7 +15,7 @@ from services.fetcher.download.patience import PatienceLimits
 from services.fetcher.download.punctual import PunctualRemote
 from services.fetcher.download.remote import Remote
 from services.fetcher.download.s3_source import S3Source
-from shared.errors import PermanentError
+from shared.errors import MillraceError, Outage, PermanentError
 from shared.events import Fetched, Started
 from shared.locations import S3Location
 from shared.storage import s3_client
@@ -44,19 +44,19 @@ async def sources() -> AsyncIterator[SourceServer]:
         yield server
 
 
-async def _failure(remote: Remote, folder: Path, limits: DownloadLimits = LIMITS) -> PermanentError:
+async def _failure(remote: Remote, folder: Path, kind: type[MillraceError] = Outage) -> MillraceError:
     async def ignore(_fraction: float) -> None:
         return
 
     download = Download(
         PunctualRemote(remote, 0.5),
         folder,
-        limits,
+        LIMITS,
         free_bytes=lambda: 2**50,
         on_head=lambda _: None,
         on_progress=ignore,
     )
-    with pytest.raises(PermanentError) as caught:
+    with pytest.raises(kind) as caught:
         async with asyncio.timeout(20):
             await download.run()
     return caught.value
@@ -91,7 +91,7 @@ async def test_earlier_attempts_count_towards_the_whole(sources: SourceServer, t
     (tmp_path / SPENT_FILE).write_text("31.0")
     async with http_session(policy=LOOPBACK, stall_seconds=5) as session:
         source = HttpSource(session, sources.host("film.mp4", bytes(100_000)))
-        error = await _failure(source, tmp_path)
+        error = await _failure(source, tmp_path, PermanentError)
     assert error.code == "input_timeout" and "not finished after 31 s" in error.detail
 
 

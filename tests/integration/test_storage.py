@@ -1,6 +1,8 @@
 """Storages with peculiarities: which addresses they take, what they ask for, and how their refusals are told."""
 
+import gc
 import socket
+import weakref
 from typing import Any
 
 import pytest
@@ -163,3 +165,18 @@ async def test_keys_with_slashes_at_their_beginning_and_inside() -> None:
                 S3Source(client, location).read(0, 99) as reply,
             ):
                 assert b"".join([piece async for piece in reply.body]) == key.encode()
+
+
+async def test_closed_clients_do_not_pile_up() -> None:
+    """Their parts refer to each other, and a service looks for such garbage rarely: half a megabyte for each job would stay."""
+    gc.disable()
+    try:
+        clients: list[weakref.ref[Any]] = []
+        async with OddStorage() as storage:
+            for number in range(12):
+                async with s3_client(storage.location("films", f"{number}"), policy=LOOPBACK) as client:
+                    clients.append(weakref.ref(client))
+                    await Bucket(client, storage.location("films")).put("video.m3u8", b"a")
+        assert sum(client() is not None for client in clients) <= 4
+    finally:
+        gc.enable()

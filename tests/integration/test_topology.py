@@ -6,7 +6,6 @@ from functools import partial
 
 import pytest
 from nats.aio.client import Client
-from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, StoreCompression
 from nats.js.errors import NotFoundError
@@ -32,7 +31,7 @@ from shared.bus.upkeep import AGE_KEY
 from shared.events import PartRequested
 from shared.ids import new_job_id
 from tests.support.bus import until
-from tests.support.cluster import nats_cluster
+from tests.support.cluster import nats_cluster, provisioned
 from tests.support.samples import ORG, created
 from tests.support.servers import nats_server
 
@@ -222,23 +221,16 @@ async def test_streams_of_a_version_without_ages_get_one_unless_they_have_one(cl
 
 async def test_more_replicas_are_made_later_of_streams_and_buckets() -> None:
     """On a real cluster of three: with one copy first, then with three, and the keys of buckets on all of them."""
-    async with nats_cluster() as client:
+    with nats_cluster() as cluster:
+        client = await cluster.connect()
         js = client.jetstream()
-        await until(lambda: _provisioned(js, replicas=1), seconds=60)
+        await provisioned(client, replicas=1)
         await (await js.key_value(SECRETS_BUCKET)).put("org.job", b"sealed")
-        await until(lambda: _provisioned(js, replicas=3), seconds=60)
+        await provisioned(client, replicas=3)
         for name in (*STREAMS, *(f"KV_{bucket}" for bucket in BUCKETS)):
             await until(partial(_has_copies, js, name), seconds=60)
         assert (await (await js.key_value(SECRETS_BUCKET)).get("org.job")).value == b"sealed"
-
-
-async def _provisioned(js: JetStreamContext, replicas: int) -> bool:
-    """A cluster that has just met refuses for a while, as the api's start does it is asked again."""
-    try:
-        await provision(js, lease_seconds=30, replicas=replicas)
-    except NatsError:
-        return False
-    return True
+        await client.close()
 
 
 async def _has_copies(js: JetStreamContext, name: str) -> bool:

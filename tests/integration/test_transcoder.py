@@ -319,6 +319,17 @@ async def test_an_encode_that_makes_no_progress_is_killed_and_tried_again(site: 
     assert len(ffmpeg.calls()) == len(work.plan.release_order) + 1
 
 
+@pytest.mark.parametrize("end", ["kill -KILL $$", "exit 255"])
+async def test_an_encode_that_somebody_else_ends_is_tried_again(site: Site, end: str) -> None:
+    """By SIGKILL, or by SIGTERM, after which ffmpeg ends by itself, with this status."""
+    ffmpeg = site.ffmpeg(f"if [ $calls -eq 1 ]; then {end}; fi")
+    work = site.work(numbered("24", seconds=3))
+    await work.begin()
+    with site.transcoder(ffmpeg=ffmpeg.path):
+        await work.done()
+    assert len(ffmpeg.calls()) == len(work.plan.release_order) + 1
+
+
 async def test_a_full_disk_delays_the_part_and_loses_nothing(site: Site) -> None:
     ffmpeg = site.ffmpeg(
         "if [ $calls -eq 1 ]; then echo 'av_interleaved_write_frame(): No space left on device' >&2; exit 1; fi"

@@ -8,8 +8,8 @@ import pytest
 from nats.aio.client import Client
 
 from shared.bus.joblog import JobLog
+from shared.bus.slots import UNINTERRUPTED, TurnRules
 from shared.bus.topology import JOBS, TRANSCODER
-from shared.bus.turns import UNINTERRUPTED, TurnRules
 from shared.events import PartRequested
 from shared.ids import new_job_id
 from tests.support.bus import provisioned, tell, until

@@ -70,19 +70,37 @@ async def _both_slots_are_taken(client: Client) -> bool:
     return bool(info.num_ack_pending == 2)
 
 
-async def test_a_part_is_requested_when_one_is_uploaded(client: Client, site: Site) -> None:
-    plan = make_plan(frames=750, window=2)
+async def test_whatever_part_is_uploaded_the_next_one_is_requested(client: Client, site: Site) -> None:
+    plan = make_plan(frames=1050, window=2)
     with site.uploader():
         job = await site.begin(client, plan=plan)
         order = plan.release_order
-        await job.transcode(order[0])
-        await job.has_said(PartRequested, 1)
-        assert [event.part for event in await job.said(PartRequested)] == [order[2]]
+        await job.request(*order[:2])
+        # The first part takes its time; all others come and go meanwhile.
         for number in range(1, len(order)):
             await job.transcode(order[number])
+            expected = order[: min(number + 2, len(order))]
+            await job.has_said(PartRequested, len(expected))
+            await job.has_said(PartUploaded, number)
+            assert [event.part for event in await job.said(PartRequested)] == list(expected)
+        await job.transcode(order[0])
         assert isinstance(await job.end(), Completed)
-    assert [event.part for event in await job.said(PartRequested)] == list(order[2:])
-    assert [event.work for event in await job.said(PartRequested)] == [plan.work_of(part) for part in order[2:]]
+    requests = await job.said(PartRequested)
+    assert [event.work for event in requests] == [plan.work_of(part) for part in order]
+    assert [event.left for event in requests] == [plan.work_from(part) for part in order]
+
+
+async def test_requests_of_the_version_before_are_gone_on_with(client: Client, site: Site) -> None:
+    plan = make_plan(frames=1050, window=2)
+    order = plan.release_order
+    with site.uploader():
+        job = await site.begin(client, plan=plan)
+        # Its second part was uploaded first, and requested the fourth.
+        for part in (order[0], order[1], order[3]):
+            await job.log.append(PartRequested(org=job.org, job=job.id, part=part))
+        await job.transcode(order[1], order[0], *order[2:])
+        assert isinstance(await job.end(), Completed)
+    assert {event.part for event in await job.said(PartRequested)} == set(order)
 
 
 @pytest.mark.parametrize("call", ["put", "read", "size", "sizes"])

@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from typing import Literal, Self
 from urllib.parse import unquote
 
-from aiohttp import ClientSession, TCPConnector, web
+from aiohttp import ClientError, ClientSession, TCPConnector, web
 from yarl import URL
 
-Fault = Literal["unavailable", "refused", "cut"]
-"""``unavailable``: 503, not forwarded. ``refused``: the connection is reset, not forwarded. ``cut``: forwarded, and the
-connection is reset instead of the answer, so that the caller cannot know that it took effect."""
+Fault = Literal["unavailable", "refused", "cut", "broken", "short"]
+"""``unavailable``: 503, not forwarded; ``broken``: the same with 500. ``refused``: the connection is reset, not forwarded.
+``cut``: forwarded, and the connection is reset instead of the answer, so that the caller cannot know that it took effect.
+``short``: forwarded, and the connection ends in the middle of the answer's body; where there is none, it is as ``cut``."""
 
 _FAULTS: tuple[Fault, ...] = ("unavailable", "refused", "cut")
+_STATUSES: dict[Fault | None, int] = {"unavailable": 503, "broken": 500}
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-encoding", "content-length"}
 
 MAX_BODY = 64 * 1024 * 1024
@@ -85,12 +87,18 @@ class FaultyProxy:
         body = await request.read()
         self._number += 1
         fault = await self.trouble(self._number, request) if self.trouble else None
-        if fault == "unavailable":
-            return self._note(request, fault, web.Response(status=503, text="busy"))
+        if fault in _STATUSES:
+            return self._note(request, fault, web.Response(status=_STATUSES[fault], text="busy"))
         if fault == "refused":
             return self._reset(request, fault)
-        response = await self._forward(request, body)
-        return self._reset(request, fault) if fault == "cut" else self._note(request, None, response)
+        try:
+            response = await self._forward(request, body)
+        except ClientError:
+            # The server itself is away.
+            return self._reset(request, None)
+        if fault == "short" and isinstance(response.body, bytes) and len(response.body) > 1:
+            await self._begin(request, response, response.body)
+        return self._reset(request, fault) if fault else self._note(request, None, response)
 
     async def _forward(self, request: web.Request, body: bytes) -> web.Response:
         # The Host header goes on as it came: it is part of an S3 signature.
@@ -106,11 +114,18 @@ class FaultyProxy:
                 response.headers["Content-Length"] = answer.headers["Content-Length"]
             return response
 
+    async def _begin(self, request: web.Request, whole: web.Response, body: bytes) -> None:
+        """Send the first half of an answer."""
+        begun = web.StreamResponse(status=whole.status, headers=whole.headers)
+        begun.content_length = len(body)
+        await begun.prepare(request)
+        await begun.write(body[: len(body) // 2])
+
     def _note(self, request: web.Request, fault: Fault | None, response: web.Response) -> web.Response:
         self.requests.append(Request(request.method, unquote(request.rel_url.raw_path), response.status, fault))
         return response
 
-    def _reset(self, request: web.Request, fault: Fault) -> web.Response:
+    def _reset(self, request: web.Request, fault: Fault | None) -> web.Response:
         self.requests.append(Request(request.method, unquote(request.rel_url.raw_path), None, fault))
         if request.transport:
             request.transport.abort()

@@ -1,15 +1,20 @@
-"""Replicas of the api's leader inside a test, and what they bring into the tables."""
+"""Replicas of the api's leader inside a test, what they bring into the tables, and workers for what they admit."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from services.api.database.pool import Connection
-from services.api.projection.leader import HooksChanged, Leader
-from shared.bus.joblog import JobLog
+from services.api.projection.leader import HooksChanged, Leader, ShortOfRoom
+from shared import events as ev
+from shared.bus.joblog import JobEnded, JobLog
+from shared.bus.subjects import split_job_subject
+from tests.support.samples import completed
 
 
 async def _nothing_to_do(_org: str) -> None:
@@ -25,6 +30,7 @@ async def leading(
     per_organization: int = 50,
     on_hooks_changed: HooksChanged = _nothing_to_do,
     keep_jobs: timedelta | None = None,
+    short_of_room: ShortOfRoom = frozenset,
 ) -> AsyncIterator[Leader]:
     """A replica that leads, or stands for leader, while the block runs.
 
@@ -32,6 +38,7 @@ async def leading(
         url: of a database whose migrations have run.
         active, per_organization: how many jobs may be under way.
         keep_jobs: how long an ended job stays; by default for ever, since the samples tell of jobs of long ago.
+        short_of_room: tells which organizations wait for room in the work space.
     """
     leader = Leader(
         url,
@@ -41,6 +48,7 @@ async def leading(
         max_active_per_organization=per_organization,
         on_hooks_changed=on_hooks_changed,
         keep_jobs=keep_jobs,
+        short_of_room=short_of_room,
     )
     running = asyncio.create_task(leader.run())
     try:
@@ -67,3 +75,45 @@ def status_is(connection: Connection, job: str, status: str) -> Callable[[], Awa
         return bool(await connection.fetchval("select status from jobs where id = $1", job) == status)
 
     return reached
+
+
+class Workers:
+    """Stands for all workers: starts what is admitted, takes a while, completes it."""
+
+    def __init__(self, client: Client, *, takes: float) -> None:
+        self._client = client
+        self._log = JobLog(client)
+        self._takes = takes
+        self.active: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+        self.most_in_all = 0
+        self.started: list[tuple[str, str]] = []
+        self.done: list[tuple[str, str]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> "Workers":
+        self._subscription = await self._client.subscribe("feed.jobs.*.*.admitted", cb=self._admitted)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._subscription.unsubscribe()
+        for task in self._tasks:
+            task.cancel()
+
+    async def _admitted(self, message: Msg) -> None:
+        org, job, _ = split_job_subject(message.subject)
+        self.active[org] += 1
+        self.most[org] = max(self.most[org], self.active[org])
+        self.most_in_all = max(self.most_in_all, self.active.total())
+        self.started.append((org, job))
+        task = asyncio.create_task(self._work(org, job))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, org: str, job: str) -> None:
+        await self._log.append(ev.Started(org=org, job=job))
+        await asyncio.sleep(self._takes)
+        with suppress(JobEnded):
+            await self._log.append(completed(job, org))
+        self.active[org] -= 1
+        self.done.append((org, job))

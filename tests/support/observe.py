@@ -6,8 +6,9 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import nats
+from pydantic import SecretStr
 
+from shared.bus.connection import connect
 from shared.bus.joblog import JobLog
 from shared.events import Event, Recorded
 from stack.processes import descendants
@@ -20,7 +21,7 @@ async def job_events(nats_url: str, org: str, job: str) -> list[Event]:
 
 async def recorded(nats_url: str, org: str, job: str) -> list[Recorded]:
     """All events of a job with their places in the log."""
-    client = await nats.connect(nats_url)
+    client = await connect(SecretStr(nats_url), "observer")
     try:
         return await JobLog(client).read(org, job)
     finally:

@@ -7,7 +7,6 @@ with Service("uploader", nats_url=…, workspace_url=…, seal_keys=…) as uplo
 
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 from shared.settings import PREFIX, UNPREFIXED, CommonSettings
 from stack.probes import http_ok
@@ -50,4 +49,5 @@ class Service(Server):
 
     def log(self) -> str:
         """All that it has written so far, over all its starts."""
-        return Path(self.folder / "server.log").read_text()
+        path = self.folder / "server.log"
+        return path.read_text() if path.exists() else ""

@@ -175,14 +175,16 @@ def running_stack(
     port_base: int | None = None,
     transcoders: int = 1,
     env: Mapping[str, str] | None = None,
+    nats: int = 1,
 ) -> RunningStack:
     """A stack for a ``with`` or ``async with`` block.
 
     Args:
         port_base: by default where a hundred ports are free.
         env: ``MILLRACE_…`` settings for its services, beside those in ``QUICK``.
+        nats: how many servers NATS has.
     """
-    return RunningStack(Layout(state_dir, port_base or free_port_base(), transcoders), QUICK | dict(env or {}))
+    return RunningStack(Layout(state_dir, port_base or free_port_base(), transcoders, nats), QUICK | dict(env or {}))
 
 
 def free_port_base() -> int:

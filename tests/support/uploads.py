@@ -11,7 +11,7 @@ from nats.aio.client import Client
 from shared.bus.joblog import JobLog
 from shared.bus.vault import JobAddresses, Vault
 from shared.errors import PermanentError
-from shared.events import Created, Event, PartTranscoded, Recorded
+from shared.events import Created, Event, PartRequested, PartTranscoded, Recorded
 from shared.ids import new_job_id, new_org_code
 from shared.media.plan import Plan
 from shared.sealing import Sealer
@@ -68,8 +68,14 @@ class Job:
         """Everything until the plan stands."""
         await self._vault.put(self.org, self.id, JobAddresses("http://example.com/a.mp4", output_path))
         names = tuple(rung.resolution for rung in self.plan.rungs)
-        await self.log.append(Created(org=self.org, job=self.id, input_url="x", output_path="x", resolutions=names))
+        self.created = Created(org=self.org, job=self.id, input_url="x", output_path="x", resolutions=names)
+        await self.log.append(self.created)
         await self.log.append(make_fetched(self.org, self.id, self.plan))
+
+    async def request(self, *parts: str) -> None:
+        """Request these parts, as the fetcher does with the first ones."""
+        for part in parts:
+            await self.log.append(PartRequested.planned(self.created, self.plan, part))
 
     async def transcode(self, *parts: str) -> None:
         """Leave these parts in the work space and say so; all of them if none is named."""

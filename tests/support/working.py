@@ -14,8 +14,8 @@ from shared import events as ev
 from shared.bus.connection import connect, make_broker
 from shared.bus.joblog import JobLog
 from shared.bus.lease import LeaseRuntime
+from shared.bus.slots import TurnRules
 from shared.bus.topology import DEAD, JOBS, TRANSCODER
-from shared.bus.turns import TurnRules
 from shared.bus.vault import Vault
 from shared.ids import new_job_id
 from shared.sealing import Sealer
@@ -29,13 +29,36 @@ Handler = Callable[[ev.PartRequested], Awaitable[None]]
 
 @asynccontextmanager
 async def worker(
-    server: NatsServer, handler: Handler, *, slots: int = 1, side_work: bool = False, turns: TurnRules | None = None
+    server: NatsServer,
+    handler: Handler,
+    *,
+    slots: int = 1,
+    side_work: bool = False,
+    turns: TurnRules | None = None,
+    outage_seconds: float = 3600,
 ) -> AsyncIterator[LeaseRuntime]:
     """A worker process as shared/worker.py makes one, inside this process."""
-    url = SecretStr(server.url)
+    async with worker_bus(
+        server.url, handler, slots=slots, side_work=side_work, turns=turns, outage_seconds=outage_seconds
+    ) as bus:
+        yield bus.leases
+
+
+@asynccontextmanager
+async def worker_bus(
+    servers: str,
+    handler: Handler,
+    *,
+    slots: int = 1,
+    side_work: bool = False,
+    turns: TurnRules | None = None,
+    outage_seconds: float = 3600,
+) -> AsyncIterator[Bus]:
+    """The same with all that the worker has of the bus."""
+    url = SecretStr(servers)
     client = await connect(url, "test")
     log = JobLog(client)
-    leases = LeaseRuntime(client, log, service="transcoder", side_work=side_work)
+    leases = LeaseRuntime(client, log, service="transcoder", side_work=side_work, outage_seconds=outage_seconds)
     broker = make_broker(url, "test-work", middlewares=[leases.middleware])
     bus = Bus(client, log, Vault(client, Sealer([bytes(32)])), broker, leases)
 
@@ -45,8 +68,9 @@ async def worker(
     bus.take(TRANSCODER, slots, on_part, turns=turns)
     await leases.start()
     await broker.start()
+    bus.pulls.begin()
     try:
-        yield leases
+        yield bus
     finally:
         await leases.drain(0)
         await broker.stop()

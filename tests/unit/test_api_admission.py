@@ -1,11 +1,12 @@
 """Who may begin next."""
 
+import random
 from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.api.projection.admission import Caps, WaitingJob, choose
+from services.api.projection.admission import USUAL, Caps, Share, WaitingJob, choose
 
 
 def waiting(**jobs: int) -> list[WaitingJob]:
@@ -83,6 +84,35 @@ def test_a_small_organization_starts_before_the_big_ones_tenth_is_done() -> None
     assert done.count("big") < 10
 
 
+def test_places_are_shared_by_weight() -> None:
+    shares = {"a": Share(3), "c": Share(0.5)}
+    assert Counter(orgs(choose(waiting(a=99, b=99, c=99), {}, Caps(27, 99), None, shares))) == {"a": 18, "b": 6, "c": 3}
+    # With nothing under way, one comes first however little it weighs.
+    assert orgs(choose(waiting(a=9, c=9), {"a": 1}, Caps(2, 9), None, shares)) == ["c"]
+
+
+def test_a_cap_of_its_own() -> None:
+    shares = {"a": Share(cap=1), "b": Share(cap=5), "c": Share(cap=0)}
+    chosen = Counter(orgs(choose(waiting(a=9, b=9, c=9, d=9), {"b": 1}, Caps(99, 3), None, shares)))
+    assert chosen == {"a": 1, "b": 4, "c": 9, "d": 3}
+
+
+def test_over_time_everybody_gets_his_share() -> None:
+    """Whichever job ends next, places are given in proportion to the weights as long as all have jobs waiting."""
+    shares = {"heavy": Share(3), "light": Share(1)}
+    active: Counter[str] = Counter()
+    given: Counter[str] = Counter()
+    served: dict[str, int] = {}
+    ends = random.Random(7)
+    for step in range(4000):
+        for job in choose(waiting(heavy=8, light=8), active, Caps(8, 8), served, shares):
+            active[job.org] += 1
+            given[job.org] += 1
+            served[job.org] = step
+        active[ends.choice(sorted(active.elements()))] -= 1
+    assert 2.8 < given["heavy"] / given["light"] < 3.2
+
+
 names = st.sampled_from(["a", "b", "c", "d"])
 
 
@@ -92,19 +122,29 @@ names = st.sampled_from(["a", "b", "c", "d"])
     st.integers(1, 12),
     st.integers(1, 6),
     st.dictionaries(names, st.integers(0, 99)),
+    st.dictionaries(names, st.builds(Share, st.sampled_from([0.01, 0.5, 1, 3, 100]), st.none() | st.integers(0, 7))),
 )
 def test_caps_hold_and_no_place_is_left_empty(
-    jobs: dict[str, int], active: dict[str, int], most: int, most_of_one: int, served: dict[str, int]
+    jobs: dict[str, int],
+    active: dict[str, int],
+    most: int,
+    most_of_one: int,
+    served: dict[str, int],
+    shares: dict[str, Share],
 ) -> None:
     caps = Caps(most, most_of_one)
-    chosen = choose(waiting(**jobs), active, caps, served)
+    chosen = choose(waiting(**jobs), active, caps, served, shares)
+    share = {org: shares.get(org, USUAL) for org in jobs}
+    cap = {org: most_of_one if each.cap is None else each.cap or sum(jobs.values()) + 9 for org, each in share.items()}
     taken = Counter(orgs(chosen))
     under_way = Counter(active) + taken
     assert len(set(chosen)) == len(chosen)
-    assert all(under_way[org] <= most_of_one for org in taken)
+    assert all(under_way[org] <= cap[org] for org in taken)
     assert len(chosen) <= max(0, most - sum(active.values()))
-    left = {org for org, count in jobs.items() if count > taken[org] and under_way[org] < most_of_one}
+    left = {org for org, count in jobs.items() if count > taken[org] and under_way[org] < cap[org]}
     assert not left or under_way.total() >= most
-    # Nobody got a second place while another, who wanted one, had fewer.
+    # Nobody got another place while somebody else, who wanted one, had fewer for his weight.
     for org in left:
-        assert all(under_way[org] >= under_way[other] - 1 for other in taken)
+        assert all(
+            under_way[org] / share[org].weight >= (under_way[other] - 1) / share[other].weight for other in taken
+        )

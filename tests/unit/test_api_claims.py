@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.api.contract.claims import claim_of
+from services.api.contract.claims import claim_of, source_place
 from shared.locations import mask
 
 KEYS = "access_key=AKIA&secret_key=a+b/c"
@@ -72,3 +72,30 @@ def test_a_long_one_still_fits_an_index() -> None:
 def test_what_is_no_prefix() -> None:
     with pytest.raises(ValueError, match="s3://"):
         claim_of("https://example.com/")
+
+
+@pytest.mark.parametrize(
+    ("address", "other"),
+    [
+        ("https://example.com/a.mp4?X-Amz-Signature=1", "https://example.com/a.mp4?X-Amz-Signature=2&X-Amz-Date=3"),
+        ("https://user:word@example.com/a.mp4", "https://Example.com:443/a.mp4#t=1"),
+        (f"s3://bucket/a.mp4?{KEYS}&region=us-east-1", "s3://bucket/a.mp4/?region=eu-west-1"),
+    ],
+)
+def test_the_same_source(address: str, other: str) -> None:
+    assert source_place(address) == source_place(other) == source_place(mask(address))
+
+
+@pytest.mark.parametrize(
+    ("address", "other"),
+    [
+        ("https://example.com/a.mp4", "https://example.com/A.mp4"),
+        ("https://example.com/a.mp4", "http://example.com/a.mp4"),
+        ("https://example.com/a.mp4", "https://example.com:8443/a.mp4"),
+        ("s3://bucket/a.mp4", "s3://bucket//a.mp4"),
+        ("s3://bucket/a.mp4", "s3://bucket/a.mp4?endpoint=https://minio.example.com"),
+        ("s3://bucket/a.mp4", "https://bucket.s3.amazonaws.com/a.mp4"),
+    ],
+)
+def test_another_source(address: str, other: str) -> None:
+    assert source_place(address) != source_place(other)

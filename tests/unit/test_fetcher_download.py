@@ -13,7 +13,7 @@ from services.fetcher.download.chunks import ChunkMap
 from services.fetcher.download.landing import landing_file
 from services.fetcher.download.patience import Patience, PatienceLimits
 from services.fetcher.download.remote import Trouble, TroubleKind, Version
-from shared.errors import PermanentError
+from shared.errors import MillraceError, Outage, PermanentError
 
 TAGGED = Version(1000, '"a"', "Wed, 01 May 2024 12:00:00 GMT")
 
@@ -76,40 +76,51 @@ def patience(clock: Clock) -> Patience:
     return Patience(PatienceLimits(total=3600, without_progress=60, bytes_per_second=1000), clock)
 
 
-def borne(patience: Patience, clock: Clock, kind: TroubleKind) -> tuple[float, str]:
-    """Fail until it is given up; seconds that took, and the code."""
+def borne(
+    patience: Patience, clock: Clock, kind: TroubleKind, kind_of_end: type[MillraceError] = Outage
+) -> tuple[float, str]:
+    """Fail until this attempt is given up; seconds that took, and the code."""
     began = clock.now
     while True:
         try:
             clock.now += patience.after(Trouble(kind, "why")) + 0.01
-        except PermanentError as error:
+        except kind_of_end as error:
             return clock.now - began, error.code
 
 
 def test_a_definite_no_is_final(patience: Patience, clock: Clock) -> None:
-    assert borne(patience, clock, "refused") == (0, "input_unreachable")
+    assert borne(patience, clock, "refused", PermanentError) == (0, "input_unreachable")
 
 
-def test_an_address_that_never_answers_is_given_up_soon(patience: Patience, clock: Clock) -> None:
-    seconds, code = borne(patience, clock, "unconnected")
+def test_an_address_that_leads_nowhere_is_given_up_soon(patience: Patience, clock: Clock) -> None:
+    seconds, code = borne(patience, clock, "misaddressed", PermanentError)
     assert seconds < 5 and code == "input_unreachable"
 
 
+@pytest.mark.parametrize("received", [0, 1_000_000])
 @pytest.mark.parametrize(
-    ("kind", "code"),
-    [("unconnected", "input_unreachable"), ("broken", "input_unreachable"), ("stalled", "input_timeout")],
+    ("kind", "code", "most"),
+    [
+        ("unconnected", "input_unreachable", 5),
+        ("busy", "input_unreachable", 15),
+        ("broken", "input_unreachable", 15),
+        ("stalled", "input_timeout", 60),
+    ],
 )
-def test_one_that_did_answer_is_waited_for(patience: Patience, clock: Clock, kind: TroubleKind, code: str) -> None:
-    patience.received(1_000_000)
+def test_an_outage_is_waited_for_without_a_slot(
+    patience: Patience, clock: Clock, kind: TroubleKind, code: str, most: float, received: int
+) -> None:
+    patience.received(received)
     seconds, found = borne(patience, clock, kind)
-    assert 20 < seconds <= 60 and found == code
-    assert "after 1000000 bytes" in _message(patience, kind)
-
-
-def _message(patience: Patience, kind: TroubleKind) -> str:
-    with pytest.raises(PermanentError) as caught:
+    assert 0.5 < seconds <= most and found == code
+    with pytest.raises(Outage) as caught:
         patience.after(Trouble(kind, "why"))
-    return caught.value.detail
+    assert (f"after {received} bytes" in caught.value.detail) == bool(received)
+
+
+def test_a_name_that_was_there_before_is_out_of_order(patience: Patience, clock: Clock) -> None:
+    patience.received(1)
+    assert borne(patience, clock, "misaddressed")[1] == "input_unreachable"
 
 
 def test_progress_makes_patient_again(patience: Patience, clock: Clock) -> None:
@@ -120,8 +131,9 @@ def test_progress_makes_patient_again(patience: Patience, clock: Clock) -> None:
 
 def test_retry_after_is_honoured_within_reason(patience: Patience) -> None:
     assert patience.after(Trouble("busy", "why", retry_after=7)) == 7
-    with pytest.raises(PermanentError):
+    with pytest.raises(Outage) as caught:
         patience.after(Trouble("busy", "why", retry_after=3600))
+    assert caught.value.retry_after == 3600
 
 
 def test_slowness_and_length(clock: Clock, patience: Patience) -> None:

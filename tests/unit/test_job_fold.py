@@ -10,9 +10,9 @@ from shared import events as ev
 from shared.job import Job, apply
 from shared.media.result import JobWarning
 from tests.support.encoded import make_fetched, make_plan
+from tests.support.lives import JOB, lives
 from tests.support.samples import (
     ORG,
-    at,
     completed,
     created,
     failed,
@@ -23,8 +23,6 @@ from tests.support.samples import (
     uploaded,
     whole_life,
 )
-
-JOB = "5KQfnXCg8Qh"
 
 
 def fold(*events: ev.Event) -> Job:
@@ -201,34 +199,6 @@ def test_events_of_version_0_1_count_their_parts_alike() -> None:
         assert job.progress() == 10 + 80 * done // 4
 
 
-@st.composite
-def lives(draw: st.DrawFn) -> list[ev.Event]:
-    """Events in any order in which the services may tell them, up to any point."""
-    parts = draw(st.integers(1, 5))
-    names = plan(parts).release_order
-    steps = draw(st.permutations([name for name in names for _ in range(2)]))
-    seen: set[str] = set()
-    middle: list[ev.Event] = []
-    encode = plan(parts)
-    for name in steps:
-        if name not in seen:
-            middle.append(requested(JOB, name, encode))
-        middle.append(uploaded(JOB, name) if name in seen else transcoded(JOB, name))
-        seen.add(name)
-    begin: list[ev.Event] = [
-        created(JOB),
-        ev.Admitted(org=ORG, job=JOB),
-        ev.Started(org=ORG, job=JOB),
-        fetched(JOB, encode=plan(parts)),
-    ]
-    end = draw(st.sampled_from([completed(JOB), failed(JOB), ev.Cancelled(org=ORG, job=JOB)]))
-    length = draw(st.integers(1, len(begin) + len(middle)))
-    life = [*begin, *middle][:length]
-    if draw(st.booleans()):
-        life.append(end)
-    return [event.model_copy(update={"at": at(second)}) for second, event in enumerate(life)]
-
-
 @given(lives())
 def test_progress_never_falls_and_stages_never_go_back(life: list[ev.Event]) -> None:
     jobs = states(life)
@@ -246,6 +216,36 @@ def test_a_state_that_was_stored_goes_on_as_if_it_had_not_been(life: list[ev.Eve
     cut = data.draw(st.integers(1, len(life)))
     stored = Job.model_validate_json(fold(*life[:cut]).model_dump_json())
     assert reduce(apply, life[cut:], stored) == fold(*life)
+
+
+@given(lives())
+def test_every_beginning_of_a_life_is_a_valid_state(life: list[ev.Event]) -> None:
+    requested, transcoded, uploaded = set[str](), set[str](), set[str]()
+    for event, job in zip(life, states(life), strict=True):
+        match event:
+            case ev.PartRequested():
+                requested.add(event.part)
+            case ev.PartTranscoded():
+                transcoded.add(event.part)
+            case ev.PartUploaded():
+                uploaded.add(event.part)
+        assert (job.parts_transcoded, job.parts_uploaded) == (len(transcoded), len(uploaded))
+        assert set(job.under_way) == requested - transcoded
+        assert (job.encoded_at is not None) == (0 < job.parts == len(transcoded))
+        assert job.finished == (job.end_time is not None) == event.subject.startswith("end.")
+        assert (job.outputs is not None) == (job.status == "completed")
+        assert (job.error_code is not None) == (job.status == "error")
+        assert all(seconds is None or seconds >= 0 for seconds in job.timings.values())
+        if not job.finished:
+            assert job.work_done + sum(job.under_way.values()) <= job.work + 1e-6
+
+
+@given(lives(whole=True), st.data())
+def test_whatever_comes_after_an_end_changes_nothing(life: list[ev.Event], data: st.DataObject) -> None:
+    ended = fold(*life)
+    others: list[ev.Event] = [completed(JOB), failed(JOB, code="input_empty"), ev.Cancelled(org=ORG, job=JOB)]
+    late = data.draw(st.lists(st.sampled_from([*life, *others]), max_size=8))
+    assert reduce(apply, late, ended) is ended
 
 
 @given(lives())

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from shared import events as ev
 from shared.job import Job, apply
 from shared.payload import Surface, job_json, spell_status, timestamp
+from shared.waiting import Waiting
 from tests.support.samples import ORG, created, failed, whole_life
 
 JOB = "5KQfnXCg8Qh"
@@ -129,3 +130,19 @@ def test_times() -> None:
     assert timestamp(None) is None
     assert timestamp(datetime(2024, 5, 1, 12, tzinfo=UTC)) == "2024-05-01T12:00:00.000000Z"
     assert timestamp(datetime(2024, 5, 1, 12, tzinfo=timezone(timedelta(hours=2)))) == "2024-05-01T10:00:00.000000Z"
+
+
+def test_what_is_waited_for_is_shown() -> None:
+    since = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=1)))
+    waits = Waiting(
+        code="input_timeout", message="It is out.", service="fetcher", since=since, until=since + timedelta(hours=1)
+    )
+    job = job_after(created(JOB))
+    assert json.loads(job_json(job, "stream", waiting=waits))["waiting"] == {
+        "code": "input_timeout",
+        "message": "It is out.",
+        "service": "fetcher",
+        "since": "2026-01-02T02:04:05.000000Z",
+        "until": "2026-01-02T03:04:05.000000Z",
+    }
+    assert json.loads(job_json(job, "webhook"))["waiting"] is None

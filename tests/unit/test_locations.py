@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.locations import S3Location, mask, parse_http, parse_s3
+from shared.locations import S3Location, is_masked, mask, parse_http, parse_s3
 
 SECRET = "se/cr+et=="
 
@@ -162,6 +162,8 @@ def test_reprs_show_no_secret() -> None:
 def test_an_address_is_shown_without_its_secrets(text: str, shown: str) -> None:
     assert mask(text) == shown
     assert mask(shown) == shown
+    assert is_masked(shown) == ("<" in shown)
+    assert not is_masked(text)
 
 
 KEYS = st.text(st.characters(codec="ascii", categories=("L", "N"), include_characters="/+="), min_size=12, max_size=40)

@@ -178,22 +178,23 @@ def test_names_of_rungs_are_unique_and_fit_into_folders_and_filters() -> None:
             Rung.model_validate(stored["rungs"][0] | {"name": name})
 
 
-@given(sources(), st.integers(1, 12))
-def test_a_finished_part_releases_exactly_one_and_never_more_than_the_window_is_out(
-    given: tuple[Source, VideoIndex], window: int
-) -> None:
-    plan = planned(*given, window=window)
-    out, done = list(plan.release_order[:window]), list[str]()
-    while out:
-        assert len(out) <= window
-        part = out.pop(len(done) % len(out))
-        done.append(part)
-        released = plan.released_by(part)
-        if released:
-            assert released not in done
-            assert released not in out
-            out.append(released)
-    assert sorted(done) == sorted(plan.release_order)
+def test_what_is_left_is_the_work_from_a_part_on() -> None:
+    tracks = {"audio": (audio(0, 9), audio(0, 9)), "text": (TextTrack(index=3, codec="subrip", language="en"),)}
+    source, index = constant(Fraction(25), 25 * 90)
+    plan = planned(source.model_copy(update=tracks), index)
+    order = plan.release_order
+    assert plan.work_from(order[0]) == plan.work
+    for part, following in pairwise(order):
+        assert plan.work_from(part) - plan.work_from(following) == pytest.approx(plan.work_of(part))
+    assert plan.work_from(order[-1]) == plan.work_of(order[-1])
+
+
+def test_a_plan_of_a_fixed_window_keeps_to_it() -> None:
+    plan = planned(*constant(Fraction(25), 400), window=6)
+    stored = plan.model_dump(mode="json")
+    del stored["widest"]
+    assert Plan.model_validate(stored).most_under_way == 6
+    assert plan.model_copy(update={"window": 2}).most_under_way == 6
 
 
 @pytest.mark.parametrize(

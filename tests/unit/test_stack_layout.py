@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stack.layout import MOST_TRANSCODERS, PORTS_TAKEN, Layout, StackError
+from stack.layout import MOST_TRANSCODERS, NATS_NODES, PORTS_TAKEN, Layout, StackError
 
 STATE = Path("/var/lib/stack")
 
@@ -21,9 +21,18 @@ def test_the_main_ports_follow_from_the_base() -> None:
 
 
 def test_no_port_is_given_twice_and_none_lies_outside_of_the_hundred() -> None:
-    ports = Layout(STATE, 28000, MOST_TRANSCODERS).ports
-    assert len(set(ports.values())) == len(ports)
-    assert all(28000 <= port < 28000 + PORTS_TAKEN for port in ports.values())
+    for nats in NATS_NODES:
+        ports = Layout(STATE, 28000, MOST_TRANSCODERS, nats).ports
+        assert len(set(ports.values())) == len(ports)
+        assert all(28000 <= port < 28000 + PORTS_TAKEN for port in ports.values())
+
+
+def test_each_server_of_a_cluster_has_three_ports() -> None:
+    layout = Layout(STATE, 28000, nats=3)
+    assert layout.nats_nodes == ("nats-1", "nats-2", "nats-3")
+    assert {f"{node}{kind}" for node in layout.nats_nodes for kind in ("", "-monitor", "-route")} < layout.ports.keys()
+    # The first one is where the only one of a stack without a cluster is.
+    assert layout.ports["nats-1"] == Layout(STATE, 28000).ports["nats"]
 
 
 def test_every_service_process_has_a_port() -> None:
@@ -41,14 +50,15 @@ def test_every_service_process_has_a_port() -> None:
 
 
 @pytest.mark.parametrize(
-    ("port_base", "transcoders", "named"),
+    ("port_base", "transcoders", "nats", "named"),
     [
-        (80, 1, "PORT_BASE"),
-        (65500, 1, "PORT_BASE"),
-        (28000, -1, "TRANSCODERS"),
-        (28000, MOST_TRANSCODERS + 1, "TRANSCODERS"),
+        (80, 1, 1, "PORT_BASE"),
+        (65500, 1, 1, "PORT_BASE"),
+        (28000, -1, 1, "TRANSCODERS"),
+        (28000, MOST_TRANSCODERS + 1, 1, "TRANSCODERS"),
+        (28000, 1, 2, "NATS_NODES"),
     ],
 )
-def test_a_choice_out_of_range_is_refused_by_its_name(port_base: int, transcoders: int, named: str) -> None:
+def test_a_choice_out_of_range_is_refused_by_its_name(port_base: int, transcoders: int, nats: int, named: str) -> None:
     with pytest.raises(StackError, match=named):
-        Layout(STATE, port_base, transcoders)
+        Layout(STATE, port_base, transcoders, nats)

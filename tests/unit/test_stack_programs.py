@@ -9,15 +9,18 @@ from services.api.settings import ApiSettings
 from services.notifier.settings import NotifierSettings
 from services.transcoder.settings import TranscoderSettings
 from services.uploader.settings import UploaderSettings
+from shared.bus.servers import parse_servers
 from shared.settings import WorkerSettings
 from stack.credentials import Credentials
-from stack.layout import Layout
+from stack.layout import Layout, StackError
+from stack.nats import prepare_nats
 from stack.program import Program
 from stack.servers import servers
 from stack.services import environment, services
 from stack.supervisor import restart_delay
 
 LAYOUT = Layout(Path("/var/lib/stack"), 28000, 2)
+CLUSTER = Layout(Path("/var/lib/stack"), 28000, 2, nats=3)
 CREDENTIALS = Credentials()
 
 
@@ -26,7 +29,9 @@ def programs() -> list[Program]:
     return servers(LAYOUT, CREDENTIALS) + services(LAYOUT, CREDENTIALS, {})
 
 
-def test_no_secret_stands_on_a_command_line(programs: list[Program]) -> None:
+@pytest.mark.parametrize("layout", [LAYOUT, CLUSTER], ids=["alone", "cluster"])
+def test_no_secret_stands_on_a_command_line(layout: Layout) -> None:
+    programs = servers(layout, CREDENTIALS) + services(layout, CREDENTIALS, {})
     secrets = [value for name, value in asdict(CREDENTIALS).items() if name != "api_username"]
     words = [word for program in programs for word in program.argv]
     assert words
@@ -46,6 +51,29 @@ def test_services_start_after_the_bus_and_the_api_after_the_database_too(program
     after = {program.name: set(program.after) for program in programs}
     assert after["api"] == {"nats", "postgres"}
     assert all(after[name] == {"nats"} for name in LAYOUT.services if name != "api")
+
+
+def test_services_know_all_servers_of_a_cluster_and_start_after_them() -> None:
+    names = {program.name for program in servers(CLUSTER, CREDENTIALS)}
+    assert set(CLUSTER.nats_nodes) < names
+    for program in services(CLUSTER, CREDENTIALS, {}):
+        assert set(CLUSTER.nats_nodes) <= set(program.after) <= names
+    read = ApiSettings.from_environment(environment("api", CLUSTER, CREDENTIALS, {}))
+    found = parse_servers(read.nats_url.get_secret_value())
+    assert found.urls == tuple(f"nats://127.0.0.1:{CLUSTER.ports[name]}" for name in CLUSTER.nats_nodes)
+    assert (found.user, found.password) == ("millrace", CREDENTIALS.nats_password)
+    assert read.nats_replicas == 3
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1)])
+def test_data_of_another_number_of_servers_is_refused_and_left(tmp_path: Path, before: int, after: int) -> None:
+    former, wanted = (Layout(tmp_path, 28000, nats=nats) for nats in (before, after))
+    prepare_nats(former, CREDENTIALS)
+    for name in former.nats_nodes:
+        (tmp_path / name).mkdir()
+    prepare_nats(former, CREDENTIALS)
+    with pytest.raises(StackError, match=f"has data of NATS_NODES={before}"):
+        prepare_nats(wanted, CREDENTIALS)
 
 
 @pytest.mark.parametrize(

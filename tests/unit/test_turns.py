@@ -1,125 +1,148 @@
-"""Whose turn it is: the rules, without a bus."""
+"""Turns over hours, in simulated time: clips beside films, priorities, organizations, and no slot idle for it."""
+
+import random
+from functools import partial
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from shared.bus.turns import INTERRUPTED, UNINTERRUPTED, Slots, Turn
+from shared.bus.work import MOST_OVERTAKEN
+from shared.ids import new_job_id
+from tests.support.queueing import Message, Simulation
 
-SURPLUS, TURN = INTERRUPTED.surplus_seconds or 0, INTERRUPTED.turn_seconds or 0
-
-
-class Bench:
-    """Slots with a clock that the test moves."""
-
-    def __init__(self, slots: int, rules: object = INTERRUPTED) -> None:
-        self.now = 0.0
-        self.slots = Slots(slots, rules, lambda: self.now)  # type: ignore[arg-type]
-        self._number = 0
-
-    def begin(self, org: str, subject: str = "") -> Turn:
-        self._number += 1
-        return self.slots.begin(org, subject or f"{org}-{self._number}", redelivered=False)
+PART_SECONDS, CLIP_SECONDS = 30.0, 2.0
+FRAMES = 1200.0
 
 
-def test_one_alone_may_have_all() -> None:
-    bench = Bench(3)
-    for _ in range(3):
-        assert bench.slots.may_begin("a", {"a"})
-        bench.begin("a")
-    bench.now = 1e6
-    assert bench.slots.full
-    assert bench.slots.interrupt({"a"}) is None
+class Films:
+    """Films whose parts are requested two at a time, as where others wait."""
+
+    def __init__(self, site: Simulation, films: int, parts: int, **members: str) -> None:
+        self._site = site
+        self._parts = parts
+        self._members = members
+        site.on_end = self.more
+        for _ in range(films):
+            job = new_job_id()
+            for part in range(min(2, parts)):
+                self._request(job, part)
+
+    def more(self, message: Message) -> None:
+        part = int(message.event.part[1:])
+        if is_film(message) and part + 2 < self._parts:
+            self._request(message.event.job, part + 2)
+
+    def _request(self, job: str, part: int) -> None:
+        left = (self._parts - part) * FRAMES
+        self._site.request(seconds=PART_SECONDS, left=left, job=job, part=part, **self._members)  # type: ignore[arg-type]
 
 
-def test_a_free_slot_goes_to_whoever_has_the_fewest() -> None:
-    bench = Bench(4)
-    bench.begin("a")
-    bench.begin("a")
-    bench.begin("b")
-    assert not bench.slots.may_begin("a", {"b"})
-    assert not bench.slots.may_begin("b", {"a", "c"})
-    assert bench.slots.may_begin("b", {"a"})
-    assert bench.slots.may_begin("c", {"a", "b"})
+def is_film(message: Message) -> bool:
+    return message.seconds == PART_SECONDS
 
 
-def test_a_single_slot_goes_round() -> None:
-    bench = Bench(1)
-    served = []
-    for _ in range(6):
-        org = next(org for org in ("a", "b", "c") if bench.slots.may_begin(org, {"a", "b", "c"}))
-        served.append(org)
-        bench.slots.end(bench.begin(org))
-    assert served == ["a", "b", "c"] * 2
+def clip(site: Simulation, **members: str) -> Message:
+    return site.request(seconds=CLIP_SECONDS, left=250.0, **members)  # type: ignore[arg-type]
 
 
-def test_the_surplus_of_one_makes_room_for_another() -> None:
-    bench = Bench(2)
-    bench.begin("a")
-    bench.now = 1
-    youngest = bench.begin("a")
-    bench.now = SURPLUS - 1
-    assert bench.slots.interrupt({"b"}) is None, "not at once: it may end by itself"
-    bench.now = SURPLUS + 1
-    assert bench.slots.interrupt({"b"}) is youngest
-    assert youngest.over.is_set()
-    assert bench.slots.interrupt({"b"}) is None, "one is enough"
-    assert bench.slots.may_begin("b", {"a"})
+def film_parts_before(site: Simulation, waiting: Message) -> int:
+    """How many parts of films a message waited for."""
+    assert waiting.begun is not None
+    return sum(
+        is_film(other) and other.begun is not None and other.ended is not None
+        and other.ended > waiting.asked and other.begun < waiting.begun
+        for other in site.messages
+    )  # fmt: skip
 
 
-def test_any_number_of_slow_ones_leaves_turns_to_the_others() -> None:
-    bench = Bench(2)
-    oldest, _ = bench.begin("a"), bench.begin("b")
-    bench.now = TURN - 1
-    assert bench.slots.interrupt({"c"}) is None
-    bench.now = TURN
-    assert bench.slots.interrupt({"c"}) is oldest
+@given(st.integers(), st.integers(1, 3), st.integers(2, 40))
+async def test_a_clip_waits_for_one_part_of_a_film_at_most(seed: int, films: int, clips: int) -> None:
+    chance = random.Random(seed)
+    site = Simulation()
+    Films(site, films, parts=20)
+    for _ in range(clips):
+        # Sometimes alone, sometimes many at once.
+        site.at(chance.choice([20.0, chance.uniform(0, 500)]), partial(clip, site))
+    await site.run()
+    assert all(message.ended for message in site.messages), "everything comes to its end"
+    for number, message in enumerate(waiting := [message for message in site.messages if not is_film(message)]):
+        ahead = sum(other.begun > message.asked for other in waiting[:number] if other.begun)
+        assert film_parts_before(site, message) <= 1 + -(-ahead // MOST_OVERTAKEN)
 
 
-def test_nobody_makes_room_for_his_own() -> None:
-    bench = Bench(2)
-    bench.begin("a")
-    bench.begin("b")
-    bench.now = 1e6
-    assert bench.slots.interrupt({"a", "b"}) is None
+async def test_clips_without_end_leave_a_film_its_share() -> None:
+    site = Simulation()
+    Films(site, 1, parts=12)
+
+    def more_than_can_be_done() -> None:
+        clip(site)
+        if site.now < 1000:
+            site.at(site.now + CLIP_SECONDS * 0.8, more_than_can_be_done)
+
+    more_than_can_be_done()
+    await site.run()
+    for film in (message for message in site.messages if is_film(message)):
+        before = [other for other in site.begun[: site.begun.index(film)] if other.sequence > film.sequence]
+        # Of its two parts that wait, one may have its turn before the other.
+        assert len(before) <= 2 * (MOST_OVERTAKEN + 2)
 
 
-def test_strangers_get_a_slot_after_a_turn() -> None:
-    bench = Bench(1)
-    turn = bench.begin("a")
-    bench.now = TURN
-    assert bench.slots.interrupt(set()) is None
-    assert bench.slots.interrupt(set(), strangers=True) is turn
+@pytest.mark.parametrize("slots", [1, 2])
+async def test_the_parts_of_an_urgent_job_go_first(slots: int) -> None:
+    site = Simulation(slots=slots)
+    Films(site, 3, parts=6, priority="low")
+    job = new_job_id()
+    for part in range(4):
+        site.at(40, partial(site.request, seconds=5, left=5e5, job=job, part=part, priority="high"))
+    await site.run()
+    urgent = [message for message in site.messages if message.event.priority == "high"]
+    assert max(film_parts_before(site, message) for message in urgent) <= slots
+    assert all(message.ended for message in site.messages)
 
 
-def test_each_interruption_makes_the_next_turn_longer() -> None:
-    bench = Bench(1)
-    for number in range(4):
-        turn = bench.begin("a", "film")
-        bench.now += TURN * 2**number - 1
-        assert bench.slots.interrupt({"b"}) is None
-        bench.now += 1
-        assert bench.slots.interrupt({"b"}) is turn
-        bench.slots.end(turn)
-    bench.slots.end(bench.begin("a", "film"))
-    turn = bench.begin("a", "film")
-    bench.now += TURN
-    assert bench.slots.interrupt({"b"}) is turn, "what has been done is forgotten"
+@pytest.mark.parametrize("slots", [1, 2])
+async def test_organizations_share_before_anything_else(slots: int) -> None:
+    """Urgent clips of one organization do not go before the film of another."""
+    site = Simulation(slots=slots)
+    for _ in range(60):
+        clip(site, org="bigorg", priority="high")
+    Films(site, 1, parts=6, org="smallo", priority="low")
+    await site.run()
+    film = [message for message in site.messages if is_film(message)]
+    # Two slots are free when all of it comes, before anybody knows of the film.
+    assert film[0].begun is not None
+    assert film[0].begun <= 3 * CLIP_SECONDS
+    turns = [message.event.org for message in site.begun]
+    assert "bigorg" in turns[turns.index("smallo") + 1 : turns.index("smallo") + 4]
+    assert all(message.ended for message in site.messages)
 
 
-def test_work_that_would_be_lost_is_left_alone() -> None:
-    bench = Bench(2, UNINTERRUPTED)
-    bench.begin("a")
-    bench.begin("a")
-    bench.now = 1e6
-    assert bench.slots.interrupt({"b"}, strangers=True) is None
+@given(st.integers(), st.integers(1, 3), st.integers(1, 4))
+async def test_no_slot_is_idle_for_long_and_little_is_handed_back(seed: int, workers: int, slots: int) -> None:
+    chance = random.Random(seed)
+    site = Simulation(workers, slots)
+    for org in ("firsto", "second"):
+        Films(site, chance.randint(0, 4), parts=8, org=org)
+    for _ in range(chance.randint(0, 60)):
+        site.at(chance.uniform(0, 200), partial(clip, site, org=chance.choice(["firsto", "third0"])))
+    await site.run()
+    assert all(message.ended for message in site.messages)
+    work = sum(message.seconds for message in site.messages)
+    last = max((message.asked for message in site.messages), default=0)
+    # Everything is done in the time that the work takes, an idle second now and then, and the last part.
+    assert site.now <= max(last, work / (workers * slots)) + 3 * PART_SECONDS + len(site.messages)
+    assert site.hand_backs <= 25 * (len(site.messages) + 1)
 
 
-@pytest.mark.parametrize("comes_again", [True, False])
-def test_what_was_handed_back_waits_like_others(comes_again: bool) -> None:
-    bench = Bench(2)
-    bench.slots.put_off("a", "film")
-    assert (bench.slots.away, bench.slots.redelivered) == (["a"], 1)
-    if comes_again:
-        bench.slots.end(bench.slots.begin("a", "film", redelivered=True))
-    else:
-        bench.now = 1e4
-    assert (bench.slots.away, bench.slots.redelivered) == ([], 0)
+async def test_a_long_queue_is_gone_through_to_its_end() -> None:
+    """Whatever lies at its back: all that is handed back for it stays away until then."""
+    site = Simulation()
+    site.request(seconds=5, left=250)
+    for _ in range(240):
+        site.request(seconds=1, left=1e6)
+    late = site.request(seconds=1, left=250)
+    await site.run(until=60)
+    assert late.begun is not None
+    assert [message.seconds for message in site.begun[:2]] == [5, 1]
+    assert site.begun[1] is late

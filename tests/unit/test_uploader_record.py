@@ -12,11 +12,6 @@ ORG, JOB = "org123", "5KQfnXCg8Qh"
 PLAN = make_plan(frames=450, segments_in_part=1)
 
 
-def test_a_job_is_whole_when_all_of_its_parts_are_uploaded() -> None:
-    assert JobRecord(PLAN, {}, frozenset(PLAN.release_order)).whole
-    assert not JobRecord(PLAN, {}, frozenset({"v0001", "a0", "v0002"})).whole
-
-
 def test_record_out_of_the_log() -> None:
     part = transcoded(JOB, "a0", ORG)
     events = [

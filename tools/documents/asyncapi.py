@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from shared.deliveries import DeliveryAttempted
 from shared.events import EVENT_TYPES
+from shared.waiting import Waiting
 from tools.documents.events import prose, subject_of
 
 _ADDRESS = "#/components/schemas/{model}"
@@ -15,6 +16,7 @@ _PARAMETERS = {
     "job": "Id of the job: 11 letters and digits",
     "part": "Name of the part, such as v0007 or a0",
     "what": "The name of a part, or fetch",
+    "work": "The end of the subject of the event that is the work, such as admitted or part_transcoded.v0007",
     "hook": "Id of the webhook",
     "status": "The status that was sent",
 }
@@ -52,6 +54,18 @@ def asyncapi() -> dict[str, Any]:
         "Progress",
         "progress.<org>.<job>.<what>",
         "Progress, at most twice a second.",
+    )
+    _add_schema(schemas, Waiting)
+    messages["Waiting"] = {
+        "summary": "What a piece of work waits for; an empty message says that it no longer does. Only the newest counts.",
+        "payload": {"$ref": _ADDRESS.format(model=Waiting.__name__)},
+    }
+    _add_channel(
+        channels,
+        operations,
+        "Waiting",
+        "waiting.<org>.<job>.<work>",
+        "Outages that are waited for, told at every try.",
     )
     return {
         "asyncapi": "3.0.0",

@@ -23,7 +23,8 @@ _BUCKET_NOTES = {
     "secrets": "Input and output addresses of running jobs with their credentials, sealed; gone when the job has ended",
     "webhook-lanes": "The delivery queues: what each webhook has accepted of each job and has still to get; the notifier's own",
     "health": "Written every few seconds by each service, to prove that NATS can write; the content means nothing",
-    "attempts": "How often, and how, work on a message has ended without a result; gone when the message is settled",
+    "attempts": "How often, and how, work on a message has ended without a result, and how long it has waited for what;"
+    " gone when the message is settled",
 }
 
 

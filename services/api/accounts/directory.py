@@ -24,7 +24,9 @@ _OVERVIEW = """
 
 _QUOTAS = """
     select max_unfinished_jobs, max_jobs_per_hour, max_requests_per_minute, max_source_minutes_per_day,
-           max_source_gigabytes_per_day,
+           max_source_gigabytes_per_day, max_active_jobs, weight,
+           (select count(*) from jobs where org = code and admitted and status in ('queued', 'transcoding'))
+               as used_active_jobs,
            (select coalesce(sum(claims), 0)::bigint from claim_counts where org = code) as used_unfinished_jobs,
            coalesce((select jobs from created_jobs where org = code and hour = date_trunc('hour', now())), 0)
                as used_jobs_per_hour,
@@ -106,8 +108,13 @@ async def set_quotas(connection: Connection, org: str, quotas: Mapping[str, int 
         await connection.execute(f"update organizations set max_{name} = $2 where code = $1", org, value)  # noqa: S608 - our own names
 
 
+async def set_weight(connection: Connection, org: str, weight: float | None) -> None:
+    """Give an organization a weight of its own; None takes back to the usual one."""
+    await connection.execute("update organizations set weight = $2 where code = $1", org, weight)
+
+
 async def quotas_of(connection: Connection, org: str) -> asyncpg.Record:
-    """An organization's own quotas, null where it has none, and what of them is used: ``used_<name>``."""
+    """An organization's own quotas and weight, null where it has none, and what is used of the quotas: ``used_<name>``."""
     row = await connection.fetchrow(_QUOTAS, org)
     if row is None:
         raise NotPossible(f"there is no organization {org}")

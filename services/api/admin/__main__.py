@@ -14,7 +14,7 @@ from services.api.accounts.passwords import Passwords
 from services.api.admin import commands
 from services.api.admin.context import AdminContext
 from services.api.contract.errors import ApiError
-from services.api.contract.quotas import MOST_QUOTA, QUOTAS
+from services.api.contract.quotas import LEAST_WEIGHT, MOST_QUOTA, MOST_WEIGHT, QUOTAS
 from services.api.database.migrate import migrate
 from services.api.database.pool import Database, DatabaseDown, close_pool, open_pool
 from services.api.settings import ApiSettings
@@ -67,6 +67,12 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             f"--{name.replace('_', '-')}", type=_quota, metavar="N", help="0 for no limit, default for the setting"
         )
+    command.add_argument(
+        "--weight",
+        type=_weight,
+        metavar="W",
+        help="twice the weight, twice the share of the places; default for the usual 1",
+    )
     add("list", commands.list_all)
     add("rebuild-projection", commands.rebuild_projection)
     command = add("dead-letters", commands.dead_letters)
@@ -100,6 +106,15 @@ def _quota(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > MOST_QUOTA:
         raise argparse.ArgumentTypeError(f"a number from 0 to {MOST_QUOTA}, or default")
     return int(text)
+
+
+def _weight(text: str) -> float:
+    """A weight, 0 for the usual one."""
+    if text == "default":
+        return 0.0
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,9})?", text) or not LEAST_WEIGHT <= float(text) <= MOST_WEIGHT:
+        raise argparse.ArgumentTypeError(f"a number from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}, or default")
+    return float(text)
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:

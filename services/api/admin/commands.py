@@ -18,7 +18,7 @@ from services.api.accounts.accounts import TOKEN, issue_token
 from services.api.accounts.directory import NotPossible
 from services.api.admin.context import AdminContext
 from services.api.contract.listing import Window
-from services.api.contract.quotas import QUOTAS, in_force
+from services.api.contract.quotas import QUOTAS, USUAL_WEIGHT, in_force, setting_of
 from services.api.projection.rebuild import rebuild
 from shared.bus.connection import connect
 from shared.bus.topology import DEAD
@@ -122,20 +122,26 @@ async def set_storage(context: AdminContext, arguments: argparse.Namespace) -> N
 
 
 async def set_quotas(context: AdminContext, arguments: argparse.Namespace) -> None:
-    """Set quotas of one organization, and show what holds for it. Without an option it only shows. 0 means no limit."""
+    """Set quotas and weight of an organization, and show what holds for it. Without an option it only shows. 0 means no limit."""
     given = {name: getattr(arguments, name) for name in QUOTAS if getattr(arguments, name) is not None}
     async with context.database.transaction() as connection:
         await directory.set_quotas(
             connection, arguments.organization, {name: None if value < 0 else value for name, value in given.items()}
         )
+        if arguments.weight is not None:
+            await directory.set_weight(connection, arguments.organization, arguments.weight or None)
         row = await directory.quotas_of(connection, arguments.organization)
     settings = context.settings.model_dump()
     rows = []
     for name in QUOTAS:
-        column = f"max_{name}"
-        limit = in_force(row[column], settings[column])
-        origin = "setting" if row[column] is None else "organization"
-        rows.append((name, limit or "no limit", origin, row.get(f"used_{name}", "-")))
+        own = row[f"max_{name}"]
+        limit = in_force(own, settings[setting_of(name)])
+        rows.append(
+            (name, limit or "no limit", "setting" if own is None else "organization", row.get(f"used_{name}", "-"))
+        )
+    rows.append(
+        ("weight", f"{row['weight'] or USUAL_WEIGHT:g}", "usual" if row["weight"] is None else "organization", "-")
+    )
     _print_table(("QUOTA", "LIMIT", "FROM", "USED"), rows)
 
 

@@ -1,6 +1,6 @@
 """What clients send. The same models validate the bodies and make the OpenAPI document."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from services.api.contract.addresses import check_input, check_input_path, check_output, check_webhook
 from shared.addresses import AddressPolicy
+from shared.events import Priority
 from shared.media.profile import AUDIO_ONLY, ProfileName, Wanted
 
 MAX_METADATA_BYTES = 10 * 1024
@@ -17,10 +18,6 @@ def _not_null(value: Any) -> Any:
     if value is None:
         raise PydanticCustomError("null", "This field may not be null.")
     return value
-
-
-def _no_default(schema: dict[str, Any]) -> None:
-    schema.pop("default", None)
 
 
 def _each_once(values: list[str]) -> list[str]:
@@ -73,8 +70,13 @@ def _address(check: Any) -> AfterValidator:
     return AfterValidator(validate)
 
 
-def _optional(description: str, **more: Any) -> Any:
-    return Field(None, description=description, json_schema_extra=_no_default, **more)
+def _optional(description: str, *, unique: bool = False, **more: Any) -> Any:
+    def edit(schema: dict[str, Any]) -> None:
+        schema.pop("default", None)
+        if unique:
+            schema["uniqueItems"] = True
+
+    return Field(None, description=description, json_schema_extra=edit, **more)
 
 
 class Request(BaseModel):
@@ -88,6 +90,10 @@ class Request(BaseModel):
         return {}
 
 
+T = TypeVar("T")
+Omittable = Annotated[T | SkipJsonSchema[None], BeforeValidator(_not_null)]
+"""A member that may be left out, and not be null."""
+
 InputUrl = Annotated[str, Field(min_length=1), _address(check_input)]
 InputPath = Annotated[str, Field(min_length=1), _address(check_input_path)]
 OutputPath = Annotated[str, Field(min_length=1), _address(check_output)]
@@ -96,6 +102,15 @@ Metadata = Annotated[
     AfterValidator(_metadata),
     WithJsonSchema({"type": "object", "additionalProperties": True, "title": "Client Metadata"}),
 ]
+Resolutions = Annotated[list[Wanted], Field(min_length=1), AfterValidator(_each_once), AfterValidator(_audio_alone)]
+Drm = Annotated[bool, AfterValidator(_no_drm_yet)]
+
+
+def _one_input(values: dict[str, Any]) -> dict[str, list[str]]:
+    if "input_url" in values and "input_path" in values:
+        message = ["Give either input_url or input_path, not both."]
+        return {"input_url": message, "input_path": message}
+    return {}
 
 
 class JobRequest(Request):
@@ -103,11 +118,11 @@ class JobRequest(Request):
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["input_url"]}, {"required": ["input_path"]}]})
 
-    input_url: Annotated[InputUrl | SkipJsonSchema[None], BeforeValidator(_not_null)] = _optional(
+    input_url: Omittable[InputUrl] = _optional(
         "Where the video is: `http(s)://…`, or an `s3://` location as in `input_path`.",
         examples=["https://example.com/input-video.mp4"],
     )
-    input_path: Annotated[InputPath | SkipJsonSchema[None], BeforeValidator(_not_null)] = _optional(
+    input_path: Omittable[InputPath] = _optional(
         "Where the video is in a bucket: `s3://bucket/key?access_key=…&secret_key=…&region=…`, "
         "with `endpoint=https://…` for another service than AWS (and `path_style`, as in `output_path`).",
         examples=["s3://example-bucket/video.mp4?access_key=<access_key>&secret_key=<secret_key>&region=us-east-1"],
@@ -120,9 +135,7 @@ class JobRequest(Request):
         "Two unfinished jobs never share one.",
         examples=["s3://example-bucket/path/?access_key=<access_key>&secret_key=<secret_key>&region=us-east-1"],
     )
-    resolutions: Annotated[
-        list[Wanted], Field(min_length=1), AfterValidator(_each_once), AfterValidator(_audio_alone)
-    ] = Field(
+    resolutions: Resolutions = Field(
         description="Renditions to make, each named once. What is above the source's own size is dropped with a warning. "
         '`["audio"]`, which stands alone, makes a stream of the sound without a picture, out of a sound file or a video.',
         examples=[["240p", "480p"]],
@@ -132,12 +145,8 @@ class JobRequest(Request):
         f"Any JSON object up to {MAX_METADATA_BYTES:,} bytes; returned exactly as written.",
         examples=[{"client_id": "12345"}],
     )
-    enable_drm: Annotated[bool, AfterValidator(_no_drm_yet)] = Field(
-        False, description="Encrypt the output. Not available yet: true is an error."
-    )
-    priority: Literal["low", "normal", "high"] = Field(
-        "normal", description="Order among the waiting jobs of the organization."
-    )
+    enable_drm: Drm = Field(False, description="Encrypt the output. Not available yet: true is an error.")
+    priority: Priority = Field("normal", description="Order among the waiting jobs of the organization.")
     profile: ProfileName = Field("balanced", description="Trade of encoding time against size and quality.")
 
     @property
@@ -153,12 +162,40 @@ class JobRequest(Request):
     @classmethod
     def across_fields(cls, values: dict[str, Any]) -> dict[str, list[str]]:
         """One input, not none and not two."""
-        if "input_url" in values and "input_path" in values:
-            message = ["Give either input_url or input_path, not both."]
-            return {"input_url": message, "input_path": message}
         if "input_url" not in values and "input_path" not in values:
             return {"input_url": ["This field is required, unless input_path is given."]}
-        return {}
+        return _one_input(values)
+
+
+class RetryRequest(Request):
+    """What a retry needs to know or does otherwise; what is left out is as it was in the job that it runs again."""
+
+    input_url: Omittable[InputUrl] = _optional(
+        "Where the video is, the same place as before, under a signature that is good now. Required if the job's own address "
+        "had user, password or a query: what was in them is not kept longer than the job runs. An `s3://` location only needs "
+        "to come again if it had credentials.",
+        examples=["https://example.com/input-video.mp4?signature=…"],
+    )
+    input_path: Omittable[InputPath] = _optional(
+        "The same for a place in a bucket.",
+        examples=["s3://example-bucket/video.mp4?access_key=<access_key>&secret_key=<secret_key>&region=us-east-1"],
+    )
+    output_path: Omittable[OutputPath] = _optional(
+        "The prefix to write to, the same place as before. Required if the job's own `output_path` had credentials.",
+        examples=["s3://example-bucket/path/?access_key=<access_key>&secret_key=<secret_key>&region=us-east-1"],
+    )
+    resolutions: Omittable[Resolutions] = _optional("Renditions to make.", unique=True, examples=[["240p", "480p"]])
+    client_metadata: Annotated[Metadata, BeforeValidator(_not_null)] = _optional(
+        f"Any JSON object up to {MAX_METADATA_BYTES:,} bytes.", examples=[{"client_id": "12345"}]
+    )
+    enable_drm: Omittable[Drm] = _optional("Encrypt the output. Not available yet: true is an error.")
+    priority: Omittable[Priority] = _optional("Order among the waiting jobs of the organization.")
+    profile: Omittable[ProfileName] = _optional("Trade of encoding time against size and quality.")
+
+    @classmethod
+    def across_fields(cls, values: dict[str, Any]) -> dict[str, list[str]]:
+        """Not two inputs."""
+        return _one_input(values)
 
 
 def _printable(value: str) -> str:
@@ -199,13 +236,12 @@ class WebhookRequest(Request):
     url: Annotated[str, Field(min_length=1, max_length=2000), _address(check_webhook)] = Field(
         description="Where the job is POSTed to, http or https.", examples=["https://example.com/hooks/transcoding"]
     )
-    secret_token: Annotated[
-        Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_header_text)] | SkipJsonSchema[None],
-        BeforeValidator(_not_null),
-    ] = _optional(
-        "Sent as `x-streams-token`, and the key of `webhook-signature`: after `whsec_` comes the base64 of the key, as in "
-        "Standard Webhooks; any other token is the key itself. "
-        "Made by the server when left out; kept when a PUT leaves it out."
+    secret_token: Omittable[Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_header_text)]] = (
+        _optional(
+            "Sent as `x-streams-token`, and the key of `webhook-signature`: after `whsec_` comes the base64 of the key, as in "
+            "Standard Webhooks; any other token is the key itself. "
+            "Made by the server when left out; kept when a PUT leaves it out."
+        )
     )
 
 

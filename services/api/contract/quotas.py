@@ -1,4 +1,8 @@
-"""The quotas of an organization: unfinished jobs, jobs an hour, source minutes and bytes a day, requests a minute. Pure."""
+"""The quotas of an organization, and its weight beside the others. Pure.
+
+Quotas are unfinished jobs, jobs an hour, source minutes and bytes a day, requests a minute, past which requests are refused; and
+jobs under way, past which further ones wait.
+"""
 
 from services.api.contract.errors import QuotaExceeded
 
@@ -10,11 +14,26 @@ JOBS_PER_HOUR = "jobs_per_hour"
 REQUESTS_PER_MINUTE = "requests_per_minute"
 SOURCE_MINUTES_PER_DAY = "source_minutes_per_day"
 SOURCE_GIGABYTES_PER_DAY = "source_gigabytes_per_day"
-QUOTAS = (UNFINISHED_JOBS, JOBS_PER_HOUR, SOURCE_MINUTES_PER_DAY, SOURCE_GIGABYTES_PER_DAY, REQUESTS_PER_MINUTE)
-"""Names of the quotas. The column of ``organizations`` and the setting are called ``max_<name>``."""
+ACTIVE_JOBS = "active_jobs"
+QUOTAS = (
+    UNFINISHED_JOBS,
+    JOBS_PER_HOUR,
+    SOURCE_MINUTES_PER_DAY,
+    SOURCE_GIGABYTES_PER_DAY,
+    REQUESTS_PER_MINUTE,
+    ACTIVE_JOBS,
+)
+"""Names of the quotas. The column of ``organizations`` is called ``max_<name>``."""
+USUAL_WEIGHT, LEAST_WEIGHT, MOST_WEIGHT = 1.0, 0.01, 100.0
+"""Of an organization for which none is set; and what may be set."""
 
 # Nobody knows when the next job ends.
 _JOB_ENDS_SECONDS = 60
+
+
+def setting_of(quota: str) -> str:
+    """The setting that holds for organizations without a quota of their own."""
+    return "max_active_per_organization" if quota == ACTIVE_JOBS else f"max_{quota}"
 
 
 def in_force(own: int | None, setting: int) -> int:

@@ -12,6 +12,10 @@ from shared.job import Stage, Status
 from shared.media.result import JobWarning, Outputs
 
 R = TypeVar("R")
+MOST_PLACES = 1_000
+"""How far the places in a queue are counted."""
+
+_JOB_ID = "^[2-9A-HJ-NP-Za-km-z]{11}$"
 
 
 class Response(BaseModel):
@@ -81,10 +85,22 @@ class Timings(Response):
     uploading: float | None
 
 
+class Waiting(Response):
+    """What a job waits for: a storage, a source or the work space is out of order, or full."""
+
+    code: str = Field(
+        description="The error code with which the job ends if that does not change", examples=["output_unreachable"]
+    )
+    message: str = Field(description="A sentence that says what is out of order")
+    service: str = Field(description="The service that waits", examples=["uploader"])
+    since: datetime = Field(description="When it failed first")
+    until: datetime = Field(description="When it is given up")
+
+
 class JobItem(Response):
     """A job as lists and webhooks show it."""
 
-    id: str = Field(pattern="^[2-9A-HJ-NP-Za-km-z]{11}$", examples=["5KQfnXCg8Qh"])
+    id: str = Field(pattern=_JOB_ID, examples=["5KQfnXCg8Qh"])
     type: Literal["transcoding_job"]
     resolutions: list[str] = Field(examples=[["240p", "480p"]])
     video_duration: int | None = Field(description="Whole seconds; null until known")
@@ -102,6 +118,9 @@ class JobItem(Response):
     created: datetime
     progress: int = Field(ge=0, le=100, description="Percent; never falls")
     stage: Stage
+    waiting: Waiting | None = Field(
+        description="What the job waits for; it goes on by itself. null where it waits for nothing, and in webhooks"
+    )
     error_code: str | None = Field(description="For status error: a row of the table of errors")
     error_detail: str | None = Field(description="For status error: what exactly happened")
     warnings: list[JobWarning]
@@ -109,6 +128,20 @@ class JobItem(Response):
     timings: Timings
     priority: Priority
     profile: str
+    retry_of: str | None = Field(
+        pattern=_JOB_ID,
+        description="The ended job that this one runs again; null if none. It may have been removed since",
+    )
+    retried_by: str | None = Field(
+        pattern=_JOB_ID,
+        description="The newest job that runs this one again; null if there is none, and in webhooks",
+    )
+    queue_position: int | None = Field(
+        ge=1,
+        le=MOST_PLACES + 1,
+        description=f"Place among the organization's jobs that wait for their admission, counted from 1 up to {MOST_PLACES:,}; "
+        f"{MOST_PLACES + 1:,} stands for all farther back. Null if it does not wait, and in webhooks",
+    )
 
 
 class Job(JobItem):

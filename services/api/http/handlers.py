@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from urllib.parse import urljoin
 from uuid import UUID
 
 import structlog
@@ -14,14 +15,15 @@ from services.api.accounts.sessions import Sessions
 from services.api.accounts.tokens import Tokens
 from services.api.contract.errors import NotFound, Unavailable
 from services.api.contract.listing import Parameters, page_json, read_job_query, read_window
-from services.api.contract.models import JobRequest, LoginRequest, TokenRequest, WebhookRequest
+from services.api.contract.models import JobRequest, LoginRequest, RetryRequest, TokenRequest, WebhookRequest
 from services.api.contract.peers import Network, client_address
+from services.api.contract.retries import retry_members
 from services.api.contract.validation import validate
 from services.api.http.answers import json_answer
 from services.api.http.body import read_body
 from services.api.http.event_response import send_events
 from services.api.http.links import Links
-from services.api.intake.intake import Intake, Submission
+from services.api.intake.intake import Accepted, Intake, Submission
 from services.api.intake.reservations import check_key
 from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
@@ -99,6 +101,7 @@ class Handlers:
             web.get(jobs, self._authorized(self.list_jobs)),
             web.get(job, self._authorized(self.retrieve_job)),
             web.delete(job, self._authorized(self.cancel_job)),
+            web.post(job + "retry/", self._authorized(self.retry_job)),
             web.get(job + "events/", self._authorized(self.follow_job), allow_head=False),
             web.post(hooks, self._authorized(self.register_webhook)),
             web.get(hooks, self._authorized(self.list_webhooks)),
@@ -150,17 +153,23 @@ class Handlers:
 
     async def create_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """Accept a job."""
-        key = request.headers.get("Idempotency-Key")
         body, members = await read_body(request)
         wanted = validate(JobRequest, members, policy=self._policy)
-        submission = Submission(
-            wanted, members.texts.get("client_metadata"), body, None if key is None else check_key(key)
-        )
+        submission = Submission(wanted, members.texts.get("client_metadata"), body, _idempotency_key(request))
         accepted = await services.intake.accept(identity.org, submission)
-        headers = {"Location": f"{self._links.address(request)}{accepted.job.id}/"}
-        if accepted.replayed:
-            headers["Idempotent-Replayed"] = "true"
-        return json_answer(await services.jobs.shown(accepted.job), 201, headers)
+        return await _created(services, accepted, self._links.address(request))
+
+    async def retry_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """Run a job again that has ended without success."""
+        body, given = await read_body(request)
+        validate(RetryRequest, given, policy=self._policy)
+        ended = await services.jobs.require_ended(identity.org, request.match_info["job"])
+        members = retry_members(ended, given)
+        wanted = validate(JobRequest, members, policy=self._policy)
+        asked, key = f"retry of {ended.id}: ".encode() + body, _idempotency_key(request)
+        submission = Submission(wanted, members.texts.get("client_metadata"), asked, key, retry_of=ended.id)
+        accepted = await services.intake.accept(identity.org, submission)
+        return await _created(services, accepted, urljoin(self._links.address(request), "../../"))
 
     async def list_jobs(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A page of the organization's jobs."""
@@ -245,6 +254,19 @@ class Handlers:
                 return await handler(request, services, identity)
 
         return handle
+
+
+async def _created(services: Services, accepted: Accepted, jobs: str) -> web.Response:
+    """The answer that shows a new job. ``jobs``: the address of the list of jobs."""
+    headers = {"Location": f"{jobs}{accepted.job.id}/"}
+    if accepted.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return json_answer(await services.jobs.shown(accepted.job), 201, headers)
+
+
+def _idempotency_key(request: web.Request) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    return None if key is None else check_key(key)
 
 
 def _parameters(request: web.Request) -> Parameters:

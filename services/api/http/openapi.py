@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from services.api.contract.models import JobRequest, LoginRequest, TokenRequest, WebhookRequest
+from services.api.contract.models import JobRequest, LoginRequest, RetryRequest, TokenRequest, WebhookRequest
 from services.api.contract.responses import (
     DeliveryPage,
     Detail,
@@ -28,7 +28,7 @@ from shared.errors import ERRORS
 
 API_VERSION = "1"
 _REF = "#/components/schemas/{model}"
-_REQUESTS: tuple[type[BaseModel], ...] = (LoginRequest, TokenRequest, JobRequest, WebhookRequest)
+_REQUESTS: tuple[type[BaseModel], ...] = (LoginRequest, TokenRequest, JobRequest, RetryRequest, WebhookRequest)
 _RESPONSES: tuple[type[BaseModel], ...] = (
     Token,
     LiveToken,
@@ -53,7 +53,7 @@ _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
     401: ("No token, or none that is good", Detail, ("WWW-Authenticate",)),
     403: ("The operator has made as many tokens as the organization may have", Detail, ()),
     404: ("There is no such thing, or it is another organization's", Detail, ()),
-    409: ("The Idempotency-Key came with another body before", Detail, ()),
+    409: ("The Idempotency-Key came with another body before, or the job cannot be run again now", Detail, ()),
     413: ("The body is too large", Detail, ()),
     415: ("The body is not JSON, or encoded in another way than gzip or deflate", Detail, ()),
     429: ("Too many failed logins, or a quota of the organization is used up", Quota, ("Retry-After",)),
@@ -108,7 +108,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
     if operation.public:
         made["security"] = []
     if operation.request:
-        made["requestBody"] = {"required": True, "content": _json(operation.request)}
+        required = any(field.is_required() for field in operation.request.model_fields.values())
+        made["requestBody"] = {"required": required, "content": _json(operation.request)}
     return made
 
 

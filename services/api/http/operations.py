@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from services.api.contract.models import JobRequest, LoginRequest, TokenRequest, WebhookRequest
+from services.api.contract.models import JobRequest, LoginRequest, RetryRequest, TokenRequest, WebhookRequest
 from services.api.contract.responses import (
     DeliveryPage,
     Job,
@@ -135,6 +135,21 @@ OPERATIONS = (
         description="A job that has ended stays as it is, and the message says what it is.",
     ),
     Operation(
+        "post",
+        _JOBS + "{job}/retry/",
+        "retryJob",
+        "Transcoding jobs",
+        "Run a job again that failed or was cancelled",
+        201,
+        Job,
+        request=RetryRequest,
+        headers=("Idempotency-Key",),
+        errors=(400, 409, 413, 415),
+        description="Creates a job with an id of its own and `retry_of`, which does the same from the start. Credentials are not "
+        "kept after a job's end, so they have to come again, unless the organization's storage supplies them. 409 for a job "
+        "that has not ended, is completed, by itself or by a retry, or is being run again already.",
+    ),
+    Operation(
         "get",
         _JOBS + "{job}/events/",
         "followJob",
@@ -143,7 +158,7 @@ OPERATIONS = (
         200,
         "text/event-stream",
         description="Server-sent events: the job now and whenever status, stage or progress change, until it has ended or the "
-        "token has been revoked.",
+        "token has been revoked. A change of `queue_position` alone sends nothing.",
     ),
     Operation(
         "post",

@@ -37,13 +37,16 @@ class Submission:
     """A valid request for a job, with what of it has to be kept as text.
 
     Attributes:
-        metadata: the JSON text of ``client_metadata`` as received. body: all of the request's body, for the key's sake.
+        metadata: the JSON text of ``client_metadata`` as received. body: all that was asked for, for the key's sake: with the
+            same key comes the same.
+        retry_of: the ended job that this one runs again.
     """
 
     request: JobRequest
     metadata: str | None
     body: bytes
     key: str | None = None
+    retry_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,9 @@ class Intake:
         addresses = await self._addresses(org, submission.request)
         key = IdempotencyKey(submission.key, sha256(submission.body).digest()) if submission.key else None
         try:
-            reservation = await self._reservations.make(org, new_job_id(), claim_of(addresses.output_path), key)
+            reservation = await self._reservations.make(
+                org, new_job_id(), claim_of(addresses.output_path), key, submission.retry_of
+            )
             if reservation.known:
                 earlier = await self._find(reservation)
                 if earlier:
@@ -173,6 +178,7 @@ def _created(org: str, job: str, submission: Submission) -> Created:
         client_metadata=submission.metadata,
         priority=request.priority,
         profile=request.profile,
+        retry_of=submission.retry_of,
     )
 
 

@@ -26,6 +26,15 @@ _TAKE_CLAIM = """
     on conflict (org, location) do update set claimed = now() where output_claims.job = excluded.job
     returning job
 """
+# Retries of retries belong to it.
+_COMPLETED_RETRY = """
+    with recursive retries (id, status) as (
+        select id, status from jobs where retry_of = $2 and org = $1
+        union
+        select jobs.id, jobs.status from retries join jobs on jobs.retry_of = retries.id and jobs.org = $1
+    )
+    select id from retries where status = 'completed' limit 1
+"""
 _OTHERS_CLAIM = "select job, claimed, now() - claimed as age from output_claims where org = $1 and location = $2"
 
 
@@ -39,13 +48,19 @@ class IdempotencyKey:
 
 @dataclass(frozen=True)
 class Reservation:
-    """A job's name before it exists. ``known``: the idempotency key was seen before, and this is the job it named."""
+    """A job's name before it exists.
+
+    Attributes:
+        known: the idempotency key was seen before, and this is the job it named.
+        retry_of: the ended job that it shall run again.
+    """
 
     org: str
     job: str
     location: str
     key: IdempotencyKey | None
     known: bool
+    retry_of: str | None = None
 
 
 class _Claimed(Exception):
@@ -76,14 +91,18 @@ class Reservations:
         self._vault = vault
         self._quotas = quotas
 
-    async def make(self, org: str, new_job: str, location: str, key: IdempotencyKey | None) -> Reservation:
+    async def make(
+        self, org: str, new_job: str, location: str, key: IdempotencyKey | None, retry_of: str | None = None
+    ) -> Reservation:
         """Reserve the key and the output location, both or neither.
 
         A key that is known brings back its job's name and claims nothing: whether that job exists is for the caller to
         find out, who then calls :meth:`claim_again` if it does not.
 
         Raises:
-            Invalid: another job writes there. Conflict: the key came with another body. QuotaExceeded: it is a job too many.
+            Invalid: another job writes there. Conflict: another retry of the same job does, or one is completed, or the key came
+            with another body.
+            QuotaExceeded: it is a job too many.
             Unavailable: not decided yet. DatabaseDown: nothing is reserved, or it is for a minute.
         """
         deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
@@ -92,11 +111,13 @@ class Reservations:
                 async with self._database.transaction() as connection:
                     job = await _take_key(connection, org, new_job, key) if key else new_job
                     if job == new_job:
+                        if retry_of:
+                            await _check_no_retry_is_completed(connection, org, retry_of)
                         await _take_claim(connection, org, location, job)
                         await self._quotas.count(connection, org)
-                    return Reservation(org, job, location, key, known=job != new_job)
+                    return Reservation(org, job, location, key, known=job != new_job, retry_of=retry_of)
             except _Claimed as held:
-                await self._settle(org, location, held, deadline)
+                await self._settle(org, location, held, deadline, retry_of)
 
     async def claim_again(self, reservation: Reservation) -> None:
         """Claim the output location for a job that was named before but does not exist.
@@ -110,7 +131,7 @@ class Reservations:
                     await _take_claim(connection, reservation.org, reservation.location, reservation.job)
                     return
             except _Claimed as held:
-                await self._settle(reservation.org, reservation.location, held, deadline)
+                await self._settle(reservation.org, reservation.location, held, deadline, reservation.retry_of)
 
     async def release(self, reservation: Reservation) -> None:
         """Give everything back. Only for a job that certainly does not exist and never will."""
@@ -130,11 +151,12 @@ class Reservations:
                 "delete from idempotency_keys where created < now() - make_interval(hours => $1)", KEY_HOURS
             )
 
-    async def _settle(self, org: str, location: str, held: _Claimed, deadline: float) -> None:
+    async def _settle(self, org: str, location: str, held: _Claimed, deadline: float, retry_of: str | None) -> None:
         """Find out what another's claim is worth; returns when it is worth another try."""
         if not held.job:
             return
-        if not await self._log.fact(org, held.job, Created):
+        created = await self._log.fact(org, held.job, Created)
+        if not created:
             if held.age.total_seconds() >= UNSETTLED_SECONDS:
                 await self._drop(org, location, held)
                 await self._vault.forget(org, held.job)
@@ -148,6 +170,8 @@ class Reservations:
         elif await self._log.end_of(org, held.job):
             # It is finished, and the projection just does not know yet.
             await self._drop(org, location, held)
+        elif retry_of and created.retry_of == retry_of:
+            raise Conflict(f"The unfinished job {held.job} is a retry of this job. Wait for it, or cancel it.")
         else:
             writer = f"The unfinished job {held.job} writes to this output_path."
             raise Invalid({"output_path": [f"{writer} Use another one, or wait for that job or cancel it."]})
@@ -187,6 +211,11 @@ async def _take_key(connection: "Connection", org: str, new_job: str, key: Idemp
     if row["body"] != key.body:
         raise Conflict("This Idempotency-Key was used with another body before. Use a new key for a new request.")
     return str(row["job"])
+
+
+async def _check_no_retry_is_completed(connection: "Connection", org: str, job: str) -> None:
+    if done := await connection.fetchval(_COMPLETED_RETRY, org, job):
+        raise Conflict(f"The job {done} is a retry of this job, and completed. Create a job to make its output again.")
 
 
 async def _take_claim(connection: "Connection", org: str, location: str, job: str) -> None:

@@ -19,9 +19,11 @@ from nats.errors import Error as NatsError
 
 from services.api.database.pool import Database
 from services.api.jobs.live import LiveProgress
+from services.api.jobs.standing import standings
 from shared.bus.subjects import split_job_subject
 from shared.job import Job
-from shared.payload import job_json
+from shared.payload import NO_STANDING, Standing, job_json
+from shared.waiting import Waiting
 
 # At most this often for one job, whatever happens to it.
 PAUSE_SECONDS = 0.25
@@ -39,20 +41,34 @@ class Frame:
     """A job's state, ready to be sent.
 
     Attributes:
-        place: sequence of the newest event in it, and the percentage, which grows without events too; grows with every change.
+        place: grows with every change: the sequence of the newest event in it, the percentage, and a number that grows whenever
+            something is heard of what the job waits for; both of these grow without events too.
         final: nothing comes after it.
     """
 
-    place: tuple[int, int]
+    place: tuple[int, int, int]
     final: bool
     message: bytes
 
 
-def make_frame(job: Job, sequence: int, percent: int) -> Frame:
-    """The state of a job after the event of that sequence."""
+def make_frame(
+    job: Job,
+    sequence: int,
+    percent: int,
+    standing: Standing = NO_STANDING,
+    *,
+    waiting: Waiting | None = None,
+    changes: int = 0,
+) -> Frame:
+    """The state of a job after the event of that sequence.
+
+    Args:
+        changes: the number that grows whenever something is heard of what the job waits for.
+    """
+    text = job_json(job, "stream", progress=percent, standing=standing, waiting=waiting)
     # The client's metadata stands in there as it came, line breaks included; a reader joins the lines again.
-    lines = "".join(f"data: {line}\n" for line in _LINE_END.split(job_json(job, "stream", progress=percent)))
-    return Frame((sequence, percent), job.finished, f"event: job\nid: {sequence}\n{lines}\n".encode())
+    lines = "".join(f"data: {line}\n" for line in _LINE_END.split(text))
+    return Frame((sequence, percent, changes), job.finished, f"event: job\nid: {sequence}\n{lines}\n".encode())
 
 
 class EventStream:
@@ -142,7 +158,9 @@ class Watch:
         """One listener less. Returns whether it was the last."""
         self._listeners -= 1
         if self._listeners == 0 and self._task:
-            self._task.cancel()
+            # Forgotten as well: with the cancellation in it, whose traceback leads back here, it would be a cycle.
+            task, self._task = self._task, None
+            task.cancel()
         return self._listeners == 0
 
     def wake(self, sequence: int = 0) -> None:
@@ -181,7 +199,9 @@ class Watch:
                 return None
             job = Job.model_validate_json(row["state"])
             percent = (await self._live.percent(connection, [job]))[job.id]
-        frame = make_frame(job, row["last_sequence"], percent)
+            standing = (await standings(connection, self._org, [job]))[job.id]
+        changes, waiting = self._live.waits.changes(job.id), self._live.waiting(job)
+        frame = make_frame(job, row["last_sequence"], percent, standing, waiting=waiting, changes=changes)
         # Two reads at once may end in the wrong order; the state itself only moves forward.
         if self.latest is None or frame.place > self.latest.place:
             self.latest = frame

@@ -5,17 +5,18 @@ from dataclasses import dataclass
 
 import structlog
 
-from services.api.contract.errors import NotFound
+from services.api.contract.errors import Conflict, NotFound
 from services.api.contract.listing import JobFilter, Window
 from services.api.database.pool import Connection, Database, DatabaseDown
 from services.api.jobs.live import LiveProgress
 from services.api.jobs.query import count_query, page_query
+from services.api.jobs.standing import standings
 from services.api.projection.projection import refresh_job
 from shared.bus.joblog import JobEnded, JobLog
 from shared.events import Cancelled, Completed, Event, Failed
 from shared.ids import JOB_PATTERN
 from shared.job import Job
-from shared.payload import job_json
+from shared.payload import Standing, Surface, job_json
 
 _ID = re.compile(JOB_PATTERN)
 
@@ -63,6 +64,23 @@ class Jobs:
         async with self._database.connection() as connection:
             return await self._find(connection, org, job)
 
+    async def require_ended(self, org: str, job: str) -> Job:
+        """A job that has failed or was cancelled, and so can be run again.
+
+        Raises:
+            NotFound: it is not there. Conflict: it has not ended, or is completed.
+            BusUnavailable: the projection does not know of its end, and the log cannot be asked.
+        """
+        async with self._database.connection() as connection:
+            found = await self._find(connection, org, job)
+            if not found.finished and await self._log.end_of(org, job):
+                found = await refresh_job(connection, self._log, org, job) or found
+        if not found.finished:
+            raise Conflict(f"Job is still {found.status}. Cancel it, or wait for its end.")
+        if found.status == "completed":
+            raise Conflict("Job is completed. Create a job to make its output again.")
+        return found
+
     async def list(self, org: str, wanted: JobFilter, window: Window) -> JobSlice:
         """A page of the organization's jobs."""
         counting, paging = count_query(org, wanted), page_query(org, wanted, window)
@@ -71,7 +89,9 @@ class Jobs:
             rows = await connection.fetch(paging.sql, *paging.values)
             jobs = [Job.model_validate_json(row["state"]) for row in rows]
             percents = await self._live.percent(connection, jobs)
-        return JobSlice(count, [job_json(job, "list", progress=percents.get(job.id)) for job in jobs])
+            standing = await standings(connection, org, jobs)
+        shown = [self._text(job, "list", percents.get(job.id), standing[job.id]) for job in jobs]
+        return JobSlice(count, shown)
 
     async def cancel(self, org: str, job: str) -> str:
         """Cancel a job, unless it has ended.
@@ -112,7 +132,11 @@ class Jobs:
 
     async def _shown(self, connection: "Connection", job: Job) -> str:
         percents = await self._live.percent(connection, [job])
-        return job_json(job, "detail", progress=percents.get(job.id))
+        standing = await standings(connection, job.org, [job])
+        return self._text(job, "detail", percents.get(job.id), standing[job.id])
+
+    def _text(self, job: Job, surface: Surface, percent: int | None, standing: Standing) -> str:
+        return job_json(job, surface, progress=percent, standing=standing, waiting=self._live.waiting(job))
 
 
 def _already(status: str) -> str:

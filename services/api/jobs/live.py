@@ -1,4 +1,4 @@
-"""Live progress: what workers publish beside the log, and the percentage that is shown for it."""
+"""Live progress: what workers publish beside the log, the percentage that is shown for it, and what jobs wait for."""
 
 import math
 from collections import OrderedDict
@@ -11,10 +11,12 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from services.api.database.pool import Connection
+from services.api.jobs.waits import Waits
 from services.api.projection.tail import Tail, TailBroken
 from shared.bus.subjects import feed_subject, split_job_subject
 from shared.bus.topology import PROGRESS
 from shared.job import Job
+from shared.waiting import Waiting
 
 # Far more than a server works on at once. What is published about a job after its end would otherwise stay for good.
 MOST_JOBS = 5_000
@@ -32,9 +34,13 @@ class LiveProgress:
     """The newest fraction done of everything that is under way, as far as this process has received it.
 
     Receiving nothing harms nothing: the events of the log alone give the progress in coarser steps.
+
+    Attributes:
+        waits: what jobs wait for.
     """
 
     def __init__(self, client: Client) -> None:
+        self.waits = Waits()
         self._nc = client
         self._fractions: OrderedDict[str, dict[str, float]] = OrderedDict()
         self._subscriptions: list[Subscription] = []
@@ -48,6 +54,7 @@ class LiveProgress:
         await self.stop()
         for subject, callback in (
             ("progress.*.*.>", self._heard),
+            ("waiting.*.*.>", self._heard),
             (feed_subject("*", "*", "part_transcoded.*"), self._heard_part),
             (feed_subject("*", "*", "end.*"), self._heard_end),
         ):
@@ -70,6 +77,10 @@ class LiveProgress:
     def fractions(self, job: str) -> dict[str, float]:
         """Fraction done by the name of the part, or ``fetch``."""
         return self._fractions.get(job, {})
+
+    def waiting(self, job: Job) -> Waiting | None:
+        """What a job waits for, if it does."""
+        return None if job.finished else self.waits.of(job.id)
 
     async def percent(self, connection: Connection, jobs: Sequence[Job]) -> dict[str, int]:
         """Percent done to show for each job, by its id. Never less than what anyone, on any replica, was shown before."""
@@ -101,19 +112,24 @@ class LiveProgress:
     async def _heard(self, message: Msg) -> None:
         try:
             org, job, what = split_job_subject(message.subject)
-            fraction = float(message.data)
+            if message.subject.startswith("waiting."):
+                self.waits.heard(org, job, what, message.data)
+            else:
+                self._keep_fraction(job, what, float(message.data))
         except ValueError:
             return
+        for listener in self._listeners:
+            listener(org, job)
+
+    def _keep_fraction(self, job: str, what: str, fraction: float) -> None:
         if not math.isfinite(fraction):
-            return
+            raise ValueError(f"no fraction: {fraction}")
         parts = self._fractions.setdefault(job, {})
         if what in parts or len(parts) < MOST_PARTS:
             parts[what] = min(max(fraction, 0.0), 1.0)
         self._fractions.move_to_end(job)
         if len(self._fractions) > MOST_JOBS:
             self._fractions.popitem(last=False)
-        for listener in self._listeners:
-            listener(org, job)
 
     async def _heard_part(self, message: Msg) -> None:
         _, job, token = split_job_subject(message.subject)
@@ -122,3 +138,4 @@ class LiveProgress:
     async def _heard_end(self, message: Msg) -> None:
         _, job, _ = split_job_subject(message.subject)
         self._fractions.pop(job, None)
+        self.waits.ended(job)

@@ -1,24 +1,30 @@
 """Admission: which waiting jobs may begin.
 
-Fair between organizations: the next place goes to the one with the fewest jobs under way, among equals to the one that
-was served longest ago. Inside one, by priority and then by age. So whoever sends a thousand jobs fills what others leave
-free, and waits behind nobody but himself.
+Fair between organizations: the next place goes to the one with the fewest jobs under way for its weight, among equals to
+the one that was served longest ago. So places are shared in proportion to the weights, and one with nothing under way comes
+first, however little it weighs. Inside one, by priority and then by age. So whoever sends a thousand jobs fills what others
+leave free, and waits behind nobody but himself.
+
+An organization whose work waits for room in the work space gets no further job admitted until it has it: more jobs would only
+wait there too. The others go on, so that nobody can stop them with a source that is as large as the disk.
 """
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
 
+from services.api.contract.quotas import USUAL_WEIGHT, in_force
 from services.api.database.pool import Connection
 from shared.bus.joblog import JobEnded, JobLog
 from shared.events import Admitted
 
 _ACTIVE = "select org, count(*) as jobs from jobs where admitted and status in ('queued', 'transcoding') group by org"
 # The organizations are found by hopping through the index from one to the next, and of each only the first few jobs are
-# read, so this costs the same with ten jobs waiting as with a hundred thousand.
+# read, so this costs the same with ten jobs waiting as with a hundred thousand. What the operator has set for them is read
+# each time, so it holds from the next round on.
 _WAITING = """
     with recursive waiting (org) as (
         (select org from jobs where not admitted and status = 'queued' order by org limit 1)
@@ -29,11 +35,12 @@ _WAITING = """
         )
         from waiting where waiting.org is not null
     )
-    select first.org, first.id
-    from waiting cross join lateral (
+    select first.org, first.id, organizations.weight, organizations.max_active_jobs
+    from waiting left join organizations on organizations.code = waiting.org cross join lateral (
         select org, id, priority, created from jobs
         where jobs.org = waiting.org and not admitted and status = 'queued'
-        order by priority desc, created, id limit $1
+        order by priority desc, created, id
+        limit least($1::bigint, nullif(coalesce(organizations.max_active_jobs, $2::bigint), 0))
     ) as first
     where waiting.org is not null
     order by first.org, first.priority desc, first.created, first.id
@@ -42,10 +49,27 @@ _WAITING = """
 
 @dataclass(frozen=True)
 class Caps:
-    """How many jobs may be under way: in all, and of one organization."""
+    """How many jobs may be under way: in all, and of one organization that has no cap of its own; there 0 is none."""
 
     active: int
     active_per_organization: int
+
+
+@dataclass(frozen=True)
+class Share:
+    """What an organization may have of the places.
+
+    Attributes:
+        weight: greater than 0; twice the weight, twice the places.
+        cap: its own cap; None takes that of the settings, 0 is none.
+    """
+
+    weight: float = USUAL_WEIGHT
+    cap: int | None = None
+
+
+USUAL = Share()
+"""Of organizations for which the operator has set nothing."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +81,11 @@ class WaitingJob:
 
 
 def choose(
-    waiting: Iterable[WaitingJob], active: Mapping[str, int], caps: Caps, served: Mapping[str, int] | None = None
+    waiting: Iterable[WaitingJob],
+    active: Mapping[str, int],
+    caps: Caps,
+    served: Mapping[str, int] | None = None,
+    shares: Mapping[str, Share] | None = None,
 ) -> list[WaitingJob]:
     """The jobs to admit now, in their order.
 
@@ -65,25 +93,30 @@ def choose(
         waiting: those of one organization in the order in which it wants them.
         active: number of jobs under way by organization.
         served: when each organization was last served, on any clock that only grows; one that is missing never was.
+        shares: of organizations that are missing it is the usual one.
     """
     queues: dict[str, deque[WaitingJob]] = {}
     for job in waiting:
         queues.setdefault(job.org, deque()).append(job)
     served = served or {}
+    share = {org: (shares or {}).get(org, USUAL) for org in queues}
+    busy = {org: active.get(org, 0) for org in queues}
     # Ordered by who comes next; the organization's code only makes the order definite.
-    turns = [(active.get(org, 0), served.get(org, -1), org) for org in queues]
+    turns = [(busy[org] / share[org].weight, served.get(org, -1), org) for org in queues]
     heapq.heapify(turns)
     turn = max(served.values(), default=0)
     chosen: list[WaitingJob] = []
     free = caps.active - sum(active.values())
     while turns and len(chosen) < free:
-        busy, _, org = heapq.heappop(turns)
-        if busy >= caps.active_per_organization:
+        _, _, org = heapq.heappop(turns)
+        cap = in_force(share[org].cap, caps.active_per_organization)
+        if cap and busy[org] >= cap:
             continue
         chosen.append(queues[org].popleft())
+        busy[org] += 1
         turn += 1
         if queues[org]:
-            heapq.heappush(turns, (busy + 1, turn, org))
+            heapq.heappush(turns, (busy[org] / share[org].weight, turn, org))
     return chosen
 
 
@@ -92,37 +125,47 @@ class Admission:
     """Lets jobs begin, as far as the caps allow.
 
     Attributes:
+        short_of_room: tells which organizations wait for room in the work space.
         up_to: sequence of the newest admission; until the tables hold it, they show too few jobs under way.
     """
 
     log: JobLog
     caps: Caps
+    short_of_room: Callable[[], Collection[str]] = frozenset
     up_to: int = 0
     _served: dict[str, int] = field(default_factory=dict)
     _clock: int = 0
+    _held_back: set[str] = field(default_factory=set)
 
-    async def next_jobs(self, connection: Connection) -> list[WaitingJob]:
-        """The jobs to admit now, by what the tables say."""
+    async def next_jobs(self, connection: Connection) -> list[Admitted]:
+        """What to say of the jobs to admit now, by what the tables tell."""
         active = {row["org"]: row["jobs"] for row in await connection.fetch(_ACTIVE)}
         free = self.caps.active - sum(active.values())
         if free <= 0:
             return []
-        rows = await connection.fetch(_WAITING, min(free, self.caps.active_per_organization))
-        return choose([WaitingJob(row["org"], row["id"]) for row in rows], active, self.caps, self._served)
+        rows = await connection.fetch(_WAITING, free, self.caps.active_per_organization)
+        held_back = {row["org"] for row in rows} & set(self.short_of_room())
+        if held_back - self._held_back:
+            await structlog.get_logger().ainfo("admission held back", organizations=sorted(held_back))
+        self._held_back = held_back
+        waiting = [WaitingJob(row["org"], row["id"]) for row in rows if row["org"] not in held_back]
+        shares = {row["org"]: Share(row["weight"] or USUAL_WEIGHT, row["max_active_jobs"]) for row in rows}
+        chosen = choose(waiting, active, self.caps, self._served, shares)
+        return [Admitted(org=job.org, job=job.id, weight=shares[job.org].weight) for job in chosen]
 
-    async def admit(self, jobs: Iterable[WaitingJob]) -> None:
+    async def admit(self, jobs: Iterable[Admitted]) -> None:
         """Say of each job that it may begin. Saying it twice does no harm: the log takes it once.
 
         Raises:
             BusUnavailable: the bus is out of reach; the jobs left over are chosen again.
         """
-        for job in jobs:
+        for admitted in jobs:
             try:
-                appended = await self.log.append(Admitted(org=job.org, job=job.id))
+                appended = await self.log.append(admitted)
             except JobEnded:
                 # Cancelled while it waited; the projection is about to learn of it.
                 continue
             self.up_to = max(self.up_to, appended.recorded.sequence)
             self._clock += 1
-            self._served[job.org] = self._clock
-            await structlog.get_logger().ainfo("admitted", organization=job.org, job=job.id)
+            self._served[admitted.org] = self._clock
+            await structlog.get_logger().ainfo("admitted", organization=admitted.org, job=admitted.job)

@@ -8,7 +8,7 @@ when somebody waits in line for the lock, which only the rebuild does.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -27,12 +27,14 @@ from services.api.projection.retention import Retention
 from shared.bus.joblog import JobLog
 from shared.bus.topology import DELIVERIES, JOBS
 from shared.events import Admitted, Created
+from shared.logs import Repetition
 from shared.tasks import end_tasks
 
 LEADERSHIP = (0x4D52, 1)
 """The two numbers of the advisory lock: ``pg_advisory_lock(int, int)``."""
 
 HooksChanged = Callable[[str], Awaitable[None]]
+ShortOfRoom = Callable[[], Collection[str]]
 
 _ASK_SECONDS = 0.5
 _TICK_SECONDS = 1.0
@@ -69,6 +71,7 @@ class Leader:
         on_hooks_changed: called with the organization after one of its webhooks was switched off; repeated until it
             succeeds.
         keep_jobs: how long a job is kept after its end; None for ever.
+        short_of_room: see :class:`services.api.projection.admission.Admission`.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Leader:
         max_active_per_organization: int,
         on_hooks_changed: HooksChanged,
         keep_jobs: timedelta | None = None,
+        short_of_room: ShortOfRoom = frozenset,
     ) -> None:
         self._dsn = dsn
         self._nc = client
@@ -88,6 +92,7 @@ class Leader:
         self._caps = Caps(max_active_jobs, max_active_per_organization)
         self._on_hooks_changed = on_hooks_changed
         self._keep_jobs = keep_jobs
+        self._short_of_room = short_of_room
         self._seen: float | None = None
         self._term: _Term | None = None
 
@@ -106,7 +111,8 @@ class Leader:
                 connection = await asyncpg.connect(self._dsn, timeout=5, command_timeout=30, server_settings=_SESSION)
                 await self._wait_for_turn(connection)
                 await log.ainfo("leading")
-                term = _Term(self._nc, self._job_log, connection, self._caps, self._on_hooks_changed)
+                admission = Admission(self._job_log, self._caps, self._short_of_room)
+                term = _Term(self._nc, admission, connection, self._on_hooks_changed)
                 retention = Retention(
                     self._dsn, self._nc, self._job_log, keep_jobs=self._keep_jobs, ready=term.is_up_to_date
                 )
@@ -143,13 +149,13 @@ class _Term:
     """One time of leading, over one session of Postgres."""
 
     def __init__(
-        self, client: Client, log: JobLog, connection: Connection, caps: Caps, on_hooks_changed: HooksChanged
+        self, client: Client, admission: Admission, connection: Connection, on_hooks_changed: HooksChanged
     ) -> None:
         self._connection = connection
         self._turn = asyncio.Lock()
         self._jobs = Projector(client, JOBS, self._apply_jobs, connection, self._turn)
         self._deliveries = Projector(client, DELIVERIES, self._apply_deliveries, connection, self._turn)
-        self._admission = Admission(log, caps)
+        self._admission = admission
         self._something_to_admit = asyncio.Event()
         self._on_hooks_changed = on_hooks_changed
         self._changed_hooks: set[str] = set()
@@ -203,6 +209,7 @@ class _Term:
     async def _admit(self) -> None:
         # Somebody else's admissions may be in the log and not in the tables yet.
         self._admission.up_to = await self._end_of_log()
+        repetition = Repetition()
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_TICK_SECONDS):
@@ -215,7 +222,8 @@ class _Term:
             try:
                 await self._admission.admit(chosen)
             except (NatsError, TimeoutError) as error:
-                await structlog.get_logger().awarning("admission interrupted", error=repr(error))
+                if repetition.is_due():
+                    await structlog.get_logger().awarning("admission interrupted", error=repr(error))
 
     async def _end_of_log(self) -> int:
         while True:

@@ -28,10 +28,10 @@ PRIORITIES = {"low": 0, "normal": 1, "high": 2}
 _LOAD = "select id, last_sequence, state from jobs where id = any($1::text[]) order by id for update"
 _STORE = """
     insert into jobs (id, org, created, status, enable_drm, priority, admitted, last_sequence, state, ended,
-                      fetched, source_seconds, source_bytes)
+                      fetched, source_seconds, source_bytes, retry_of)
     select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::boolean[], $6::smallint[],
                          $7::boolean[], $8::bigint[], $9::text[], $10::timestamptz[],
-                         $11::timestamptz[], $12::double precision[], $13::bigint[])
+                         $11::timestamptz[], $12::double precision[], $13::bigint[], $14::text[])
     on conflict (id) do update
     set status = excluded.status, admitted = excluded.admitted, last_sequence = excluded.last_sequence, state = excluded.state,
         ended = excluded.ended, fetched = excluded.fetched, source_seconds = excluded.source_seconds,
@@ -215,6 +215,7 @@ def _job_row(folded: Folded) -> tuple[object, ...]:
         job.fetched_at if job.source_bytes is not None else None,
         job.video_duration,
         job.source_bytes,
+        job.retry_of,
     )
 
 

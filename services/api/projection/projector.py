@@ -16,12 +16,15 @@ from services.api.projection.tail import Tail, TailBroken
 from shared.bus.parsing import parse_message, report_unreadable
 from shared.deliveries import DeliveryAttempted
 from shared.events import Recorded
+from shared.logs import Repetition
 
 Apply = Callable[[Connection, Sequence[Msg]], Awaitable[None]]
 """Brings messages into the tables, inside a transaction of its caller's."""
 
 _RETRY_SECONDS = 0.5
 _LOST_SECONDS = 10.0
+# In a cluster a server may answer that has just become the leader, or was it before it hung: it is about to learn of the rest.
+_LOOKS, _LOOK_SECONDS = 5, 1.0
 # What Postgres refuses for what it says, and would refuse each time it comes.
 _BAD_DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
@@ -64,6 +67,7 @@ class Projector:
         """
         async with self._turn:
             self.offset = await load_offset(self._connection, self.stream)
+        repetition = Repetition()
         while True:
             self.caught_up = False
             try:
@@ -74,7 +78,8 @@ class Projector:
                 )
                 await asyncio.sleep(_LOST_SECONDS)
             except (NatsError, TailBroken, TimeoutError) as error:
-                await self._log.awarning("projection interrupted", error=repr(error))
+                if repetition.is_due():
+                    await self._log.awarning("projection interrupted", error=repr(error))
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def check_stream(self) -> int:
@@ -84,8 +89,13 @@ class Projector:
             LogLost: it is smaller than the offset.
             nats.errors.Error, TimeoutError: the bus is out of reach.
         """
-        offset = self.offset
-        last = int((await self._js.stream_info(self.stream)).state.last_seq)
+        offset, looks = self.offset, 0
+        while True:
+            info = await self._js.stream_info(self.stream)
+            last, looks = int(info.state.last_seq), looks + 1
+            if last >= offset or info.config.num_replicas == 1 or looks == _LOOKS:
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
         self.lost = last < offset
         if self.lost:
             raise LogLost(f"the stream {self.stream} ends at {last}, but was read up to {offset}")

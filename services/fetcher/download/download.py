@@ -87,7 +87,7 @@ class Download:
         """Download what is missing; returns when the whole file is on the disk.
 
         Raises:
-            PermanentError: an ``input_…`` code. Postponed: ``workspace_full``.
+            PermanentError: an ``input_…`` code. Outage: the source is out of order at present. Postponed: ``workspace_full``.
         """
         try:
             for _ in range(MOST_CHANGES):

@@ -5,16 +5,15 @@ import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from email.utils import parsedate_to_datetime
-from time import time
 
 import aiohttp
 from yarl import URL
 
-from services.fetcher.download.remote import Reply, SourceChanged, Trouble, Version
+from services.fetcher.download.remote import Reply, SourceChanged, Trouble, TroubleKind, Version
 from shared.addresses import AddressPolicy, ForbiddenAddress
 from shared.errors import PermanentError
-from shared.network import AddressGuard, guarded_connector
+from shared.network import AddressGuard, guarded_connector, is_misaddressed
+from shared.retry_after import seconds_until
 
 MOST_REDIRECTS = 5
 _CONNECT_SECONDS = 10.0
@@ -137,7 +136,7 @@ def _check_status(response: aiohttp.ClientResponse) -> None:
         raise PermanentError("input_empty")
     said = f"the server answered {response.status} {_plain(response.reason or '')}".strip()
     if response.status in _BUSY or response.status >= 500:
-        raise Trouble("busy", said, retry_after=_retry_after(response.headers.get("Retry-After")))
+        raise Trouble("busy", said, retry_after=seconds_until(response.headers.get("Retry-After")))
     raise Trouble("refused", said)
 
 
@@ -194,11 +193,12 @@ def _connection_error(error: Exception, host: str) -> Exception:
         case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
             return Trouble("refused", f"the certificate of {host} is not valid")
         case aiohttp.ClientConnectorDNSError():
-            return Trouble("unconnected", f"the name {host} cannot be resolved")
+            kind: TroubleKind = "misaddressed" if is_misaddressed(error) else "unconnected"
+            return Trouble(kind, f"the name {host} cannot be resolved")
         case aiohttp.InvalidURL() | ValueError():
             return Trouble("refused", "the address cannot be read")
         case aiohttp.ClientSSLError():
-            return Trouble("unconnected", f"{host} does not speak TLS there")
+            return Trouble("misaddressed", f"{host} does not speak TLS there")
         case aiohttp.ClientConnectorError():
             return Trouble("unconnected", f"no connection to {host}: {error.strerror or 'refused'}")
         case aiohttp.ConnectionTimeoutError():
@@ -209,16 +209,6 @@ def _connection_error(error: Exception, host: str) -> Exception:
             return Trouble("refused", f"{host} does not speak HTTP there")
         case _:
             return Trouble("broken", f"{host} closed the connection")
-
-
-def _retry_after(text: str | None) -> float | None:
-    """Seconds, from a number or a date."""
-    if text is None:
-        return None
-    try:
-        return max(0.0, float(text) if text.strip().isdigit() else parsedate_to_datetime(text).timestamp() - time())
-    except ValueError:
-        return None
 
 
 def _plain(text: str) -> str:

@@ -1,14 +1,18 @@
-"""How much a source may try our patience: failures in a row, slowness, length. Pure but for the clock it is given."""
+"""How much a source may try our patience: failures in a row, slowness, length. Pure but for the clock it is given.
+
+A source that is out of order is waited for without a slot: an :class:`Outage` after a few seconds here, in which a connection
+that broke by chance is opened again.
+"""
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.fetcher.download.remote import Trouble
-from shared.errors import PermanentError
+from shared.errors import Outage, PermanentError
 
 QUICK_TRIES, QUICK_SECONDS = 3, 15.0
-"""For a source that never answered at all: a mistyped address should fail within seconds."""
+"""For a source to which there is no connection at all; and seconds without a byte from one that answers, but gives none."""
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.25, 15.0
 
@@ -18,7 +22,7 @@ class PatienceLimits:
     """All in seconds, but ``bytes_per_second``.
 
     Attributes:
-        total: for the whole download. without_progress: since the last byte that came, over all tries.
+        total: for the whole download. without_progress: since the last byte that came, from a source that falls silent.
         bytes_per_second: the least speed, over a stretch of ``without_progress`` seconds.
     """
 
@@ -42,6 +46,7 @@ class Patience:
         self._began = self._last_progress = clock()
         self._failures = 0
         self._received = 0
+        self._short = min(QUICK_SECONDS, limits.without_progress)
         self._marks: deque[tuple[float, int]] = deque([(self._began, 0)])
 
     @property
@@ -77,23 +82,27 @@ class Patience:
         """Seconds to wait before the next try.
 
         Raises:
-            PermanentError: there is no point in another one.
+            PermanentError: there is no point in another one. Outage: there may be later, when this slot need not wait for it.
         """
         now = self._clock()
         self._failures += 1
         if trouble.kind == "refused":
             raise PermanentError("input_unreachable", self._told(trouble), message=trouble.message)
-        hopeless = self._failures >= QUICK_TRIES or now - self._began > QUICK_SECONDS
-        if trouble.kind == "unconnected" and not self._received and hopeless:
-            raise PermanentError("input_unreachable", self._told(trouble))
+        if trouble.kind in ("misaddressed", "unconnected") and (
+            self._failures >= QUICK_TRIES or now - self._last_progress > QUICK_SECONDS
+        ):
+            # An address that leads nowhere is mistyped; where something came from there before, it is out of order.
+            kind = PermanentError if trouble.kind == "misaddressed" and not self._received else Outage
+            raise kind("input_unreachable", self._told(trouble))
         self._check_total()
         # Grows with the silence, not with the number of failures: several connections fail at the same time.
         delay = min(max(_FIRST_DELAY, now - self._last_progress), _LONGEST_DELAY)
         if trouble.retry_after is not None:
             delay = max(delay, trouble.retry_after)
-        if now + delay - self._last_progress > self._limits.without_progress:
-            code = "input_timeout" if trouble.kind == "stalled" else "input_unreachable"
-            raise PermanentError(code, self._told(trouble))
+        stalled = trouble.kind == "stalled"
+        if now + delay - self._last_progress > (self._limits.without_progress if stalled else self._short):
+            code = "input_timeout" if stalled else "input_unreachable"
+            raise Outage(code, self._told(trouble), retry_after=trouble.retry_after)
         return delay
 
     def _told(self, trouble: Trouble) -> str:

@@ -10,6 +10,7 @@ from services.fetcher.download.chunks import ChunkMap
 from services.fetcher.download.landing import LandingFile
 from services.fetcher.download.patience import Patience
 from services.fetcher.download.remote import Remote, Reply, SourceChanged, Trouble
+from shared.errors import Outage
 
 _RETIRING = ("busy", "refused")
 
@@ -57,7 +58,8 @@ class RangeFetch:
 
         Raises:
             Trouble: ``refused``, where nobody is served any more.
-            PermanentError, SourceChanged: see :class:`services.fetcher.download.remote.Remote`; what is there is noted down.
+            PermanentError, SourceChanged: see :class:`services.fetcher.download.remote.Remote`.
+            Outage: the source is out of order; what is there is noted down.
         """
         self._pending.extend(number for number in self._chunks.missing() if number != first)
         self._alive = min(self._connections, len(self._pending) + 1)
@@ -68,7 +70,7 @@ class RangeFetch:
         keeper = asyncio.create_task(self._keep_notes())
         try:
             await asyncio.gather(*workers)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, Outage):
             # A process that is stopped has a moment for this; one that is killed has left its last checkpoint.
             with suppress(OSError):
                 await self._checkpoint()

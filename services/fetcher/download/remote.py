@@ -5,9 +5,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-TroubleKind = Literal["refused", "unconnected", "busy", "broken", "stalled"]
-"""``refused``: a definite no. ``unconnected``: nobody answers. ``busy``: asked to come later. ``broken``: the connection was
-cut off. ``stalled``: nothing comes any more."""
+TroubleKind = Literal["refused", "misaddressed", "unconnected", "busy", "broken", "stalled"]
+"""``refused``: a definite no. ``misaddressed``: there is no host of that name, or it does not speak TLS.
+``unconnected``: nobody answers. ``busy``: asked to come later. ``broken``: the connection was cut off. ``stalled``: nothing
+comes any more."""
 
 
 class Trouble(Exception):

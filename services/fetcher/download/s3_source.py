@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
-from services.fetcher.download.remote import Reply, SourceChanged, Trouble, Version
+from services.fetcher.download.remote import Reply, SourceChanged, Trouble, TroubleKind, Version
 from shared.errors import PermanentError
 from shared.locations import S3Location
-from shared.storage import STORAGE_ERRORS, Problem, problem_of, words_of
+from shared.network import is_misaddressed
+from shared.storage import STORAGE_ERRORS, Problem, problem_of, retry_after, words_of
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -96,9 +97,10 @@ def _translated(error: Exception, location: S3Location) -> Exception:
     if problem in _REFUSALS:
         return Trouble("refused", _REFUSALS[problem], message=_MISSING.get(problem))
     if problem == "busy":
-        return Trouble("busy", "the storage is busy")
+        return Trouble("busy", "the storage is busy", retry_after=retry_after(error))
     if isinstance(error, ReadTimeoutError) and not isinstance(error, ConnectTimeoutError):
         return Trouble("stalled", "the storage took the request but does not answer it")
     if problem == "unreachable":
-        return Trouble("unconnected", f"the storage cannot be reached ({type(error).__name__})")
+        kind: TroubleKind = "misaddressed" if is_misaddressed(error) else "unconnected"
+        return Trouble(kind, f"the storage cannot be reached ({type(error).__name__})")
     return Trouble("refused", f"the storage refused the request: {words_of(error, location)}")

@@ -48,7 +48,7 @@ def make_plan(
     Args:
         index: time stamps of the source's frames.
         resolutions: as asked for, such as ``480p``.
-        window: parts of the job that may be with the transcoders at once.
+        window: parts of the job that may be requested and not yet uploaded at the most.
         codecs: that every resolution is made in.
     """
     video, profile = source.video, load_profile(profile_name)
@@ -80,6 +80,7 @@ def make_plan(
         audio=_audio_parts(source.audio, profile.audio_rate),
         text=_text_parts(source.text),
         window=window,
+        widest=window,
         stills=plan_stills(video, frames, rate),
     )
     return plan, warnings + _cut_warnings(source, plan)
@@ -114,6 +115,7 @@ def make_audio_plan(source: Source, profile_name: str, *, window: int) -> Plan:
         video=(),
         audio=_audio_parts(source.audio, profile.audio_rate),
         window=window,
+        widest=window,
     )
 
 

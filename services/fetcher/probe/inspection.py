@@ -15,7 +15,7 @@ from services.fetcher.probe.boxes import BoxLayout, box_layout
 from services.fetcher.probe.integrity import NOTHING_INSIDE, cannot_open
 from services.fetcher.probe.protection import protected_kinds
 from services.fetcher.probe.sniff import HEAD_BYTES, sniff, tag_bytes
-from shared.errors import PermanentError, Postponed
+from shared.errors import PermanentError, Postponed, TransientError
 from shared.process import Finished, ProcessLimits, ProcessTimeout, run_process
 
 LOOK_SECONDS = 60.0
@@ -132,7 +132,20 @@ class Inspection:
 
     async def _run(self, argv: Sequence[str], seconds: float, *, file_bytes: int | None = None) -> Finished:
         limits = ProcessLimits(seconds=seconds, memory_bytes=self._limits.memory_bytes, file_bytes=file_bytes)
-        return await run_process(argv, limits=limits)
+        return await run_to_its_end(argv, limits=limits)
+
+
+async def run_to_its_end(argv: Sequence[str], *, limits: ProcessLimits) -> Finished:
+    """Run a program that looks at a source or copies it.
+
+    Raises:
+        TransientError: ``worker_lost``: somebody else has ended it, which says nothing about the source.
+        ProcessTimeout, ProcessStalled: a limit was passed.
+    """
+    done = await run_process(argv, limits=limits)
+    if done.killed:
+        raise TransientError("worker_lost", f"{Path(argv[0]).name} was ended by a signal (status {done.status})")
+    return done
 
 
 def input_arguments(file: Path, demuxer: str) -> list[str]:

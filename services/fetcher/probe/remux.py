@@ -9,11 +9,12 @@ import structlog
 
 from services.fetcher.probe.adts import changes_format
 from services.fetcher.probe.facts import Probed
+from services.fetcher.probe.inspection import run_to_its_end
 from services.fetcher.probe.probe import Probe, input_arguments
 from shared.errors import PermanentError
 from shared.media.result import JobWarning
 from shared.media.source import Source
-from shared.process import ProcessLimits, ProcessTimeout, run_process
+from shared.process import ProcessLimits, ProcessTimeout
 
 # What QuickTime holds with time stamps as exact as they were; anything else goes into Matroska, which counts milliseconds.
 _QUICKTIME = frozenset(
@@ -85,7 +86,9 @@ class Remux:
         frames = file.with_suffix(".adts")
         try:
             for track in aac:
-                await run_process(audio_command(self._ffmpeg, file, source, track.index, frames), limits=self._limits)
+                await run_to_its_end(
+                    audio_command(self._ffmpeg, file, source, track.index, frames), limits=self._limits
+                )
                 if frames.exists() and await asyncio.to_thread(changes_format, frames):
                     await structlog.get_logger().ainfo("not remuxed", reason="the format of its sound changes")
                     return True
@@ -98,7 +101,7 @@ class Remux:
     async def _moved(self, file: Path, probed: Probed, *, mended: bool) -> Probed | None:
         target = file.with_suffix(".mov" if _fits_quicktime(probed.source) else ".mkv")
         try:
-            done = await run_process(remux_command(self._ffmpeg, file, probed.source, target), limits=self._limits)
+            done = await run_to_its_end(remux_command(self._ffmpeg, file, probed.source, target), limits=self._limits)
             found = await self._probe(target) if done.status == 0 else None
             difference = differs(probed, found, mended=mended) if found else done.error_tail[-500:]
         except (PermanentError, ProcessTimeout) as error:

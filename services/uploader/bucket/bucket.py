@@ -23,7 +23,8 @@ _SLOWEST_BYTES_PER_SECOND = 25_000
 class Bucket:
     """The objects below one output prefix; all paths are relative to it.
 
-    Every call raises the job's error for what goes wrong: ``PermanentError`` or ``TransientError`` with an ``output_…`` code.
+    Every call raises the job's error for what goes wrong: ``PermanentError``, ``Outage`` or
+    ``TransientError`` with an ``output_…`` code.
 
     Args:
         cache_control: of every object; none if empty.

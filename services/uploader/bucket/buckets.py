@@ -18,6 +18,9 @@ IDLE_SECONDS = 30.0
 ANSWER_SECONDS = 20.0
 """How long a storage may be silent once it has got a request."""
 
+ATTEMPTS = 3
+"""At one call. A storage that is out of order is waited for without a slot, which shall be free again after a minute."""
+
 Key = tuple[str, str]
 
 
@@ -75,7 +78,7 @@ class Buckets:
         stack = AsyncExitStack()
         try:
             client = await stack.enter_async_context(
-                s3_client(location, policy=self._policy, read_timeout=ANSWER_SECONDS)
+                s3_client(location, policy=self._policy, read_timeout=ANSWER_SECONDS, attempts=ATTEMPTS)
             )
         except STORAGE_ERRORS as error:
             raise output_error(error, location) from error

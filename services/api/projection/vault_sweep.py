@@ -1,0 +1,91 @@
+"""Credentials that were kept for a job which never came to be are removed.
+
+They are kept before the job is created, so that a job never lacks them. Where the creation then fails, or the process dies in
+between, no event tells the janitor of them, and nothing but this finds them again.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from services.api.projection.tail import Tail, TailBroken
+from shared.bus.joblog import JobLog
+from shared.bus.subjects import job_subject
+from shared.bus.topology import SECRETS_BUCKET
+from shared.bus.vault import Vault
+from shared.events import Created
+from shared.logs import Repetition
+
+AGE = timedelta(seconds=60)
+"""How old credentials are when it is certain whether their job was created: many times what a request may take."""
+
+_ROUND_SECONDS = 15.0
+# A marker says that the entry was removed.
+_MARKER = "KV-Operation"
+
+
+class VaultSweep:
+    """Goes through the vault in the order of its writes, and never twice over the same place.
+
+    Args:
+        ready: whether this process is to do it now.
+        age: of what is looked at, at least.
+    """
+
+    def __init__(
+        self, client: Client, log: JobLog, vault: Vault, *, ready: Callable[[], bool], age: timedelta = AGE
+    ) -> None:
+        self._nc = client
+        self._log = log
+        self._vault = vault
+        self._ready = ready
+        self._age = age
+        self._place = 0
+        self._suspects: set[tuple[str, str]] = set()
+
+    async def run(self) -> None:
+        """Sweep until cancelled, whatever happens."""
+        repetition = Repetition(60)
+        while True:
+            try:
+                if self._ready():
+                    await self.sweep()
+            except (NatsError, TailBroken, TimeoutError) as error:
+                if repetition.is_due():
+                    await structlog.get_logger().awarning("vault not swept", error=repr(error))
+            await asyncio.sleep(_ROUND_SECONDS)
+
+    async def sweep(self) -> None:
+        """One round, over what has become old enough since the one before; what it finds is removed by the next one.
+
+        Raises:
+            nats.errors.Error, TimeoutError, TailBroken: the bus is out of reach; the next round goes on there.
+        """
+        # Once is not enough: a server of a cluster that has hung may answer for a moment by what it knew before.
+        for org, job in sorted(self._suspects):
+            if await self._is_left_over(org, job):
+                await self._vault.forget(org, job)
+                await structlog.get_logger().ainfo("left-over credentials removed", organization=org, job=job)
+            self._suspects.discard((org, job))
+        tail = Tail(self._nc, f"KV_{SECRETS_BUCKET}")
+        try:
+            await tail.open(self._place)
+            # What was removed meanwhile counts as pending and does not come.
+            while tail.pending and (batch := await tail.next_batch(1.0)):
+                for message in batch:
+                    if datetime.now(UTC) - message.metadata.timestamp < self._age:
+                        return
+                    org, job = message.subject.rsplit(".", 2)[-2:]
+                    if _MARKER not in (message.headers or {}) and await self._is_left_over(org, job):
+                        self._suspects.add((org, job))
+                    self._place = message.metadata.sequence.stream
+        finally:
+            await tail.close()
+
+    async def _is_left_over(self, org: str, job: str) -> bool:
+        created = await self._log.last(job_subject(org, job, Created.subject))
+        return created is None or await self._log.end_of(org, job) is not None
