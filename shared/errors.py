@@ -138,13 +138,21 @@ class Outage(TransientError):
 
     Attributes:
         retry_after: seconds that the other side asked us to wait, None if it did not say.
+        longest: seconds after which it is given up, where that is less than for others; None as for others.
     """
 
     def __init__(
-        self, code: str, detail: str = "", *, message: str | None = None, retry_after: float | None = None
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        message: str | None = None,
+        retry_after: float | None = None,
+        longest: float | None = None,
     ) -> None:
         super().__init__(code, detail, message=message)
         self.retry_after = retry_after
+        self.longest = longest
 
 
 class Postponed(Outage):

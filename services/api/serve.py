@@ -125,7 +125,7 @@ async def _start(
         max_active_per_organization=settings.max_active_per_organization,
         on_hooks_changed=book.publish_anew,
         keep_jobs=timedelta(days=settings.keep_jobs_days) if settings.keep_jobs_days else None,
-        short_of_room=live.waits.short_of_room,
+        waits=live.waits,
     )
     guard = LoginGuard(settings.login_failures_per_minute, settings.login_failures_per_address)
     accounts = Accounts(

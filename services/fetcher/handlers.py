@@ -46,6 +46,7 @@ def make_fetch(settings: FetcherSettings, bus: Bus, space: WorkSpace) -> Fetch:
         total=settings.download_seconds,
         without_progress=settings.patience_seconds,
         bytes_per_second=settings.min_bytes_per_second,
+        first_contact=settings.first_contact_seconds,
     )
     limits = DownloadLimits(
         max_bytes=settings.max_bytes,

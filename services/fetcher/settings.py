@@ -40,6 +40,12 @@ class FetcherSettings(WorkerSettings):
         gt=0,
         description="After this long without a byte on any connection a download gives back its slot, and goes on later",
     )
+    first_contact_seconds: float = Field(
+        30,
+        gt=0,
+        description="How long a source is tried at whose address nobody has ever taken a connection; others are waited for as "
+        "long as any outage",
+    )
     min_bytes_per_second: float = Field(
         32 * 1024, ge=0, description="A source slower than this, over patience_seconds, is given up"
     )

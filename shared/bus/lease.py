@@ -90,7 +90,8 @@ class LeaseRuntime:
         """
         self._ack_waits.watch(durable)
         if rules:
-            self._turns[durable.name] = Turns(Queue(self._nc, durable), slots, rules)
+            resting = partial(self._settlement.resting, durable.name)
+            self._turns[durable.name] = Turns(Queue(self._nc, durable), slots, rules, resting=resting)
 
     @property
     def following(self) -> Sequence["asyncio.Task[None]"]:

@@ -6,6 +6,7 @@ beside the log, as progress does: the newest value of each piece of work, an emp
 """
 
 import random
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -55,6 +56,8 @@ class Outages:
         self._service = service
         self._longest = longest
         self._now = now
+        # When what this process has sent away comes again, seconds on the monotonic clock, by consumer and place in the stream.
+        self._resting: dict[tuple[str, int], float] = {}
 
     async def wait(self, message: Msg, error: Outage, *, held: float) -> float:
         """The work has failed for an outage.
@@ -82,7 +85,14 @@ class Outages:
             "waiting", code=error.code, detail=error.detail, waited=round(wait.seconds), again_in=round(delay, 1)
         )
         # The last try comes when the time is over, not a minute before or after.
-        return min(delay, left)
+        delay = min(delay, left)
+        self._rest(message, delay)
+        return delay
+
+    def resting(self, consumer: str) -> int:
+        """How many redelivered messages of a consumer were sent away here for a while that is not over: they want no slot."""
+        now = time.monotonic()
+        return sum(name == consumer and due > now for (name, _), due in self._resting.items())
 
     def reporter(self, message: Msg) -> Report:
         """What the work of a message reports its headway to."""
@@ -118,8 +128,18 @@ class Outages:
         shown = self._shown(code, ERRORS[code].message, others[code], self._longest) if code else None
         await self._show(message, shown)
 
+    def _rest(self, message: Msg, seconds: float) -> None:
+        now = time.monotonic()
+        for key in [key for key, due in self._resting.items() if due <= now]:
+            del self._resting[key]
+        # The server counts as redelivered what has come twice.
+        if message.metadata.num_delivered > 1:
+            self._resting[message.metadata.consumer, message.metadata.sequence.stream] = now + seconds
+
     def _longest_of(self, error: Outage) -> float:
-        return max(self._longest, LONGEST_POSTPONEMENT) if isinstance(error, Postponed) else self._longest
+        if isinstance(error, Postponed):
+            return max(self._longest, LONGEST_POSTPONEMENT)
+        return self._longest if error.longest is None else min(self._longest, error.longest)
 
     def _shown(self, code: str, sentence: str, wait: Wait, longest: float) -> Waiting:
         return Waiting(

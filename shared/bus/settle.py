@@ -95,6 +95,10 @@ class Settlement:
         """What the work of a message reports its headway to."""
         return self._outages.reporter(message)
 
+    def resting(self, consumer: str) -> int:
+        """How many redelivered messages of a consumer were sent away here for an outage, and come again later."""
+        return self._outages.resting(consumer)
+
     async def done(self, message: Msg) -> None:
         """The work is done, or not needed any more."""
         if await self._told(message.ack_sync(timeout=5)):

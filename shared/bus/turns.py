@@ -47,6 +47,7 @@ class Turns:
     Args:
         queue: before the consumer.
         slots: how many messages are worked on at the same time.
+        resting: tells how many redelivered messages were sent away here for an outage: nobody has to make room for them.
         clock: seconds, monotonic.
 
     Attributes:
@@ -54,11 +55,18 @@ class Turns:
     """
 
     def __init__(
-        self, queue: Queue, slots: int, rules: TurnRules, *, clock: Callable[[], float] = time.monotonic
+        self,
+        queue: Queue,
+        slots: int,
+        rules: TurnRules,
+        *,
+        resting: Callable[[], int] = lambda: 0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._queue = queue
         self._slots = Slots(slots, rules, clock)
         self._rules = rules
+        self._resting = resting
         self.interrupts = rules != UNINTERRUPTED
         self._clock = clock
         self._seen: tuple[float, Waiting] | None = None
@@ -116,7 +124,8 @@ class Turns:
             if waiting is None:
                 continue
             orgs = {work.org for work in (*waiting.works, *self._slots.away)}
-            ended = self._slots.interrupt(orgs, strangers=waiting.redelivered > self._slots.redelivered)
+            known = self._slots.redelivered + self._resting()
+            ended = self._slots.interrupt(orgs, strangers=waiting.redelivered > known)
             if ended:
                 org, job, _ = split_job_subject(ended.work.subject)
                 await structlog.get_logger().ainfo("turn is over", organization=org, job=job)

@@ -70,7 +70,7 @@ async def test_a_truncated_video(folder: Path, stack: RunningStack) -> None:
 
 
 async def test_a_host_that_takes_no_connection(stack: RunningStack) -> None:
-    """It may be back in a moment, so the job waits; who follows it learns within seconds what for."""
+    """It may be back in a moment, so the job waits for a little; who follows it learns within seconds what for."""
     async with Client(stack.env) as client:
         body = {
             "input_url": "http://127.0.0.1:9/video.mp4",
@@ -87,8 +87,12 @@ async def test_a_host_that_takes_no_connection(stack: RunningStack) -> None:
         assert (shown["code"], shown["service"]) == ("input_unreachable", "fetcher")
         assert shown["message"].startswith("The specified input URL does not exist or cannot be accessed.")
         assert job["created"] < shown["since"] < shown["until"]
-        await Api(stack.env).cancel(job["id"])
-        assert (await client.job(job["id"]))["waiting"] is None
+        async for state in client.follow(job["id"]):
+            if state["status"] == "error":
+                break
+        ended = await client.job(job["id"])
+        assert (ended["status"], ended["error_code"], ended["waiting"]) == ("Error", "input_unreachable", None)
+        assert ended["error_message"] == "The specified input URL does not exist or cannot be accessed"
 
 
 @pytest.mark.parametrize(

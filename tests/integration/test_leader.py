@@ -14,6 +14,7 @@ import structlog
 from nats.aio.client import Client
 
 from services.api.database.pool import Connection
+from services.api.jobs.waits import Waits
 from services.api.projection.admission import _WAITING
 from services.api.projection.leader import _SESSION, LEADERSHIP, Leader
 from services.api.projection.projection import load_offset
@@ -24,7 +25,7 @@ from shared.deliveries import DeliveryAttempted
 from shared.ids import new_job_id
 from tests.support.bus import provisioned, tell, until
 from tests.support.leading import Workers, leading, leads, status_is
-from tests.support.samples import ORG, created, whole_life
+from tests.support.samples import EPOCH, ORG, created, waiting_body, whole_life
 from tests.support.schema import migrated
 from tests.support.servers import nats_server, postgres_server
 
@@ -410,18 +411,44 @@ async def test_priority_and_age_decide_inside_one_organization(url: str, client:
 async def test_who_waits_for_room_gets_no_further_job_admitted(
     url: str, client: Client, log: JobLog, connection: Connection
 ) -> None:
-    short = {"bigone"}
+    waits, big = Waits(), new_job_id()
+    waits.heard("bigone", big, "fetch", waiting_body("workspace_full", since=EPOCH, until=EPOCH))
     held, other = new_job_id(), new_job_id()
     await tell(log, [created(held, "bigone"), created(other, "little")])
     async with (
         Workers(client, takes=0) as workers,
-        leading(url, client, active=1, short_of_room=lambda: frozenset(short)),
+        leading(url, client, active=1, waits=waits),
     ):
         # There is place for one at a time, and the older one would be first.
         await until(status_is(connection, other, "completed"))
         assert workers.started == [("little", other)]
-        short.clear()
+        waits.ended(big)
         await until(status_is(connection, held, "completed"))
+
+
+async def test_who_waits_for_a_server_leaves_his_place_to_others(
+    url: str, client: Client, log: JobLog, connection: Connection
+) -> None:
+    hung, other = [new_job_id() for _ in range(4)], new_job_id()
+    waits = Waits()
+    await tell(log, [created(job, "hostil") for job in hung])
+
+    async def admitted() -> set[str]:
+        return {row["id"] for row in await connection.fetch("select id from jobs where admitted")}
+
+    async def all_places_taken() -> bool:
+        return len(await admitted()) == 2
+
+    async def other_admitted() -> bool:
+        return other in await admitted()
+
+    async with leading(url, client, active=2, per_organization=3, waits=waits):
+        await until(all_places_taken)
+        for job in await admitted():
+            waits.heard("hostil", job, "fetch", waiting_body(since=EPOCH, until=EPOCH))
+        await tell(log, [created(other, "little")])
+        await until(other_admitted)
+    assert len(await admitted()) <= 4, "with its own limit reached, the one that waits gets no more"
 
 
 async def test_admissions_of_a_leader_before_are_counted(

@@ -8,8 +8,10 @@ import pytest
 from nats.aio.client import Client
 
 from shared.bus.joblog import JobLog
+from shared.bus.queue import Queue, Waiting
 from shared.bus.slots import UNINTERRUPTED, TurnRules
 from shared.bus.topology import JOBS, TRANSCODER
+from shared.errors import Outage, TransientError
 from shared.events import PartRequested
 from shared.ids import new_job_id
 from tests.support.bus import provisioned, tell, until
@@ -137,3 +139,41 @@ async def test_one_organization_alone_hands_nothing_back(
     info = await client.jetstream().consumer_info(JOBS, TRANSCODER.name)
     assert info.delivered and info.delivered.consumer_seq == 12
     assert work.most[BAD] == 2
+
+
+async def test_nobody_makes_room_for_what_waits_for_an_outage(
+    nats_server_of_module: NatsServer, client: Client, log: JobLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is with the server for a while, and asks for no slot before that is over."""
+    monkeypatch.setattr("shared.bus.outages.SHORTEST_DELAY", 60)
+    monkeypatch.setattr("shared.bus.turns._LOOK_SECONDS", 0.05)
+    looks, enough = 0, asyncio.Event()
+    begun: list[str] = []
+    look = Queue.look
+
+    async def counted(queue: Queue) -> Waiting:
+        nonlocal looks
+        looks += GOOD in begun
+        if looks > 20:
+            enough.set()
+        return await look(queue)
+
+    async def handler(event: PartRequested) -> None:
+        begun.append(event.org)
+        if event.org == BAD:
+            raise Outage("output_unreachable") if begun.count(BAD) == 2 else TransientError("encode_failed")
+        await enough.wait()
+
+    monkeypatch.setattr(Queue, "look", counted)
+    monkeypatch.setattr("shared.bus.settle.RETRY_DELAYS", (0.1,))
+    async with worker(nats_server_of_module, handler, slots=1, turns=RULES):
+        await request(log, BAD, 1)
+        await until(lambda: _has(begun, 2))
+        await request(log, GOOD, 1)
+        async with asyncio.timeout(20):
+            await enough.wait()
+    assert begun == [BAD, BAD, GOOD], "a turn was over for nobody"
+
+
+async def _has(begun: list[str], count: int) -> bool:
+    return len(begun) == count

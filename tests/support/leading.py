@@ -10,7 +10,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from services.api.database.pool import Connection
-from services.api.projection.leader import HooksChanged, Leader, ShortOfRoom
+from services.api.projection.admission import Waits
+from services.api.projection.leader import HooksChanged, Leader
 from shared import events as ev
 from shared.bus.joblog import JobEnded, JobLog
 from shared.bus.subjects import split_job_subject
@@ -30,7 +31,7 @@ async def leading(
     per_organization: int = 50,
     on_hooks_changed: HooksChanged = _nothing_to_do,
     keep_jobs: timedelta | None = None,
-    short_of_room: ShortOfRoom = frozenset,
+    waits: Waits | None = None,
 ) -> AsyncIterator[Leader]:
     """A replica that leads, or stands for leader, while the block runs.
 
@@ -38,7 +39,7 @@ async def leading(
         url: of a database whose migrations have run.
         active, per_organization: how many jobs may be under way.
         keep_jobs: how long an ended job stays; by default for ever, since the samples tell of jobs of long ago.
-        short_of_room: tells which organizations wait for room in the work space.
+        waits: of the jobs that are under way; by default nothing waits.
     """
     leader = Leader(
         url,
@@ -48,7 +49,7 @@ async def leading(
         max_active_per_organization=per_organization,
         on_hooks_changed=on_hooks_changed,
         keep_jobs=keep_jobs,
-        short_of_room=short_of_room,
+        waits=waits,
     )
     running = asyncio.create_task(leader.run())
     try:

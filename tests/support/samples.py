@@ -8,6 +8,7 @@ from shared import events as ev
 from shared.media.plan import AudioPart, Plan, Rung, VideoPart
 from shared.media.result import Outputs, RenditionOutput, RenditionTotals
 from shared.media.source import AudioTrack, Source, VideoTrack
+from shared.waiting import Waiting
 
 ORG = "acme00"
 EPOCH = datetime(2024, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -174,3 +175,12 @@ def whole_life(
         life.append(uploaded(job, part, org, uploaded=number + 1))
     life.append(end or completed(job, org))
     return [event.model_copy(update={"at": at(second)}) for second, event in enumerate(life)]
+
+
+def waiting_body(code: str = "output_unreachable", *, since: datetime, until: datetime) -> bytes:
+    """What a worker publishes beside the log while it waits."""
+    return (
+        Waiting(code=code, message="It is out.", service="uploader", since=since, until=until)
+        .model_dump_json()
+        .encode()
+    )

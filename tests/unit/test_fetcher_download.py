@@ -123,6 +123,19 @@ def test_a_name_that_was_there_before_is_out_of_order(patience: Patience, clock:
     assert borne(patience, clock, "misaddressed")[1] == "input_unreachable"
 
 
+@pytest.mark.parametrize(("kind", "longest"), [("unconnected", 30), ("busy", None), ("stalled", None)])
+def test_where_nobody_has_ever_listened_is_given_up_sooner(
+    clock: Clock, kind: TroubleKind, longest: float | None
+) -> None:
+    limits = PatienceLimits(total=3600, without_progress=60, bytes_per_second=1000, first_contact=30)
+    for known, expected in ((False, longest), (True, None)):
+        patience = Patience(limits, clock, known=known)
+        with pytest.raises(Outage) as caught:
+            while True:
+                clock.now += patience.after(Trouble(kind, "why")) + 0.01
+        assert caught.value.longest == expected
+
+
 def test_progress_makes_patient_again(patience: Patience, clock: Clock) -> None:
     for _ in range(100):
         clock.now += patience.after(Trouble("broken", "why")) + 1

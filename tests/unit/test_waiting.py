@@ -9,7 +9,8 @@ from shared.bus.attempts import Attempts
 from shared.bus.outages import LONGEST_DELAY, delay_after, given_up
 from shared.errors import PUBLIC_WORDING, Outage
 from shared.retry_after import seconds_until
-from shared.waiting import MOST_COUNTED, Wait, Waiting
+from shared.waiting import MOST_COUNTED, Wait
+from tests.support.samples import waiting_body
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -88,8 +89,7 @@ def test_retry_after_is_read(text: str | None, seconds: float | None) -> None:
 
 
 def body(code: str = "output_unreachable", until: float = 3600) -> bytes:
-    waiting = Waiting(code=code, message="It is out.", service="uploader", since=NOON, until=after(until))
-    return waiting.model_dump_json().encode()
+    return waiting_body(code, since=NOON, until=after(until))
 
 
 class Clock:
@@ -139,6 +139,22 @@ def test_organizations_short_of_room() -> None:
     assert waits.short_of_room() == {"two"}
     waits.ended("other")
     assert waits.short_of_room() == frozenset()
+
+
+def test_jobs_that_are_held_up_by_a_source_or_a_storage() -> None:
+    clock = Clock()
+    waits = Waits(clock)
+    waits.heard("one", "job", "a", body())
+    waits.heard("one", "job", "b", body())
+    waits.heard("one", "second", "a", body("input_unreachable"))
+    waits.heard("two", "other", "a", body("workspace_full"))
+    assert waits.held_up() == {"one": 2}
+    waits.heard("one", "job", "a", b"")
+    assert waits.held_up() == {"one": 2}
+    waits.heard("one", "job", "b", b"")
+    assert waits.held_up() == {"one": 1}
+    clock.now = FRESH_SECONDS
+    assert waits.held_up() == {}
 
 
 def test_what_nobody_repeats_is_not_shown() -> None:

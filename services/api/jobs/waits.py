@@ -1,7 +1,7 @@
 """What jobs wait for, as workers tell it beside the log."""
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -77,6 +77,14 @@ class Waits:
     def short_of_room(self) -> frozenset[str]:
         """Organizations with work for which there is no room in the work space at present."""
         return frozenset(heard.org for heard in self._no_room.values() if self._is_fresh(heard))
+
+    def held_up(self) -> Counter[str]:
+        """How many jobs of each organization wait for a source or a storage at present."""
+        found = Counter[str]()
+        for waits in self._jobs.values():
+            orgs = {heard.org for heard in waits.values() if heard.waiting.code != _NO_ROOM and self._is_fresh(heard)}
+            found.update(orgs)
+        return found
 
     def _is_fresh(self, heard: _Heard) -> bool:
         return self._clock() - heard.at < FRESH_SECONDS

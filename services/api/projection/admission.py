@@ -7,12 +7,17 @@ leave free, and waits behind nobody but himself.
 
 An organization whose work waits for room in the work space gets no further job admitted until it has it: more jobs would only
 wait there too. The others go on, so that nobody can stop them with a source that is as large as the disk.
+
+A job that waits for a source or a storage which is out of order keeps its place among those of its organization, and leaves
+the one among all to others: with a few servers that never answer, somebody could else hold all places for as long as outages
+are waited for.
 """
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import structlog
 
@@ -120,18 +125,40 @@ def choose(
     return chosen
 
 
+class Waits(Protocol):
+    """What is known of the jobs that wait for something, by organization."""
+
+    def short_of_room(self) -> Collection[str]:
+        """Those with work for which there is no room in the work space."""
+
+    def held_up(self) -> Mapping[str, int]:
+        """How many of its jobs wait for a source or a storage."""
+
+
+class NoWaits:
+    """Nothing waits."""
+
+    def short_of_room(self) -> Collection[str]:
+        """No organization."""
+        return ()
+
+    def held_up(self) -> Mapping[str, int]:
+        """No job."""
+        return {}
+
+
 @dataclass
 class Admission:
     """Lets jobs begin, as far as the caps allow.
 
     Attributes:
-        short_of_room: tells which organizations wait for room in the work space.
+        waits: of the jobs that are under way.
         up_to: sequence of the newest admission; until the tables hold it, they show too few jobs under way.
     """
 
     log: JobLog
     caps: Caps
-    short_of_room: Callable[[], Collection[str]] = frozenset
+    waits: Waits = field(default_factory=NoWaits)
     up_to: int = 0
     _served: dict[str, int] = field(default_factory=dict)
     _clock: int = 0
@@ -140,18 +167,24 @@ class Admission:
     async def next_jobs(self, connection: Connection) -> list[Admitted]:
         """What to say of the jobs to admit now, by what the tables tell."""
         active = {row["org"]: row["jobs"] for row in await connection.fetch(_ACTIVE)}
-        free = self.caps.active - sum(active.values())
+        held_up = self._held_up(active)
+        free = self.caps.active + held_up - sum(active.values())
         if free <= 0:
             return []
         rows = await connection.fetch(_WAITING, free, self.caps.active_per_organization)
-        held_back = {row["org"] for row in rows} & set(self.short_of_room())
+        held_back = {row["org"] for row in rows} & set(self.waits.short_of_room())
         if held_back - self._held_back:
             await structlog.get_logger().ainfo("admission held back", organizations=sorted(held_back))
         self._held_back = held_back
         waiting = [WaitingJob(row["org"], row["id"]) for row in rows if row["org"] not in held_back]
         shares = {row["org"]: Share(row["weight"] or USUAL_WEIGHT, row["max_active_jobs"]) for row in rows}
-        chosen = choose(waiting, active, self.caps, self._served, shares)
+        caps = replace(self.caps, active=self.caps.active + held_up)
+        chosen = choose(waiting, active, caps, self._served, shares)
         return [Admitted(org=job.org, job=job.id, weight=shares[job.org].weight) for job in chosen]
+
+    def _held_up(self, active: Mapping[str, int]) -> int:
+        """How many jobs under way leave their places to others. Of one organization no more than there are places."""
+        return sum(min(jobs, active.get(org, 0), self.caps.active) for org, jobs in self.waits.held_up().items())
 
     async def admit(self, jobs: Iterable[Admitted]) -> None:
         """Say of each job that it may begin. Saying it twice does no harm: the log takes it once.

@@ -8,7 +8,7 @@ when somebody waits in line for the lock, which only the rebuild does.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from services.api.database.pool import Connection
-from services.api.projection.admission import Admission, Caps
+from services.api.projection.admission import Admission, Caps, NoWaits, Waits
 from services.api.projection.projection import apply_events, disable_hooks, record_deliveries, sweep_claims
 from services.api.projection.projector import LogLost, Projector, deliveries_in, events_in
 from services.api.projection.retention import Retention
@@ -34,7 +34,6 @@ LEADERSHIP = (0x4D52, 1)
 """The two numbers of the advisory lock: ``pg_advisory_lock(int, int)``."""
 
 HooksChanged = Callable[[str], Awaitable[None]]
-ShortOfRoom = Callable[[], Collection[str]]
 
 _ASK_SECONDS = 0.5
 _TICK_SECONDS = 1.0
@@ -71,7 +70,7 @@ class Leader:
         on_hooks_changed: called with the organization after one of its webhooks was switched off; repeated until it
             succeeds.
         keep_jobs: how long a job is kept after its end; None for ever.
-        short_of_room: see :class:`services.api.projection.admission.Admission`.
+        waits: see :class:`services.api.projection.admission.Admission`.
     """
 
     def __init__(
@@ -84,7 +83,7 @@ class Leader:
         max_active_per_organization: int,
         on_hooks_changed: HooksChanged,
         keep_jobs: timedelta | None = None,
-        short_of_room: ShortOfRoom = frozenset,
+        waits: Waits | None = None,
     ) -> None:
         self._dsn = dsn
         self._nc = client
@@ -92,7 +91,7 @@ class Leader:
         self._caps = Caps(max_active_jobs, max_active_per_organization)
         self._on_hooks_changed = on_hooks_changed
         self._keep_jobs = keep_jobs
-        self._short_of_room = short_of_room
+        self._waits = waits or NoWaits()
         self._seen: float | None = None
         self._term: _Term | None = None
 
@@ -111,7 +110,7 @@ class Leader:
                 connection = await asyncpg.connect(self._dsn, timeout=5, command_timeout=30, server_settings=_SESSION)
                 await self._wait_for_turn(connection)
                 await log.ainfo("leading")
-                admission = Admission(self._job_log, self._caps, self._short_of_room)
+                admission = Admission(self._job_log, self._caps, self._waits)
                 term = _Term(self._nc, admission, connection, self._on_hooks_changed)
                 retention = Retention(
                     self._dsn, self._nc, self._job_log, keep_jobs=self._keep_jobs, ready=term.is_up_to_date

@@ -76,7 +76,7 @@ class Download:
         self._room = Room(self.path, limits.keep_free, free_bytes, capacity_bytes)
         self._on_head = on_head
         self._on_progress = on_progress
-        self._patience = Patience(limits.patience, clock, spent=self._spent())
+        self._patience = Patience(limits.patience, clock, spent=self._spent(), known=self.path.exists())
 
     @property
     def path(self) -> Path:

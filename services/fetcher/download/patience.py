@@ -23,12 +23,14 @@ class PatienceLimits:
 
     Attributes:
         total: for the whole download. without_progress: since the last byte that came, from a source that falls silent.
+        first_contact: while there has never been a connection; None where that is waited for like anything else.
         bytes_per_second: the least speed, over a stretch of ``without_progress`` seconds.
     """
 
     total: float
     without_progress: float
     bytes_per_second: float
+    first_contact: float | None = None
 
 
 class Patience:
@@ -37,12 +39,16 @@ class Patience:
     Args:
         clock: seconds, monotonic.
         spent: seconds that earlier attempts at the same download took; they count towards the total.
+        known: something came from there in an earlier attempt.
     """
 
-    def __init__(self, limits: PatienceLimits, clock: Callable[[], float], *, spent: float = 0) -> None:
+    def __init__(
+        self, limits: PatienceLimits, clock: Callable[[], float], *, spent: float = 0, known: bool = False
+    ) -> None:
         self._limits = limits
         self._clock = clock
         self._spent_before = spent
+        self._known = known
         self._began = self._last_progress = clock()
         self._failures = 0
         self._received = 0
@@ -91,9 +97,13 @@ class Patience:
         if trouble.kind in ("misaddressed", "unconnected") and (
             self._failures >= QUICK_TRIES or now - self._last_progress > QUICK_SECONDS
         ):
-            # An address that leads nowhere is mistyped; where something came from there before, it is out of order.
-            kind = PermanentError if trouble.kind == "misaddressed" and not self._received else Outage
-            raise kind("input_unreachable", self._told(trouble))
+            # An address that leads nowhere is mistyped; where something came from there before, it is out of order. Where
+            # nobody listens it may be either, and people who have mistyped it want to hear of it soon.
+            strange = not (self._known or self._received)
+            if trouble.kind == "misaddressed" and strange:
+                raise PermanentError("input_unreachable", self._told(trouble))
+            longest = self._limits.first_contact if strange else None
+            raise Outage("input_unreachable", self._told(trouble), longest=longest)
         self._check_total()
         # Grows with the silence, not with the number of failures: several connections fail at the same time.
         delay = min(max(_FIRST_DELAY, now - self._last_progress), _LONGEST_DELAY)
