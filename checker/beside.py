@@ -1,5 +1,6 @@
 """What lies beside a multivariant playlist without being named in it: manifest, texts, pictures for the seek bar. Pure."""
 
+from collections.abc import Collection
 from urllib.parse import urljoin, urlsplit
 
 from checker.manifest import Manifest
@@ -22,6 +23,12 @@ def sprite_cues_address(multivariant: str) -> str:
 def text_addresses(manifest: Manifest) -> list[str]:
     """The files of text that a manifest leads to."""
     return [one.base for _, one in manifest.of("text") if one.base_urls]
+
+
+def initialization_addresses(manifest: Manifest, known: Collection[str | None]) -> list[str]:
+    """The initialization segments of video and audio that a manifest leads to, but for those that are known from playlists."""
+    listed = (one.address("initialization") for kind in ("video", "audio") for _, one in manifest.of(kind))
+    return [address for address in dict.fromkeys(listed) if address and address not in known]
 
 
 def sheet_address(manifest: Manifest) -> str | None:

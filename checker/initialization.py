@@ -37,7 +37,8 @@ class InitializationSegment:
         brands: compatible ones of the file. alternate_group: of the track.
         edit: seconds of the media that lie before the presentation.
         parameter_sets: the sequence parameter sets, of H.264 only. length_size: bytes of a NAL unit's length.
-        audio: of AAC only.
+        audio: of AAC only. preroll: samples that have to be decoded before one in the (first) group of type ``roll``; None
+            where there is no such group.
     """
 
     format: str
@@ -51,6 +52,7 @@ class InitializationSegment:
     defaults: Defaults = Defaults()
     brands: tuple[str, ...] = ()
     alternate_group: int = 0
+    preroll: int | None = None
 
     @property
     def is_audio(self) -> bool:
@@ -84,6 +86,7 @@ def read_initialization(data: bytes) -> InitializationSegment:
         defaults=_defaults(movie),
         brands=brands_of(boxes, "ftyp"),
         alternate_group=_alternate_group(track),
+        preroll=_preroll(track),
     )
     try:
         if entry.kind in ("avc1", "avc3"):
@@ -136,6 +139,19 @@ def _alternate_group(track: Box) -> int:
     version, _ = fields.version_and_flags()
     fields.take((32 if version else 20) + 8 + 2)
     return fields.number(2)
+
+
+def _preroll(track: Box) -> int | None:
+    """The distance in the first description of a group of type ``roll``, which counts backwards (ISO/IEC 14496-12, 10.1)."""
+    for box in track.child("mdia", "minf", "stbl").children():
+        if box.kind == "sgpd":
+            fields = box.fields()
+            version, _ = fields.version_and_flags()
+            if bytes(fields.take(4)) == b"roll" and version:
+                # Behind the length of a description and their number.
+                fields.take(8)
+                return -fields.signed(2)
+    return None
 
 
 def _defaults(movie: Box) -> Defaults:

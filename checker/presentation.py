@@ -59,17 +59,37 @@ class Track:
 
     @property
     def start(self) -> Fraction:
-        """Seconds at which the first frame is presented."""
+        """Seconds at which the first frame is presented, or what the edit list leaves of it."""
         first = self.segments[0]
         if first.shown is None:
             # Its writer counts from the presentation's beginning.
             return Fraction(first.start, self.timescale)
-        return Fraction(first.shown, self.timescale) - self.initialization.edit
+        return max(Fraction(first.shown, self.timescale) - self.initialization.edit, Fraction(0))
+
+    @cached_property
+    def hidden(self) -> int:
+        """Ticks of media at the beginning that are decoded and, by the edit list, not presented: the priming of audio."""
+        return self._before(self.initialization.edit)
+
+    def _before(self, edit: Fraction) -> int:
+        first = self.segments[0]
+        return 0 if first.shown is None else max(int(edit * self.timescale) - first.shown, 0)
+
+    @cached_property
+    def presented_ends(self) -> list[int]:
+        """Ticks from the start of the presentation at which each segment ends."""
+        return [end - self.hidden for end in self.ends]
+
+    def presented(self, edit: Fraction) -> list[tuple[int, int]]:
+        """Start and duration in ticks of what is presented of each segment, where so many seconds lie before it."""
+        hidden = self._before(edit)
+        first, *others = ((segment.start - hidden, segment.duration) for segment in self.segments)
+        return [(first[0] + hidden, first[1] - hidden), *others]
 
     @cached_property
     def seconds(self) -> Fraction:
-        """Length of the media."""
-        return Fraction(self.ends[-1], self.timescale)
+        """Length of what is presented."""
+        return Fraction(self.presented_ends[-1], self.timescale)
 
     @cached_property
     def frame(self) -> Fraction | None:
@@ -132,6 +152,7 @@ class Presentation:
     Attributes:
         playlists: by address; what could not be read is missing there and in ``tracks``, and stands in ``unreadable``.
         tracks: by address of the playlist; I-frame playlists have none.
+        initializations: by address, initialization segments that the manifest leads to and no playlist.
         unreadable: address and reason of what did not answer. broken: of what answered but has no meaning.
         measured: whether the segments themselves were read.
         sizes: bytes of whatever is there, by address; of a part of a file nothing.
@@ -143,6 +164,7 @@ class Presentation:
     multivariant: Multivariant
     playlists: Mapping[str, MediaPlaylist]
     tracks: Mapping[str, Track]
+    initializations: Mapping[str, InitializationSegment] = field(default_factory=dict, repr=False)
     unreadable: tuple[tuple[str, str], ...] = ()
     broken: tuple[tuple[str, str], ...] = ()
     measured: bool = True

@@ -7,7 +7,13 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from checker.beside import manifest_address, sheet_address, sprite_cues_address, text_addresses
+from checker.beside import (
+    initialization_addresses,
+    manifest_address,
+    sheet_address,
+    sprite_cues_address,
+    text_addresses,
+)
 from checker.boxes import MalformedMedia
 from checker.cues import WebVtt, read_webvtt
 from checker.initialization import InitializationSegment, read_initialization
@@ -68,12 +74,15 @@ class Reading:
         listed = dict.fromkeys(uri for playlist in playlists.values() for uri in playlist.uris)
         await asyncio.gather(*(self._bytes(uri) for uri in listed if uri not in self._seen))
         manifest = await self._optional(manifest_address(address), parse_manifest)
+        known = {track.playlist.initialization for track in tracks.values()}
+        initializations = await self._initializations(initialization_addresses(manifest, known) if manifest else [])
         whole_texts = await self._whole_texts(manifest)
         sprite = await self._sprite(manifest, sprite_cues_address(address))
         return Presentation(
             multivariant=top,
             playlists=playlists,
             tracks=tracks,
+            initializations=initializations,
             unreadable=tuple(self._unreadable.items()),
             broken=tuple(self._broken.items()),
             sizes=self._sizes,
@@ -95,6 +104,10 @@ class Reading:
         # A track with a hole would break every rule about time as well, which says nothing more.
         segments = _without_holes(found)
         return Track(playlist, initialization, segments) if segments else None
+
+    async def _initializations(self, addresses: Sequence[str]) -> dict[str, InitializationSegment]:
+        found = {url: await self._parsed(url, lambda body, _: read_initialization(body)) for url in addresses}
+        return {url: one for url, one in found.items() if one}
 
     async def _segment(self, url: str, part: ByteRange | None, initialization: InitializationSegment) -> Segment | None:
         return await self._parsed(url, lambda body, _: read_segment(body, initialization), part=part)

@@ -45,8 +45,9 @@ class Segment(NamedTuple):
         shown: ticks at which its first frame is shown, before any edit list. frame: ticks of its longest sample.
         fragments, captions: in the order of decoding, and of showing.
         brands: compatible ones. described: every fragment names its sample entry.
+        rolling: every sample is in the first group of type ``roll``.
 
-    The last six are None or empty where only its writer has told of it.
+    The last seven are None or empty where only its writer has told of it; of audio he tells ``shown`` as well.
     """
 
     size: int
@@ -59,6 +60,7 @@ class Segment(NamedTuple):
     captions: tuple[CaptionByte, ...] = ()
     brands: tuple[str, ...] = ()
     described: bool = False
+    rolling: bool = False
 
 
 class _Sample(NamedTuple):
@@ -104,6 +106,7 @@ def read_segment(data: bytes, initialization: InitializationSegment) -> Segment:
         captions=tuple(captions),
         brands=brands_of(boxes, "styp"),
         described=all(_is_described(box) for box in boxes if box.kind == "moof"),
+        rolling=sum(_rolling(box) for box in boxes if box.kind == "moof") == len(samples),
     )
 
 
@@ -133,6 +136,19 @@ def _fragment(moof: Box, defaults: Defaults) -> Iterator[_Sample]:
 def _is_described(moof: Box) -> bool:
     _, flags = moof.child("traf", "tfhd").fields().version_and_flags()
     return bool(flags & _DESCRIPTION)
+
+
+def _rolling(moof: Box) -> int:
+    """How many samples are in the group of type ``roll`` that the initialization segment describes first."""
+    count = 0
+    for box in moof.child("traf").children():
+        if box.kind == "sbgp":
+            fields = box.fields()
+            version, _ = fields.version_and_flags()
+            kind = bytes(fields.take(8 if version else 4))[:4]
+            runs = [(fields.number(4), fields.number(4)) for _ in range(fields.number(4))]
+            count += sum(samples for samples, group in runs if kind == b"roll" and group == 1)
+    return count
 
 
 def _run(fields: Fields, own: Defaults, base: int, behind: int, time: int, fragment: int) -> Iterator[_Sample]:

@@ -6,12 +6,18 @@ a wrong number there is found by ``python -m checker``, which reads the segments
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from checker.beside import manifest_address, sheet_address, sprite_cues_address, text_addresses
+from checker.beside import (
+    initialization_addresses,
+    manifest_address,
+    sheet_address,
+    sprite_cues_address,
+    text_addresses,
+)
 from checker.boxes import MalformedMedia
 from checker.cues import read_webvtt
-from checker.initialization import read_initialization
+from checker.initialization import InitializationSegment, read_initialization
 from checker.jpeg import jpeg_size
 from checker.manifest import Manifest, NotAManifest, parse_manifest
 from checker.playlist import MediaPlaylist, parse_media, parse_multivariant
@@ -28,6 +34,7 @@ class WrittenTrack:
         playlist: path of its media playlist.
         initialization_path, initialization: path and bytes of its initialization segment.
         uris: path of each segment, in order. segments: what is in each of them.
+        beside: bytes of other initialization segments, for the manifest, by path.
     """
 
     playlist: str
@@ -35,6 +42,7 @@ class WrittenTrack:
     initialization: bytes
     uris: Sequence[str]
     segments: Sequence[Segment]
+    beside: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def check_written(
@@ -62,15 +70,19 @@ def check_written(
     sizes = {**objects, **{path: len(body) for path, body in documents.items()}}
     wanted = {**dict.fromkeys(sorted(named - playlists.keys())), **listed}
     found, broken = _tracks(tracks, playlists)
+    beside = _beside(tracks, broken)
     manifest = _manifest(documents, manifest_address(multivariant), broken)
     sheet, cues = sheet_address(manifest) if manifest else None, sprite_cues_address(multivariant)
     if manifest:
+        known = {one.playlist.initialization for one in found.values()}
+        wanted |= dict.fromkeys(initialization_addresses(manifest, known))
         wanted |= dict.fromkeys([*text_addresses(manifest), *([sheet, cues] if sheet else [])])
     return apply_rules(
         Presentation(
             multivariant=top,
             playlists=playlists,
             tracks=found,
+            initializations=beside,
             unreadable=tuple((path, "not written") for path in wanted if path not in sizes),
             broken=tuple(broken),
             measured=False,
@@ -106,6 +118,16 @@ def _tracks(
         except MalformedMedia as error:
             broken.append((track.initialization_path, str(error)))
     return found, broken
+
+
+def _beside(tracks: Sequence[WrittenTrack], broken: list[tuple[str, str]]) -> dict[str, InitializationSegment]:
+    found: dict[str, InitializationSegment] = {}
+    for path, body in (item for track in tracks for item in track.beside.items()):
+        try:
+            found[path] = read_initialization(body)
+        except MalformedMedia as error:
+            broken.append((path, str(error)))
+    return found
 
 
 def _manifest(documents: Mapping[str, bytes], path: str, broken: list[tuple[str, str]]) -> Manifest | None:

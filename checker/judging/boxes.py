@@ -49,9 +49,23 @@ def stream_id(presentation: Presentation) -> Iterator[Finding]:
             yield Finding(presentation.name(track.playlist.initialization or ""), "ES_ID", str(audio.stream_id), "0")
 
 
+def preroll(presentation: Presentation) -> Iterator[Finding]:
+    """AAC whose priming an edit list hides says so: every packet is in a group that needs the packet before it."""
+    for track in presentation.all_tracks():
+        if not track.initialization.audio or not track.hidden:
+            continue
+        if track.initialization.preroll != 1:
+            where, found = presentation.name(track.playlist.initialization or ""), track.initialization.preroll
+            yield Finding(where, "roll group", "missing" if found is None else f"{found} packets", "1 packet")
+        for uri, segment in zip(track.playlist.uris, track.segments, strict=True):
+            if not segment.rolling:
+                yield Finding(presentation.name(uri), "packets in the roll group", "not all", "all")
+
+
 RULES = (
     Rule("cmaf-header", "must", "Initialization segments are CMAF headers, by their brand", header_brand, True),
     Rule("cmaf-segments", "must", "Segments are CMAF segments, and the last one says so", segment_brands, True),
     Rule("cmaf-alternate-group", "must", "No track is in a group of alternatives", no_alternates, True),
     Rule("mp4-es-id", "must", "The ES_ID of MPEG-4 audio in a file is 0", stream_id, True),
+    Rule("mp4-audio-preroll", "must", "AAC with hidden priming says that a packet needs the one before", preroll, True),
 )

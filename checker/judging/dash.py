@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 from checker.finding import Finding, Rule, told
+from checker.initialization import InitializationSegment
 from checker.judging.timing import MICROSECOND
 from checker.manifest import AdaptationSet, Manifest, NotAManifest, Representation, Timed, seconds_of, whole
 from checker.presentation import USUAL_TARGET, Presentation, Track
@@ -16,13 +18,26 @@ Pair = tuple[AdaptationSet, Representation, Track]
 
 
 def pairs(presentation: Presentation) -> Iterator[Pair]:
-    """The representations of video and audio with the tracks whose initialization segment they have."""
+    """The representations of video and audio with the tracks whose initialization segment they have, or one beside it."""
     tracks = {track.playlist.initialization: track for track in presentation.all_tracks()}
+    folders = {_folder(address): track for address, track in tracks.items()}
     for kind in ("video", "audio"):
         for one, representation in presentation.manifest.of(kind) if presentation.manifest else ():
-            track = tracks.get(representation.address("initialization"))
+            address = representation.address("initialization")
+            track = tracks.get(address)
+            if address in presentation.initializations:
+                track = track or folders.get(_folder(address))
             if track:
                 yield one, representation, track
+
+
+def _folder(address: str | None) -> str:
+    return (address or "").rpartition("/")[0]
+
+
+def _initialization(presentation: Presentation, representation: Representation, track: Track) -> InitializationSegment:
+    """The one that the manifest leads to."""
+    return presentation.initializations.get(representation.address("initialization") or "", track.initialization)
 
 
 def there(presentation: Presentation) -> Iterator[Finding]:
@@ -78,6 +93,8 @@ def tracks_listed(presentation: Presentation) -> Iterator[Finding]:
         if one.kind not in ("video", "audio", "text", "image"):
             yield Finding(one.where, "contentType", one.kind, "video, audio, text or image")
     known = {track.playlist.initialization for track in presentation.all_tracks()}
+    folders = {_folder(address) for address in known}
+    known |= {address for address in presentation.initializations if _folder(address) in folders}
     for kind in ("video", "audio"):
         for _, representation in presentation.manifest.of(kind):
             address = representation.address("initialization")
@@ -85,16 +102,33 @@ def tracks_listed(presentation: Presentation) -> Iterator[Finding]:
                 yield Finding(representation.where, "initialization", address or "missing", "that of a playlist")
 
 
-def segments_match(presentation: Presentation) -> Iterator[Finding]:
-    """Its segments are those of the playlist, each with the start and duration of the media."""
+def same_initialization(presentation: Presentation) -> Iterator[Finding]:
+    """An initialization segment of its own is that of the playlist but for the edit list, and the manifest makes up for that."""
     for _, representation, track in pairs(presentation):
+        own = _initialization(presentation, representation, track)
+        if replace(own, edit=track.initialization.edit) != track.initialization:
+            where = presentation.name(representation.address("initialization") or "")
+            yield Finding(where, "initialization segment", "another one", "that of the playlist but for the edit list")
+        template = representation.template
+        if template is None:
+            continue
+        offset, missing = template.attributes.get("presentationTimeOffset", "0"), track.initialization.edit - own.edit
+        if whole(offset) != missing * template.timescale:
+            expected = told(missing * template.timescale)
+            yield Finding(representation.where, "presentationTimeOffset", offset, expected)
+
+
+def segments_match(presentation: Presentation) -> Iterator[Finding]:
+    """Its segments are those of the playlist, each with the start and duration of what the edit list leaves of it."""
+    for _, representation, track in pairs(presentation):
+        edit = _initialization(presentation, representation, track).edit
         # To be compared, both are scaled to ticks of both.
         ours, theirs = track.timescale, representation.template.timescale if representation.template else 1
         if ours == theirs:
             ours = theirs = 1
         expected = [
-            (uri, segment.start * theirs, segment.duration * theirs)
-            for uri, segment in zip(track.playlist.uris, track.segments, strict=True)
+            (uri, start * theirs, duration * theirs)
+            for uri, (start, duration) in zip(track.playlist.uris, track.presented(edit), strict=True)
         ]
         try:
             found = [(uri, start * ours, duration * ours) for uri, start, duration in representation.segments()]
@@ -121,7 +155,10 @@ def durations(presentation: Presentation) -> Iterator[Finding]:
     if manifest is None or lead is None:
         return
     found = [track for _, _, track in pairs(presentation)]
-    segments = [Fraction(max(track.durations), track.timescale) for track in found] + _sheets(manifest)
+    segments = _sheets(manifest)
+    for _, representation, track in pairs(presentation):
+        presented = track.presented(_initialization(presentation, representation, track).edit)
+        segments.append(Fraction(max(duration for _, duration in presented), track.timescale))
     expected = {"mediaPresentationDuration": lead.seconds}
     if segments:
         expected["maxSegmentDuration"] = max(segments)
@@ -157,6 +194,12 @@ RULES = (
     Rule("millrace-dash", "should", "A DASH manifest lies beside the multivariant playlist", there),
     Rule("dash-mpd", "must", "The manifest is static, of one period, after known profiles; names are unique", opened),
     Rule("dash-tracks", "must", "The manifest has the tracks of the playlists", tracks_listed),
+    Rule(
+        "dash-initialization",
+        "must",
+        "Initialization segments of the manifest are those of the playlists, but for edit lists",
+        same_initialization,
+    ),
     Rule("dash-segments", "must", "The manifest's segments are those of the playlists, at their times", segments_match),
     Rule("dash-durations", "must", "The manifest tells the lengths that are measured", durations),
     Rule(

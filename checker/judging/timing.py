@@ -174,7 +174,7 @@ def audio_boundaries(presentation: Presentation) -> Iterator[Finding]:
 
 def _cut_elsewhere(where: str, track: Track, first: Track, slack: Fraction) -> Iterator[Finding]:
     """The boundary between segments that is farthest from that of the first track, where it is too far."""
-    ends, expected = track.ends[:-1], first.ends[:-1]
+    ends, expected = track.presented_ends[:-1], first.presented_ends[:-1]
     if len(ends) != len(expected):
         yield Finding(where, "number of boundaries", str(len(ends)), str(len(expected)))
         return

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count, pairwise
+from math import floor
 from pathlib import Path
 
 from shared.media.codecs.aac import AAC
@@ -14,9 +15,10 @@ from shared.media.codecs.table import video_codec
 from shared.media.layout import segment_name
 from shared.media.plan import AudioPart, Plan, Rung, VideoPart
 from shared.media.result import SegmentTable
-from shared.mp4.bmff import Fragment, Movie, read_movie, sample_entry, with_edit, write_fragment
+from shared.mp4.bmff import Fragment, Movie, read_movie, sample_entry, write_fragment
 from shared.mp4.captions import Channels
 from shared.mp4.cmaf import cmaf_header, segment_type
+from shared.mp4.edits import preroll_group, with_edit, with_preroll
 
 
 class WrongResult(Exception):
@@ -73,8 +75,8 @@ def video_segments(file: Path, folder: Path, plan: Plan, part: VideoPart, rung: 
 def audio_segments(file: Path, folder: Path, plan: Plan, part: AudioPart) -> SegmentTable:
     """Cut an audio rendition into segments along the video's boundaries, in the part's folder below ``folder``.
 
-    The encoder's priming frame is left out, which puts the first sample of content at time zero without an edit list:
-    players that ignore edit lists would play the audio 21 ms late.
+    The first one begins with the encoder's priming, without which its first 20 ms would fade in; an edit list hides it, so that
+    the first sample of content is at time zero.
 
     Raises:
         WrongResult: there are fewer frames than the plan asks for.
@@ -87,37 +89,44 @@ def audio_segments(file: Path, folder: Path, plan: Plan, part: AudioPart) -> Seg
     with _movie(file) as (data, movie):
         _check_codec(movie, AAC)
         spans = [span for fragment in movie.fragments for span in _spans(fragment)]
-        spans = spans[AAC.priming_frames : AAC.priming_frames + frames]
-        if len(spans) < frames:
-            raise WrongResult(f"{len(spans)} audio frames instead of {frames}")
+        if len(spans) < AAC.priming_frames + frames:
+            raise WrongResult(f"{len(spans) - AAC.priming_frames} audio frames instead of {frames}")
         boundaries = audio_boundaries(plan, part, frames)
         for number, (first, end) in enumerate(boundaries):
-            samples = [bytes(data[begin : begin + size]) for begin, size in spans[first:end]]
+            begin = first + AAC.priming_frames if number else 0
+            samples = [bytes(data[place : place + size]) for place, size in spans[begin : end + AAC.priming_frames]]
             segment = segment_type(last=number == len(boundaries) - 1) + write_fragment(
                 samples,
                 duration=AAC.frame_samples,
-                decode_time=first * AAC.frame_samples,
+                decode_time=begin * AAC.frame_samples,
                 sequence=number + 1,
+                groups=preroll_group(len(samples)),
             )
             (target / segment_name("audio", number)).write_bytes(segment)
-            durations.append((end - first) * AAC.frame_samples)
+            durations.append(len(samples) * AAC.frame_samples)
             sizes.append(len(segment))
+        priming = AAC.priming_frames * AAC.frame_samples
         return SegmentTable(
             folder=part.folder,
             timescale=movie.timescale,
             first_segment=0,
             durations=tuple(durations),
             sizes=tuple(sizes),
-            frames=frames,
-            init=b64encode(_header(movie, AAC)),
+            frames=AAC.priming_frames + frames,
+            init=b64encode(with_preroll(with_edit(_header(movie, AAC), priming), AAC.preroll_frames)),
             codecs=AAC.read_codecs(movie.init_segment),
+            priming=priming,
         )
 
 
 def audio_boundaries(plan: Plan, part: AudioPart, frames: int) -> list[tuple[int, int]]:
-    """First and end AAC frame of each segment: as near to the video's boundaries as whole frames allow."""
+    """First and end AAC frame of each segment, counted without the priming: the last ones that end no later than the video's.
+
+    So the priming, which comes on top by the times of decoding and by the durations in a playlist, takes none of them
+    farther than a frame from the video's, either.
+    """
     per_segment = plan.segment_frames / plan.frame_rate * part.sample_rate / AAC.frame_samples
-    cuts = sorted({min(round(number * per_segment), frames) for number in range(plan.segments)} | {frames})
+    cuts = sorted({min(floor(number * per_segment), frames) for number in range(plan.segments)} | {frames})
     return list(pairwise(cuts))
 
 

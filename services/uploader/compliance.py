@@ -6,7 +6,7 @@ from itertools import accumulate
 from checker.rules import Report
 from checker.segments import KeyFrame, Segment
 from checker.subset import WrittenTrack, check_written
-from services.uploader.manifest.presentation import Presentation, Rendition, VideoRendition
+from services.uploader.manifest.presentation import Presentation, Rendition, VideoRendition, init_segments_of
 from shared.media.layout import INIT_SEGMENT, MULTIVARIANT, segment_name
 from shared.media.result import Compliance, JobWarning, Violation
 
@@ -39,9 +39,13 @@ def _written(track: Rendition) -> WrittenTrack:
         frames = marks[number] if number < len(marks) else ()
         times = accumulate((ticks for _, _, ticks in frames), initial=start)
         keys = tuple(KeyFrame(time, offset, length) for time, (offset, length, _) in zip(times, frames, strict=False))
-        segments.append(Segment(size, start, duration, keys))
+        # Packets of audio are decoded in the order in which they are heard.
+        shown = start if track.kind == "audio" else None
+        segments.append(Segment(size, start, duration, keys, shown))
     uris = [f"{track.folder}/{segment_name(track.kind, number)}" for number in range(len(track.sizes))]
-    return WrittenTrack(track.playlist, f"{track.folder}/{INIT_SEGMENT}", track.init_segment, uris, segments)
+    path = f"{track.folder}/{INIT_SEGMENT}"
+    beside = {one: body for one, body in init_segments_of(track).items() if one != path}
+    return WrittenTrack(track.playlist, path, track.init_segment, uris, segments, beside)
 
 
 def compliance_of(report: Report) -> Compliance:

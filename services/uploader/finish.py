@@ -15,14 +15,14 @@ from services.uploader.manifest.assembly import Mismatch, assemble
 from services.uploader.manifest.dash import manifest
 from services.uploader.manifest.outputs import outputs_of
 from services.uploader.manifest.playlists import iframe_playlist, media_playlist, multivariant_playlist
-from services.uploader.manifest.presentation import Presentation
+from services.uploader.manifest.presentation import Presentation, init_segments_of
 from services.uploader.manifest.sprite import sprite
 from services.uploader.record import JobRecord, record_of
 from services.uploader.results import read_record
 from shared.bus.joblog import JobLog
 from shared.errors import PermanentError
 from shared.events import Completed
-from shared.media.layout import DASH, IFRAMES, INIT_SEGMENT, MULTIVARIANT, SHEET
+from shared.media.layout import DASH, IFRAMES, MULTIVARIANT, SHEET
 from shared.media.plan import Plan
 from shared.media.result import Compliance
 from shared.workspace import WorkSpace
@@ -126,12 +126,8 @@ class Finish:
 
 
 def init_segments(presentation: Presentation) -> dict[str, bytes]:
-    """The initialization segment of every track that has one, by path."""
-    return {
-        f"{track.folder}/{INIT_SEGMENT}": track.init_segment
-        for track in presentation.all_renditions
-        if track.init_segment
-    }
+    """The initialization segments of every rendition that has any, by path."""
+    return {path: body for track in presentation.all_renditions for path, body in init_segments_of(track).items()}
 
 
 def playlists(presentation: Presentation, *, sheet_bytes: int = 0) -> dict[str, bytes]:

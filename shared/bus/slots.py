@@ -134,8 +134,8 @@ class Slots:
         before = found.due - 1 if found else float("-inf") if redelivered else self._clock() - _LATE_SECONDS
         for subject in [subject for subject, away in self._away.items() if away.due < before]:
             del self._away[subject]
-        if work.suspect and work.subject not in self._suspected:
-            _remember(self._suspected, work.subject, self._clock())
+        if work.suspect and _case(work) not in self._suspected:
+            _remember(self._suspected, _case(work), self._clock())
 
     def begin(self, work: Work, *, redelivered: bool = False) -> Turn:
         """A slot is taken."""
@@ -177,7 +177,7 @@ class Slots:
         now = self._clock()
         rivals = [other for other in (*waiting, *self._due(now)) if other.subject != work.subject]
         if work.suspect:
-            patient = now - self._suspected.get(work.subject, now) < SUSPECTS_PATIENCE
+            patient = self._suspected_for(work) < SUSPECTS_PATIENCE
             return [other for other in rivals if other.crashes < work.crashes] if patient else []
         rivals = [other for other in rivals if not other.suspect]
         taken = self._taken()
@@ -198,7 +198,7 @@ class Slots:
         here for a while in any case, so that others come before it which that crash has hit as well, and which this process, a
         new one perhaps, knows nothing of.
         """
-        waited = self._clock() - self._suspected.get(work.subject, self._clock())
+        waited = self._suspected_for(work)
         if work.crashes > 1 and waited < _ACQUAINTANCE_SECONDS:
             return False
         return not self._turns or waited >= SUSPECTS_PATIENCE
@@ -223,6 +223,11 @@ class Slots:
             _remember(self._interruptions, subject, self._interruptions.get(subject, 0) + 1)
             found.over.set()
         return found
+
+    def _suspected_for(self, work: Work) -> float:
+        """Seconds since a suspect came here for the first time after its last crash."""
+        now = self._clock()
+        return now - self._suspected.get(_case(work), now)
 
     def _due(self, now: float) -> list[Work]:
         """What was handed back and lies before the consumer again, if no other process has taken it."""
@@ -258,6 +263,10 @@ class Slots:
 
     def _rank(self, org: str, taken: Counter[str]) -> tuple[int, int]:
         return taken[org], self._served.get(org, -1)
+
+
+def _case(work: Work) -> str:
+    return f"{work.crashes} {work.subject}"
 
 
 def _remember(entries: "OrderedDict[str, T]", name: str, entry: T) -> None:

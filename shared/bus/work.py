@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from shared.bus.subjects import split_job_subject
 from shared.bus.urgency import USUAL, Urgency
 
-MOST_OVERTAKEN = 8
-"""After being overtaken so many times, work is as urgent as what has overtaken it."""
+MOST_OVERTAKEN = 32
+"""After being overtaken so many times, work is as urgent as what has overtaken it. A clip is two or three parts."""
 
 _MOST_REMEMBERED = 1000
 

@@ -12,6 +12,8 @@ Kind = Literal["video", "audio", "text"]
 MULTIVARIANT = "video.m3u8"
 DASH = "video.mpd"
 INIT_SEGMENT = "init.mp4"
+DASH_INIT_SEGMENT = "dash_init.mp4"
+"""That of audio for the manifest, which hides the priming by itself."""
 IFRAMES = "iframes.m3u8"
 SHEET, CUES = "sprite/sprite_image.jpg", "sprite/sprite.vtt"
 AUDIO_FOLDER = "audio"

@@ -27,6 +27,8 @@ class SegmentTable(_Model):
         timescale: ticks per second of ``durations``.
         first_segment: number of its first segment.
         durations: ticks of each segment. sizes: bytes of each segment.
+        priming: for audio, ticks at the beginning of the first segment that are decoded and not heard; 0 in records of
+            versions that left the priming out.
         frames: samples in all segments together: video frames, AAC frames, or cues.
         init: the initialization segment (``init.mp4``), base64 in JSON, empty for text; those of all parts of a rendition
             are merged, and are the same bytes where one kind of encoder made them all.
@@ -47,6 +49,7 @@ class SegmentTable(_Model):
     iframes: tuple[tuple[tuple[int, int, int], ...], ...] = ()
     whole: int = 0
     captions: tuple[str, ...] = ()
+    priming: int = 0
 
     @property
     def totals(self) -> "RenditionTotals":
@@ -56,7 +59,7 @@ class SegmentTable(_Model):
             codecs=self.codecs,
             segments=len(self.sizes),
             frames=self.frames,
-            seconds=round(sum(self.durations) / self.timescale, 3),
+            seconds=round((sum(self.durations) - self.priming) / self.timescale, 3),
             bytes=sum(self.sizes) + self.whole,
         )
 

@@ -144,10 +144,12 @@ def write_fragment(
     decode_time: int,
     sequence: int,
     offsets: Sequence[int] | None = None,
+    groups: bytes = b"",
 ) -> bytes:
     """A fragment of samples that all last ``duration`` ticks.
 
     Args:
+        groups: boxes that say which groups the samples are in (``sbgp``).
         offsets: cts − dts of each sample, not negative, for video: then only the first sample is a sync sample. Without
             them every sample is one, as in audio.
     """
@@ -164,31 +166,28 @@ def write_fragment(
     )
     first_flags = struct.pack(">I", _SYNC_SAMPLE) if offsets is not None else b""
     run_size = 8 + 4 + 4 + 4 + len(first_flags) + 4 * len(table)
-    traf_size = 8 + (8 + len(head)) + 20 + run_size
+    traf_size = 8 + (8 + len(head)) + 20 + run_size + len(groups)
     moof_size = 8 + 16 + traf_size
     moof = struct.pack(">I4s", moof_size, b"moof") + struct.pack(">I4sII", 16, b"mfhd", 0, sequence)
     moof += struct.pack(">I4s", traf_size, b"traf") + struct.pack(">I4s", 8 + len(head), b"tfhd") + head
     moof += struct.pack(">I4sIQ", 20, b"tfdt", 1 << 24, decode_time)
     moof += struct.pack(">I4sIIi", run_size, b"trun", run_flags, len(samples), moof_size + 8) + first_flags
-    moof += struct.pack(f">{len(table)}I", *table)
+    moof += struct.pack(f">{len(table)}I", *table) + groups
     payload = b"".join(samples)
     return moof + struct.pack(">I4s", 8 + len(payload), b"mdat") + payload
 
 
-def with_edit(init_segment: bytes, media_time: int) -> bytes:
-    """An initialization segment with an edit list that makes ``media_time`` (ticks) the start of the presentation.
+def with_box_replaced(data: bytes, path: Sequence[bytes], start: int, end: int, box: bytes) -> bytes:
+    """The data with a box, or nothing, instead of what lies between two offsets, and the sizes of all boxes around set right.
 
-    That is how a track with B-frames begins at zero: decode times cannot be negative, so composition times begin later,
-    and the edit list takes the difference back.
+    Args:
+        path: types of the boxes around, from the outermost on.
     """
-    edit = struct.pack(">I4sIIIiI", 28, b"elst", 0, 1, 0, media_time, 1 << 16)
-    edits = struct.pack(">I4s", 8 + len(edit), b"edts") + edit
-    movie, track = find(init_segment, b"moov"), find(init_segment, b"moov", b"trak")
-    place = find(init_segment, b"moov", b"trak", b"tkhd").end
-    out = bytearray(init_segment)
-    for box in (movie, track):
-        struct.pack_into(">I", out, box.start, box.end - box.start + len(edits))
-    out[place:place] = edits
+    out = bytearray(data)
+    for depth in range(1, len(path) + 1):
+        outer = find(data, *path[:depth])
+        struct.pack_into(">I", out, outer.start, outer.end - outer.start + len(box) - (end - start))
+    out[start:end] = box
     return bytes(out)
 
 

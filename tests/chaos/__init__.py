@@ -10,5 +10,6 @@
 ``inspection``    what is left of a run: outputs, files, secrets, processes, the projection
 ``run``           all of it from start to verdict
 ``report``        the table: fault, times hit, jobs touched, lost, doubled
+``lanes``         clips beside a film on a single slot, and what they wait for: ``make lanes``
 ``soak``          many tiny jobs without faults, and the memory of each service: ``make soak``
 """

@@ -20,8 +20,9 @@ def main() -> int:
     minutes = float(os.environ.get("MINUTES") or 4)
     again = f"make chaos SEED={seed} JOBS={jobs} MINUTES={minutes:g}"
     print(f"seed {seed}: {jobs} jobs within {minutes:g} minutes; again: {again}", flush=True)
-    # Of the servers in this process, whose connections break off on purpose.
-    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    # Connections of this process break off on purpose.
+    for name in ("aiohttp.server", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     folder = Path(tempfile.mkdtemp(prefix="millrace-chaos-"))
     report = asyncio.run(run(Plan(seed, jobs, minutes * 60), folder / "state", say=_say))
     _print(report)

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from aiohttp import web
@@ -26,6 +26,7 @@ _SHARE: tuple[Fault | None, ...] = ("unavailable", "broken", "refused", "cut", "
 # What None above stands for: an answer that takes this long, in seconds.
 _SLOW_SECONDS = 2.0
 _WITHIN_SECONDS = 5.0
+_MOST_STARTS = 5
 
 
 class Trouble:
@@ -90,15 +91,19 @@ class Second(Server):
     def ready(self) -> bool:
         return http_ok(self._http_port, "/health/ready")
 
-    def log(self) -> str:
-        """All that it has written."""
-        return Path(self.folder / "server.log").read_text(errors="replace")
+    def restart(self, number: signal.Signals) -> None:
+        """End it by a signal and start it, as often as it takes: one that gives up while a server is away is started again."""
+        self._end(number)
+        for _ in range(_MOST_STARTS - 1):
+            with suppress(RuntimeError):
+                return self.start()
+        return self.start()
 
 
 class Field:
     """Carries strikes out.
 
-    Attributes:
+    Args:
         second: the second services by name; empty where a run does without.
         troubles: of ``source``, ``storage`` and ``receiver``.
     """
@@ -133,8 +138,7 @@ class Field:
             return False
         server = self._second[victim]
         async with server.turn:
-            await asyncio.to_thread(server.kill if number == signal.SIGKILL else server.stop)
-            await asyncio.to_thread(server.start)
+            await asyncio.to_thread(server.restart, number)
         return True
 
     async def _freeze(self, victim: str, seconds: float) -> bool:

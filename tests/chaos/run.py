@@ -90,7 +90,7 @@ async def run(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> R
         folder: for the stack's state.
 
     Raises:
-        AssertionError, TimeoutError: a job could not be posted or cancelled.
+        AssertionError, TimeoutError: a job could not be posted or cancelled, or a program of the stack did not get ready again.
     """
     dice = random.Random(plan.seed)
     troubles = {name: Trouble(dice, _SHARE) for name in ("source", "storage", "receiver")}
@@ -115,6 +115,8 @@ async def run(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> R
         await _post_and_strike(around)
         for trouble in troubles.values():
             trouble.end()
+        # Whatever has hit them, all have to come back.
+        await asyncio.to_thread(stack.wait_ready, seconds=plan.patience)
         client = await nats.connect(stack.env["NATS_URL"], max_reconnect_attempts=-1)
         exits.push_async_callback(client.close)
         await _until_all_ended(around, client)

@@ -22,7 +22,8 @@ def film(segments: int) -> tuple[Presentation, dict[str, bytes]]:
     """A film of so many segments of six seconds, with three GOPs each, and its documents."""
     lengths, sizes = (6 * SCALE,) * segments, tuple(90_000 + 37 * number % 5000 for number in range(segments))
     gops = ((24, 4000, 2 * SCALE), (30_000, 4000, 2 * SCALE), (60_000, 4000, 2 * SCALE))
-    cuts = [round(number * 6 * 48_000 / 1024) * 1024 for number in range(segments + 1)]
+    # The priming comes before.
+    cuts = [-1024, *(number * 6 * 48_000 // 1024 * 1024 for number in range(1, segments + 1))]
     presentation = Presentation(
         tuple(replace(one, durations=lengths, sizes=sizes, iframes=(gops,) * segments) for one in SHORT.video),
         tuple(

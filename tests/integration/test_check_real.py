@@ -85,9 +85,10 @@ async def test_a_fault_in_any_number_is_found(files: dict[str, bytes], monkeypat
 
 async def test_every_initialization_segment_is_read_as_it_was_made(files: dict[str, bytes]) -> None:
     found = {path: read_initialization(body) for path, body in files.items() if path.endswith("init.mp4")}
-    assert len(found) == 2
+    assert len(found) == 3
     for path, one in found.items():
         if path.startswith("audio/"):
+            assert one.edit == (0 if path.endswith("dash_init.mp4") else Fraction(1024, 48_000))
             assert one.audio and (one.codecs, one.audio.sample_rate, one.audio.channels) == ("mp4a.40.2", 48_000, 2)
         else:
             [sps] = one.parameter_sets

@@ -18,6 +18,7 @@ from checker.reading import read_presentation
 from checker.rules import RULES, apply_rules
 from checker.source import Unreadable
 from services.uploader.compliance import check_compliance, check_presentation, not_compliant
+from tests.support.planted import BOX_FAULTS
 from tests.support.written import Picture, TextFault, Written, violated, write_presentation
 
 RIGHT = write_presentation()
@@ -29,7 +30,7 @@ async def test_nothing_is_found_in_a_right_presentation() -> None:
     assert report.violated == ()
     assert {one.rule.id for one in report.outcomes if one.skipped} == {
         "apple-7.3", "rfc8216bis-3.1.4", "millrace-text-cues", "millrace-text-whole", "millrace-captions",
-        "cmaf-header", "cmaf-segments", "cmaf-alternate-group", "mp4-es-id",
+        "cmaf-header", "cmaf-segments", "cmaf-alternate-group", "mp4-es-id", "mp4-audio-preroll",
     }  # fmt: skip
 
 
@@ -118,9 +119,11 @@ TEXT_FAULTS = [
     TextFault("dash-mpd", MPD, 'start="PT0S"', 'start="PT1S"'),
     TextFault("dash-mpd", MPD, 'id="audio-2"', 'id="audio-1"'),
     TextFault("dash-mpd", MPD, '<AdaptationSet id="2"', '<AdaptationSet id="1"'),
-    TextFault("dash-tracks", MPD, "audio/de/init.mp4", "audio/en/init.mp4", also("dash-segments", "dash-renditions")),
+    TextFault("dash-tracks", MPD, "audio/de/dash_init.mp4", "audio/en/dash_init.mp4", also("dash-segments", "dash-renditions")),
     TextFault("dash-tracks", MPD, '<Representation id="240p".*/>'),
     TextFault("dash-tracks", MPD, 'mimeType="audio/mp4"', 'mimeType="video/mp4"'),
+    TextFault("dash-initialization", MPD, 'Offset="1024"', 'Offset="1023"'),
+    TextFault("dash-initialization", MPD, 'presentationTimeOffset="1024" '),
     TextFault("dash-segments", MPD, 'startNumber="0"', 'startNumber="1"'),
     TextFault("dash-segments", MPD, 't="150000"', 't="150001"'),
     TextFault("dash-segments", MPD, 'd="150000" />', 'd="150000" r="1" />'),
@@ -201,25 +204,13 @@ async def test_fault_between_tracks(rule: str, written: Written) -> None:
     assert await violated(written.files) - {"dash-segments"} == {rule}
 
 
-ES_ID, GROUP = rb"(esds\0{4}\x03.)\0\0", rb"(tkhd.{34})\0\0"
-BOX_FAULTS = [
-    ("cmaf-header", "480p/init.mp4", b"cmfc", b"mp42"),
-    # What cmf2 asks of fragments, ours do not have.
-    ("cmaf-header", "480p/init.mp4", b"cmfc", b"cmf2"),
-    ("cmaf-segments", "480p/video_00001.m4s", b"lmsg", b"msdh"),
-    ("cmaf-segments", "audio/de/audio_00001.m4s", b"lmsg", b"msdh"),
-    ("cmaf-segments", "480p/video_00000.m4s", b"iso6", b"lmsg"),
-    ("cmaf-segments", "480p/video_00000.m4s", b"cmfs", b"iso6"),
-    ("cmaf-alternate-group", "480p/init.mp4", GROUP, rb"\1" + b"\0\1"),
-    ("cmaf-alternate-group", "audio/en/init.mp4", GROUP, rb"\1" + b"\0\1"),
-    ("mp4-es-id", "audio/en/init.mp4", ES_ID, rb"\1" + b"\0\1"),
-]
-
-
 @pytest.mark.parametrize(("rule", "path", "old", "new"), BOX_FAULTS)
 async def test_fault_in_a_box(rule: str, path: str, old: bytes, new: bytes) -> None:
     changed = re.sub(old, new, RIGHT.files[path], count=1, flags=re.DOTALL)
-    assert changed != RIGHT.files[path] and await violated({**RIGHT.files, path: changed}) == {rule}
+    found = await violated({**RIGHT.files, path: changed})
+    # The manifest has another one for audio, which is the same but for the edit list.
+    other = {"dash-initialization"} if path == "audio/en/init.mp4" else set()
+    assert changed != RIGHT.files[path] and rule in found <= {rule} | other
 
 
 async def test_fault_in_a_file() -> None:
@@ -279,7 +270,7 @@ def test_what_the_uploader_knows_already_is_checked_by_the_same_table() -> None:
     assert "apple-8.1" in check_presentation(presentation, longer).violated
     fewer = {path: body for path, body in documents.items() if path != "480p/video.m3u8"}
     assert "millrace-uri" in check_presentation(presentation, fewer).violated
-    broken = replace(presentation.audio[0], init_segment=b"no initialization segment")
+    broken = replace(presentation.audio[0], init_segment=b"no initialization segment", priming=0)
     broken_too = replace(presentation, audio=(broken, presentation.audio[1]))
     assert "millrace-parse" in check_presentation(broken_too, documents).violated
     elsewhere = documents | {LOW: documents[LOW].replace(b'URI="init', b'URI="../480p/init')}

@@ -182,10 +182,12 @@ def test_sound_begins_at_zero_and_ends_with_the_picture(case: Case) -> None:
         return
     found = frames.packets(case.sound, "a:0")
     rate = plan.audio[0].sample_rate
-    assert [packet.pts for packet in found] == [number * AAC_FRAME for number in range(len(found))]
-    assert 0 <= Fraction(len(found) * AAC_FRAME, rate) - plan.duration < Fraction(AAC_FRAME, rate)
+    # The priming lies before zero.
+    assert [packet.pts for packet in found] == [number * AAC_FRAME for number in range(-1, len(found) - 1)]
+    assert 0 <= Fraction((len(found) - 1) * AAC_FRAME, rate) - plan.duration < Fraction(AAC_FRAME, rate)
     [(_, track)] = case.parts.tracks(plan.audio[0].folder)
-    ends = [Fraction(sum(track.durations[: number + 1]), rate) for number in range(plan.segments)]
+    assert track.priming == AAC_FRAME
+    ends = [Fraction(sum(track.durations[: number + 1]) - AAC_FRAME, rate) for number in range(plan.segments)]
     cuts = [end / plan.frame_rate for _, end in plan.segment_spans]
     assert all(abs(ours - its) <= Fraction(AAC_FRAME, rate) for ours, its in zip(ends, cuts, strict=True))
 

@@ -7,7 +7,7 @@ from base64 import b64encode
 from fractions import Fraction
 from io import BytesIO
 from itertools import pairwise
-from math import ceil
+from math import ceil, floor
 
 from PIL import Image
 
@@ -16,7 +16,9 @@ from shared.media.plan import AudioPart, Plan, Rung, TextPart, VideoPart, rung_n
 from shared.media.result import PartRecord, SegmentTable, digest_of
 from shared.media.source import AudioTrack, Source, VideoTrack
 from shared.media.stills import STILL_KINDS, Still, StillKind, Stills, StillSet
+from shared.mp4.edits import with_edit, with_preroll
 from shared.workspace import WorkSpace
+from tests.support.boxes import audio_entry, init_segment
 
 LADDER = {"240p": (426, 240), "480p": (854, 480), "720p": (1280, 720)}
 SAMPLE_RATE = 48_000
@@ -219,19 +221,21 @@ def _video_track(plan: Plan, part: VideoPart, rung: Rung, scale: int) -> Segment
 
 
 def _audio_track(plan: Plan, part: AudioPart) -> SegmentTable:
+    """With the priming in the first segment."""
     frames = ceil(plan.duration * part.sample_rate / AAC_FRAME)
     per_segment = plan.segment_frames / plan.frame_rate * part.sample_rate / AAC_FRAME
-    cuts = sorted({min(round(number * per_segment), frames) for number in range(plan.segments)} | {frames})
-    counts = [end - start for start, end in pairwise(cuts)]
+    cuts = sorted({min(floor(number * per_segment), frames) for number in range(plan.segments)} | {frames})
+    counts = [end - start + (start == 0) for start, end in pairwise(cuts)]
     return SegmentTable(
         folder=part.folder,
         timescale=part.sample_rate,
         first_segment=0,
         durations=tuple(count * AAC_FRAME for count in counts),
         sizes=tuple(100 + number % 3 for number in range(len(counts))),
-        frames=frames,
-        init=b64encode(f"init_segment of {part.folder}".encode()),
+        frames=1 + frames,
+        init=b64encode(with_preroll(with_edit(init_segment(audio_entry(), timescale=part.sample_rate), AAC_FRAME), 1)),
         codecs="mp4a.40.2",
+        priming=AAC_FRAME,
     )
 
 

@@ -1,4 +1,4 @@
-"""Small faults, planted in every number that the documents of a presentation hold, one after the other."""
+"""Small faults: in every number that the documents of a presentation hold, one after the other, and in boxes."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -18,6 +18,31 @@ FREE = {
     r'<Representation id="(audio|text)-': "a name that no address is made of; two of the same are found",
 }
 """Numbers that may be others: a pattern for what stands before them in their line, and the reason."""
+
+
+_ES_ID, _GROUP = rb"(esds\0{4}\x03.)\0\0", rb"(tkhd.{34})\0\0"
+# The distance of the roll group, and what the edit list hides: 1024 ticks.
+_DISTANCE, _HIDDEN = rb"(sgpd.{16})\xff\xff", rb"(elst.{12})\0\0\x04\0"
+BOX_FAULTS = [
+    ("cmaf-header", "480p/init.mp4", b"cmfc", b"mp42"),
+    # What cmf2 asks of fragments, ours do not have.
+    ("cmaf-header", "480p/init.mp4", b"cmfc", b"cmf2"),
+    ("cmaf-segments", "480p/video_00001.m4s", b"lmsg", b"msdh"),
+    ("cmaf-segments", "audio/de/audio_00001.m4s", b"lmsg", b"msdh"),
+    ("cmaf-segments", "480p/video_00000.m4s", b"iso6", b"lmsg"),
+    ("cmaf-segments", "480p/video_00000.m4s", b"cmfs", b"iso6"),
+    ("cmaf-alternate-group", "480p/init.mp4", _GROUP, rb"\1" + b"\0\1"),
+    ("cmaf-alternate-group", "audio/en/init.mp4", _GROUP, rb"\1" + b"\0\1"),
+    ("mp4-es-id", "audio/en/init.mp4", _ES_ID, rb"\1" + b"\0\1"),
+    ("mp4-audio-preroll", "audio/en/init.mp4", b"roll", b"prol"),
+    ("mp4-audio-preroll", "audio/en/init.mp4", _DISTANCE, rb"\1" + b"\xff\xfe"),
+    ("mp4-audio-preroll", "audio/de/audio_00001.m4s", b"roll", b"prol"),
+    # Where priming is played or content is hidden, the manifest hides something else.
+    ("dash-initialization", "audio/en/init.mp4", _HIDDEN, rb"\1" + b"\0\0\0\0"),
+    ("dash-initialization", "audio/en/init.mp4", _HIDDEN, rb"\1" + b"\0\0\x06\0"),
+    ("dash-initialization", "audio/en/init.mp4", b"edts", b"free"),
+]
+"""Faults in boxes: the rule that finds them, a file, and a pattern of bytes with what it is replaced by."""
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,19 @@ def require_player() -> str:
     return chromium
 
 
-async def play(kind: Player, url: str, screenshot: Path, *, speed: float = 4) -> dict[str, Any]:
-    """Play to the end; returns the report of tests/e2e/player/play.mjs, which gives up on a player that stands still."""
+async def play(
+    kind: Player, url: str, screenshot: Path, *, speed: float = 4, sound: Path | None = None
+) -> dict[str, Any]:
+    """Play to the end; returns the report of tests/e2e/player/play.mjs, which gives up on a player that stands still.
+
+    Args:
+        sound: a file that gets what is heard.
+    """
     chromium = require_player()
     await _install()
     process = await asyncio.create_subprocess_exec(
         "node", "play.mjs", kind, url, chromium, str(screenshot), str(speed),
+        *([str(sound)] if sound else []),
         cwd=_FOLDER, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:

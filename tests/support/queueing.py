@@ -20,7 +20,7 @@ from shared.bus.work import Work
 from shared.events import PartRequested, Priority
 from shared.ids import new_job_id
 
-HAND_BACK_COST = 0.004
+HAND_BACK_COST = 0.01
 """Seconds that a slot needs to hand a message back and ask for the next one."""
 
 

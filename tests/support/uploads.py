@@ -138,6 +138,7 @@ def expected_objects(plan: Plan) -> set[str]:
     folders = [(rung.resolution, "video") for rung in plan.rungs] + [(part.folder, "audio") for part in plan.audio]
     for folder, kind in folders:
         found |= {f"{folder}/init.mp4", f"{folder}/{kind}.m3u8"}
+        found |= {f"{folder}/dash_init.mp4"} if kind == "audio" else set()
         found |= {f"{folder}/{kind}_{number:05d}.m4s" for number in range(plan.segments)}
     if plan.stills:
         found |= {f"thumbnails/thumbnail_{number}.jpg" for number in plan.stills.thumbnails.numbers}

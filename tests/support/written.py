@@ -20,6 +20,7 @@ from shared.media.layout import MULTIVARIANT, SHEET
 from shared.media.stills import Stills, StillSet
 from shared.mp4.bmff import write_fragment
 from shared.mp4.cmaf import cmaf_header, segment_type
+from shared.mp4.edits import preroll_group, with_edit, with_preroll
 from shared.mp4.initialization import codecs_of
 from tests.support import boxes
 from tests.support.captioned import pair, sei
@@ -133,20 +134,21 @@ def write_video(files: dict[str, bytes], name: str, one: Picture) -> VideoRendit
 
 
 def write_audio(files: dict[str, bytes], language: str, cuts: tuple[int, ...]) -> AudioRendition:
-    """Add the segments of an audio rendition of so many AAC frames each."""
+    """Add the segments of an audio rendition of so many AAC frames each, the first one's after the priming."""
     entry = bytearray(boxes.audio_entry())
     struct.pack_into(">HHHHI", entry, 8 + 16, 2, 16, 0, 0, 48_000 << 16)
     init_segment = cmaf_header(boxes.init_segment(bytes(entry), timescale=48_000))
-    sizes, time = [], 0
-    for number, count in enumerate(cuts):
-        data = segment_type(last=number == len(cuts) - 1)
-        data += write_fragment([b"audio"] * count, duration=1024, decode_time=time, sequence=1)
+    init_segment = with_preroll(with_edit(init_segment, 1024), 1)
+    sizes, time, counts = [], 0, (1 + cuts[0], *cuts[1:])
+    for number, count in enumerate(counts):
+        data, groups = segment_type(last=number == len(cuts) - 1), preroll_group(count)
+        data += write_fragment([b"audio"] * count, duration=1024, decode_time=time, sequence=1, groups=groups)
         time += count * 1024
         files[f"audio/{language}/audio_{number:05d}.m4s"] = data
         sizes.append(len(data))
     return AudioRendition(
         kind="audio", folder=f"audio/{language}", codecs=codecs_of(init_segment), timescale=48_000,
-        durations=tuple(1024 * count for count in cuts), sizes=tuple(sizes), init_segment=init_segment,
+        durations=tuple(1024 * count for count in counts), priming=1024, sizes=tuple(sizes), init_segment=init_segment,
         label=language.upper(), language=language, default=language == "en", channels=2, sample_rate=48_000,
     )  # fmt: skip
 

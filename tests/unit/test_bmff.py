@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.mp4.bmff import MalformedMedia, boxes, find, read_movie, timescale_of, with_edit, write_fragment
+from shared.mp4.bmff import MalformedMedia, boxes, find, read_movie, timescale_of, write_fragment
 from tests.support.boxes import box, full, init_segment
 
 
@@ -87,18 +87,6 @@ def test_the_version_of_the_writer_is_left_out_of_the_header() -> None:
 def test_timescale() -> None:
     assert timescale_of(init_segment(timescale=30_000)) == 30_000
     assert read_movie(init_segment(timescale=24_000)).timescale == 24_000
-
-
-def test_an_edit_list_makes_the_presentation_start_later() -> None:
-    edited = with_edit(init_segment(), 2000)
-    assert find(edited, b"moov").end == len(edited)
-    kinds = [
-        item.kind for item in boxes(edited, find(edited, b"moov", b"trak").body, find(edited, b"moov", b"trak").end)
-    ]
-    assert kinds == [b"tkhd", b"edts", b"mdia"]
-    edit = find(edited, b"moov", b"trak", b"edts", b"elst")
-    assert struct.unpack_from(">IIIiI", edited, edit.body) == (0, 1, 0, 2000, 1 << 16)
-    assert timescale_of(edited) == 25_000
 
 
 def test_large_and_open_ended_boxes() -> None:

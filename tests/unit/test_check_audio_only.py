@@ -28,7 +28,7 @@ FAULTS = [
     TextFault("millrace-codecs", TOP, "mp4a.40.2", "avc1.64001e,mp4a.40.2"),
     TextFault("millrace-group", TOP, ',AUDIO="audio"', ',AUDIO="other"'),
     TextFault("millrace-uri", TOP, "\naudio/en/audio", "\naudio/fr/audio"),
-    TextFault("apple-8.1", AUDIO, "EXTINF:5.994667", "EXTINF:5.990000", frozenset({"millrace-extinf"})),
+    TextFault("apple-8.1", AUDIO, "EXTINF:6.016000", "EXTINF:6.010000", frozenset({"millrace-extinf"})),
     TextFault("apple-8.2", AUDIO, "DURATION:6", "DURATION:7", frozenset({"apple-7.5", "dash-durations", "millrace-target"})),
     TextFault("apple-7.7", AUDIO, "DURATION:6", "DURATION:5", frozenset({"apple-7.5", "apple-8.2", "rfc8216bis-4.4.3.1"})),
     TextFault("millrace-ended", AUDIO, "#EXT-X-ENDLIST"),

@@ -20,6 +20,7 @@ from checker.sps import parse_sps
 from shared.mp4 import bmff
 from shared.mp4.captions import Channels, read_captions
 from shared.mp4.cmaf import segment_type
+from shared.mp4.edits import preroll_group, with_edit, with_preroll
 from shared.mp4.initialization import codecs_of, parameter_sets
 from tests.support import boxes
 from tests.support.captioned import sei
@@ -80,7 +81,16 @@ def test_audio_configuration(specific: str, codecs: str, rate: int, channels: in
 def test_edit_lists() -> None:
     data = boxes.init_segment(boxes.audio_entry(), timescale=25_000)
     assert read_initialization(data).edit == 0
-    assert read_initialization(bmff.with_edit(data, 2000)).edit == Fraction(2000, 25_000)
+    assert read_initialization(with_edit(data, 2000)).edit == Fraction(2000, 25_000)
+
+
+def test_groups_of_samples_that_need_others_before() -> None:
+    data = with_preroll(boxes.init_segment(boxes.audio_entry(), timescale=48_000), 1)
+    assert read_initialization(data).preroll == 1
+    assert read_initialization(data.replace(b"roll", b"prol")).preroll is None
+    for group, rolling in ((preroll_group(2), True), (preroll_group(1), False), (b"", False)):
+        made = bmff.write_fragment([b"a", b"b"], duration=1024, decode_time=0, sequence=1, groups=group)
+        assert read_segment(made, AUDIO).rolling is rolling
 
 
 @pytest.mark.parametrize(

@@ -135,11 +135,11 @@ def test_media_playlist() -> None:
         """)
 
 
-def test_audio_playlist_follows_its_own_frames() -> None:
+def test_audio_playlist_follows_its_own_frames_the_priming_among_them() -> None:
     stream = presentation(frames=400)
     lines = media_playlist(stream.audio[0], stream.target).splitlines()
     assert lines[6:-1] == [
-        "#EXTINF:5.994667,", "audio_00000.m4s", "#EXTINF:5.994666,", "audio_00001.m4s", "#EXTINF:4.010667,", "audio_00002.m4s",
+        "#EXTINF:6.016000,", "audio_00000.m4s", "#EXTINF:5.994667,", "audio_00001.m4s", "#EXTINF:4.010666,", "audio_00002.m4s",
     ]  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def film_parts_before(site: Simulation, waiting: Message) -> int:
     )  # fmt: skip
 
 
-@given(st.integers(), st.integers(1, 3), st.integers(2, 40))
+@given(st.integers(), st.integers(1, 3), st.integers(2, 150))
 async def test_a_clip_waits_for_one_part_of_a_film_at_most(seed: int, films: int, clips: int) -> None:
     chance = random.Random(seed)
     site = Simulation()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from services.uploader.manifest.assembly import Mismatch, assemble
+from services.uploader.manifest.presentation import init_segments_of
 from shared.media.codecs import table
 from shared.media.codecs.h264 import H264
 from shared.media.plan import Plan
@@ -45,8 +46,11 @@ def test_renditions_are_sorted_by_size() -> None:
 def test_objects_of_a_track() -> None:
     stream = assemble(PLAN, results())
     objects = stream.audio[0].objects()
-    assert list(objects)[:3] == ["audio/0-en/init.mp4", "audio/0-en/audio_00000.m4s", "audio/0-en/audio_00001.m4s"]
-    assert objects["audio/0-en/init.mp4"] == len(b"init_segment of audio/0-en")
+    names = ("init.mp4", "dash_init.mp4", "audio_00000.m4s", "audio_00001.m4s")
+    assert list(objects)[:4] == [f"audio/0-en/{name}" for name in names]
+    assert objects["audio/0-en/init.mp4"] == len(stream.audio[0].init_segment)
+    # An edit list of one entry in its box.
+    assert objects["audio/0-en/dash_init.mp4"] == objects["audio/0-en/init.mp4"] - 36
     assert sum(objects.values()) == stream.audio[0].bytes
     text = stream.text[1].objects()
     assert list(text)[:2] == ["text/1-und/text_00000.vtt", "text/1-und/text_00001.vtt"]
@@ -192,3 +196,23 @@ def test_sound_alone_is_held_against_the_plan() -> None:
     for words, update in wrong.items():
         with pytest.raises(Mismatch, match=words):
             assemble(plan, given | {"a1": (track.model_copy(update=update),)})
+
+
+def test_audio_of_versions_that_left_the_priming_out_is_joined_as_it_was() -> None:
+    given = results()
+    [track] = given["a1"]
+    durations = (track.durations[0] - 1024, *track.durations[1:])
+    given["a1"] = (track.model_copy(update={"durations": durations, "init": b"old", "priming": 0}),)
+    stream = assemble(PLAN, given)
+    assert [sound.priming for sound in stream.audio] == [1024, 0]
+    assert stream.audio[0].presented == stream.audio[1].presented == stream.audio[1].durations
+    assert stream.audio[0].seconds == stream.audio[1].seconds
+    assert list(init_segments_of(stream.audio[1])) == ["audio/1-de/init.mp4"]
+
+
+@pytest.mark.parametrize("update", [{"priming": 300 * 1024}, {"priming": -1}, {"init": b"no box"}])
+def test_priming_has_to_be_something_that_can_be_hidden(update: dict[str, Any]) -> None:
+    given = results()
+    change("a0", "audio/0-en", **update)(given)
+    with pytest.raises(Mismatch, match=r"priming|box"):
+        assemble(PLAN, given)

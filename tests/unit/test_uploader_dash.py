@@ -29,7 +29,7 @@ def test_manifest() -> None:
     # Valid after the schemas of the fourth and fifth edition (checked with libxml2 when this text was written).
     assert manifest_of(frames=400) == dedent("""\
         <?xml version="1.0" encoding="utf-8"?>
-        <MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019" type="static" mediaPresentationDuration="PT16S" maxSegmentDuration="PT6S" minBufferTime="PT6S">
+        <MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019" type="static" mediaPresentationDuration="PT16S" maxSegmentDuration="PT6.016S" minBufferTime="PT6S">
           <Period id="0" start="PT0S">
             <AdaptationSet id="0" contentType="video" mimeType="video/mp4" segmentAlignment="true" startWithSAP="1" maxWidth="854" maxHeight="480" maxFrameRate="25">
               <SegmentTemplate timescale="25000" initialization="$RepresentationID$/init.mp4" media="$RepresentationID$/video_$Number%05d$.m4s" startNumber="0">
@@ -45,10 +45,11 @@ def test_manifest() -> None:
               <AudioChannelConfiguration schemeIdUri="urn:mpeg:mpegB:cicp:ChannelConfiguration" value="2" />
               <Label>en</Label>
               <Role schemeIdUri="urn:mpeg:dash:role:2011" value="main" />
-              <SegmentTemplate timescale="48000" initialization="audio/0-en/init.mp4" media="audio/0-en/audio_$Number%05d$.m4s" startNumber="0">
+              <SegmentTemplate timescale="48000" presentationTimeOffset="1024" initialization="audio/0-en/dash_init.mp4" media="audio/0-en/audio_$Number%05d$.m4s" startNumber="0">
                 <SegmentTimeline>
-                  <S t="0" d="287744" r="1" />
-                  <S t="575488" d="192512" />
+                  <S t="0" d="288768" />
+                  <S t="288768" d="287744" />
+                  <S t="576512" d="192512" />
                 </SegmentTimeline>
               </SegmentTemplate>
               <Representation id="audio-1" bandwidth="204" codecs="mp4a.40.2" audioSamplingRate="48000" />

@@ -4,7 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import TypeVar
 
-from services.uploader.manifest.presentation import AudioRendition, Presentation, TextRendition, VideoRendition
+from services.uploader.manifest.presentation import (
+    AudioRendition,
+    Presentation,
+    TextRendition,
+    VideoRendition,
+    init_segments_of,
+)
 from shared.media.codecs.aac import AAC
 from shared.media.codecs.codec import InitSegmentConflict, VideoCodec
 from shared.media.codecs.table import video_codec
@@ -92,6 +98,7 @@ def _audio(part: AudioPart, results: Results) -> AudioRendition:
         durations=table.durations,
         sizes=table.sizes,
         init_segment=table.init,
+        priming=table.priming,
         label=part.label,
         language=part.language,
         default=part.default,
@@ -210,6 +217,12 @@ def _check_video(plan: Plan, rendition: VideoRendition, first: VideoRendition) -
 
 def _check_audio(plan: Plan, rendition: AudioRendition) -> None:
     """Audio is as long as planned, and cut where any video is, as nearly as whole AAC frames allow."""
+    if not 0 <= rendition.priming < rendition.durations[0]:
+        raise Mismatch(f"{rendition.folder}: {rendition.priming} ticks of priming")
+    try:
+        init_segments_of(rendition)
+    except MalformedMedia as error:
+        raise Mismatch(f"{rendition.folder}: {error}") from error
     frame = Fraction(AAC.frame_samples, rendition.sample_rate)
     if abs(rendition.seconds - plan.duration) > 2 * frame:
         raise Mismatch(

@@ -13,7 +13,7 @@ from services.uploader.manifest.presentation import (
     TextRendition,
     VideoRendition,
 )
-from shared.media.layout import INIT_SEGMENT, SHEET, segment_template, uri
+from shared.media.layout import SHEET, segment_template, uri
 from shared.media.stills import Stills
 
 _NAMESPACE = "urn:mpeg:dash:schema:mpd:2011"
@@ -219,12 +219,15 @@ def _sheet_seconds(tiles: Stills, presentation: Presentation) -> Fraction:
 
 
 def _template(adaptation: ElementTree.Element, folder: str, rendition: Rendition) -> None:
+    # What lies before the presentation's beginning, players leave out.
+    offset = {"presentationTimeOffset": str(rendition.priming)} if rendition.priming else {}
     template = ElementTree.SubElement(
         adaptation,
         "SegmentTemplate",
-        {
-            "timescale": str(rendition.timescale),
-            "initialization": f"{folder}/{INIT_SEGMENT}",
+        {"timescale": str(rendition.timescale)}
+        | offset
+        | {
+            "initialization": f"{folder}/{rendition.dash_init_segment}",
             "media": f"{folder}/{segment_template(rendition.kind)}",
             "startNumber": "0",
         },

@@ -6,9 +6,10 @@ from fractions import Fraction
 from functools import cached_property
 
 from services.uploader.manifest import rates
-from shared.media.layout import INIT_SEGMENT, WHOLE_TEXT, Kind, playlist_name, segment_name
+from shared.media.layout import DASH_INIT_SEGMENT, INIT_SEGMENT, WHOLE_TEXT, Kind, playlist_name, segment_name
 from shared.media.source import Purpose
 from shared.media.stills import Still, Stills
+from shared.mp4.edits import without_edit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,7 @@ class Rendition:
         timescale: ticks per second.
         durations: ticks of each segment. sizes: bytes of each segment.
         init_segment: the bytes of ``init.mp4``, none for text.
+        priming: ticks at the beginning of the first segment that are decoded and not heard.
     """
 
     kind: Kind
@@ -30,6 +32,7 @@ class Rendition:
     durations: tuple[int, ...]
     sizes: tuple[int, ...]
     init_segment: bytes
+    priming: int = 0
 
     @property
     def playlist(self) -> str:
@@ -38,13 +41,19 @@ class Rendition:
 
     @property
     def seconds(self) -> Fraction:
-        """Length of the rendition."""
-        return Fraction(sum(self.durations), self.timescale)
+        """Length of the rendition, as it is presented."""
+        return Fraction(sum(self.presented), self.timescale)
+
+    @cached_property
+    def presented(self) -> tuple[int, ...]:
+        """Ticks of each segment that are seen or heard."""
+        first, *others = self.durations
+        return (first - self.priming, *others)
 
     @property
     def bytes(self) -> int:
-        """Size of initialization segment and segments together."""
-        return len(self.init_segment) + sum(self.sizes)
+        """Size of initialization segments and segments together."""
+        return sum(map(len, init_segments_of(self).values())) + sum(self.sizes)
 
     @cached_property
     def average_rate(self) -> int:
@@ -62,18 +71,37 @@ class Rendition:
         return {}
 
     def boundaries(self) -> list[Fraction]:
-        """Seconds from the start at which each segment ends."""
+        """Seconds from the start of the presentation at which each segment ends."""
         ticks, ends = 0, []
-        for duration in self.durations:
+        for duration in self.presented:
             ticks += duration
             ends.append(Fraction(ticks, self.timescale))
         return ends
+
+    @property
+    def dash_init_segment(self) -> str:
+        """Name of the initialization segment that the manifest leads to."""
+        return DASH_INIT_SEGMENT if self.priming else INIT_SEGMENT
 
     def objects(self) -> dict[str, int]:
         """Path and size of every object that a playlist or the manifest leads to for this rendition."""
         names = (segment_name(self.kind, number) for number in range(len(self.sizes)))
         segments = {f"{self.folder}/{name}": size for name, size in zip(names, self.sizes, strict=True)}
-        return ({f"{self.folder}/{INIT_SEGMENT}": len(self.init_segment)} if self.init_segment else {}) | segments
+        return {path: len(body) for path, body in init_segments_of(self).items()} | segments
+
+
+def init_segments_of(rendition: Rendition) -> dict[str, bytes]:
+    """Every initialization segment of a rendition by path, none for text.
+
+    Of audio with priming the manifest has one of its own, without the edit list, and says ``presentationTimeOffset`` instead:
+    ffmpeg's DASH demuxer applies an edit list to each segment anew, and would cut off the first 21 ms of every one.
+    """
+    if not rendition.init_segment:
+        return {}
+    made = {f"{rendition.folder}/{INIT_SEGMENT}": rendition.init_segment}
+    if rendition.priming:
+        made[f"{rendition.folder}/{DASH_INIT_SEGMENT}"] = without_edit(rendition.init_segment)
+    return made
 
 
 @dataclass(frozen=True)

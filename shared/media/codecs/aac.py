@@ -41,5 +41,6 @@ AAC = AudioCodec(
     merge_two=_merge_two,
     frame_samples=AAC_FRAME,
     priming_frames=1,
+    preroll_frames=1,
     arguments=_arguments,
 )

@@ -105,10 +105,12 @@ class AudioCodec(Codec):
 
     Attributes:
         frame_samples: samples in a frame; audio can be cut only between frames.
-        priming_frames: that the encoder emits before the first sample of content.
+        priming_frames: that the encoder emits before the first sample of content. preroll_frames: that have to be decoded
+            before any frame for it to come out whole.
         arguments: ffmpeg's, of an output, all but those of the container.
     """
 
     frame_samples: int
     priming_frames: int
+    preroll_frames: int
     arguments: Callable[[AudioPart], list[str]]

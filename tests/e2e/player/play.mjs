@@ -1,13 +1,14 @@
 // Plays a stream in headless Chromium to its end and prints what happened as one JSON object.
 //
-//   node play.mjs hls|dash|shaka URL CHROMIUM SCREENSHOT [SPEED]
+//   node play.mjs hls|dash|shaka URL CHROMIUM SCREENSHOT [SPEED [SOUND]]
 //
+// SOUND is a file that gets what is heard, as the 32-bit floats of one channel at 48 kHz; the report tells its clock then.
 // The page and the player's script are served from a loopback port; the stream's server has to allow other origins.
 import {createServer} from 'node:http';
-import {readFile} from 'node:fs/promises';
+import {readFile, writeFile} from 'node:fs/promises';
 import {chromium} from 'playwright-core';
 
-const [kind, url, executablePath, screenshot, speed = '4'] = process.argv.slice(2);
+const [kind, url, executablePath, screenshot, speed = '4', sound = ''] = process.argv.slice(2);
 const script = {
   hls: 'node_modules/hls.js/dist/hls.min.js',
   dash: 'node_modules/dashjs/dist/modern/umd/dash.all.min.js',
@@ -15,7 +16,7 @@ const script = {
 }[kind];
 
 const page_html = `<!doctype html><body style="margin:0;background:#222">
-<video id="video" muted playsinline style="width:100%"></video><script src="/player.js"></script></body>`;
+<video id="video" ${sound ? '' : 'muted'} playsinline style="width:100%"></video><script src="/player.js"></script></body>`;
 
 const server = createServer(async (request, response) => {
   if (request.url === '/player.js') {
@@ -41,10 +42,12 @@ const browser = await chromium.launch({
 try {
   const page = await browser.newPage({viewport: {width: 960, height: 540}});
   await page.goto(`http://127.0.0.1:${server.address().port}/`);
+  if (sound) await page.evaluate(listen);
   await page.evaluate(start_player, {kind, url, speed: Number(speed)});
   await reached(page, report => report.currentTime > 3);
   await page.screenshot({path: screenshot});
   await reached(page, () => false);
+  if (sound) await writeFile(sound, Buffer.from(await page.evaluate(() => window.heard()), 'base64'));
   console.log(JSON.stringify(await page.evaluate(() => window.report)));
 } catch (error) {
   const report = (await browser.contexts()[0]?.pages()[0]?.evaluate(() => window.report).catch(() => null)) ?? {};
@@ -64,6 +67,39 @@ async function reached(page, condition) {
     if (Date.now() - since > PATIENCE) throw new Error(`the player stands still at ${state}`);
     await page.waitForTimeout(200);
   }
+}
+
+// Runs inside the page: takes down every sample of the element's sound, and which instant of the media is when.
+async function listen() {
+  const video = document.getElementById('video'), context = new AudioContext({sampleRate: 48_000}), blocks = [], clock = [];
+  const tap = `registerProcessor('tap', class extends AudioWorkletProcessor {
+    process([[channel]]) {
+      if (channel) this.port.postMessage({frame: currentFrame, samples: channel.slice()});
+      return true;
+    }
+  });`;
+  await context.audioWorklet.addModule(URL.createObjectURL(new Blob([tap], {type: 'text/javascript'})));
+  const node = new AudioWorkletNode(context, 'tap');
+  node.port.onmessage = ({data}) => blocks.push(data);
+  // Nothing is pulled through a graph that does not lead to the destination.
+  context.createMediaElementSource(video).connect(node).connect(new GainNode(context, {gain: 0})).connect(context.destination);
+  await context.resume();
+  const timer = setInterval(() => {
+    if (!video.paused && !video.seeking && video.currentTime) clock.push([context.currentTime, video.currentTime]);
+  }, 5);
+  window.heard = async () => {
+    clearInterval(timer);
+    const first = blocks[0].frame, last = blocks.at(-1);
+    const samples = new Float32Array(last.frame + last.samples.length - first);
+    for (const block of blocks) samples.set(block.samples, block.frame - first);
+    Object.assign(window.report, {clock, sound_start: first / context.sampleRate});
+    const url = await new Promise(resolve => {
+      const reader = new FileReader();
+      reader.onload = () => resolve(reader.result);
+      reader.readAsDataURL(new Blob([samples]));
+    });
+    return url.slice(url.indexOf(',') + 1);
+  };
 }
 
 // Runs inside the page.
