@@ -206,8 +206,13 @@ class Deliverer:
 
     async def _release(self, attempt: WebhookAttempt, mine: Claim) -> None:
         """Let others go on at once where this attempt is broken off; if even that fails, the claim runs out by itself."""
-        with suppress(BusUnavailable):
-            await asyncio.shield(self._queues.change(attempt, lambda queue: delivery_queue.release(queue, mine.token)))
+
+        async def release() -> None:
+            # Here, and not around the shield: who waits there may be gone when the bus turns out to be.
+            with suppress(BusUnavailable):
+                await self._queues.change(attempt, lambda queue: delivery_queue.release(queue, mine.token))
+
+        await asyncio.shield(release())
 
 
 def _attempt(wake_up: WebhookAttempt, pending: Pending) -> WebhookAttempt:
