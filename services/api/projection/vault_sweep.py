@@ -5,8 +5,9 @@ between, no event tells the janitor of them, and nothing but this finds them aga
 """
 
 import asyncio
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import structlog
 from nats.aio.client import Client
@@ -21,7 +22,7 @@ from shared.events import Created
 from shared.logs import Repetition
 
 AGE = timedelta(seconds=60)
-"""How old credentials are when it is certain whether their job was created: many times what a request may take."""
+"""How long after credentials were seen it is certain whether their job was created: many times what a request may take."""
 
 _ROUND_SECONDS = 15.0
 # A marker says that the entry was removed.
@@ -33,7 +34,8 @@ class VaultSweep:
 
     Args:
         ready: whether this process is to do it now.
-        age: of what is looked at, at least.
+        age: how long credentials without a job are left alone, from when they were first seen. By this process's own count,
+            for clocks of hosts differ, and are set.
     """
 
     def __init__(
@@ -45,7 +47,7 @@ class VaultSweep:
         self._ready = ready
         self._age = age
         self._place = 0
-        self._suspects: set[tuple[str, str]] = set()
+        self._suspects: dict[tuple[str, str], float] = {}
 
     async def run(self) -> None:
         """Sweep until cancelled, whatever happens."""
@@ -60,28 +62,27 @@ class VaultSweep:
             await asyncio.sleep(_ROUND_SECONDS)
 
     async def sweep(self) -> None:
-        """One round, over what has become old enough since the one before; what it finds is removed by the next one.
+        """One round, over what is new since the one before; what it finds is removed by a later one.
 
         Raises:
             nats.errors.Error, TimeoutError, TailBroken: the bus is out of reach; the next round goes on there.
         """
         # Once is not enough: a server of a cluster that has hung may answer for a moment by what it knew before.
-        for org, job in sorted(self._suspects):
+        now = time.monotonic()
+        for org, job in [key for key, seen in self._suspects.items() if now - seen >= self._age.total_seconds()]:
             if await self._is_left_over(org, job):
                 await self._vault.forget(org, job)
                 await structlog.get_logger().ainfo("left-over credentials removed", organization=org, job=job)
-            self._suspects.discard((org, job))
+            del self._suspects[org, job]
         tail = Tail(self._nc, f"KV_{SECRETS_BUCKET}")
         try:
             await tail.open(self._place)
             # What was removed meanwhile counts as pending and does not come.
             while tail.pending and (batch := await tail.next_batch(1.0)):
                 for message in batch:
-                    if datetime.now(UTC) - message.metadata.timestamp < self._age:
-                        return
                     org, job = message.subject.rsplit(".", 2)[-2:]
                     if _MARKER not in (message.headers or {}) and await self._is_left_over(org, job):
-                        self._suspects.add((org, job))
+                        self._suspects.setdefault((org, job), time.monotonic())
                     self._place = message.metadata.sequence.stream
         finally:
             await tail.close()
