@@ -52,7 +52,8 @@ class Health:
 
     async def _ready(self, _request: web.Request) -> web.Response:
         problems = {"process": "stopping"} if self.stopping else {}
-        for name, check in self._checks.items():
+        # A copy: while one is asked, a service that starts adds its own.
+        for name, check in list(self._checks.items()):
             try:
                 await asyncio.wait_for(check(), timeout=3)
             except Exception as error:
