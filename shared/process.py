@@ -81,6 +81,8 @@ async def run_process(argv: Sequence[str], *, limits: ProcessLimits, on_line: On
         _read_errors(process.stderr, tail),
         process.wait(),
     )
+    # Looked at here, or asyncio complains that nobody did where a second cancellation interrupts the end below.
+    reading.add_done_callback(lambda done: done.cancelled() or done.exception())
     try:
         output = await _within(reading, limits, watch)
     finally:

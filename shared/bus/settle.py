@@ -195,7 +195,7 @@ class Settlement:
         await self._forget(message)
 
     async def _give_up(self, message: Msg, org: str, job: str, error: MillraceError, *, side_work: bool) -> None:
-        await structlog.get_logger().aerror("job failed", code=error.code, detail=error.detail)
+        log = structlog.get_logger()
         if not side_work:
             failed = Failed(
                 org=org,
@@ -205,8 +205,15 @@ class Settlement:
                 detail=error.detail[:4000],
                 service=self._service,
             )
-            with suppress(JobEnded):
+            try:
                 await self._log.append(failed)
+            except JobEnded as ended:
+                if not (isinstance(ended.end, Failed) and ended.end.code == failed.code):
+                    # What fails after a job's end is no failure: its files are removed while somebody still works on it.
+                    await log.ainfo("work failed after the job's end", code=error.code, end=ended.end.token())
+                    await message.ack_sync(timeout=5)
+                    return
+        await log.aerror("job failed", code=error.code, detail=error.detail)
         if side_work or error.code not in ERRORS or ERRORS[error.code].who == "operator":
             await self._bury(message, org, job, f"{error.code}: {error.detail}")
         else:

@@ -1,7 +1,9 @@
 """Everything that a run has around it, and the faults that can befall it: programs, second services, the customer's servers."""
 
 import asyncio
+import os
 import random
+import shutil
 import signal
 import sys
 from collections import Counter
@@ -11,6 +13,9 @@ from pathlib import Path
 
 from aiohttp import web
 
+from services.fetcher.download.download import SOURCE_FILE
+from shared.ids import new_job_id, new_org_code
+from shared.workspace import WorkSpace
 from stack.credentials import load_or_create
 from stack.layout import Layout
 from stack.probes import http_ok
@@ -27,6 +32,7 @@ _SHARE: tuple[Fault | None, ...] = ("unavailable", "broken", "refused", "cut", "
 _SLOW_SECONDS = 2.0
 _WITHIN_SECONDS = 5.0
 _MOST_STARTS = 5
+_MORE_THAN_FREE = 2**30
 
 
 class Trouble:
@@ -125,6 +131,9 @@ class Field:
                 return True
             case "SIGSTOP":
                 return await self._freeze(strike.victim, strike.seconds)
+            case "full":
+                await self._fill(strike.seconds)
+                return True
             case _:
                 return await self._signal(strike.victim, signal.Signals[strike.kind])
 
@@ -170,6 +179,17 @@ class Field:
         except TimeoutError:
             return
 
+    async def _fill(self, seconds: float) -> None:
+        """A file without content, as large as no disk: downloads keep the room free that others have reserved in this way."""
+        space = WorkSpace(self._stack.layout.workspace.as_uri())
+        org, job = new_org_code(), new_job_id()
+        file = space.source(org, job) / SOURCE_FILE
+        await asyncio.to_thread(_reserve, file, space.free_bytes() + _MORE_THAN_FREE)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, space.job(org, job), ignore_errors=True)
+
     async def _process(self, victim: str) -> Identity | None:
         """The living process of a victim; waited for, for a moment, because it may just be being started again."""
 
@@ -190,6 +210,12 @@ class Field:
         supervised = [member.pid for member in self._stack.processes()]
         below = {stat.pid for worker in workers for stat in descendants(worker)} | set(supervised)
         return [found for pid in sorted(below) if _is_encoder(pid) and (found := identify(pid))]
+
+
+def _reserve(file: Path, size: int) -> None:
+    file.parent.mkdir(parents=True)
+    file.touch()
+    os.truncate(file, size)
 
 
 async def _within(seconds: float, find: Callable[[], Identity | None]) -> Identity | None:

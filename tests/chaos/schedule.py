@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import chain, islice, repeat
 from typing import Literal
 
-Kind = Literal["SIGKILL", "SIGTERM", "SIGSTOP", "outage", "refused", "unavailable", "silent"]
+Kind = Literal["SIGKILL", "SIGTERM", "SIGSTOP", "outage", "refused", "unavailable", "silent", "full"]
 
 SERVICES = ("api", "fetcher", "transcoder-1", "transcoder-2", "uploader", "notifier")
 SECOND = ("api-2", "fetcher-2", "uploader-2", "notifier-2")
@@ -25,6 +25,8 @@ _VICTIMS: dict[Kind, Sequence[str]] = {
     "refused": ("source", "storage"),
     "unavailable": ("source", "storage", "receiver"),
     "silent": ("source", "storage"),
+    # As if a download of others had reserved all the room that there is.
+    "full": ("workspace",),
 }
 _LASTS: dict[Kind, tuple[float, float]] = {
     "SIGKILL": (0, 0),
@@ -34,6 +36,7 @@ _LASTS: dict[Kind, tuple[float, float]] = {
     "refused": (2, 10),
     "unavailable": (2, 10),
     "silent": (2, 10),
+    "full": (2, 10),
 }
 
 
@@ -43,7 +46,8 @@ class Strike:
 
     Attributes:
         at: seconds after the beginning. seconds: how long it lasts; 0 where it is over at once.
-        victim: a program of the stack, a second service (``fetcher-2``), an encoder (``ffmpeg``), or a server of the customer's.
+        victim: a program of the stack, a second service (``fetcher-2``), an encoder (``ffmpeg``), a server of the customer's, or
+            the work space.
     """
 
     at: float

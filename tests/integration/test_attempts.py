@@ -15,7 +15,7 @@ from shared.bus.errors import BusUnavailable
 from shared.bus.joblog import JobLog
 from shared.bus.settle import MAX_DELIVERIES, Settlement
 from shared.bus.topology import ATTEMPTS_BUCKET, JOBS, TRANSCODER
-from shared.errors import Postponed, TransientError
+from shared.errors import PermanentError, Postponed, TransientError
 from shared.ids import new_job_id
 from tests.support.bus import provisioned, tell, until
 from tests.support.samples import ORG, created, transcoded
@@ -371,3 +371,16 @@ async def test_lost_leases_are_told(server: NatsServer, client: Client, log: Job
             return await counted(client, "lease_lost") == 1
 
         await until(told, seconds=4 * LEASE)
+
+
+async def test_what_fails_after_the_end_of_its_job_is_no_failure(client: Client, log: JobLog) -> None:
+    """A job is cancelled, and its files are removed while an encoder still writes them."""
+    job = await request_part(log)
+    subscription = await client.jetstream().pull_subscribe_bind(consumer=TRANSCODER.name, stream=JOBS)
+    (message,) = await subscription.fetch(1)
+    await tell(log, [ev.Cancelled(org=ORG, job=job)])
+    settlement = Settlement(client, log, service="transcoder")
+    await settlement.failed(message, ORG, job, PermanentError("encode_failed", "no such folder"), side_work=False)
+    assert await settled(client)
+    assert await dead(client, job=job) is None
+    await settlement.close()
