@@ -82,7 +82,7 @@ async def run_process(argv: Sequence[str], *, limits: ProcessLimits, on_line: On
         process.wait(),
     )
     # Looked at here, or asyncio complains that nobody did where a second cancellation interrupts the end below.
-    reading.add_done_callback(lambda done: done.cancelled() or done.exception())
+    reading.add_done_callback(_seen)
     try:
         output = await _within(reading, limits, watch)
     finally:
@@ -91,6 +91,11 @@ async def run_process(argv: Sequence[str], *, limits: ProcessLimits, on_line: On
         with suppress(asyncio.CancelledError, Exception):
             await reading
     return Finished(process.returncode or 0, output, "\n".join(tail))
+
+
+def _seen(done: "asyncio.Future[tuple[bytes, None, int]]") -> None:
+    with suppress(asyncio.CancelledError, Exception):
+        done.result()
 
 
 class _Progress:
