@@ -27,6 +27,7 @@ from services.api.database.migrate import migrate
 from services.api.database.pool import Connection, close_pool, open_pool
 from services.api.jobs.query import count_query, page_query
 from services.api.jobs.standing import standings
+from services.api.jobs.waits import Waits
 from services.api.projection.admission import Admission, Caps
 from shared.bus.joblog import JobLog
 from shared.job import Job
@@ -86,7 +87,7 @@ async def measure(connection: Connection, waiting: int) -> Figures:
     await fill(connection, SMALL, 1, prefix="one")
     # As autovacuum does by itself, in its own time.
     await connection.execute("vacuum analyze jobs")
-    admission = Admission(JobLog(Client()), CAPS)
+    admission = Admission(JobLog(Client()), CAPS, Waits())
     counting, paging = count_query(BIG, JobFilter()), page_query(BIG, JobFilter(), Window())
     last = await connection.fetchval("select id from jobs where org = $1 order by created desc limit 1", BIG)
 

@@ -7,11 +7,11 @@ comes earlier than promised.
 
 import random
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
+
+from shared.retry_after import seconds_until
 
 JITTER = 0.1
-LONGEST_RETRY_AFTER = 24 * 3600.0
 
 
 def next_attempt_at(
@@ -29,20 +29,5 @@ def next_attempt_at(
     if attempt >= len(delays):
         return None
     chance = random.random() if chance is None else chance  # noqa: S311
-    wait = max(delays[attempt], parse_retry_after(retry_after, now) or 0.0)
+    wait = max(delays[attempt], seconds_until(retry_after, now) or 0.0)
     return now + timedelta(seconds=wait * (1 + JITTER * chance))
-
-
-def parse_retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds that a ``Retry-After`` header asks for, 24 hours at most; None if it is missing or means nothing."""
-    text = (value or "").strip()
-    if text.isascii() and text.isdigit():
-        # More digits than any time has would be slow to read, and mean the longest wait anyhow.
-        return min(float(text[:12]), LONGEST_RETRY_AFTER)
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return min(max((moment - now).total_seconds(), 0.0), LONGEST_RETRY_AFTER)

@@ -39,6 +39,8 @@ class Release:
             return
         under_way = max(0, requested - uploaded)
         end = uploaded + window_for(await self._fleet.look(), under_way=under_way, most=plan.most_under_way)
+        if end <= requested:
+            return
         created = await self._log.fact(fetched.org, fetched.job, Created)
         if created is None:
             raise PermanentError("internal_error", "the log has no beginning of this job")

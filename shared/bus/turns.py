@@ -49,9 +49,6 @@ class Turns:
         slots: how many messages are worked on at the same time.
         resting: tells how many redelivered messages were sent away here for an outage: nobody has to make room for them.
         clock: seconds, monotonic.
-
-    Attributes:
-        interrupts: work is interrupted here, so it has to be watched.
     """
 
     def __init__(
@@ -67,10 +64,14 @@ class Turns:
         self._slots = Slots(slots, rules, clock)
         self._rules = rules
         self._resting = resting
-        self.interrupts = rules != UNINTERRUPTED
         self._clock = clock
         self._seen: tuple[float, Waiting] | None = None
         self._front = 0
+
+    @property
+    def interrupts(self) -> bool:
+        """Work is interrupted here, so it has to be watched."""
+        return self._rules != UNINTERRUPTED
 
     async def begin(self, message: Msg, org: str, *, crashes: int = 0) -> Turn | PutOff:
         """Take a slot for a message, unless it is not its turn.

@@ -13,11 +13,9 @@ from nats.aio.client import Client
 from services.fetcher.download.download import SOURCE_FILE, STATE_FILE
 from services.fetcher.output_check import PROBE_NAME
 from shared.events import Cancelled, Failed, Fetched, PartRequested, Started
-from shared.workspace import WorkSpace
 from tests.support.bus import until
 from tests.support.clips import made
 from tests.support.fetches import FetchJob, FetchSite
-from tests.support.s3 import s3_server
 from tests.support.servers import nats_server
 from tests.support.service import Service
 from tests.support.sources import SourceServer, source_server
@@ -28,9 +26,7 @@ CHUNK = 64 * KILOBYTE
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FetchSite]:
-    with nats_server() as nats, s3_server() as s3:
-        site = FetchSite(nats, WorkSpace(f"file://{tmp_path_factory.mktemp('workspace')}"), s3)
-        site.prepare()
+    with nats_server() as nats, FetchSite.opened(nats, tmp_path_factory.mktemp("workspace")) as site:
         yield site
 
 

@@ -11,12 +11,10 @@ from services.fetcher.download.download import SOURCE_FILE
 from shared.events import Fetched
 from shared.ids import new_job_id, new_org_code
 from shared.waiting import Waiting
-from shared.workspace import WorkSpace
 from tests.support.bus import until
 from tests.support.clips import made
 from tests.support.faults import Fault, FaultyProxy
 from tests.support.fetches import FetchJob, FetchSite
-from tests.support.s3 import s3_server
 from tests.support.servers import NatsServer, free_port
 from tests.support.site import PREFIX
 from tests.support.sources import SourceServer, source_server
@@ -25,9 +23,7 @@ from tests.support.waits import waiting
 
 @pytest.fixture(scope="module")
 def site(nats_server_of_module: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FetchSite]:
-    with s3_server() as s3:
-        site = FetchSite(nats_server_of_module, WorkSpace(f"file://{tmp_path_factory.mktemp('workspace')}"), s3)
-        site.prepare()
+    with FetchSite.opened(nats_server_of_module, tmp_path_factory.mktemp("workspace")) as site:
         yield site
 
 

@@ -17,6 +17,7 @@ from services.api.contract.responses import MOST_PLACES
 from services.api.database.pool import Connection
 from services.api.jobs.query import page_query
 from services.api.jobs.standing import _PLACES, standings
+from services.api.jobs.waits import Waits
 from services.api.projection.admission import _ACTIVE, _WAITING, Admission, Caps
 from services.api.projection.projection import apply_events
 from shared import events as ev
@@ -65,7 +66,7 @@ async def test_places_are_those_of_admission(connection: Connection) -> None:
             job: place for place, job in enumerate(expected, 1)
         }
         # Admission takes them in this order.
-        admission = Admission(JobLog(Client()), Caps(1000, 1000))
+        admission = Admission(JobLog(Client()), Caps(1000, 1000), Waits())
         assert [chosen.job for chosen in await admission.next_jobs(connection) if chosen.org == org] == expected
 
 

@@ -19,13 +19,11 @@ from shared.errors import MillraceError, Outage, PermanentError
 from shared.events import Fetched, Started
 from shared.locations import S3Location
 from shared.storage import s3_client
-from shared.workspace import WorkSpace
 from tests.support.bus import until
 from tests.support.clips import made
 from tests.support.fetches import FetchJob, FetchSite
 from tests.support.hangs import contentless_server, silent_server, trickling_server
 from tests.support.policies import LOOPBACK
-from tests.support.s3 import s3_server
 from tests.support.servers import nats_server
 from tests.support.sources import SourceServer, source_server
 
@@ -100,9 +98,7 @@ async def test_earlier_attempts_count_towards_the_whole(sources: SourceServer, t
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FetchSite]:
-    with nats_server() as nats, s3_server() as s3:
-        site = FetchSite(nats, WorkSpace(f"file://{tmp_path_factory.mktemp('workspace')}"), s3)
-        site.prepare()
+    with nats_server() as nats, FetchSite.opened(nats, tmp_path_factory.mktemp("workspace")) as site:
         yield site
 
 

@@ -10,10 +10,8 @@ from nats.aio.client import Client
 from PIL import Image
 
 from shared.events import Cancelled, Completed, Failed, PartTranscoded, PartUploaded
-from shared.workspace import WorkSpace
 from tests.support.encoded import make_plan, make_record, segment_body, segment_file, still_body, tile_color
 from tests.support.faults import Fault, FaultyProxy, every, seen
-from tests.support.s3 import s3_server
 from tests.support.servers import NatsServer
 from tests.support.service import Service
 from tests.support.site import PREFIX
@@ -25,9 +23,7 @@ pytestmark = pytest.mark.usefixtures("uploader")
 
 @pytest.fixture(scope="module")
 def site(nats_server_of_module: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with s3_server() as s3:
-        site = Site(nats_server_of_module, WorkSpace(f"file://{tmp_path_factory.mktemp('workspace')}"), s3)
-        site.prepare()
+    with Site.opened(nats_server_of_module, tmp_path_factory.mktemp("workspace")) as site:
         yield site
 
 

@@ -11,19 +11,15 @@ from nats.aio.client import Client
 
 from shared.bus.topology import DEAD
 from shared.events import Completed, PartUploaded
-from shared.workspace import WorkSpace
 from tests.support.encoded import make_plan
 from tests.support.faults import Fault, FaultyProxy, seen
-from tests.support.s3 import s3_server
 from tests.support.servers import NatsServer
 from tests.support.uploads import Site, expected_objects
 
 
 @pytest.fixture(scope="module")
 def site(nats_server_of_module: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with s3_server() as s3:
-        site = Site(nats_server_of_module, WorkSpace(f"file://{tmp_path_factory.mktemp('workspace')}"), s3)
-        site.prepare()
+    with Site.opened(nats_server_of_module, tmp_path_factory.mktemp("workspace")) as site:
         yield site
 
 

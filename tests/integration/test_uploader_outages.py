@@ -9,10 +9,8 @@ from nats.aio.client import Client
 
 from shared.events import Completed, Failed
 from shared.waiting import Waiting
-from shared.workspace import WorkSpace
 from tests.support.bus import until
 from tests.support.faults import Fault, FaultyProxy, seen
-from tests.support.s3 import s3_server
 from tests.support.servers import NatsServer
 from tests.support.uploads import Job, Site, expected_objects
 from tests.support.waits import waiting
@@ -20,9 +18,7 @@ from tests.support.waits import waiting
 
 @pytest.fixture(scope="module")
 def site(nats_server_of_module: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with s3_server() as s3:
-        site = Site(nats_server_of_module, WorkSpace(f"file://{tmp_path_factory.mktemp('workspace')}"), s3)
-        site.prepare()
+    with Site.opened(nats_server_of_module, tmp_path_factory.mktemp("workspace")) as site:
         yield site
 
 

@@ -14,22 +14,18 @@ from shared.errors import TransientError
 from shared.events import Cancelled, Completed, PartRequested, PartUploaded
 from shared.locations import S3Location
 from shared.storage import s3_client
-from shared.workspace import WorkSpace
 from tests.support.bus import until
 from tests.support.encoded import make_plan
 from tests.support.faults import Fault, FaultyProxy
 from tests.support.hangs import silent_server
 from tests.support.policies import LOOPBACK
-from tests.support.s3 import s3_server
 from tests.support.servers import NatsServer
 from tests.support.uploads import Job, Site
 
 
 @pytest.fixture(scope="module")
 def site(nats_server_of_module: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with s3_server() as s3:
-        site = Site(nats_server_of_module, WorkSpace(f"file://{tmp_path_factory.mktemp('workspace')}"), s3)
-        site.prepare()
+    with Site.opened(nats_server_of_module, tmp_path_factory.mktemp("workspace")) as site:
         yield site
 
 

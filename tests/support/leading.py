@@ -10,6 +10,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from services.api.database.pool import Connection
+from services.api.jobs.waits import Waits as KnownWaits
 from services.api.projection.admission import Waits
 from services.api.projection.leader import HooksChanged, Leader
 from shared import events as ev
@@ -49,7 +50,7 @@ async def leading(
         max_active_per_organization=per_organization,
         on_hooks_changed=on_hooks_changed,
         keep_jobs=keep_jobs,
-        waits=waits,
+        waits=waits or KnownWaits(),
     )
     running = asyncio.create_task(leader.run())
     try:

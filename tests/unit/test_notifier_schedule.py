@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.notifier.schedule import next_attempt_at, parse_retry_after
+from services.notifier.schedule import next_attempt_at
 from services.notifier.settings import NotifierSettings, decode_delays
 from shared.settings import SettingsError
 
@@ -44,30 +44,6 @@ def test_retry_after_puts_the_next_attempt_off_but_never_brings_it_forward() -> 
 
 def test_retry_after_does_not_make_more_attempts() -> None:
     assert seconds_after(10, "60") is None
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        ("120", 120),
-        (" 7 ", 7),
-        ("999999999999999999999999", 86400),
-        ("9" * 5000, 86400),
-        ("Sat, 01 Mar 2025 12:02:00 GMT", 120),
-        ("Sat, 01 Mar 2025 11:00:00 GMT", 0),
-        ("Sun, 01 Mar 2026 12:00:00 GMT", 86400),
-        ("Sat, 01 Mar 2025 12:02:00 -0000", 120),
-        (None, None),
-        ("", None),
-        ("soon", None),
-        ("-5", None),
-        ("1.5", None),
-        ("²", None),
-        ("Sat, 99 Mar 2025 12:02:00 GMT", None),
-    ],
-)
-def test_retry_after_is_seconds_or_a_date_of_a_day_at_most(header: str | None, seconds: float | None) -> None:
-    assert parse_retry_after(header, NOW) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "0,five", "0,-1", "nan", "0,inf", "0,604801"])

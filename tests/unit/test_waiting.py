@@ -8,7 +8,6 @@ from services.api.jobs.waits import FRESH_SECONDS, MOST_JOBS, MOST_OF_A_JOB, Wai
 from shared.bus.attempts import Attempts
 from shared.bus.outages import LONGEST_DELAY, delay_after, given_up
 from shared.errors import PUBLIC_WORDING, Outage
-from shared.retry_after import seconds_until
 from shared.waiting import MOST_COUNTED, Wait
 from tests.support.samples import waiting_body
 
@@ -79,13 +78,6 @@ def test_the_end_of_a_wait_says_how_long_it_was() -> None:
     assert "tried again for 24 hours" in given_up(Outage("workspace_full"), 86400).message
     public = given_up(Outage("input_unreachable", "503"), 3601)
     assert public.message == PUBLIC_WORDING and "tried again for 60 minutes" in public.detail
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [(None, None), ("soon", None), ("7", 7), ("Wed, 21 Oct 2015 07:28:00 GMT", 0)]
-)
-def test_retry_after_is_read(text: str | None, seconds: float | None) -> None:
-    assert seconds_until(text) == seconds
 
 
 def body(code: str = "output_unreachable", until: float = 3600) -> bytes:

@@ -135,18 +135,6 @@ class Waits(Protocol):
         """How many of its jobs wait for a source or a storage."""
 
 
-class NoWaits:
-    """Nothing waits."""
-
-    def short_of_room(self) -> Collection[str]:
-        """No organization."""
-        return ()
-
-    def held_up(self) -> Mapping[str, int]:
-        """No job."""
-        return {}
-
-
 @dataclass
 class Admission:
     """Lets jobs begin, as far as the caps allow.
@@ -158,7 +146,7 @@ class Admission:
 
     log: JobLog
     caps: Caps
-    waits: Waits = field(default_factory=NoWaits)
+    waits: Waits
     up_to: int = 0
     _served: dict[str, int] = field(default_factory=dict)
     _clock: int = 0

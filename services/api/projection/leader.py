@@ -20,7 +20,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from services.api.database.pool import Connection
-from services.api.projection.admission import Admission, Caps, NoWaits, Waits
+from services.api.projection.admission import Admission, Caps, Waits
 from services.api.projection.projection import apply_events, disable_hooks, record_deliveries, sweep_claims
 from services.api.projection.projector import LogLost, Projector, deliveries_in, events_in
 from services.api.projection.retention import Retention
@@ -83,7 +83,7 @@ class Leader:
         max_active_per_organization: int,
         on_hooks_changed: HooksChanged,
         keep_jobs: timedelta | None = None,
-        waits: Waits | None = None,
+        waits: Waits,
     ) -> None:
         self._dsn = dsn
         self._nc = client
@@ -91,7 +91,7 @@ class Leader:
         self._caps = Caps(max_active_jobs, max_active_per_organization)
         self._on_hooks_changed = on_hooks_changed
         self._keep_jobs = keep_jobs
-        self._waits = waits or NoWaits()
+        self._waits = waits
         self._seen: float | None = None
         self._term: _Term | None = None
 
