@@ -8,7 +8,6 @@ import structlog
 
 from services.uploader.bucket.bucket import Bucket
 from services.uploader.bucket.buckets import Buckets
-from services.uploader.bucket.parallel import in_parallel
 from services.uploader.finish import Finish
 from services.uploader.record import record_of
 from services.uploader.release import Release
@@ -20,6 +19,7 @@ from shared.errors import PermanentError
 from shared.events import Fetched, PartTranscoded, PartUploaded
 from shared.media.layout import WHOLE_TEXT, kind_of, segment_name
 from shared.media.result import PartRecord
+from shared.parallel import in_parallel
 from shared.workspace.space import MadePart, WorkSpace
 
 
