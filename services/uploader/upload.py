@@ -99,7 +99,9 @@ class Upload:
         return await self._append_numbered(uploaded)
 
     async def _put(self, bucket: Bucket, made: MadePart, item: UploadObject) -> None:
-        await bucket.put(item.path, await self._content(made, item.path, item.size))
+        origin = self._space.address(made, item.path)
+        if origin is None or not await bucket.copy(item.path, origin):
+            await bucket.put(item.path, await self._content(made, item.path, item.size))
         # A full disk must not stop what is about to make room.
         with suppress(OSError):
             await self._space.note_uploaded(made, item.path)
