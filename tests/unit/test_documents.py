@@ -133,6 +133,14 @@ def test_compose_runs_every_service_out_of_the_one_dockerfile() -> None:
     assert stages >= set(SERVICES)
 
 
+def test_the_images_are_built_of_what_docker_is_given() -> None:
+    given = set(re.findall(r"(?m)^!(\S+)$", (ROOT / ".dockerignore").read_text()))
+    copied = re.findall(r"(?m)^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text())
+    for source in (source for line in copied for source in line.split()):
+        name = source.replace("${SERVICE}", "api").rstrip("/")
+        assert any(f"{name}/".startswith(f"{folder}/") for folder in given) or name in given, source
+
+
 def test_compose_names_known_settings_and_no_secrets() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     known = {name for model in settings_models().values() for name in variables(model)}
