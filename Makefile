@@ -26,7 +26,7 @@ STACK := $(VENV)/bin/python -m stack
 CHOICES := --state-dir "$$STATE_DIR" --port-base "$$PORT_BASE" --transcoders "$$TRANSCODERS" --nats-nodes "$$NATS_NODES"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down ps logs test test-unit coverage corpus chaos lanes compose soak check format bench ladder formats documents lock release .venv
+.PHONY: help demo up down ps logs test test-unit coverage corpus chaos lanes compose soak check format bench ladder fleet formats documents lock release .venv
 
 help: ## Show this list
 	@echo "Millrace: video in over REST, adaptive HLS out to a bucket."
@@ -96,6 +96,9 @@ bench: $(STAMP) ## Measure a clip, or CLIP=<path>, against plain ffmpeg
 
 ladder: $(STAMP) ## Measure the encoding profiles on a clip, or CLIP=<path>
 	@$(VENV)/bin/python -m tools.measure_ladder "$$CLIP"
+
+fleet: $(STAMP) ## Run fleets of 1 to 64 simulated slots on a film of two hours and on 500 mixed jobs; half an hour
+	@$(VENV)/bin/python -m tests.chaos.fleet
 
 formats: $(STAMP) ## Send a sample of every format through a stack and write docs/formats.md
 	@$(VENV)/bin/python -m tools.formats
