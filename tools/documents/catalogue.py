@@ -6,6 +6,7 @@ from pathlib import Path
 from tools.documents.asyncapi import asyncapi_yaml
 from tools.documents.errors import error_tables
 from tools.documents.events import event_sections
+from tools.documents.metrics import metric_tables
 from tools.documents.settings import env_example, settings_tables
 
 MADE = "<!-- Made by `python -m tools.documents`. Change it there. -->"
@@ -27,6 +28,7 @@ def documents(root: Path) -> dict[str, str]:
     return {
         ".env.example": env_example(),
         "docs/errors.md": f"{MADE}\n\n{error_tables()}",
+        "docs/metrics.md": f"{MADE}\n\n{metric_tables()}",
         "docs/configuration.md": f"{MADE}\n\n{settings_tables()}",
         "docs/events.md": _SECTION.sub(lambda match: f"{match[1]}\n{sections}\n{match[2]}", events),
         "docs/asyncapi.yaml": f"# Made by `python -m tools.documents`. Change it there.\n{asyncapi_yaml()}",
