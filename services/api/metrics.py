@@ -118,6 +118,9 @@ LEADERS = (
 )
 """What the leader has seen. A replica that does not lead any more has no such series: they would be of the past."""
 
+WAITED_FOR = ("input_unreachable", "input_timeout", "output_unreachable", "workspace_full", "workspace_unreachable")
+"""The codes of what jobs wait for, which :data:`HELD_UP` has also where no job does."""
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # How long a stream takes says nothing.
 _STREAM = "/events/"

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from tools.dashboards.boards import dashboard_files
 from tools.documents.asyncapi import asyncapi_yaml
 from tools.documents.errors import error_tables
 from tools.documents.events import event_sections
@@ -26,6 +27,7 @@ def documents(root: Path) -> dict[str, str]:
         raise ValueError("docs/events.md lacks the section that is made")
     sections = event_sections()
     return {
+        **dashboard_files(),
         ".env.example": env_example(),
         "docs/errors.md": f"{MADE}\n\n{error_tables()}",
         "docs/metrics.md": f"{MADE}\n\n{metric_tables()}",

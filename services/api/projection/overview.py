@@ -79,7 +79,7 @@ class Overview:
         for durable in DURABLES:
             await self._look_at_queue(durable)
         metrics.HELD_UP.clear()
-        for code, jobs in self._held_up().items():
+        for code, jobs in {**dict.fromkeys(metrics.WAITED_FOR, 0), **self._held_up()}.items():
             metrics.HELD_UP.labels(error_label(code)).inc(jobs)
         async with self._database.connection() as connection:
             for stream in _STREAMS:
