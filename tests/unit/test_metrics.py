@@ -71,6 +71,7 @@ def test_a_label_that_comes_from_outside_is_folded() -> None:
 
 
 def test_an_end_is_counted_once_with_its_code() -> None:
+    api.begin()
     before = sample("millrace_jobs_ended_total", end="failed", code="input_empty")
     job, events = life(samples.failed(new_job_id(), code="input_empty"))
     api.projected(events, {job.id: job})
