@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 from nats.aio.client import Client
 
-from services.transcoder import command, packaging, stills
+from services.transcoder import command, metrics, packaging, stills
 from services.transcoder.audio_times import Piece, read_frames, straighten
 from services.transcoder.command import FRAME_STATS, Tools
 from services.transcoder.ffmpeg import EncoderFailed, Ffmpeg, NothingDecoded, complains_of_damage
@@ -83,10 +83,12 @@ class Encode:
             async with self._space.attempt(fetched.org, fetched.job, name) as folder:
                 begun = time.monotonic()
                 made = await self._make(fetched, name, folder)
+                seconds = time.monotonic() - begun
+                metrics.made(made.encoder, seconds=seconds, media=_media_seconds(fetched, name))
                 record = PartRecord(
                     tables=made.tables,
                     encoder=made.encoder,
-                    seconds=round(time.monotonic() - begun, 3),
+                    seconds=round(seconds, 3),
                     warnings=made.warnings,
                     stills=made.stills,
                 )
@@ -131,6 +133,7 @@ class Encode:
                 if isinstance(error, TransientError) and error.code == "workspace_full":
                     raise
                 # A GPU may be gone, hang, be full, or be unable to do this size. The CPU can do it.
+                metrics.GPU_FALLBACKS.inc()
                 await structlog.get_logger().awarning("GPU encode failed, using the CPU", error=str(error))
         try:
             return await self._video_attempt(
@@ -249,6 +252,12 @@ class Encode:
         return await self._ffmpeg.run(
             argv, org=fetched.org, job=fetched.job, part=part.name, frames=frames, seconds=seconds, limits=limits
         )
+
+
+def _media_seconds(fetched: Fetched, name: str) -> float:
+    """How much of the film a part is."""
+    part = fetched.plan.video_part(name)
+    return float(part.frames / fetched.plan.frame_rate if part else fetched.plan.duration)
 
 
 def _read_pieces(times: Path, rate: int) -> tuple[Piece, ...]:
