@@ -11,9 +11,10 @@ RUN for extras in "" api media uploader; do python tools/locked_requirements.py 
 # What every service needs. All images share these layers.
 FROM python:3.11-slim AS base
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
-# The work space's folder lends its owner to a volume that is mounted over it for the first time.
+# The folders of work space and scratch lend their owner to a volume that is mounted over them for the first time.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin millrace \
-    && install -d -o millrace -g millrace /var/lib/millrace && install -d -o millrace -g millrace -m 0700 /var/lib/millrace/workspace
+    && install -d -o millrace -g millrace /var/lib/millrace \
+    && install -d -o millrace -g millrace -m 0700 /var/lib/millrace/workspace /var/lib/millrace/scratch
 WORKDIR /app
 COPY --from=lock /lock/base.txt /lock/
 RUN pip install --no-cache-dir --require-hashes -r /lock/base.txt
@@ -54,7 +55,8 @@ RUN python -m compileall -q .
 USER 10001:10001
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/health/ready', timeout=4)"]
+# Encoders want every core of a host, so that Python may take seconds to start.
+HEALTHCHECK --interval=5s --timeout=20s --start-period=60s --retries=3 \
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/health/ready', timeout=10)"]
 # The exec form knows no variables; the shell that does puts Python in its own place.
 ENTRYPOINT ["/bin/sh", "-c", "exec python -m \"services.$SERVICE\" \"$@\"", "millrace"]

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from services.transcoder.choose import choose_encoder
 from services.transcoder.command import Tools
 from services.transcoder.encode import Encode
+from services.transcoder.metrics import ENCODER
 from services.transcoder.settings import TranscoderSettings
 from shared.bus.slots import UNINTERRUPTED
 from shared.bus.topology import TRANSCODER
@@ -24,6 +25,7 @@ async def register(bus: Bus, settings: TranscoderSettings, resources: AsyncExitS
     """
     ffmpeg = ffmpeg_path(settings.ffmpeg)
     tools = Tools(ffmpeg, await choose_encoder(ffmpeg, settings.encoder))
+    ENCODER.labels(tools.encoder).set(1)
     limits = ProcessLimits(
         stall_seconds=settings.stall_seconds, memory_bytes=settings.memory_bytes, file_bytes=settings.file_bytes
     )
