@@ -102,7 +102,7 @@ class Upload:
 
     async def _put(self, bucket: Bucket, made: MadePart, item: UploadObject) -> None:
         origin = self._space.address(made, item.path)
-        if origin is None or not await bucket.copy(item.path, origin):
+        if origin is None or not await bucket.copy(item.path, origin, item.size):
             await bucket.put(item.path, await self._content(made, item.path, item.size))
         # A full disk must not stop what is about to make room.
         with suppress(OSError):

@@ -16,6 +16,7 @@ from shared.errors import Outage
 from shared.locations import S3Location, object_key
 from shared.parallel import in_parallel
 from shared.storage import STORAGE_ERRORS, content_md5, problem_of, s3_client, without_secrets
+from shared.workspace.metrics import moved
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -67,6 +68,7 @@ class Objects:
             async with asyncio.timeout(_patience(len(body))):
                 digest = await asyncio.to_thread(content_md5, body)
                 await client.put_object(**self._of(key), Body=body, ContentMD5=digest)
+        moved(key, "written", len(body))
 
     async def put_file(self, key: str, file: Path) -> None:
         """Write an object out of a file of any size."""
@@ -105,6 +107,7 @@ class Objects:
             answer = await client.upload_part(
                 **self._of(key), UploadId=upload, PartNumber=number, Body=body, ContentMD5=digest
             )
+        moved(key, "written", len(body))
         return {"PartNumber": number, "ETag": answer["ETag"]}
 
     async def get(self, key: str) -> bytes:
@@ -123,8 +126,10 @@ class Objects:
         with self._told(key):
             async with asyncio.timeout(seconds):
                 answer = await client.get_object(**self._of(key), **options)
-                async with answer["Body"] as body:
-                    return await body.read()
+                async with answer["Body"] as stream:
+                    body = await stream.read()
+        moved(key, "read", len(body))
+        return body
 
     async def get_file(self, key: str, begin: int, end: int, file: Path) -> None:
         """Write bytes of an object to a new file, in several requests at a time."""

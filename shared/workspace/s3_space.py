@@ -17,6 +17,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+import structlog
+
 from shared.locations import S3Location
 from shared.media.result import digest_of
 from shared.parallel import in_parallel
@@ -63,21 +65,21 @@ class S3Space:
         async with self._scratch.using("work", org, job) as folder:
             whole = folder / read.file
             if read.own is None or await asyncio.to_thread(whole.exists):
-                await self._fetch(key, 0, read.size, whole)
+                await _tell(read, await self._fetch(key, 0, read.size, whole))
                 yield SourceInput(str(whole))
                 return
             with private_folder(folder / "reads", "read") as private:
                 pieces = {span: folder / f"{read.file}.{span[0]}-{span[1]}" for span in read.common}
                 pieces |= {span: private / f"{span[0]}" for span in read.own}
-                for (begin, end), file in pieces.items():
-                    await self._fetch(key, begin, end, file)
+                copied = [await self._fetch(key, begin, end, file) for (begin, end), file in pieces.items()]
+                await _tell(read, sum(copied))
                 yield with_holes(sorted(pieces.items()), read.size, private)
 
-    async def _fetch(self, key: str, begin: int, end: int, file: Path) -> None:
-        """Have bytes of the source in a file, once for all of this process who want them."""
+    async def _fetch(self, key: str, begin: int, end: int, file: Path) -> int:
+        """Have bytes of the source in a file, once for all of this process who want them; how many had to be copied."""
         async with self._fetching.setdefault(file, asyncio.Lock()):
             if await asyncio.to_thread(file.exists):
-                return
+                return 0
             await asyncio.to_thread(self._scratch.make_room, end - begin)
             # Other processes of this host may be at the same.
             draft = file.with_name(f".{file.name}-{secrets.token_hex(4)}")
@@ -86,6 +88,7 @@ class S3Space:
                 await asyncio.to_thread(draft.replace, file)
             finally:
                 await asyncio.to_thread(draft.unlink, missing_ok=True)
+            return end - begin
 
     @asynccontextmanager
     async def attempt(self, org: str, job: str, part: str) -> AsyncIterator[Path]:
@@ -209,6 +212,10 @@ class S3Space:
     async def close(self) -> None:
         """Close connections."""
         await self._objects.close()
+
+
+async def _tell(read: SourceRead, copied: int) -> None:
+    await structlog.get_logger().ainfo("source copied", bytes=copied, of=read.size)
 
 
 def _job(org: str, job: str) -> str:

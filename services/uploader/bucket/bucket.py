@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from services.uploader.metrics import UPLOADED_BYTES, UPLOADED_OBJECTS
+from services.uploader.metrics import COPIED_BYTES, UPLOADED_BYTES, UPLOADED_OBJECTS
 from shared.locations import S3Location, object_key
 from shared.media.layout import content_type
 from shared.storage import STORAGE_ERRORS, content_md5, output_error, problem_of
@@ -37,10 +37,13 @@ class Bucket:
         self._copies = True
         self.location = location
 
-    async def copy(self, path: str, origin: S3Location) -> bool:
+    async def copy(self, path: str, origin: S3Location, size: int) -> bool:
         """Have the storage itself copy an object of the work space to where :meth:`put` would write it.
 
         The customer's credentials have to allow it: with the operator's a customer could have written wherever those reach.
+
+        Args:
+            size: of the object.
 
         Returns:
             Whether it did. After a refusal it is not asked again.
@@ -65,6 +68,8 @@ class Bucket:
                     # An object that is not there says nothing of the others.
                     self._copies = problem == "missing_key"
                     return False
+        COPIED_BYTES.inc(size)
+        _count(size)
         return True
 
     async def put(self, path: str, body: bytes) -> None:
@@ -80,8 +85,7 @@ class Bucket:
                     ContentType=content_type(path),
                     **self._headers,  # type: ignore[arg-type]
                 )
-        UPLOADED_OBJECTS.inc()
-        UPLOADED_BYTES.inc(len(body))
+        _count(len(body))
 
     async def read(self, path: str) -> bytes | None:
         """Content of an object, None where there is none."""
@@ -139,3 +143,8 @@ class Bucket:
             yield
         except STORAGE_ERRORS as error:
             raise output_error(error, self.location) from error
+
+
+def _count(size: int) -> None:
+    UPLOADED_OBJECTS.inc()
+    UPLOADED_BYTES.inc(size)
