@@ -29,6 +29,7 @@ from shared.lifeline import Lifeline
 from shared.logs import configure_logs
 from shared.sealing import Sealer
 from shared.settings import WorkerSettings, decode_keys
+from shared.tracing.recorder import traces
 
 StreamSequence = Annotated[int, Context("message.raw_message.metadata.sequence.stream")]
 """What a handler annotates a parameter with that shall be the place of the message in its stream."""
@@ -85,7 +86,7 @@ async def run_worker(settings: WorkerSettings, register: Register, *, side_work:
     log = structlog.get_logger()
     lifeline = Lifeline()
     lifeline.listen()
-    async with AsyncExitStack() as stack:
+    async with traces(settings), AsyncExitStack() as stack:
         checks: dict[str, Check] = {"start": still_starting}
         health = Health(checks)
         await health.start(settings.health_host, settings.health_port)

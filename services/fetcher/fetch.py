@@ -35,6 +35,7 @@ from shared.locations import HttpLocation, S3Location
 from shared.media.plan import Plan
 from shared.media.profile import AUDIO_ONLY
 from shared.storage import s3_client
+from shared.tracing.spans import span
 from shared.workspace import WorkSpace, full_disk_is_transient
 
 _DOWNLOAD_SHARE = 0.95
@@ -109,9 +110,11 @@ class Fetch:
             folder.mkdir(parents=True, exist_ok=True)
             await asyncio.to_thread(remove_leftovers, folder)
             sound = AUDIO_ONLY in created.resolutions
-            file = await self._download(org, job, addresses, folder, sound=sound)
-            file = await asyncio.to_thread(with_plain_header, file)
-            fetched = await (self._plan_audio(created, file) if sound else self._plan(created, file))
+            with span("download"):
+                file = await self._download(org, job, addresses, folder, sound=sound)
+            with span("plan"):
+                file = await asyncio.to_thread(with_plain_header, file)
+                fetched = await (self._plan_audio(created, file) if sound else self._plan(created, file))
         await structlog.get_logger().ainfo(
             "fetched",
             bytes=fetched.source.bytes,

@@ -10,6 +10,7 @@ from nats.js.errors import NoStreamResponseError
 from shared.bus.errors import bus_calls
 from shared.bus.topology import DELIVERIES, WEBHOOKS
 from shared.deliveries import DeliveryAttempted, WebhookAttempt
+from shared.tracing.spans import context_within, trace_headers
 
 _TRIES = 3
 _PUBLISH_TIMEOUT = 5.0
@@ -56,6 +57,8 @@ class Publisher:
 
     @bus_calls()
     async def _publish(self, stream: str, subject: str, text: str, headers: dict[str, str]) -> None:
+        # The server gives them to the message that it makes at its time, too.
+        headers = headers | trace_headers(context_within())
         for left in reversed(range(_TRIES)):
             try:
                 await self._js.publish(

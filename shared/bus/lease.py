@@ -32,6 +32,7 @@ from shared.bus.settle import Settlement
 from shared.bus.slots import Turn, TurnRules
 from shared.bus.subjects import split_job_subject
 from shared.bus.topology import Durable
+from shared.bus.tracing import working_on
 from shared.bus.turns import PutOff, Turns
 from shared.events import Completed
 from shared.tasks import end_tasks
@@ -143,7 +144,10 @@ class LeaseRuntime:
 
     async def _attend(self, message: Msg, org: str, job: str, token: str, work: Callable[[], Awaitable[Any]]) -> None:
         side_work = self._side_work or token.startswith("end.")
-        with structlog.contextvars.bound_contextvars(organization=org, job=job, work=token):
+        with (
+            structlog.contextvars.bound_contextvars(organization=org, job=job, work=token),
+            working_on(message, org, job) as span,
+        ):
             log = structlog.get_logger()
             turns = self._turns.get(message.metadata.consumer)
             turn: Turn | None = None
@@ -159,6 +163,7 @@ class LeaseRuntime:
                 if crashes:
                     work = partial(self._alone, message, work, turns, turn)
                 begun = asyncio.get_running_loop().time()
+                span.begins()
                 with reporting(self._settlement.reporter(message)):
                     await self._leased(message, org, job, work, turn, watch_end=not side_work)
                 await self._settlement.done(message)
@@ -167,6 +172,7 @@ class LeaseRuntime:
                 await self._settlement.handed_back(message)
             except _Stopped as stopped:
                 await log.ainfo("work stopped", reason=stopped.reason)
+                span.stopped(stopped.reason)
                 if stopped.reason == "ended":
                     await self._settlement.done(message)
                 elif turns and turn and stopped.reason == "turn":
