@@ -19,6 +19,7 @@ from shared.bus.joblog import JobLog
 from shared.bus.lease import LeaseRuntime
 from shared.bus.patience import until_done
 from shared.bus.pulls import PULL_SECONDS, Pulls
+from shared.bus.roster import Presence
 from shared.bus.slots import TurnRules
 from shared.bus.topology import Durable, wait_until_provisioned
 from shared.bus.vault import Vault
@@ -29,6 +30,7 @@ from shared.lifeline import Lifeline
 from shared.logs import configure_logs
 from shared.sealing import Sealer
 from shared.settings import WorkerSettings, decode_keys
+from shared.tasks import end_tasks
 from shared.tracing.recorder import traces
 
 StreamSequence = Annotated[int, Context("message.raw_message.metadata.sequence.stream")]
@@ -103,17 +105,45 @@ async def run_worker(settings: WorkerSettings, register: Register, *, side_work:
         checks |= more_checks
         guarding = lifeline.keep(bus.pulls.guard(bus_works, lifeline.cut), "pulls")
         stack.callback(guarding.cancel)
-        await log.ainfo("ready", slots=settings.slots)
+        presence = Presence(
+            bus.client,
+            settings.service,
+            settings.slots,
+            running=bus.leases.begun,
+            on_order=lambda order: lifeline.drain(stay=order.stay),
+        )
+        present = lifeline.keep(presence.run(), "presence")
+        stack.callback(present.cancel)
+        await log.ainfo("ready", slots=settings.slots, worker=presence.id)
         await lifeline.until_over()
-        await log.ainfo("stopping", running=bus.leases.busy)
+        guarding.cancel()
         health.stopping = True
+        if lifeline.drains:
+            await _finish(bus, lifeline, presence)
+        await log.ainfo("stopping", running=bus.leases.busy)
         await bus.leases.drain(settings.grace_seconds)
         # Without a connection there is nobody to say goodbye to.
         with suppress(NatsError):
             await bus.broker.stop()
+        await end_tasks(present)
+        await presence.end()
     await log.ainfo("stopped")
     if lifeline.exit_status():
         raise SystemExit(lifeline.exit_status())
+
+
+async def _finish(bus: Bus, lifeline: Lifeline, presence: Presence) -> None:
+    """Finish what runs, without a limit of time, unless the process is told to stop meanwhile."""
+    log = structlog.get_logger()
+    await log.ainfo("draining", running=bus.leases.busy)
+    presence.drains()
+    stopped = asyncio.create_task(lifeline.until_stopped())
+    finishing = asyncio.create_task(bus.leases.finish())
+    await asyncio.wait({stopped, finishing}, return_when=asyncio.FIRST_COMPLETED)
+    if finishing.done() and lifeline.stays:
+        await log.ainfo("drained")
+        await stopped
+    await end_tasks(stopped, finishing)
 
 
 async def _start(

@@ -31,7 +31,7 @@ E = TypeVar("E", bound=Event)
 Refine = Callable[[], Awaitable[Event]]
 PUBLISH_TIMEOUT = 5.0
 # The server's two ways to say "wrong last sequence": compared with what is stored, and with what is on its way in a cluster.
-_WRONG_LAST_SEQUENCE = (10071, 10164)
+WRONG_LAST_SEQUENCE = (10071, 10164)
 _HEADER_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 _HEADER_EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
 _HEADER_ATTEMPT = "Millrace-Append"
@@ -129,7 +129,7 @@ class JobLog:
                     },
                 )
             except APIError as error:
-                if error.err_code not in _WRONG_LAST_SEQUENCE:
+                if error.err_code not in WRONG_LAST_SEQUENCE:
                     raise
                 # Somebody was faster, or our own publish of an earlier round was stored after all: look again.
                 continue

@@ -28,6 +28,7 @@ from shared.bus.ack_wait import AckWaits
 from shared.bus.headway import reporting
 from shared.bus.joblog import JobEnded, JobLog
 from shared.bus.queue import Queue
+from shared.bus.roster import Begun
 from shared.bus.settle import Settlement
 from shared.bus.slots import Turn, TurnRules
 from shared.bus.subjects import split_job_subject
@@ -56,6 +57,9 @@ class LeaseRuntime:
     Args:
         side_work: this work is not the job's own (webhooks): a job's end does not stop it, and its failure fails no job.
         outage_seconds: how long work waits for a storage, source or work space that is out of order.
+
+    Attributes:
+        begun: the work that is being done.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class LeaseRuntime:
         self._ended: dict[tuple[str, str], asyncio.Event] = defaultdict(asyncio.Event)
         self._users: dict[tuple[str, str], int] = defaultdict(int)
         self._running: set[asyncio.Task[None]] = set()
+        self.begun = Begun()
 
     @property
     def busy(self) -> int:
@@ -105,6 +110,12 @@ class LeaseRuntime:
         self._following = [asyncio.create_task(self._ack_waits.follow())]
         self._following += [asyncio.create_task(turns.watch()) for turns in self._turns.values() if turns.interrupts]
         await self._nc.subscribe("feed.jobs.*.*.end.*", cb=self._heard_end)
+
+    async def finish(self) -> None:
+        """Take nothing new, and return when all that runs is over."""
+        self._draining = True
+        while self._running:
+            await asyncio.wait(set(self._running))
 
     async def drain(self, grace_seconds: float) -> None:
         """Take nothing new, give what runs some time, then hand it back."""
@@ -164,7 +175,7 @@ class LeaseRuntime:
                     work = partial(self._alone, message, work, turns, turn)
                 begun = asyncio.get_running_loop().time()
                 span.begins()
-                with reporting(self._settlement.reporter(message)):
+                with self.begun.working_on(message), reporting(self._settlement.reporter(message)):
                     await self._leased(message, org, job, work, turn, watch_end=not side_work)
                 await self._settlement.done(message)
             except asyncio.CancelledError:
