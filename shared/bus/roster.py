@@ -18,7 +18,7 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.js.errors import KeyNotFoundError, NoKeysError
+from nats.js.errors import KeyNotFoundError
 from nats.js.kv import KeyValue
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,7 +32,7 @@ ALIVE_SECONDS = 4 * BEAT_SECONDS
 """How old the newest entry of a living worker may be; clocks of hosts may differ by some of it."""
 
 _WRITE_SECONDS = 2.0
-_ENTRY, _ORDER = "worker", "drain"
+ENTRY, _ORDER = "worker", "drain"
 
 
 class UnderWay(BaseModel):
@@ -77,37 +77,22 @@ class DrainOrder(BaseModel):
 
 
 class Roster:
-    """The entries of all workers. All calls raise ``BusUnavailable`` while the bus is out of reach."""
+    """The entries of workers. All calls raise ``BusUnavailable`` while the bus is out of reach."""
 
     def __init__(self, client: Client) -> None:
         self._js = client.jetstream(timeout=_WRITE_SECONDS)
         self._opened: KeyValue | None = None
 
     @bus_calls()
-    async def workers(self) -> list[Worker]:
-        """All that have written within the last hour and have not ended in order, by service and host."""
-        bucket = await self._bucket()
-        try:
-            keys = await bucket.keys()
-        except NoKeysError:
-            return []
-        found = []
-        for key in keys:
-            if key.startswith(f"{_ENTRY}."):
-                with suppress(KeyNotFoundError, ValueError):
-                    found.append(Worker.model_validate_json((await bucket.get(key)).value or b""))
-        return sorted(found, key=lambda worker: (worker.service, worker.host, worker.id))
-
-    @bus_calls()
     async def write(self, worker: Worker) -> None:
         """Write a worker's entry."""
-        await (await self._bucket()).put(_key(_ENTRY, worker), worker.model_dump_json().encode())
+        await (await self._bucket()).put(_key(ENTRY, worker), worker.model_dump_json().encode())
 
     @bus_calls()
     async def leave(self, worker: Worker) -> None:
         """Remove all that is there of a worker."""
         bucket = await self._bucket()
-        await bucket.purge(_key(_ENTRY, worker))
+        await bucket.purge(_key(ENTRY, worker))
         await bucket.purge(_key(_ORDER, worker))
 
     @bus_calls()

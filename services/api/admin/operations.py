@@ -20,11 +20,11 @@ from services.api.operator.left_overs import LeftOvers
 from services.api.operator.replay import NotReplayable, Replay
 from services.api.operator.unfinished import Caps, UnfinishedJob, UnfinishedJobs
 from shared.bus.joblog import JobLog
-from shared.bus.roster import Roster, Worker
+from shared.bus.roster import Worker
 from shared.bus.vault import Vault
 from shared.sealing import Sealer
 from shared.settings import decode_keys
-from shared.workspace import WorkSpace
+from shared.workspace.opening import open_workspace
 
 _MOST_DROPPED = 10_000
 
@@ -114,7 +114,7 @@ async def drop_dead_letters(context: AdminContext, arguments: argparse.Namespace
 async def workers(context: AdminContext, arguments: argparse.Namespace) -> None:
     """List the worker processes that are alive, with what they are at."""
     async with context.bus() as client:
-        found = await draining.living_workers(Roster(client))
+        found = await draining.living_workers(client)
     if arguments.json:
         show([worker.model_dump(mode="json") for worker in found], (), as_json=True)
         return
@@ -127,13 +127,12 @@ async def workers(context: AdminContext, arguments: argparse.Namespace) -> None:
 async def drain(context: AdminContext, arguments: argparse.Namespace) -> None:
     """Make workers take no new work, and end when their own is done. Shows how far they are; to stop looking stops nothing."""
     async with context.bus() as client:
-        roster = Roster(client)
         try:
-            chosen = await draining.choose_workers(roster, arguments.names, arguments.host)
+            chosen = await draining.choose_workers(client, arguments.names, arguments.host)
         except draining.NoSuchWorker as error:
             raise NotPossible(str(error)) from None
         lost: tuple[Worker, ...] = ()
-        async for state in draining.drain(roster, chosen, stay=arguments.stay):
+        async for state in draining.drain(client, chosen, stay=arguments.stay):
             lost = state.lost
             running = sum(len(worker.running) for worker in state.left)
             row = {name: [one.id for one in getattr(state, name)] for name in ("left", "drained", "lost")}
@@ -148,7 +147,7 @@ async def drain(context: AdminContext, arguments: argparse.Namespace) -> None:
 async def left_overs(context: AdminContext, arguments: argparse.Namespace) -> None:
     """List rows, entries and files that belong to no job any more; with --remove, remove them."""
     async with context.bus() as client:
-        space = WorkSpace(context.settings.workspace_url)
+        space = open_workspace(context.settings.workspace_url)
         things = LeftOvers(client, context.database, JobLog(client), space)
         found = await things.find()
         rows = [{"kind": one.kind, "place": one.place, "org": one.org, "job": one.job, "why": one.why} for one in found]

@@ -6,8 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from nats.aio.client import Client
+from pydantic import ValidationError
+
+from services.api.projection.buckets import bucket_entries
 from shared.bus.errors import BusUnavailable
-from shared.bus.roster import DrainOrder, Roster, Worker
+from shared.bus.roster import ENTRY, DrainOrder, Roster, Worker
+from shared.bus.topology import WORKERS_BUCKET
 
 _LOOK_SECONDS = 1.0
 
@@ -31,17 +36,27 @@ class Draining:
     lost: tuple[Worker, ...]
 
 
-async def living_workers(roster: Roster) -> list[Worker]:
-    """All workers that have written lately.
+async def known_workers(client: Client) -> list[Worker]:
+    """All workers that have written within the last hour and have not ended in order, by service and host.
 
     Raises:
-        BusUnavailable: the bus is out of reach.
+        BusUnavailable: the bus is out of reach, here and below.
     """
+    found = []
+    async for key, value in bucket_entries(client, WORKERS_BUCKET):
+        if key.startswith(f"{ENTRY}."):
+            with suppress(ValidationError):
+                found.append(Worker.model_validate_json(value))
+    return sorted(found, key=lambda worker: (worker.service, worker.host, worker.id))
+
+
+async def living_workers(client: Client) -> list[Worker]:
+    """Those that have written lately."""
     now = datetime.now(UTC)
-    return [worker for worker in await roster.workers() if worker.alive(now)]
+    return [worker for worker in await known_workers(client) if worker.alive(now)]
 
 
-async def choose_workers(roster: Roster, names: Sequence[str], host: str | None = None) -> list[Worker]:
+async def choose_workers(client: Client, names: Sequence[str], host: str | None = None) -> list[Worker]:
     """The living workers that are meant.
 
     Args:
@@ -49,16 +64,15 @@ async def choose_workers(roster: Roster, names: Sequence[str], host: str | None 
 
     Raises:
         NoSuchWorker: one of the names fits none.
-        BusUnavailable: the bus is out of reach.
     """
-    living = [worker for worker in await living_workers(roster) if host in (None, worker.host)]
+    living = [worker for worker in await living_workers(client) if host in (None, worker.host)]
     for name in names:
         if not any(name in (worker.id, worker.service) for worker in living):
             raise NoSuchWorker(f"no living worker {name}" + (f" on {host}" if host else ""))
     return [worker for worker in living if not names or {worker.id, worker.service} & set(names)]
 
 
-async def drain(roster: Roster, workers: Sequence[Worker], *, stay: bool = False) -> AsyncIterator[Draining]:
+async def drain(client: Client, workers: Sequence[Worker], *, stay: bool = False) -> AsyncIterator[Draining]:
     """Order workers to drain, and tell how far they are, whenever that changes, until none is left.
 
     The order stands in a bucket until the worker has read it: nothing is lost with a message, and whoever stops looking on has
@@ -67,12 +81,13 @@ async def drain(roster: Roster, workers: Sequence[Worker], *, stay: bool = False
     Raises:
         BusUnavailable: the bus was out of reach before all had been ordered. Later on it is waited for.
     """
+    roster = Roster(client)
     for worker in workers:
         await roster.order(worker, DrainOrder(stay=stay))
     told: Draining | None = None
     while told is None or told.left:
         with suppress(BusUnavailable):
-            state = _state({worker.id: worker for worker in await roster.workers()}, workers, stay=stay)
+            state = _state({worker.id: worker for worker in await known_workers(client)}, workers, stay=stay)
             if told is None or _essence(state) != _essence(told):
                 told = state
                 yield state

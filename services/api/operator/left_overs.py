@@ -5,23 +5,23 @@ something that nobody foresaw: it does no harm, and may be removed. A job that o
 gone: one of them may have been lost, and come back.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeVar
 
 from nats.aio.client import Client
-from nats.js.errors import KeyNotFoundError, NoKeysError, NotFoundError
+from nats.js.errors import KeyNotFoundError, NotFoundError
 
 from services.api.database.pool import Database
+from services.api.projection.buckets import bucket_entries
 from shared.bus.attempts import Attempts
 from shared.bus.errors import bus_calls
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject, split_job_subject
 from shared.bus.topology import ATTEMPTS_BUCKET, JOBS, QUEUES_BUCKET, SECRETS_BUCKET, WEBHOOK_ATTEMPTS
 from shared.events import Created
-from shared.workspace import WorkSpace
+from shared.workspace.space import WorkSpace
 
 T = TypeVar("T")
 Kind = Literal["files", "credentials", "attempts", "delivery queue", "output claim", "idempotency key", "progress"]
@@ -61,6 +61,7 @@ class LeftOvers:
     def __init__(
         self, client: Client, database: Database, log: JobLog, space: WorkSpace, *, age: timedelta = AGE
     ) -> None:
+        self._nc = client
         self._js = client.jetstream(timeout=_SECONDS)
         self._database = database
         self._log = log
@@ -88,7 +89,7 @@ class LeftOvers:
     async def remove(self, one: LeftOver) -> None:
         """Remove one of them."""
         by_kind: dict[Kind, Callable[[LeftOver], Awaitable[object]]] = {
-            "files": lambda one: asyncio.to_thread(self._space.remove_job, one.org, one.job),
+            "files": lambda one: self._space.remove_job(one.org, one.job),
             "credentials": lambda one: self._purge(SECRETS_BUCKET, one.place),
             "attempts": lambda one: self._purge(ATTEMPTS_BUCKET, one.place),
             "delivery queue": lambda one: self._purge(QUEUES_BUCKET, one.place),
@@ -103,7 +104,7 @@ class LeftOvers:
         await by_kind[one.kind](one)
 
     async def _files(self) -> AsyncIterator[LeftOver]:
-        for org, job in await asyncio.to_thread(self._space.jobs):
+        for org, job in await self._space.jobs():
             if why := await self._why(org, job):
                 yield LeftOver("files", f"{org}/{job}", org, job, why)
 
@@ -184,11 +185,7 @@ class LeftOvers:
 
     async def _entries(self, bucket: str) -> list[str]:
         """The keys of a bucket."""
-        opened = await self._call(self._js.key_value(bucket))
-        try:
-            return sorted(await self._call(opened.keys()))
-        except NoKeysError:
-            return []
+        return [key async for key, _ in bucket_entries(self._nc, bucket)]
 
     async def _is_old(self, bucket: str, key: str) -> bool:
         try:

@@ -29,7 +29,7 @@ from shared.bus.attempts import Attempts
 from shared.bus.direct import direct_get
 from shared.bus.errors import bus_calls
 from shared.bus.joblog import JobLog
-from shared.bus.roster import Roster, Worker
+from shared.bus.roster import Worker
 from shared.bus.subjects import job_subject, progress_subject, split_job_subject, waiting_subject
 from shared.bus.topology import ATTEMPTS_BUCKET, FETCHER, JOBS, PROGRESS, TRANSCODER, UPLOADER
 from shared.job import Job
@@ -100,7 +100,6 @@ class UnfinishedJobs:
         self._database = database
         self._log = log
         self._caps = caps
-        self._roster = Roster(client)
         self._letters = DeadLetters(client)
 
     async def stuck(
@@ -157,7 +156,7 @@ class UnfinishedJobs:
         idle = [(job, since) for job in jobs if (since := await self._since(job)) <= until]
         if not idle:
             return []
-        workers = await living_workers(self._roster)
+        workers = await living_workers(self._nc)
         lines = {durable.name: await self._line(durable.name) for durable in (FETCHER, TRANSCODER, UPLOADER)}
         of_job: dict[str, list[Reason]] = defaultdict(list)
         for told in waits:
