@@ -224,9 +224,6 @@ def _work_of(job: Job, event: ev.PartRequested) -> float:
 
 
 def _transcoded(job: Job, event: ev.PartTranscoded) -> dict[str, Any]:
-    if event.part not in job.under_way:
-        # An operator has had the event repeated, for a service that could not read it.
-        return {}
     under_way = {part: work for part, work in job.under_way.items() if part != event.part}
     transcoded = job.parts_transcoded + 1
     change: dict[str, Any] = {

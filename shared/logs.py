@@ -33,8 +33,8 @@ def redact(text: str) -> str:
     return text
 
 
-def configure_logs(service: str, level: str) -> None:
-    """Set up structlog, and lead what libraries log through the standard library the same way."""
+def configure_logs(service: str, level: str, to: TextIO | None = None) -> None:
+    """Set up structlog, and lead what libraries log through the standard library the same way: by default to standard output."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -44,7 +44,7 @@ def configure_logs(service: str, level: str) -> None:
         _name_trace,
         _redact_all,
     ]
-    output = cast(TextIO, _Output(sys.stdout))
+    output = cast(TextIO, _Output(to or sys.stdout))
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),

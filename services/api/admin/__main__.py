@@ -197,7 +197,8 @@ def main() -> None:
     """Parse the command line and do it; what goes wrong is one line on standard error and exit status 1."""
     arguments = parse()
     settings = settings_or_exit(ApiSettings)
-    configure_logs("api-admin", "error")
+    # Standard output is for what was asked for.
+    configure_logs("api-admin", "error", sys.stderr)
     try:
         asyncio.run(run(settings, arguments))
     except NotPossible as error:

@@ -15,6 +15,8 @@ from shared.bus.errors import bus_calls
 from shared.bus.topology import DEAD
 
 _ANY = "*"
+# What the server says of a message that was removed, and of one that never was.
+_NO_SUCH_MESSAGE = (10037, 10043, 10057)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -96,9 +98,9 @@ class DeadLetters:
         for letter in letters:
             try:
                 dropped += await self._js.delete_msg(DEAD, letter.number)
-            except (NotFoundError, APIError) as error:
+            except APIError as error:
                 # Somebody else was faster.
-                if not isinstance(error, NotFoundError) and error.err_code != _NO_SUCH_MESSAGE:
+                if error.err_code not in _NO_SUCH_MESSAGE:
                     raise
         return dropped
 
@@ -107,9 +109,6 @@ class DeadLetters:
             return _letter(await self._js.get_msg(DEAD, after + 1, subject=subject, next=True))
         except NotFoundError:
             return None
-
-
-_NO_SUCH_MESSAGE = 10043
 
 
 def _letter(message: RawStreamMsg) -> DeadLetter:

@@ -21,7 +21,7 @@ from services.api.operator.dead_letters import DeadLetter
 from shared.addresses import AddressPolicy
 from shared.bus.errors import bus_calls
 from shared.bus.joblog import WRONG_LAST_SEQUENCE, JobLog
-from shared.bus.parsing import FutureEvent, parse_event
+from shared.bus.parsing import REPEATS, FutureEvent, parse_event
 from shared.bus.subjects import job_subject, split_job_subject
 from shared.bus.topology import JOBS, WEBHOOKS
 from shared.deliveries import WebhookAttempt
@@ -112,6 +112,8 @@ class Replay:
                 except NotFoundError:
                     raise NotReplayable("the log does not know this job any more; drop it") from None
                 headers = {name: text for name, text in (stored.headers or {}).items() if not name.startswith("Nats-")}
+                # Of a repetition the first one counts.
+                headers.setdefault(REPEATS, str(stored.seq))
                 headers["Nats-Expected-Last-Subject-Sequence"] = str(head.seq)
                 headers["Nats-Expected-Last-Subject-Sequence-Subject"] = whole_job
                 try:
