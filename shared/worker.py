@@ -17,6 +17,7 @@ from nats.errors import Error as NatsError
 from shared.bus.connection import connect, make_broker
 from shared.bus.joblog import JobLog
 from shared.bus.lease import LeaseRuntime
+from shared.bus.metrics import handler_metrics
 from shared.bus.patience import until_done
 from shared.bus.permissions import ACCESS
 from shared.bus.pulls import PULL_SECONDS, Pulls
@@ -29,6 +30,7 @@ from shared.garbage import settle
 from shared.health import Check, Health, still_starting
 from shared.lifeline import Lifeline
 from shared.logs import configure_logs
+from shared.metrics import SERVICE, watch_event_loop
 from shared.sealing import Sealer
 from shared.settings import WorkerSettings, decode_keys
 from shared.tasks import end_tasks
@@ -93,6 +95,7 @@ async def run_worker(settings: WorkerSettings, register: Register, *, side_work:
     lifeline = Lifeline()
     lifeline.listen()
     async with traces(settings), AsyncExitStack() as stack:
+        SERVICE.labels(settings.service).set(1)
         checks: dict[str, Check] = {"start": still_starting}
         health = Health(checks)
         await health.start(settings.health_host, settings.health_port)
@@ -107,8 +110,6 @@ async def run_worker(settings: WorkerSettings, register: Register, *, side_work:
         bus_works = WriteCheck(bus.client, settings.service)
         checks["nats"], checks["pulls"] = bus_works, bus.pulls.check
         checks |= more_checks
-        guarding = lifeline.keep(bus.pulls.guard(bus_works, lifeline.cut), "pulls")
-        stack.callback(guarding.cancel)
         presence = Presence(
             bus.client,
             settings.service,
@@ -116,8 +117,10 @@ async def run_worker(settings: WorkerSettings, register: Register, *, side_work:
             running=bus.leases.begun,
             on_order=lambda order: lifeline.drain(stay=order.stay),
         )
+        guarding = lifeline.keep(bus.pulls.guard(bus_works, lifeline.cut), "pulls")
         present = lifeline.keep(presence.run(), "presence")
-        stack.callback(present.cancel)
+        for task in (guarding, present, lifeline.keep(watch_event_loop(), "event loop")):
+            stack.callback(task.cancel)
         await log.ainfo("ready", slots=settings.slots, worker=presence.id)
         await lifeline.until_over()
         guarding.cancel()
@@ -167,7 +170,10 @@ async def _start(
         client, job_log, service=settings.service, side_work=side_work, outage_seconds=settings.outage_seconds
     )
     broker = make_broker(
-        settings.nats_url, f"{settings.service}-work", middlewares=[leases.middleware], on_end=lifeline.cut
+        settings.nats_url,
+        f"{settings.service}-work",
+        middlewares=[leases.middleware, handler_metrics(settings.service)],
+        on_end=lifeline.cut,
     )
     bus = Bus(
         client, job_log, Vault(client, Sealer(decode_keys(settings.seal_keys))), broker, leases, Pulls(), lifeline

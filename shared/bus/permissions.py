@@ -133,7 +133,7 @@ ACCESS: dict[str, Access] = {
         # The operator's command, which runs as the api, repeats events of others, and removes what is left over.
         publishes=("webhooks.attempt.>", *(subject for durable in _MAIN_WORK for subject in durable.filters)),
         hears=("feed.jobs.>", "progress.*.*.>", "waiting.*.*.>"),
-        reads=(JOBS, WEBHOOKS, DEAD, PROGRESS),
+        reads=(JOBS, WEBHOOKS, DEAD, DELIVERIES, PROGRESS),
         tails=(JOBS, DELIVERIES, PROGRESS, *(f"KV_{bucket}" for bucket in _SEARCHED)),
         purges=(JOBS, f"KV_{SECRETS_BUCKET}", f"KV_{QUEUES_BUCKET}"),
         deletes=(DEAD,),

@@ -98,12 +98,15 @@ async def test_one_trace_from_the_request_to_the_webhooks_though_workers_were_ki
         traced.kill("transcoder-1")
         await receiver.wait_for(1, seconds=120, where=lambda payload: payload.status == "completed")
         told = {payload.status: read_context(payload.headers) for payload in receiver.payloads}
+    # What was told of a status is sent before the span around it.
     spans = await collector.wait_for(
         lambda spans: (
             {_event("end.completed"), "finish"} <= _names(spans, asked)
             and all(context and context.span_hex in {span.id for span in spans} for context in told.values())
+            and not _orphans([span for span in spans if span.trace == asked.trace_hex])
         ),
-        "the end of the job, and what its webhooks were told",
+        "the end of the job, what its webhooks were told, and the parent of every span",
+        seconds=60,
     )
     spans = [span for span in spans if span.trace == asked.trace_hex]
     assert set(told) == {"queued", "transcoding", "completed"}
@@ -163,6 +166,11 @@ def _names(spans: Sequence[SpanSeen], trace: TraceContext) -> set[str]:
 
 def _failed(spans: Sequence[SpanSeen], trace: TraceContext) -> list[SpanSeen]:
     return [span for span in spans if span.trace == trace.trace_hex and span.error and span.kind == "consumer"]
+
+
+def _orphans(spans: Sequence[SpanSeen]) -> list[SpanSeen]:
+    ids = {span.id for span in spans}
+    return [span for span in spans if span.parent not in ids and span.name != POSTED]
 
 
 def _is_whole(spans: Sequence[SpanSeen], asked: TraceContext) -> None:
