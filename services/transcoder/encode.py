@@ -73,10 +73,11 @@ class Encode:
         if fetched is None:
             raise PermanentError("internal_error", f"part {name} requested before the source was fetched")
         if await self._log.last(job_subject(org, job, f"{PartTranscoded.subject}.{name}")) is None:
-            await self._log.append(await self._transcoded(fetched, name))
+            await self._log.append(await self._transcoded(fetched, request))
 
-    async def _transcoded(self, fetched: Fetched, name: str) -> PartTranscoded:
+    async def _transcoded(self, fetched: Fetched, request: PartRequested) -> PartTranscoded:
         """The result: of an earlier attempt that was finished but never published, or of a new one."""
+        name = request.part
         text = await self._space.finished(fetched.org, fetched.job, name)
         if text is None:
             async with self._space.attempt(fetched.org, fetched.job, name) as folder:
@@ -103,6 +104,7 @@ class Encode:
             encoder=kept.encoder,
             seconds=kept.seconds,
             warnings=kept.warnings,
+            weight=request.weight,
         )
 
     async def _make(self, fetched: Fetched, name: str, folder: Path) -> AttemptResult:
