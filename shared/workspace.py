@@ -16,10 +16,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from shared.errors import Outage, Postponed
+from shared.inheritance import RECORD, Inheritance, source_lock
+from shared.kept import KeptJobs
+from shared.scratch import TRASH, discard, inside, size_and_blocks, size_on_disk
+from shared.uploaded import UPLOADED, note_uploaded, read_uploaded
 
-RECORD = "record.json"
-_UPLOADED = "uploaded"
-_TRASH = ".removing-"
 # What a disk says that is broken or was made read-only, and a network file system whose server is away.
 _OUT_OF_ORDER = (errno.EIO, errno.EROFS, errno.ESTALE, errno.ENOTCONN, errno.ENODEV)
 
@@ -39,6 +40,7 @@ class WorkSpace:
         if parts.scheme != "file" or parts.netloc or not parts.path.startswith("/"):
             raise ValueError("the work space must be file:///an/absolute/folder")
         self.root = Path(parts.path)
+        self.kept = KeptJobs(self.root)
 
     def job(self, org: str, job: str) -> Path:
         """Everything of one job."""
@@ -51,6 +53,38 @@ class WorkSpace:
     def part(self, org: str, job: str, part: str) -> Path:
         """Folder of a finished part."""
         return self.job(org, job) / "parts" / part
+
+    def inheritance(self, org: str, job: str) -> Inheritance:
+        """What a retry has of the job that it runs again."""
+        return Inheritance(self.root, self.job(org, job))
+
+    def take_over(self, org: str, before: str, job: str) -> None:
+        """Give a retry what there is of the job that it runs again, unless somebody else has it.
+
+        Args:
+            before: the job that has ended. Its janitor may be about to keep it, or may not have come to it yet.
+        """
+        kept, there = self.kept.folder(org, before), self.job(org, before)
+        self.inheritance(org, job).take_over(kept, there, kept)
+
+    def accept_offer(self, org: str, job: str, part: str) -> str | None:
+        """Give a part that was inherited its final name. Returns the record that counts, None where there is none any more."""
+        self.inheritance(org, job).accept(part, self.part(org, job, part))
+        return self.finished(org, job, part)
+
+    @contextmanager
+    def fetching(self, org: str, job: str) -> Iterator[Path]:
+        """The folder of a source, for as long as somebody writes to it. Nobody takes it over meanwhile.
+
+        Raises:
+            FileNotFoundError: it was taken away at this moment.
+        """
+        folder = self.source(org, job)
+        folder.mkdir(parents=True, exist_ok=True)
+        with source_lock(folder) as held:
+            if not held:
+                raise FileNotFoundError(errno.ENOENT, "taken over", str(folder))
+            yield folder
 
     @contextmanager
     def attempt(self, org: str, job: str, part: str) -> Iterator[Path]:
@@ -101,28 +135,20 @@ class WorkSpace:
             return None
         return text
 
-    def note_uploaded(self, org: str, job: str, part: str, path: str) -> None:
+    def note_uploaded(self, org: str, job: str, part: str, path: str, tag: str = "") -> None:
         """Note down that a file of a finished part is in the bucket, for whoever goes on with the part after a failure.
+
+        Args:
+            tag: the object's entity tag, as the storage gave it.
 
         Raises:
             FileNotFoundError: the part has been removed.
         """
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        descriptor = os.open(self.part(org, job, part) / _UPLOADED, flags, 0o644)
-        try:
-            # In one write, since a duplicate worker may note something at the same time.
-            os.write(descriptor, f"{path}\n".encode())
-        finally:
-            os.close(descriptor)
+        note_uploaded(self.part(org, job, part), path, tag)
 
     def uploaded(self, org: str, job: str, part: str) -> frozenset[str]:
         """What is noted down as uploaded of a finished part."""
-        try:
-            text = (self.part(org, job, part) / _UPLOADED).read_text()
-        except FileNotFoundError:
-            return frozenset()
-        # Of a line that was cut off nothing is believed.
-        return frozenset(text.splitlines() if text.endswith("\n") else text.splitlines()[:-1])
+        return frozenset(read_uploaded(self.part(org, job, part)))
 
     def keep_tile(self, org: str, job: str, number: int, body: bytes) -> None:
         """Keep a tile for the end of the job, when its part is long gone.
@@ -149,30 +175,39 @@ class WorkSpace:
         return self.job(org, job) / "tiles"
 
     def empty_part(self, org: str, job: str, part: str) -> None:
-        """Remove a part's files, but for its record, which the end of the job needs."""
+        """Remove a part's files, but for its record, which the end of the job needs, and the note of what was uploaded."""
         with suppress(FileNotFoundError):
             for path in list(self.part(org, job, part).iterdir()):
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)
-                elif path.name != RECORD:
+                elif path.name not in (RECORD, UPLOADED):
                     path.unlink(missing_ok=True)
 
     def remove_job(self, org: str, job: str) -> None:
-        """Remove everything of a job.
-
-        It is moved out of sight first: whoever still writes there by name fails, instead of filling it up again while it
-        is being removed. What appears under the job's name afterwards takes another call.
+        """Remove everything of a job. What appears under its name afterwards takes another call.
 
         Raises:
             OSError: something could not be removed; try again.
         """
         folder = self.job(org, job)
-        self._discard(folder, f"{org}-{job}")
-        try:
+        discard(self.root, folder)
+        with suppress(OSError):
+            # Unless there are other jobs of the organization, or nothing there at all.
             folder.parent.rmdir()
-        except OSError:
-            # Other jobs of the organization, or nothing there at all.
-            return
+
+    def keep_job(self, org: str, job: str, since: float) -> None:
+        """Put away what the retry of an ended job could use, for as long as nobody needs its room, and remove the rest.
+
+        Args:
+            since: when the job ended, in seconds since the epoch.
+
+        Raises:
+            OSError: something could not be removed; try again.
+        """
+        with suppress(OSError):
+            # A full disk, perhaps: then there is no room to keep anything.
+            self.kept.keep(self.job(org, job), org, job, since)
+        self.remove_job(org, job)
 
     def jobs(self) -> list[tuple[str, str]]:
         """Organization and job of every job that has anything here."""
@@ -181,36 +216,33 @@ class WorkSpace:
 
     def remove_leftovers(self) -> None:
         """Remove what removals that were cut off have left."""
-        for trash in self.root.glob(f"{_TRASH}*"):
+        for trash in self.root.glob(f"{TRASH}*"):
             shutil.rmtree(trash, ignore_errors=True)
-
-    def _discard(self, folder: Path, name: str) -> None:
-        trash = self.root / f"{_TRASH}{name}-{secrets.token_hex(4)}"
-        try:
-            folder.rename(trash)
-        except FileNotFoundError:
-            return
-        # Without heed to errors, because a sweep may be removing the same; what counts is the end.
-        shutil.rmtree(trash, ignore_errors=True)
-        if trash.exists():
-            raise OSError(errno.ENOTEMPTY, "could not be removed", str(trash))
 
     def free_bytes(self) -> int:
         """Bytes that can still be written, without those that downloads under way will need.
 
         A download reserves its room by giving its file the whole length at once. What of that is not on the disk yet is seen
-        here by every process that shares the work space, and is given back when the file goes.
+        here by every process that shares the work space, and is given back when the file goes. What is kept of ended jobs
+        counts as free, since it goes when :meth:`make_room` says that its room is needed.
         """
+        return self._bare_bytes() + self.kept.bytes()
+
+    def make_room(self, needed: int) -> bool:
+        """Give up what is kept of ended jobs, the oldest first, until so many bytes are free; whether they are."""
+        return self.kept.make_room(needed, self._bare_bytes)
+
+    def _bare_bytes(self) -> int:
+        """As :meth:`free_bytes`, with all that is kept still there."""
         self.root.mkdir(parents=True, exist_ok=True)
-        sources = [file for org in _inside(self.root) for job in _inside(org) for file in _inside(job / "source")]
-        reserved = sum(size - here for size, here in map(_size_and_blocks, sources))
+        sources = [file for org in inside(self.root) for job in inside(org) for file in inside(job / "source")]
+        reserved = sum(size - here for size, here in map(size_and_blocks, sources))
         return shutil.disk_usage(self.root).free - reserved
 
     def capacity_bytes(self) -> int:
         """Bytes that could be written if no job had anything here. Looks at every file: call it in a thread."""
         found = (Path(folder) / name for folder, _, names in os.walk(self.root) for name in names)
-        used = sum(_size_and_blocks(path)[1] for path in found)
-        return shutil.disk_usage(self.root).free + used
+        return shutil.disk_usage(self.root).free + sum(map(size_on_disk, found))
 
     async def check(self) -> None:
         """Raises: OSError: the work space cannot be written."""
@@ -218,22 +250,6 @@ class WorkSpace:
         probe = self.root / f".ready-{os.getpid()}"
         probe.write_bytes(b"")
         probe.unlink()
-
-
-def _inside(folder: Path) -> list[Path]:
-    """What is in a folder; nothing if it is none, or has just been removed."""
-    with suppress(FileNotFoundError, NotADirectoryError):
-        return list(folder.iterdir())
-    return []
-
-
-def _size_and_blocks(path: Path) -> tuple[int, int]:
-    """Length of a file, and how much of that is on the disk; zeros if it is gone."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return 0, 0
-    return found.st_size, min(found.st_size, found.st_blocks * 512)
 
 
 def _remove_unless_locked(folder: Path) -> None:

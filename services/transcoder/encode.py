@@ -76,8 +76,10 @@ class Encode:
             await self._log.append(await self._transcoded(fetched, name))
 
     async def _transcoded(self, fetched: Fetched, name: str) -> PartTranscoded:
-        """The result: of an earlier attempt that was finished but never published, or of a new one."""
+        """The result: of an earlier attempt that was finished but never published, of an earlier job, or of a new attempt."""
         text = self._space.finished(fetched.org, fetched.job, name)
+        if text is None:
+            text = await asyncio.to_thread(self._inherited, fetched, name)
         if text is None:
             with self._space.attempt(fetched.org, fetched.job, name) as folder:
                 begun = time.monotonic()
@@ -88,6 +90,8 @@ class Encode:
                     seconds=round(time.monotonic() - begun, 3),
                     warnings=made.warnings,
                     stills=made.stills,
+                    recipe=fetched.recipe,
+                    tools=self._tools.digest,
                 )
                 text = await asyncio.to_thread(
                     self._space.finish, folder, fetched.org, fetched.job, name, record.model_dump_json()
@@ -104,6 +108,21 @@ class Encode:
             seconds=kept.seconds,
             warnings=kept.warnings,
         )
+
+    def _inherited(self, fetched: Fetched, name: str) -> str | None:
+        """The record of a part that the job before this one has made just as it would be made here, and has not lost."""
+        org, job = fetched.org, fetched.job
+        inheritance = self._space.inheritance(org, job)
+        offered = inheritance.record(name)
+        if offered is None:
+            return None
+        made_with = PartRecord.model_validate_json(offered)
+        if (made_with.recipe, made_with.tools) == (fetched.recipe, self._tools.digest) and fetched.recipe:
+            structlog.get_logger().info("part inherited")
+            return self._space.accept_offer(org, job, name)
+        structlog.get_logger().info("part not inherited, made with other tools")
+        inheritance.refuse(name)
+        return None
 
     async def _make(self, fetched: Fetched, name: str, folder: Path) -> AttemptResult:
         video, audio = fetched.plan.video_part(name), fetched.plan.audio_part(name)

@@ -19,7 +19,6 @@ from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject
 from shared.errors import PermanentError
 from shared.events import Fetched, PartTranscoded, PartUploaded
-from shared.media.layout import WHOLE_TEXT, kind_of, segment_name
 from shared.media.result import PartRecord
 from shared.workspace import WorkSpace
 
@@ -101,14 +100,14 @@ class Upload:
         return await self._append_numbered(uploaded)
 
     async def _put(self, bucket: Bucket, event: PartTranscoded, item: UploadObject) -> None:
-        await bucket.put(item.path, await asyncio.to_thread(_content, item.file, item.path, item.size))
-        await asyncio.to_thread(self._note, event, item)
+        tag = await bucket.put(item.path, await asyncio.to_thread(_content, item.file, item.path, item.size))
+        await asyncio.to_thread(self._note, event, item, tag)
         await made_headway("output", kept=True)
 
-    def _note(self, event: PartTranscoded, item: UploadObject) -> None:
+    def _note(self, event: PartTranscoded, item: UploadObject, tag: str) -> None:
         # A full disk must not stop what is about to make room.
         with suppress(OSError):
-            self._space.note_uploaded(event.org, event.job, event.part, item.path)
+            self._space.note_uploaded(event.org, event.job, event.part, item.path, tag)
 
     async def _append_numbered(self, event: PartUploaded) -> PartUploaded:
         """Append the fact with its number among the job's uploaded parts. Returns the one that stands in the log."""
@@ -139,22 +138,12 @@ class Upload:
 
 
 def objects_of(record: PartRecord, folder: Path) -> list[UploadObject]:
-    """Everything of a part that goes to the bucket with it.
-
-    Rendition by rendition its segments in order of time, after those of a text the file with all of it; then the thumbnails.
+    """Everything of a part that goes to the bucket with it, in the order of :attr:`PartRecord.objects`.
 
     Args:
         folder: of the part in the work space.
     """
-    sizes: dict[str, int] = {}
-    for table in record.tables:
-        kind = kind_of(table.folder)
-        for number, size in enumerate(table.sizes, start=table.first_segment):
-            sizes[f"{table.folder}/{segment_name(kind, number)}"] = size
-        if table.whole:
-            sizes[f"{table.folder}/{WHOLE_TEXT}"] = table.whole
-    sizes |= {still.path: still.size for still in record.stills if still.kind == "thumbnail"}
-    return [UploadObject(folder / path, path, size) for path, size in sizes.items()]
+    return [UploadObject(folder / path, path, size) for path, size in record.objects.items()]
 
 
 def _content(file: Path, path: str, size: int) -> bytes:

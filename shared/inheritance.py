@@ -1,0 +1,150 @@
+"""What a retry has of the job that it runs again, below its own folder of the work space.
+
+``inherited/`` is the folder of that job, as it was: taken over by one rename, so by one retry. (It has an ``inherited/`` of its
+own, if that job was a retry that did not get as far as the parts.) From there the source goes to the retry's own ``source/``,
+and parts that the fetcher has found whole to ``offered/<part>/``, from which the transcoder takes what it would make alike.
+Each step is one rename, and is done again without harm.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from shared.scratch import discard, inside
+
+DOWNLOAD_STATE = "download.json"
+"""In the folder of a source: how far its download has got, and of which content."""
+
+INHERITED_STATE = "inherited.json"
+"""The same of a download by another job, not to be believed before the server has said that the content is still that one."""
+
+RECORD = "record.json"
+_INHERITED, _OFFERED, _LOCK = "inherited", "offered", ".lock"
+
+
+class Inheritance:
+    """What one job has inherited.
+
+    Args:
+        root: of the work space. folder: of the job.
+    """
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self._root = root
+        self._folder = folder
+        self._inherited = folder / _INHERITED
+
+    def take_over(self, *places: Path) -> None:
+        """Take the folder of an earlier job from the first of these places that it is found at, and use its source.
+
+        The source is left behind where a late worker of that job is still writing it.
+
+        Raises:
+            OSError: try again.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if not self._inherited.exists():
+            for place in places:
+                with suppress(FileNotFoundError):
+                    place.rename(self._inherited)
+                    break
+        source = self._inherited / "source"
+        if source.exists():
+            self._take_source(source)
+
+    def _take_source(self, source: Path) -> None:
+        with source_lock(source, exclusive=True) as mine:
+            if mine and has_state(source) and not (self._folder / "source").exists():
+                with suppress(FileNotFoundError):
+                    (source / DOWNLOAD_STATE).rename(source / INHERITED_STATE)
+                source.rename(self._folder / "source")
+                return
+        discard(self._root, source)
+
+    def is_there(self) -> bool:
+        """Whether there is anything that is still to be looked at."""
+        return self._inherited.exists()
+
+    def parts(self) -> list[Path]:
+        """Folders of the finished parts that are still to be looked at; of the latest job first, a part may be there twice."""
+        return [
+            part
+            for folder in self._generations()
+            for place in ("parts", _OFFERED)
+            for part in inside(folder / place)
+            if (part / RECORD).exists()
+        ]
+
+    def tile(self, number: int) -> Path | None:
+        """The file of a tile that was kept for the end of the job."""
+        found = (folder / "tiles" / str(number) for folder in self._generations())
+        return next((file for file in found if file.exists()), None)
+
+    def _generations(self) -> Iterator[Path]:
+        folder = self._inherited
+        while folder.exists():
+            yield folder
+            folder = folder / _INHERITED
+
+    def offer(self, part: Path) -> None:
+        """Let the transcoder have a part, which is whole; one that is offered already stays."""
+        offered = self._folder / _OFFERED / part.name
+        offered.parent.mkdir(exist_ok=True)
+        with suppress(OSError):
+            # Whoever looked through the same parts at the same time may have been faster.
+            part.rename(offered)
+
+    def record(self, part: str) -> str | None:
+        """The record (JSON text) of an offered part, None where there is none."""
+        try:
+            return (self._folder / _OFFERED / part / RECORD).read_text()
+        except FileNotFoundError:
+            return None
+
+    def accept(self, part: str, final: Path) -> None:
+        """Give an offered part its final name. Where a duplicate worker was faster, that one stays."""
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):
+            (self._folder / _OFFERED / part).rename(final)
+
+    def refuse(self, part: str) -> None:
+        """Remove an offered part."""
+        discard(self._root, self._folder / _OFFERED / part)
+
+    def close(self) -> None:
+        """Remove what is inherited and was not offered."""
+        discard(self._root, self._inherited)
+
+
+def is_of_use(folder: Path) -> bool:
+    """Whether a job's folder holds anything that its retry could use."""
+    parts = (part for place in ("parts", _OFFERED) for part in inside(folder / place))
+    return has_state(folder / "source") or (folder / _INHERITED).exists() or any(parts)
+
+
+def has_state(source: Path) -> bool:
+    """Whether it can be told of which content the folder of a source is, and how much of it is there."""
+    return any((source / state).exists() for state in (DOWNLOAD_STATE, INHERITED_STATE))
+
+
+@contextmanager
+def source_lock(source: Path, *, exclusive: bool = False) -> Iterator[bool]:
+    """Hold the folder of a source, if it can be had: shared by those who write it, or alone by who takes it over.
+
+    The kernel gives the lock back with the process.
+
+    Yields:
+        Whether it is held, and the folder is still where it was.
+    """
+    lock = os.open(source / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(lock, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+            held = os.fstat(lock).st_ino == (source / _LOCK).stat().st_ino
+        except (BlockingIOError, FileNotFoundError):
+            held = False
+        yield held
+    finally:
+        os.close(lock)

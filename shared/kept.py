@@ -1,0 +1,95 @@
+"""What jobs that have failed or were cancelled leave for their retries, until somebody needs its room or its time is over.
+
+It lies in ``.kept-<org>-<job>/``, which is the job's folder as it was at its end, without attempts, with a note of its size.
+Whoever takes it over renames it, and so does whoever removes it: it is had by one of them, and whole.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.inheritance import has_state, is_of_use
+from shared.scratch import discard, size_on_disk
+
+_KEPT, _NOTE = ".kept-", "kept.json"
+
+
+@dataclass(frozen=True, order=True)
+class Kept:
+    """What is kept of a job. ``since``: when the job ended, in seconds since the epoch. ``bytes``: of room that it takes."""
+
+    since: float
+    org: str
+    job: str
+    bytes: int
+
+
+class KeptJobs:
+    """All that is kept in a work space.
+
+    Args:
+        root: of the work space.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def folder(self, org: str, job: str) -> Path:
+        """Where that of a job lies, if there is any."""
+        return self._root / f"{_KEPT}{org}-{job}"
+
+    def keep(self, job_folder: Path, org: str, job: str, since: float) -> bool:
+        """Keep what a retry could use of an ended job; False where there is nothing, or something is kept already.
+
+        Raises:
+            OSError: it could not be kept.
+        """
+        if not is_of_use(job_folder):
+            return False
+        discard(self._root, job_folder / "attempts")
+        if not has_state(job_folder / "source"):
+            discard(self._root, job_folder / "source")
+        note = {"since": since, "bytes": sum(map(size_on_disk, _files(job_folder)))}
+        (job_folder / _NOTE).write_text(json.dumps(note))
+        job_folder.rename(self.folder(org, job))
+        return True
+
+    def all(self) -> list[Kept]:
+        """All of it, the oldest first."""
+        return sorted(_noted(folder) for folder in self._root.glob(f"{_KEPT}*"))
+
+    def bytes(self) -> int:
+        """How much room all of it takes, which anybody may have who needs it."""
+        return sum(kept.bytes for kept in self.all())
+
+    def drop(self, org: str, job: str) -> None:
+        """Remove what is kept of a job, if anything is.
+
+        Raises:
+            OSError: something could not be removed; try again.
+        """
+        discard(self._root, self.folder(org, job))
+
+    def make_room(self, needed: int, free_bytes: Callable[[], int]) -> bool:
+        """Remove the oldest until so many bytes are free; whether they are."""
+        for kept in self.all():
+            if free_bytes() >= needed:
+                return True
+            self.drop(kept.org, kept.job)
+        return free_bytes() >= needed
+
+
+def _noted(folder: Path) -> Kept:
+    """What the note says; what has none is older than all, and the first to go."""
+    org, _, job = folder.name.removeprefix(_KEPT).partition("-")
+    try:
+        note = json.loads((folder / _NOTE).read_text())
+        return Kept(float(note["since"]), org, job, int(note["bytes"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Kept(0.0, org, job, 0)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [Path(above) / name for above, _, names in os.walk(folder) for name in names]
