@@ -139,7 +139,9 @@ class _Slot:
         Raises:
             nats.errors.TimeoutError: there was nothing, or no answer.
         """
-        self._working = False
+        if self._working:
+            # The pull after a long piece of work has not had the time to be proved.
+            self._working, self._proved = False, self._clock()
         if not self._client.is_connected:
             # The client would keep it, and send the pulls of a whole outage at once: the slot would be given as many
             # messages, and keep them from others until their leases are over.

@@ -1,6 +1,7 @@
 """Whether slots take work: proved by what the server answers to their pulls."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -18,11 +19,14 @@ class Subscription:
 
     def __init__(self) -> None:
         self.outcome: Exception | list[Msg] = []
+        self.answer: Callable[[], Awaitable[list[Msg]]] | None = None
         self.heartbeats: list[float | None] = []
 
     async def fetch(self, _batch: int = 1, _timeout: float | None = 5, heartbeat: float | None = None) -> list[Msg]:
         self.heartbeats.append(heartbeat)
         await asyncio.sleep(0)
+        if self.answer:
+            return await self.answer()
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
@@ -90,6 +94,27 @@ async def test_work_may_take_as_long_as_it_wants() -> None:
     await scene.pull([])
     scene.now += 100 * UNPROVED_SECONDS
     assert await scene.takes_work()
+
+
+async def test_the_pull_after_long_work_is_given_time() -> None:
+    scene = Scene()
+    await scene.pull([])
+    scene.now += 100 * UNPROVED_SECONDS
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def fetch() -> list[Msg]:
+        asked.set()
+        await answer.wait()
+        raise NatsTimeoutError
+
+    scene.subscription.answer = fetch
+    pull = asyncio.create_task(scene.pull([]))
+    await asked.wait()
+    assert await scene.takes_work()
+    scene.now += UNPROVED_SECONDS
+    assert not await scene.takes_work()
+    answer.set()
+    await pull
 
 
 async def test_a_loop_that_has_ended_takes_no_work() -> None:
