@@ -117,7 +117,8 @@ class Encode:
         if offered is None:
             return None
         made_with = PartRecord.model_validate_json(offered)
-        if (made_with.recipe, made_with.tools) == (fetched.recipe, self._tools.digest) and fetched.recipe:
+        alike = (made_with.recipe, made_with.tools) == (fetched.recipe, self._tools.digest)
+        if alike and fetched.recipe and self._tools.digest:
             structlog.get_logger().info("part inherited")
             return self._space.accept_offer(org, job, name)
         structlog.get_logger().info("part not inherited, made with other tools")

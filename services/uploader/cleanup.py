@@ -7,9 +7,12 @@ from nats.errors import Error as NatsError
 
 from shared.bus.joblog import JobLog
 from shared.bus.vault import Vault
-from shared.errors import TransientError
+from shared.errors import ERRORS, TransientError
 from shared.events import Cancelled, Event, Failed, now
 from shared.workspace import WorkSpace
+
+# What the failure may lie in: a retry with the same files would meet it again.
+_DOUBTS = ("encode_failed", "internal_error")
 
 
 class CleanUp:
@@ -64,9 +67,9 @@ class CleanUp:
                 await structlog.get_logger().awarning("sweep failed", error=repr(error))
 
     async def _put_away(self, end: Event) -> None:
-        worth_it = isinstance(end, Failed | Cancelled) and (now() - end.at).total_seconds() < self._keep_seconds
+        fresh = (now() - end.at).total_seconds() < self._keep_seconds
         try:
-            if worth_it:
+            if fresh and _leaves_something(end):
                 await asyncio.to_thread(self._space.keep_job, end.org, end.job, end.at.timestamp())
             else:
                 await asyncio.to_thread(self._space.remove_job, end.org, end.job)
@@ -79,3 +82,14 @@ class CleanUp:
             if abs(now().timestamp() - kept.since) >= self._keep_seconds:
                 self._space.kept.drop(kept.org, kept.job)
         self._space.make_room(self._keep_free)
+
+
+def _leaves_something(end: Event) -> bool:
+    """Whether a retry could use the files of a job that has ended so."""
+    match end:
+        case Cancelled():
+            return True
+        case Failed(code=code):
+            return code in ERRORS and ERRORS[code].retryable and code not in _DOUBTS
+        case _:
+            return False

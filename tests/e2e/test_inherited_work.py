@@ -17,7 +17,7 @@ from stack.client import Client
 from stack.layout import BUCKET
 from tests.support.clips import made
 from tests.support.faults import Fault, FaultyProxy
-from tests.support.jobs import Api, long_clip
+from tests.support.jobs import Api
 from tests.support.observe import job_events
 from tests.support.sources import SourceServer, source_server
 from tests.support.stack import RunningStack, free_port_base, running_stack
@@ -29,6 +29,7 @@ SETTINGS = {
     "MILLRACE_OUTAGE_SECONDS": "1",
 }
 RESOLUTIONS = ("144p", "240p")
+LAST_SEGMENT = "240p/video_00006"
 # Bytes of a source that are sent where one is asked for.
 ONE_ANSWER = 1024
 
@@ -74,12 +75,14 @@ class Studio:
         return await self.end(made["id"])
 
     async def cancelled_in_the_middle(self, address: str, name: str) -> str:
-        """A job that was cancelled when some of its parts were uploaded, and others were not."""
+        """A job that was cancelled when some of its parts were uploaded, and others were not, or not transcoded."""
+        self.storage.trouble = refuse(LAST_SEGMENT)
         job = str((await self.post(address, name))["id"])
         async for state in self.client.follow(job):
             if state["progress"] >= 50:
                 break
         assert (await self.api.cancel(job))[0] == 200
+        self.storage.trouble = None
         return job
 
     async def failed_at_the_output(self, address: str, name: str, refused: str) -> str:
@@ -145,7 +148,7 @@ async def test_after_a_failure_at_the_output_only_the_output_is_done_again(
 
 
 async def test_parts_finished_before_a_cancel_are_not_encoded_again(keeping: RunningStack, tmp_path: Path) -> None:
-    clip = long_clip()
+    clip = small_clip()
     async with studio(keeping) as at:
         first = await at.cancelled_in_the_middle(at.source.host(clip.name, clip.read_bytes()), "cancel")
         before, served = await at.parts(first), at.source.sent(clip.name)
@@ -174,7 +177,7 @@ async def test_another_source_at_the_same_address_is_begun_anew(keeping: Running
 async def test_what_is_lost_in_the_bucket_is_made_again(keeping: RunningStack, tmp_path: Path) -> None:
     clip = small_clip()
     async with studio(keeping) as at:
-        failed = await at.failed_at_the_output(at.source.host(clip.name, clip.read_bytes()), "lost", "240p/video_00006")
+        failed = await at.failed_at_the_output(at.source.host(clip.name, clip.read_bytes()), "lost", LAST_SEGMENT)
         # One is missing, another one has its size still and not its content. Both parts were in the bucket.
         written = keeping.layout.objects / BUCKET / "inherited/lost"
         missing, spoilt = written / "240p/video_00001.m4s", written / "audio/0-und/audio_00002.m4s"
@@ -185,10 +188,10 @@ async def test_what_is_lost_in_the_bucket_is_made_again(keeping: RunningStack, t
 
 
 def small_clip(effect: str = "null") -> Path:
-    """42 s of 320×180 at 25 frames a second with sound: several parts, encoded in a moment."""
+    """42 s of 426×240 at 25 frames a second with sound: several parts, encoded in a moment."""
     return made(
         "small.mp4",
-        *("-f", "lavfi", "-i", f"testsrc2=size=320x180:rate=25:duration=42,{effect}"),
+        *("-f", "lavfi", "-i", f"testsrc2=size=426x240:rate=25:duration=42,{effect}"),
         *("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=42"),
         *("-c:v", "libx264", "-preset", "ultrafast", "-g", "50", "-c:a", "aac", "-shortest", "-movflags", "+faststart"),
     )

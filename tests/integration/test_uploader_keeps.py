@@ -75,6 +75,15 @@ async def is_empty(site: Site) -> bool:
     return await asyncio.to_thread(lambda: list(site.space.root.iterdir()) == [])
 
 
+@pytest.mark.parametrize(
+    "code", ["input_not_video", "input_truncated", "encode_failed", "internal_error", "unheard_of"]
+)
+async def test_what_the_failure_may_lie_in_is_not_kept(client: Client, site: Site, code: str) -> None:
+    job = await begun(client, site)
+    await janitor(client, site, job)(Failed(org=job.org, job=job.id, code=code, message="x"))
+    assert list(site.space.root.iterdir()) == []
+
+
 async def test_what_is_kept_gives_way_where_room_is_short(client: Client, site: Site) -> None:
     job = await begun(client, site)
     await job.log.append(Cancelled(org=job.org, job=job.id))
