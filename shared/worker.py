@@ -18,6 +18,7 @@ from shared.bus.connection import connect, make_broker
 from shared.bus.joblog import JobLog
 from shared.bus.lease import LeaseRuntime
 from shared.bus.patience import until_done
+from shared.bus.permissions import ACCESS
 from shared.bus.pulls import PULL_SECONDS, Pulls
 from shared.bus.slots import TurnRules
 from shared.bus.topology import Durable, wait_until_provisioned
@@ -59,6 +60,7 @@ class Bus:
             turns: rules by which organizations take turns; None where they take none.
         """
         self.leases.serve(durable, slots, turns)
+        inboxes = self.client.new_inbox().rpartition(".")[0] + "."
         for _ in range(slots):
             # One registration for each slot, since each pulls one message and works on it before it pulls again.
             subscriber = self.broker.subscriber(
@@ -67,6 +69,8 @@ class Bus:
                 durable=durable.name,
                 stream=JStream(durable.stream, declare=False),
                 pull_sub=_PULL,
+                # Its default is not that of the broker.
+                inbox_prefix=inboxes.encode(),
                 ack_policy=AckPolicy.MANUAL,
             )
             subscriber(handler)
@@ -125,7 +129,8 @@ async def _start(
 ) -> tuple[Bus, dict[str, Check]]:
     client = await connect(settings.nats_url, settings.service, on_end=lifeline.cut)
     stack.push_async_callback(client.close)
-    await wait_until_provisioned(client.jetstream())
+    access = ACCESS[settings.service]
+    await wait_until_provisioned(client.jetstream(), access.durables, access.buckets)
     job_log = JobLog(client)
     leases = LeaseRuntime(
         client, job_log, service=settings.service, side_work=side_work, outage_seconds=settings.outage_seconds

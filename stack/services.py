@@ -27,7 +27,7 @@ def environment(name: str, layout: Layout, credentials: Credentials, caller: Map
     service = _module(name).upper()
     defaults = {PREFIX + "ALLOWED_HOSTS": LOOPBACK, "PYTHONUNBUFFERED": "1", PREFIX + "NATS_REPLICAS": str(layout.nats)}
     own = {
-        PREFIX + "NATS_URL": credentials.nats_url(layout),
+        PREFIX + "NATS_URL": credentials.nats_url(layout, _module(name)),
         PREFIX + "WORKSPACE_URL": layout.workspace.as_uri(),
         PREFIX + "SEAL_KEYS": credentials.seal_key,
     }

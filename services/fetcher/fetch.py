@@ -37,7 +37,7 @@ from shared.locations import HttpLocation, S3Location, is_masked
 from shared.media.plan import Plan
 from shared.media.profile import AUDIO_ONLY
 from shared.storage import s3_client
-from shared.workspace import WorkSpace, full_disk_is_transient
+from shared.workspace.space import WorkSpace
 
 _DOWNLOAD_SHARE = 0.95
 _HEADWAY = 0.01
@@ -82,7 +82,7 @@ class Fetch:
         self._stall_seconds = stall_seconds
         self._response_seconds = response_seconds
         self._policy = policy
-        self._inherit = Inherit(policy)
+        self._inherit = Inherit(space, policy)
 
     async def __call__(self, event: Admitted) -> None:
         """Do the work.
@@ -103,15 +103,15 @@ class Fetch:
         if fetched.source.file != SOURCE_FILE:
             # It was moved into another file; from here on only that one is read.
             for name in (STATE_FILE, SOURCE_FILE):
-                (self._space.source(org, job) / name).unlink(missing_ok=True)
+                await self._space.discard_source(org, job, name)
         await self._request_parts(org, job, fetched.plan)
 
     async def _fetch(self, org: str, job: str) -> Fetched:
         created = await self._created(org, job)
         addresses = await self._vault.get(org, job)
         if created.retry_of:
-            await asyncio.to_thread(self._space.take_over, org, created.retry_of, job)
-        with full_disk_is_transient(), self._space.fetching(org, job) as folder:
+            await self._space.take_over(org, created.retry_of, job)
+        async with self._space.arrival(org, job) as folder:
             await asyncio.to_thread(remove_leftovers, folder)
             sound = AUDIO_ONLY in created.resolutions
             file = await self._download(created, addresses, folder, sound=sound)
@@ -120,6 +120,7 @@ class Fetch:
             content = await asyncio.to_thread(content_of, folder, created.input_url)
             recipe = await asyncio.to_thread(recipe_of, content, fetched.source, fetched.plan)
             fetched = fetched.model_copy(update={"recipe": recipe})
+            await self._space.keep_source(org, job, folder / fetched.source.file)
         await structlog.get_logger().ainfo(
             "fetched",
             bytes=fetched.source.bytes,
@@ -131,10 +132,10 @@ class Fetch:
 
     async def _inherit_parts(self, fetched: Fetched) -> None:
         """Have the transcoder offered what a retry need not do again."""
-        inheritance = self._space.inheritance(fetched.org, fetched.job)
-        if await asyncio.to_thread(inheritance.is_there):
+        parts = await self._space.inherited(fetched.org, fetched.job)
+        if parts is not None:
             addresses = await self._vault.get(fetched.org, fetched.job)
-            await self._inherit(fetched, inheritance, addresses.output)
+            await self._inherit(fetched, parts, addresses.output)
 
     async def _plan(self, created: Created, file: Path) -> Fetched:
         probed = await self._remux(file, await self._probe(file), has_room=self._space.make_room)

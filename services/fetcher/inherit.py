@@ -1,22 +1,20 @@
 """A retry has of the job that it runs again what is still valid: parts by the same recipe, of which every byte is there."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 from pydantic import ValidationError
 
 from shared.addresses import AddressPolicy
 from shared.events import Fetched
-from shared.inheritance import RECORD, Inheritance
 from shared.listing import Listed, list_folder
 from shared.locations import S3Location
 from shared.media.result import PartRecord
-from shared.media.stills import Still
 from shared.storage import STORAGE_ERRORS, output_error, s3_client
-from shared.uploaded import read_uploaded, write_uploaded
+from shared.workspace.retries import InheritedPart
+from shared.workspace.space import WorkSpace
 
 _PAGE_SECONDS = 60.0
 _ANSWER_SECONDS = 20.0
@@ -25,19 +23,19 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A finished part that may be used.
+    """A part by the job's recipe.
 
     Attributes:
-        folder: of the part. tiles: its tiles that were kept elsewhere.
-        uploaded: entity tags of the objects, by path, that were uploaded, and perhaps are not in the work space any more.
-        missing: paths of those that are not.
+        objects: bytes of what goes to the bucket with it, by path.
+        uploaded: entity tags of those that were uploaded. missing: paths of those that are not in the work space.
+        tiles: paths of its tiles that were kept elsewhere, by number.
     """
 
-    folder: Path
-    record: PartRecord
-    tiles: tuple[tuple[Still, Path], ...]
-    uploaded: dict[str, str]
+    part: InheritedPart
+    objects: Mapping[str, int]
+    uploaded: Mapping[str, str]
     missing: frozenset[str]
+    tiles: Mapping[int, str]
 
 
 class Inherit:
@@ -50,27 +48,30 @@ class Inherit:
         policy: where a storage may be.
     """
 
-    def __init__(self, policy: AddressPolicy) -> None:
+    def __init__(self, space: WorkSpace, policy: AddressPolicy) -> None:
+        self._space = space
         self._policy = policy
 
-    async def __call__(self, fetched: Fetched, inheritance: Inheritance, output: S3Location) -> None:
+    async def __call__(self, fetched: Fetched, parts: Iterable[InheritedPart], output: S3Location) -> None:
         """Offer what can be used, and remove the rest. Called again, it goes on where it was.
 
         Args:
+            parts: all that were inherited.
             output: of this job; that of the one before is the same.
 
         Raises:
             PermanentError, Outage: an ``output_…`` code.
         """
-        candidates = await asyncio.to_thread(_candidates, fetched, inheritance)
+        org, job = fetched.org, fetched.job
+        candidates = await asyncio.to_thread(_candidates, fetched, parts)
         if candidates:
-            claimed = {path for candidate in candidates.values() for path in candidate.uploaded}
-            found = await self._listed(output, claimed)
-            offered = await asyncio.to_thread(_offer, inheritance, candidates.values(), found)
-            await structlog.get_logger().ainfo(
-                "parts inherited", parts=len(offered), refused=len(candidates) - len(offered)
-            )
-        await asyncio.to_thread(inheritance.close)
+            found = await self._listed(output, {path for one in candidates for path in one.uploaded})
+            offers = [(one, there) for one in candidates if (there := _in_bucket(one, found)).keys() >= one.missing]
+            for one, there in offers:
+                await self._space.offer(org, job, one.part, uploaded=there, tiles=one.tiles)
+            refused = len(candidates) - len(offers)
+            await structlog.get_logger().ainfo("parts inherited", parts=len(offers), refused=refused)
+        await self._space.close_inheritance(org, job)
 
     async def _listed(self, output: S3Location, paths: Iterable[str]) -> dict[str, Listed]:
         """What lies in the folders of these paths in the bucket; nothing of those that cannot be listed."""
@@ -89,61 +90,38 @@ class Inherit:
         return found
 
 
-def _candidates(fetched: Fetched, inheritance: Inheritance) -> dict[str, _Candidate]:
-    """The finished parts by the job's recipe, by name."""
+def _candidates(fetched: Fetched, parts: Iterable[InheritedPart]) -> list[_Candidate]:
+    """The parts by the job's recipe whose tiles are there, one of each name."""
     found: dict[str, _Candidate] = {}
     wanted = set(fetched.plan.release_order) if fetched.recipe else set()
-    for folder in inheritance.parts():
-        if folder.name in wanted and folder.name not in found:
-            candidate = _candidate(folder, fetched.recipe, inheritance)
+    for part in parts:
+        if part.name in wanted and part.name not in found:
+            candidate = _candidate(part, fetched.recipe)
             if candidate:
-                found[folder.name] = candidate
-    return found
+                found[part.name] = candidate
+    return list(found.values())
 
 
-def _candidate(folder: Path, recipe: str, inheritance: Inheritance) -> _Candidate | None:
+def _candidate(part: InheritedPart, recipe: str) -> _Candidate | None:
     try:
-        record = PartRecord.model_validate_json((folder / RECORD).read_text())
-    except (OSError, ValidationError):
+        record = PartRecord.model_validate_json(part.record)
+    except ValidationError:
         return None
     if record.recipe != recipe:
         return None
-    tiles = []
-    for still in (still for still in record.stills if still.kind == "tile"):
-        if not _has(folder / still.path, still.size):
-            kept = inheritance.tile(still.number)
-            if not (kept and _has(kept, still.size)):
-                return None
-            tiles.append((still, kept))
-    objects, noted = record.objects, read_uploaded(folder)
-    missing = frozenset(path for path, size in objects.items() if not _has(folder / path, size))
-    return _Candidate(folder, record, tuple(tiles), {path: noted[path] for path in objects if noted.get(path)}, missing)
+    elsewhere = [still for still in record.stills if still.kind == "tile" and part.files.get(still.path) != still.size]
+    if any(part.tiles.get(tile.number) != tile.size for tile in elsewhere):
+        return None
+    objects = record.objects
+    return _Candidate(
+        part,
+        objects,
+        uploaded={path: tag for path, tag in part.uploaded.items() if tag and path in objects},
+        missing=frozenset(path for path, size in objects.items() if part.files.get(path) != size),
+        tiles={tile.number: tile.path for tile in elsewhere},
+    )
 
 
-def _offer(inheritance: Inheritance, candidates: Iterable[_Candidate], found: dict[str, Listed]) -> list[str]:
-    """Offer the parts of which everything is there; their names."""
-    offered = []
-    for candidate in candidates:
-        objects, uploaded = candidate.record.objects, candidate.uploaded
-        there = {path: tag for path, tag in uploaded.items() if found.get(path) == Listed(objects[path], tag)}
-        if candidate.missing <= there.keys():
-            try:
-                write_uploaded(candidate.folder, there)
-                for still, kept in candidate.tiles:
-                    file = candidate.folder / still.path
-                    file.parent.mkdir(parents=True, exist_ok=True)
-                    kept.rename(file)
-            except FileNotFoundError:
-                # Another worker goes through the same, and was faster.
-                continue
-            inheritance.offer(candidate.folder)
-            offered.append(candidate.folder.name)
-    return offered
-
-
-def _has(file: Path, size: int) -> bool:
-    """Whether a file is there, with so many bytes."""
-    try:
-        return file.stat().st_size == size
-    except OSError:
-        return False
+def _in_bucket(one: _Candidate, found: Mapping[str, Listed]) -> dict[str, str]:
+    """What of a part is in the bucket as it was uploaded: entity tags by path."""
+    return {path: tag for path, tag in one.uploaded.items() if found.get(path) == Listed(one.objects[path], tag)}

@@ -9,7 +9,7 @@ from shared.bus.joblog import JobLog
 from shared.bus.vault import Vault
 from shared.errors import ERRORS, TransientError
 from shared.events import Cancelled, Event, Failed, now
-from shared.workspace import WorkSpace
+from shared.workspace.space import WorkSpace
 
 # What the failure may lie in: a retry with the same files would meet it again.
 _DOUBTS = ("encode_failed", "internal_error")
@@ -48,13 +48,13 @@ class CleanUp:
 
         Jobs that the log does not know are not touched: they may be somebody else's.
         """
-        for org, job in await asyncio.to_thread(self._space.jobs):
+        for org, job in await self._space.jobs():
             end = await self._log.end_of(org, job)
             if end:
                 await structlog.get_logger().ainfo("left-overs removed", organization=org, job=job)
                 await self._put_away(end.event)
-        await asyncio.to_thread(self._expire)
-        await asyncio.to_thread(self._space.remove_leftovers)
+        await self._expire()
+        await self._space.remove_leftovers()
 
     async def sweep_forever(self, seconds: float) -> None:
         """Sweep at an interval until cancelled."""
@@ -70,18 +70,18 @@ class CleanUp:
         fresh = (now() - end.at).total_seconds() < self._keep_seconds
         try:
             if fresh and _leaves_something(end):
-                await asyncio.to_thread(self._space.keep_job, end.org, end.job, end.at.timestamp())
+                await self._space.keep_job(end.org, end.job, end.at.timestamp())
             else:
-                await asyncio.to_thread(self._space.remove_job, end.org, end.job)
+                await self._space.remove_job(end.org, end.job)
         except OSError as error:
             raise TransientError("internal_error", f"the work space cannot be cleaned: {error}") from error
 
-    def _expire(self) -> None:
-        for kept in self._space.kept.all():
+    async def _expire(self) -> None:
+        for kept in await self._space.kept():
             # What is far in the future was kept before a clock was set.
             if abs(now().timestamp() - kept.since) >= self._keep_seconds:
-                self._space.kept.drop(kept.org, kept.job)
-        self._space.make_room(self._keep_free)
+                await self._space.drop_kept(kept.org, kept.job)
+        await asyncio.to_thread(self._space.make_room, self._keep_free)
 
 
 def _leaves_something(end: Event) -> bool:

@@ -20,7 +20,7 @@ from services.fetcher.download.patience import PatienceLimits
 from services.fetcher.probe.sniff import HEAD_BYTES, sniff
 from shared.addresses import AddressPolicy
 from shared.errors import Outage, PermanentError, Postponed
-from shared.inheritance import INHERITED_STATE
+from shared.workspace.inheritance import INHERITED_STATE
 from tests.support.bus import until
 from tests.support.policies import LOOPBACK
 from tests.support.sources import SourceServer, source_server

@@ -21,7 +21,8 @@ from shared.events import Admitted, Cancelled, Created, Event, Failed, Fetched, 
 from shared.ids import new_job_id
 from shared.media.tools import ffmpeg_path
 from shared.process import ProcessLimits, run_process
-from shared.workspace import WorkSpace
+from shared.workspace.folder import WorkFolder
+from shared.workspace.shared_folder import SharedFolder
 from tests.support import frames
 from tests.support.bus import provisioned, tell, until
 from tests.support.clips import X264, numbered, silent
@@ -65,7 +66,7 @@ class Work:
     """A job on the bus, as a fetcher would have left it."""
 
     def __init__(
-        self, client: Client, space: WorkSpace, file: Path, *, resolutions: Iterable[str], window: int, profile: str
+        self, client: Client, space: WorkFolder, file: Path, *, resolutions: Iterable[str], window: int, profile: str
     ) -> None:
         event = fetched(file, tuple(resolutions), profile=profile)
         plan = event.plan.model_copy(update={"window": window})
@@ -113,7 +114,9 @@ class Work:
             return parts if len(parts) == len(self.plan.release_order) else None
 
         events = await until(all_parts, seconds=seconds)
-        records = {name: await asyncio.to_thread(read_record, self.space, event) for name, event in events.items()}
+        records = {
+            name: await read_record(SharedFolder(self.space.root.as_uri()), event) for name, event in events.items()
+        }
         return Encoded(self.plan, self.space, self.job, records)
 
     async def failed(self) -> Failed:
@@ -137,7 +140,7 @@ class Site:
         self.client = client
         self._nats_url = nats_url
         self._root = root
-        self.space = WorkSpace((root / "space").as_uri())
+        self.space = WorkFolder((root / "space").as_uri())
 
     def transcoder(self, **settings: object) -> Service:
         given: dict[str, object] = {
@@ -267,15 +270,15 @@ async def test_a_part_of_an_earlier_job_is_used_where_it_would_be_made_alike(sit
     assert not list((site.space.job(ORG, work.job) / "offered").iterdir()), "what is refused is gone"
 
 
-def hand_over(space: WorkSpace, before: str, job: str) -> None:
+def hand_over(space: WorkFolder, before: str, job: str) -> None:
     """Offer a job all parts of an earlier one, two of them as if they had been made otherwise."""
     for part, marks in (("v0001", {"recipe": "6" * 64}), ("v0002", {"tools": "6" * 64})):
         file = space.part(ORG, before, part) / "record.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | marks))
     space.take_over(ORG, before, job)
     inheritance = space.inheritance(ORG, job)
-    for folder in inheritance.parts():
-        inheritance.offer(folder)
+    for inherited in inheritance.parts() or []:
+        inheritance.offer(inherited, {}, {})
     inheritance.close()
 
 

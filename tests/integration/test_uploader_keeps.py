@@ -11,8 +11,9 @@ from nats.aio.client import Client
 from services.uploader.cleanup import CleanUp
 from shared.bus.vault import Vault
 from shared.events import Cancelled, Completed, Failed, now
-from shared.inheritance import DOWNLOAD_STATE
 from shared.sealing import Sealer
+from shared.workspace.inheritance import DOWNLOAD_STATE
+from shared.workspace.shared_folder import SharedFolder
 from tests.support.bus import until
 from tests.support.servers import NatsServer
 from tests.support.uploads import Job, Site
@@ -46,7 +47,9 @@ async def begun(client: Client, site: Site) -> Job:
 def janitor(client: Client, site: Site, job: Job, **limits: int) -> CleanUp:
     """Of this process."""
     vault = Vault(client, Sealer([site.key]))
-    return CleanUp(job.log, vault, site.space, **({"keep_seconds": HOUR, "keep_free": 0} | limits))
+    return CleanUp(
+        job.log, vault, SharedFolder(site.space.root.as_uri()), **({"keep_seconds": HOUR, "keep_free": 0} | limits)
+    )
 
 
 def kept(site: Site) -> list[str]:

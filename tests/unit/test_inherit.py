@@ -8,12 +8,13 @@ import pytest
 from services.fetcher.inherit import Inherit
 from services.fetcher.plan.recipe import recipe_of
 from shared.addresses import AddressPolicy
-from shared.inheritance import RECORD
 from shared.listing import Listed
 from shared.locations import S3Location
 from shared.media.plan import Plan
-from shared.uploaded import UPLOADED, note_uploaded, read_uploaded, write_uploaded
-from shared.workspace import WorkSpace
+from shared.workspace.folder import WorkFolder
+from shared.workspace.inheritance import RECORD
+from shared.workspace.shared_folder import SharedFolder
+from shared.workspace.uploaded import UPLOADED, note_uploaded, read_uploaded, write_uploaded
 from tests.support.encoded import leave_part, make_fetched, make_plan, make_record, still_body
 
 ORG, OLD, NEW = "org001", "5KQfnXCg8Qh", "5KQfnXCg8Qj"
@@ -24,8 +25,8 @@ PART = "v0000"
 class Shelf(Inherit):
     """With a bucket that the test fills."""
 
-    def __init__(self, bucket: dict[str, Listed]) -> None:
-        super().__init__(AddressPolicy.parse(""))
+    def __init__(self, space: SharedFolder, bucket: dict[str, Listed]) -> None:
+        super().__init__(space, AddressPolicy.parse(""))
         self._bucket = bucket
 
     async def _listed(self, output: S3Location, paths: Iterable[str]) -> dict[str, Listed]:
@@ -33,8 +34,8 @@ class Shelf(Inherit):
 
 
 @pytest.fixture
-def space(tmp_path: Path) -> WorkSpace:
-    return WorkSpace(tmp_path.as_uri())
+def space(tmp_path: Path) -> WorkFolder:
+    return WorkFolder(tmp_path.as_uri())
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +43,13 @@ def plan() -> Plan:
     return make_plan(languages=("en",), texts=("en",), stills=True)
 
 
-def leave(space: WorkSpace, plan: Plan, *, recipe: str = RECIPE) -> Path:
+def leave(space: WorkFolder, plan: Plan, *, recipe: str = RECIPE) -> Path:
     """A job that ends with one finished part; returns the part's folder."""
     leave_part(space, ORG, OLD, plan, PART, recipe=recipe)
     return space.part(ORG, OLD, PART)
 
 
-def upload(space: WorkSpace, plan: Plan) -> dict[str, Listed]:
+def upload(space: WorkFolder, plan: Plan) -> dict[str, Listed]:
     """Bring the part to the bucket, as the uploader does, and return what lies there."""
     record, bucket = make_record(plan, PART), {}
     for number, (path, size) in enumerate(record.objects.items()):
@@ -61,37 +62,38 @@ def upload(space: WorkSpace, plan: Plan) -> dict[str, Listed]:
     return bucket
 
 
-async def offered(space: WorkSpace, plan: Plan, bucket: dict[str, Listed], *, recipe: str = RECIPE) -> Path | None:
+async def offered(space: WorkFolder, plan: Plan, bucket: dict[str, Listed], *, recipe: str = RECIPE) -> Path | None:
     """Run the job again; returns the folder of the part that is offered."""
     space.take_over(ORG, OLD, NEW)
     fetched = make_fetched(ORG, NEW, plan).model_copy(update={"recipe": recipe})
-    inheritance = space.inheritance(ORG, NEW)
-    await Shelf(bucket)(fetched, inheritance, S3Location(bucket="b", key="k"))
-    assert not inheritance.is_there(), "what is not offered is gone"
+    shared = SharedFolder(space.root.as_uri())
+    parts = await shared.inherited(ORG, NEW)
+    await Shelf(shared, bucket)(fetched, parts or [], S3Location(bucket="b", key="k"))
+    assert await shared.inherited(ORG, NEW) is None, "what is not offered is gone"
     folder = space.job(ORG, NEW) / "offered" / PART
     return folder if folder.exists() else None
 
 
-async def test_a_part_whose_files_are_there(space: WorkSpace, plan: Plan) -> None:
+async def test_a_part_whose_files_are_there(space: WorkFolder, plan: Plan) -> None:
     leave(space, plan)
     folder = await offered(space, plan, {})
     assert folder and read_uploaded(folder) == {}
 
 
 @pytest.mark.parametrize(("made_by", "wanted"), [("4" * 64, RECIPE), ("", RECIPE), ("", ""), (RECIPE, "")])
-async def test_only_by_the_same_recipe(space: WorkSpace, plan: Plan, made_by: str, wanted: str) -> None:
+async def test_only_by_the_same_recipe(space: WorkFolder, plan: Plan, made_by: str, wanted: str) -> None:
     leave(space, plan, recipe=made_by)
     assert await offered(space, plan, {}, recipe=wanted) is None
 
 
-async def test_a_part_of_another_plan_is_none(space: WorkSpace, plan: Plan) -> None:
+async def test_a_part_of_another_plan_is_none(space: WorkFolder, plan: Plan) -> None:
     leave(space, plan)
     space.part(ORG, OLD, PART).rename(space.part(ORG, OLD, "v0999"))
     assert await offered(space, plan, {}) is None
     assert not (space.job(ORG, NEW) / "offered").exists()
 
 
-async def test_a_part_that_is_in_the_bucket(space: WorkSpace, plan: Plan) -> None:
+async def test_a_part_that_is_in_the_bucket(space: WorkFolder, plan: Plan) -> None:
     leave(space, plan)
     bucket = upload(space, plan)
     folder = await offered(space, plan, bucket)
@@ -102,7 +104,7 @@ async def test_a_part_that_is_in_the_bucket(space: WorkSpace, plan: Plan) -> Non
 
 @pytest.mark.parametrize("wrong", [None, Listed(1, "tag0"), "another tag", "no tag"])
 async def test_a_part_of_which_one_object_is_not_what_it_was(
-    space: WorkSpace, plan: Plan, wrong: Listed | str | None
+    space: WorkFolder, plan: Plan, wrong: Listed | str | None
 ) -> None:
     leave(space, plan)
     bucket = upload(space, plan)
@@ -116,14 +118,14 @@ async def test_a_part_of_which_one_object_is_not_what_it_was(
     assert await offered(space, plan, bucket) is None
 
 
-async def test_storages_without_entity_tags_prove_nothing(space: WorkSpace, plan: Plan) -> None:
+async def test_storages_without_entity_tags_prove_nothing(space: WorkFolder, plan: Plan) -> None:
     folder = leave(space, plan)
     bucket = {path: Listed(one.size, "") for path, one in upload(space, plan).items()}
     write_uploaded(folder, dict.fromkeys(bucket, ""))
     assert await offered(space, plan, bucket) is None
 
 
-async def test_what_is_in_the_bucket_no_more_is_uploaded_from_its_file(space: WorkSpace, plan: Plan) -> None:
+async def test_what_is_in_the_bucket_no_more_is_uploaded_from_its_file(space: WorkFolder, plan: Plan) -> None:
     leave(space, plan)
     first, second, *_ = make_record(plan, PART).objects.items()
     for path, _ in (first, second):
@@ -133,7 +135,7 @@ async def test_what_is_in_the_bucket_no_more_is_uploaded_from_its_file(space: Wo
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone", "record"])
-async def test_a_part_that_is_not_whole(space: WorkSpace, plan: Plan, damage: str) -> None:
+async def test_a_part_that_is_not_whole(space: WorkFolder, plan: Plan, damage: str) -> None:
     folder = leave(space, plan)
     file = folder / next(iter(make_record(plan, PART).objects))
     match damage:
@@ -146,14 +148,14 @@ async def test_a_part_that_is_not_whole(space: WorkSpace, plan: Plan, damage: st
     assert await offered(space, plan, {}) is None
 
 
-async def test_a_tile_that_is_gone_makes_its_part_useless(space: WorkSpace, plan: Plan) -> None:
+async def test_a_tile_that_is_gone_makes_its_part_useless(space: WorkFolder, plan: Plan) -> None:
     leave(space, plan)
     bucket = upload(space, plan)
     next((space.job(ORG, OLD) / "tiles").iterdir()).unlink()
     assert await offered(space, plan, bucket) is None
 
 
-async def test_called_again_it_changes_nothing(space: WorkSpace, plan: Plan) -> None:
+async def test_called_again_it_changes_nothing(space: WorkFolder, plan: Plan) -> None:
     leave(space, plan)
     assert await offered(space, plan, {})
     folder = await offered(space, plan, {})

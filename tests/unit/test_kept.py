@@ -7,20 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from shared.inheritance import DOWNLOAD_STATE, INHERITED_STATE, source_lock
-from shared.scratch import size_on_disk
-from shared.workspace import WorkSpace
+from shared.workspace.disk import used_bytes
+from shared.workspace.folder import WorkFolder
+from shared.workspace.inheritance import DOWNLOAD_STATE, INHERITED_STATE, source_lock
+from shared.workspace.retries import InheritedPart
 
 ORG, OLD, NEW, OTHER = "org001", "5KQfnXCg8Qh", "5KQfnXCg8Qj", "5KQfnXCg8Qk"
 MEGABYTE = 1024**2
 
 
 @pytest.fixture
-def space(tmp_path: Path) -> WorkSpace:
-    return WorkSpace(tmp_path.as_uri())
+def space(tmp_path: Path) -> WorkFolder:
+    return WorkFolder(tmp_path.as_uri())
 
 
-def fill(space: WorkSpace, job: str = OLD, *, size: int = 10, parts: int = 2) -> None:
+def fill(space: WorkFolder, job: str = OLD, *, size: int = 10, parts: int = 2) -> None:
     """The source of a job, some finished parts, and the tile of one that was uploaded."""
     with space.fetching(ORG, job) as folder:
         (folder / "source.bin").write_bytes(b"x" * size)
@@ -32,18 +33,26 @@ def fill(space: WorkSpace, job: str = OLD, *, size: int = 10, parts: int = 2) ->
     space.keep_tile(ORG, job, 7, b"tile")
 
 
-def files(space: WorkSpace) -> list[str]:
+def files(space: WorkFolder) -> list[str]:
     return sorted(str(path.relative_to(space.root)) for path in space.root.rglob("*") if path.is_file())
 
 
-def offer_all(space: WorkSpace, job: str = NEW) -> None:
-    inheritance = space.inheritance(ORG, job)
-    for part in inheritance.parts():
-        inheritance.offer(part)
-    inheritance.close()
+def inherited(space: WorkFolder, job: str = NEW) -> list[InheritedPart]:
+    return space.inheritance(ORG, job).parts() or []
 
 
-def test_a_retry_has_all_that_was_kept(space: WorkSpace) -> None:
+def offer_all(space: WorkFolder) -> None:
+    for part in inherited(space):
+        space.inheritance(ORG, NEW).offer(part, {}, {})
+    space.inheritance(ORG, NEW).close()
+
+
+def accept(space: WorkFolder, part: str) -> str | None:
+    space.inheritance(ORG, NEW).accept(part, space.part(ORG, NEW, part))
+    return space.finished(ORG, NEW, part)
+
+
+def test_a_retry_has_all_that_was_kept(space: WorkFolder) -> None:
     fill(space)
     space.keep_job(ORG, OLD, since=100)
     assert space.jobs() == [] and [kept.job for kept in space.kept.all()] == [OLD]
@@ -51,38 +60,37 @@ def test_a_retry_has_all_that_was_kept(space: WorkSpace) -> None:
     assert space.kept.all() == []
     source = space.source(ORG, NEW)
     assert {path.name for path in source.iterdir()} == {"source.bin", INHERITED_STATE, ".lock"}, "its state is a claim"
-    tile = space.inheritance(ORG, NEW).tile(7)
-    assert tile and tile.read_bytes() == b"tile"
+    assert {part.tiles[7] for part in inherited(space)} == {4}
     offer_all(space)
     assert space.finished(ORG, NEW, "v0001") is None, "an offer is no part yet"
     assert space.inheritance(ORG, NEW).record("v0001") == '{"number": 1}'
-    assert space.accept_offer(ORG, NEW, "v0001") == space.finished(ORG, NEW, "v0001") == '{"number": 1}'
+    assert accept(space, "v0001") == space.finished(ORG, NEW, "v0001") == '{"number": 1}'
     assert (space.part(ORG, NEW, "v0001") / "segment").read_text() == f"{OLD} 1"
     space.inheritance(ORG, NEW).refuse("v0000")
-    assert space.accept_offer(ORG, NEW, "v0000") is None
+    assert accept(space, "v0000") is None
     space.remove_job(ORG, NEW)
     assert list(space.root.iterdir()) == [], "nothing is left of either"
 
 
-def test_what_the_janitor_has_not_come_to_yet_is_taken_over_too(space: WorkSpace) -> None:
+def test_what_the_janitor_has_not_come_to_yet_is_taken_over_too(space: WorkFolder) -> None:
     fill(space)
     space.take_over(ORG, OLD, NEW)
     assert space.jobs() == [(ORG, NEW)]
     space.keep_job(ORG, OLD, since=100)
     assert space.kept.all() == []
-    assert len(space.inheritance(ORG, NEW).parts()) == 2
+    assert len(inherited(space)) == 2
 
 
-def test_a_second_retry_gets_nothing_and_takes_nothing_away(space: WorkSpace) -> None:
+def test_a_second_retry_gets_nothing_and_takes_nothing_away(space: WorkFolder) -> None:
     fill(space)
     space.keep_job(ORG, OLD, since=100)
     space.take_over(ORG, OLD, NEW)
     had = files(space)
     space.take_over(ORG, OLD, OTHER)
-    assert files(space) == had and not space.inheritance(ORG, OTHER).is_there()
+    assert files(space) == had and space.inheritance(ORG, OTHER).parts() is None
 
 
-def test_what_nobody_could_use_is_not_kept(space: WorkSpace) -> None:
+def test_what_nobody_could_use_is_not_kept(space: WorkFolder) -> None:
     with space.attempt(ORG, OLD, "v0000") as folder:
         (folder / "segment").write_text("half of it")
         space.keep_job(ORG, OLD, since=100)
@@ -94,7 +102,7 @@ def test_what_nobody_could_use_is_not_kept(space: WorkSpace) -> None:
     assert (space.kept.folder(ORG, OLD) / "parts").exists()
 
 
-def test_what_comes_late_is_not_kept_beside_what_is(space: WorkSpace) -> None:
+def test_what_comes_late_is_not_kept_beside_what_is(space: WorkFolder) -> None:
     fill(space)
     space.keep_job(ORG, OLD, since=100)
     fill(space, parts=1)
@@ -103,18 +111,18 @@ def test_what_comes_late_is_not_kept_beside_what_is(space: WorkSpace) -> None:
     assert len(list((space.kept.folder(ORG, OLD) / "parts").iterdir())) == 2
 
 
-def test_a_source_that_a_late_worker_writes_is_left_behind(space: WorkSpace) -> None:
+def test_a_source_that_a_late_worker_writes_is_left_behind(space: WorkFolder) -> None:
     fill(space)
     with space.fetching(ORG, OLD):
         space.keep_job(ORG, OLD, since=100)
         space.take_over(ORG, OLD, NEW)
         assert not space.source(ORG, NEW).exists()
-    assert len(space.inheritance(ORG, NEW).parts()) == 2, "parts are finished, whoever is still at work"
+    assert len(inherited(space)) == 2, "parts are finished, whoever is still at work"
     with space.fetching(ORG, NEW) as folder:
         assert {path.name for path in folder.iterdir()} == {".lock"}
 
 
-def test_a_late_worker_does_not_begin_in_a_folder_that_is_taken_over(space: WorkSpace) -> None:
+def test_a_late_worker_does_not_begin_in_a_folder_that_is_taken_over(space: WorkFolder) -> None:
     fill(space)
     with (
         source_lock(space.source(ORG, OLD), exclusive=True),
@@ -145,7 +153,7 @@ def test_killed_anywhere_while_taking_over_it_ends_as_it_would_have(
 ) -> None:
     results = []
     for renames in itertools.count():
-        space = WorkSpace((tmp_path / str(renames)).as_uri())
+        space = WorkFolder((tmp_path / str(renames)).as_uri())
         fill(space)
         space.keep_job(ORG, OLD, since=100)
         with monkeypatch.context() as patched:
@@ -165,7 +173,7 @@ def test_killed_anywhere_while_taking_over_it_ends_as_it_would_have(
     assert f"{ORG}/{NEW}/offered/v0001/segment" in files(space)
 
 
-def test_while_the_janitor_puts_it_away_the_retry_gets_it_all_the_same(space: WorkSpace) -> None:
+def test_while_the_janitor_puts_it_away_the_retry_gets_it_all_the_same(space: WorkFolder) -> None:
     for _ in range(50):
         fill(space)
         both = threading.Barrier(3)
@@ -181,42 +189,42 @@ def test_while_the_janitor_puts_it_away_the_retry_gets_it_all_the_same(space: Wo
         space.take_over(ORG, OLD, NEW)
         for janitor in janitors:
             janitor.join()
-        assert len(space.inheritance(ORG, NEW).parts()) == 2
+        assert len(inherited(space)) == 2
         assert (space.source(ORG, NEW) / "source.bin").exists()
         assert space.kept.all() == [] and space.jobs() == [(ORG, NEW)]
         space.remove_job(ORG, NEW)
 
 
-def test_a_retry_of_a_retry_has_what_the_first_one_did_not_come_to(space: WorkSpace) -> None:
+def test_a_retry_of_a_retry_has_what_the_first_one_did_not_come_to(space: WorkFolder) -> None:
     fill(space)
     space.keep_job(ORG, OLD, since=100)
     space.take_over(ORG, OLD, NEW)
     space.keep_job(ORG, NEW, since=200)
     space.take_over(ORG, NEW, OTHER)
     assert (space.source(ORG, OTHER) / "source.bin").exists()
-    assert {part.name for part in space.inheritance(ORG, OTHER).parts()} == {"v0000", "v0001"}
-    assert space.inheritance(ORG, OTHER).tile(7)
+    assert {part.name for part in inherited(space, OTHER)} == {"v0000", "v0001"}
+    assert all(part.tiles == {7: 4} for part in inherited(space, OTHER))
 
 
-def test_offers_that_nobody_took_go_on_to_the_next_retry(space: WorkSpace) -> None:
+def test_offers_that_nobody_took_go_on_to_the_next_retry(space: WorkFolder) -> None:
     fill(space)
     space.take_over(ORG, OLD, NEW)
     offer_all(space)
-    space.accept_offer(ORG, NEW, "v0000")
+    accept(space, "v0000")
     space.keep_job(ORG, NEW, since=200)
     space.take_over(ORG, NEW, OTHER)
-    assert {part.name for part in space.inheritance(ORG, OTHER).parts()} == {"v0000", "v0001"}
+    assert {part.name for part in inherited(space, OTHER)} == {"v0000", "v0001"}
 
 
-def test_the_oldest_goes_first_and_no_more_than_is_needed(space: WorkSpace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_goes_first_and_no_more_than_is_needed(space: WorkFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     for since, job in enumerate((OTHER, OLD, NEW)):
         fill(space, job, size=MEGABYTE, parts=0)
         space.keep_job(ORG, job, since=since)
 
     class Usage:
-        free = property(lambda _: 4 * MEGABYTE - sum(map(size_on_disk, space.root.rglob("*.bin"))))
+        free = property(lambda _: 4 * MEGABYTE - used_bytes(space.root))
 
-    monkeypatch.setattr("shared.workspace.shutil.disk_usage", lambda _path: Usage())
+    monkeypatch.setattr("shared.workspace.folder.shutil.disk_usage", lambda _path: Usage())
     assert space.free_bytes() == pytest.approx(4 * MEGABYTE, abs=64 * 1024), "what is kept counts as free"
     assert space.make_room(MEGABYTE // 2)
     assert len(space.kept.all()) == 3
@@ -226,7 +234,7 @@ def test_the_oldest_goes_first_and_no_more_than_is_needed(space: WorkSpace, monk
     assert list(space.root.iterdir()) == []
 
 
-def test_what_has_no_note_is_the_first_to_go(space: WorkSpace) -> None:
+def test_what_has_no_note_is_the_first_to_go(space: WorkFolder) -> None:
     for job in (OLD, NEW):
         fill(space, job)
         space.keep_job(ORG, job, since=100)

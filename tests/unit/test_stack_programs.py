@@ -61,7 +61,7 @@ def test_services_know_all_servers_of_a_cluster_and_start_after_them() -> None:
     read = ApiSettings.from_environment(environment("api", CLUSTER, CREDENTIALS, {}))
     found = parse_servers(read.nats_url.get_secret_value())
     assert found.urls == tuple(f"nats://127.0.0.1:{CLUSTER.ports[name]}" for name in CLUSTER.nats_nodes)
-    assert (found.user, found.password) == ("millrace", CREDENTIALS.nats_password)
+    assert (found.user, found.password) == ("api", CREDENTIALS.nats_password_of("api"))
     assert read.nats_replicas == 3
 
 
@@ -104,7 +104,7 @@ def test_the_caller_decides_about_settings_but_not_about_addresses() -> None:
     env = environment("uploader", LAYOUT, CREDENTIALS, caller)
     assert env["MILLRACE_LEASE_SECONDS"] == "2"
     assert env["MILLRACE_ALLOWED_HOSTS"] == "10.0.0.0/8"
-    assert env["MILLRACE_NATS_URL"] == CREDENTIALS.nats_url(LAYOUT)
+    assert env["MILLRACE_NATS_URL"] == CREDENTIALS.nats_url(LAYOUT, "uploader")
     assert env["MILLRACE_SEAL_KEYS"] == CREDENTIALS.seal_key
 
 

@@ -32,8 +32,13 @@ _ENV_HEAD = """\
 
 # Seals the credentials of customers. Keep a copy; docs/operations.md describes how to change it. openssl rand -base64 32
 MILLRACE_SEAL_KEYS=
-# openssl rand -hex 16
+# The operator's for NATS, and those of the services, each of which may do there only what it needs. openssl rand -hex 16
 NATS_PASSWORD=
+NATS_API_PASSWORD=
+NATS_FETCHER_PASSWORD=
+NATS_TRANSCODER_PASSWORD=
+NATS_UPLOADER_PASSWORD=
+NATS_NOTIFIER_PASSWORD=
 # openssl rand -hex 16
 POSTGRES_PASSWORD=
 # Credentials of the included trial S3 server; any value of three characters or more. openssl rand -hex 10

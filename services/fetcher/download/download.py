@@ -14,9 +14,9 @@ from services.fetcher.download.ranges import RangeFetch
 from services.fetcher.download.remote import Remote, Reply, SourceChanged, Trouble, Version
 from services.fetcher.download.room import Room
 from shared.errors import PermanentError
-from shared.inheritance import DOWNLOAD_STATE, INHERITED_STATE
 from shared.locations import is_masked
-from shared.workspace import full_disk_is_transient
+from shared.workspace.disk import full_disk_is_transient
+from shared.workspace.inheritance import DOWNLOAD_STATE, INHERITED_STATE
 
 SOURCE_FILE = "source.bin"
 STATE_FILE = DOWNLOAD_STATE

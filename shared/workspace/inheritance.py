@@ -1,18 +1,19 @@
-"""What a retry has of the job that it runs again, below its own folder of the work space.
+"""What a retry has of the job that it runs again, below its own folder.
 
 ``inherited/`` is the folder of that job, as it was: taken over by one rename, so by one retry. (It has an ``inherited/`` of its
 own, if that job was a retry that did not get as far as the parts.) From there the source goes to the retry's own ``source/``,
-and parts that the fetcher has found whole to ``offered/<part>/``, from which the transcoder takes what it would make alike.
-Each step is one rename, and is done again without harm.
+and parts that are offered to ``offered/<part>/``. Each step is one rename, and is done again without harm.
 """
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from shared.scratch import discard, inside
+from shared.workspace.disk import discard, inside, size_and_blocks
+from shared.workspace.retries import InheritedPart
+from shared.workspace.uploaded import read_uploaded, write_uploaded
 
 DOWNLOAD_STATE = "download.json"
 """In the folder of a source: how far its download has got, and of which content."""
@@ -63,24 +64,18 @@ class Inheritance:
                 return
         discard(self._root, source)
 
-    def is_there(self) -> bool:
-        """Whether there is anything that is still to be looked at."""
-        return self._inherited.exists()
+    def parts(self) -> list[InheritedPart] | None:
+        """See :meth:`shared.workspace.retries.RetrySpace.inherited`."""
+        if not self._inherited.exists():
+            return None
+        tiles = {number: size_and_blocks(file)[0] for number, file in self._tiles().items()}
+        places = (folder / place for folder in self._generations() for place in ("parts", _OFFERED))
+        return [part for place in places for folder in inside(place) if (part := _part(folder, tiles))]
 
-    def parts(self) -> list[Path]:
-        """Folders of the finished parts that are still to be looked at; of the latest job first, a part may be there twice."""
-        return [
-            part
-            for folder in self._generations()
-            for place in ("parts", _OFFERED)
-            for part in inside(folder / place)
-            if (part / RECORD).exists()
-        ]
-
-    def tile(self, number: int) -> Path | None:
-        """The file of a tile that was kept for the end of the job."""
-        found = (folder / "tiles" / str(number) for folder in self._generations())
-        return next((file for file in found if file.exists()), None)
+    def _tiles(self) -> dict[int, Path]:
+        """The tiles that were kept for the end of the job; of the latest job, where there are several."""
+        files = [file for folder in self._generations() for file in inside(folder / "tiles") if file.name.isdecimal()]
+        return {int(file.name): file for file in reversed(files)}
 
     def _generations(self) -> Iterator[Path]:
         folder = self._inherited
@@ -88,13 +83,19 @@ class Inheritance:
             yield folder
             folder = folder / _INHERITED
 
-    def offer(self, part: Path) -> None:
-        """Let the transcoder have a part, which is whole; one that is offered already stays."""
+    def offer(self, part: InheritedPart, uploaded: Mapping[str, str], tiles: Mapping[int, str]) -> None:
+        """See :meth:`shared.workspace.retries.RetrySpace.offer`."""
+        folder, kept = Path(part.place), self._tiles() if tiles else {}
         offered = self._folder / _OFFERED / part.name
-        offered.parent.mkdir(exist_ok=True)
+        # Whoever looks through the same parts at the same time may be faster at any of these steps.
         with suppress(OSError):
-            # Whoever looked through the same parts at the same time may have been faster.
-            part.rename(offered)
+            write_uploaded(folder, uploaded)
+            for number, path in tiles.items():
+                file = folder / path
+                file.parent.mkdir(exist_ok=True)
+                kept[number].rename(file)
+            offered.parent.mkdir(exist_ok=True)
+            folder.rename(offered)
 
     def record(self, part: str) -> str | None:
         """The record (JSON text) of an offered part, None where there is none."""
@@ -148,3 +149,18 @@ def source_lock(source: Path, *, exclusive: bool = False) -> Iterator[bool]:
         yield held
     finally:
         os.close(lock)
+
+
+def _part(folder: Path, tiles: Mapping[int, int]) -> InheritedPart | None:
+    """What lies in the folder of a part, None where there is no record, or somebody has just taken the folder."""
+    try:
+        record = (folder / RECORD).read_text()
+        return InheritedPart(folder.name, str(folder), record, _sizes(folder), tiles, read_uploaded(folder))
+    except FileNotFoundError:
+        return None
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Bytes of each file in the folder of a part, by its path."""
+    found = (Path(place) / name for place, _, names in os.walk(folder) for name in names)
+    return {str(file.relative_to(folder)): file.stat().st_size for file in found}

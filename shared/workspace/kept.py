@@ -5,25 +5,14 @@ Whoever takes it over renames it, and so does whoever removes it: it is had by o
 """
 
 import json
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from shared.inheritance import has_state, is_of_use
-from shared.scratch import discard, size_on_disk
+from shared.workspace.disk import discard, used_bytes
+from shared.workspace.inheritance import has_state, is_of_use
+from shared.workspace.retries import Kept
 
 _KEPT, _NOTE = ".kept-", "kept.json"
-
-
-@dataclass(frozen=True, order=True)
-class Kept:
-    """What is kept of a job. ``since``: when the job ended, in seconds since the epoch. ``bytes``: of room that it takes."""
-
-    since: float
-    org: str
-    job: str
-    bytes: int
 
 
 class KeptJobs:
@@ -51,7 +40,7 @@ class KeptJobs:
         discard(self._root, job_folder / "attempts")
         if not has_state(job_folder / "source"):
             discard(self._root, job_folder / "source")
-        note = {"since": since, "bytes": sum(map(size_on_disk, _files(job_folder)))}
+        note = {"since": since, "bytes": used_bytes(job_folder)}
         (job_folder / _NOTE).write_text(json.dumps(note))
         job_folder.rename(self.folder(org, job))
         return True
@@ -89,7 +78,3 @@ def _noted(folder: Path) -> Kept:
         return Kept(float(note["since"]), org, job, int(note["bytes"]))
     except (OSError, ValueError, KeyError, TypeError):
         return Kept(0.0, org, job, 0)
-
-
-def _files(folder: Path) -> list[Path]:
-    return [Path(above) / name for above, _, names in os.walk(folder) for name in names]
