@@ -104,7 +104,7 @@ class Fetch:
             # It was moved into another file; from here on only that one is read.
             for name in (STATE_FILE, SOURCE_FILE):
                 await self._space.discard_source(org, job, name)
-        await self._request_parts(org, job, fetched.plan)
+        await self._request_parts(event, fetched.plan)
 
     async def _fetch(self, org: str, job: str) -> Fetched:
         created = await self._created(org, job)
@@ -212,10 +212,10 @@ class Fetch:
         first = window_for(await self._fleet.look(), under_way=0, most=plan.most_under_way)
         return fetched.model_copy(update={"plan": plan.model_copy(update={"window": first})})
 
-    async def _request_parts(self, org: str, job: str, plan: Plan) -> None:
-        created = await self._created(org, job)
+    async def _request_parts(self, admitted: Admitted, plan: Plan) -> None:
+        created = await self._created(admitted.org, admitted.job)
         for part in plan.release_order[: plan.window]:
-            await self._log.append(PartRequested.planned(created, plan, part))
+            await self._log.append(PartRequested.planned(created, plan, part, weight=admitted.weight))
 
     async def _created(self, org: str, job: str) -> Created:
         created = await self._log.fact(org, job, Created)

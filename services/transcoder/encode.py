@@ -73,10 +73,11 @@ class Encode:
         if fetched is None:
             raise PermanentError("internal_error", f"part {name} requested before the source was fetched")
         if await self._log.last(job_subject(org, job, f"{PartTranscoded.subject}.{name}")) is None:
-            await self._log.append(await self._transcoded(fetched, name))
+            await self._log.append(await self._transcoded(fetched, request))
 
-    async def _transcoded(self, fetched: Fetched, name: str) -> PartTranscoded:
+    async def _transcoded(self, fetched: Fetched, request: PartRequested) -> PartTranscoded:
         """The result: of an earlier attempt that was finished but never published, of an earlier job, or of a new attempt."""
+        name = request.part
         text = await self._space.finished(fetched.org, fetched.job, name)
         if text is None:
             text = await self._inherited(fetched, name)
@@ -105,6 +106,7 @@ class Encode:
             encoder=kept.encoder,
             seconds=kept.seconds,
             warnings=kept.warnings,
+            weight=request.weight,
         )
 
     async def _inherited(self, fetched: Fetched, name: str) -> str | None:
