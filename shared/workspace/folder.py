@@ -63,13 +63,9 @@ class WorkFolder:
         return Inheritance(self.root, self.job(org, job))
 
     def take_over(self, org: str, before: str, job: str) -> None:
-        """Give a retry what there is of the job that it runs again, unless somebody else has it.
-
-        Args:
-            before: the job that has ended. Its janitor may be about to keep it, or may not have come to it yet.
-        """
+        """See :meth:`shared.workspace.retries.RetrySpace.take_over`."""
         kept, there = self.kept.folder(org, before), self.job(org, before)
-        self.inheritance(org, job).take_over(kept, there, kept)
+        self.inheritance(org, job).take_over(before, kept, there, kept, *self.kept.of_retries(org, before))
 
     @contextmanager
     def fetching(self, org: str, job: str) -> Iterator[Path]:

@@ -22,7 +22,7 @@ INHERITED_STATE = "inherited.json"
 """The same of a download by another job, not to be believed before the server has said that the content is still that one."""
 
 RECORD = "record.json"
-_INHERITED, _OFFERED, _LOCK = "inherited", "offered", ".lock"
+_INHERITED, _OFFERED, _LINEAGE, _LOCK = "inherited", "offered", "lineage", ".lock"
 
 
 class Inheritance:
@@ -37,10 +37,13 @@ class Inheritance:
         self._folder = folder
         self._inherited = folder / _INHERITED
 
-    def take_over(self, *places: Path) -> None:
+    def take_over(self, before: str, *places: Path) -> None:
         """Take the folder of an earlier job from the first of these places that it is found at, and use its source.
 
         The source is left behind where a late worker of that job is still writing it.
+
+        Args:
+            before: the job that is run again.
 
         Raises:
             OSError: try again.
@@ -51,6 +54,8 @@ class Inheritance:
                 with suppress(FileNotFoundError):
                     place.rename(self._inherited)
                     break
+        line = {self._folder.name, before, *lineage(self._folder), *lineage(self._inherited)}
+        (self._folder / _LINEAGE).write_text("\n".join(sorted(line)))
         source = self._inherited / "source"
         if source.exists():
             self._take_source(source)
@@ -117,6 +122,13 @@ class Inheritance:
     def close(self) -> None:
         """Remove what is inherited and was not offered."""
         discard(self._root, self._inherited)
+
+
+def lineage(folder: Path) -> list[str]:
+    """The retry that this folder is of, and the jobs that it runs again, whatever was left of them."""
+    with suppress(FileNotFoundError):
+        return (folder / _LINEAGE).read_text().split()
+    return []
 
 
 def is_of_use(folder: Path) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from shared.workspace.disk import discard, used_bytes
-from shared.workspace.inheritance import has_state, is_of_use
+from shared.workspace.inheritance import has_state, is_of_use, lineage
 from shared.workspace.retries import Kept
 
 _KEPT, _NOTE = ".kept-", "kept.json"
@@ -48,6 +48,11 @@ class KeptJobs:
     def all(self) -> list[Kept]:
         """All of it, the oldest first."""
         return sorted(_noted(folder) for folder in self._root.glob(f"{_KEPT}*"))
+
+    def of_retries(self, org: str, before: str) -> list[Path]:
+        """Where that of the retries of a job lies, and of their retries; of the last one first."""
+        folders = [self.folder(org, kept.job) for kept in reversed(self.all()) if kept.org == org]
+        return [folder for folder in folders if before in lineage(folder)]
 
     def bytes(self) -> int:
         """How much room all of it takes, which anybody may have who needs it."""

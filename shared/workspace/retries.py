@@ -72,7 +72,8 @@ class RetrySpace(Protocol):
         content is still the same.
 
         Args:
-            before: the job that has ended. Its janitor may be about to keep it, or may not have come to it yet.
+            before: the job that has ended. Its janitor may be about to keep it, or may not have come to it yet; or an earlier
+                retry has ended too, of which what it had is kept.
         """
         ...
 

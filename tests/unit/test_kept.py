@@ -12,7 +12,7 @@ from shared.workspace.folder import WorkFolder
 from shared.workspace.inheritance import DOWNLOAD_STATE, INHERITED_STATE, source_lock
 from shared.workspace.retries import InheritedPart
 
-ORG, OLD, NEW, OTHER = "org001", "5KQfnXCg8Qh", "5KQfnXCg8Qj", "5KQfnXCg8Qk"
+ORG, OLD, NEW, OTHER, LAST = "org001", "5KQfnXCg8Qh", "5KQfnXCg8Qj", "5KQfnXCg8Qk", "5KQfnXCg8Qm"
 MEGABYTE = 1024**2
 
 
@@ -87,7 +87,7 @@ def test_a_second_retry_gets_nothing_and_takes_nothing_away(space: WorkFolder) -
     space.take_over(ORG, OLD, NEW)
     had = files(space)
     space.take_over(ORG, OLD, OTHER)
-    assert files(space) == had and space.inheritance(ORG, OTHER).parts() is None
+    assert files(space) == [*had, f"{ORG}/{OTHER}/lineage"] and space.inheritance(ORG, OTHER).parts() is None
 
 
 def test_what_nobody_could_use_is_not_kept(space: WorkFolder) -> None:
@@ -204,6 +204,24 @@ def test_a_retry_of_a_retry_has_what_the_first_one_did_not_come_to(space: WorkFo
     assert (space.source(ORG, OTHER) / "source.bin").exists()
     assert {part.name for part in inherited(space, OTHER)} == {"v0000", "v0001"}
     assert all(part.tiles == {7: 4} for part in inherited(space, OTHER))
+
+
+def test_a_second_retry_has_what_a_first_one_has_left(space: WorkFolder) -> None:
+    """Whichever of the two jobs it runs again; but not what a retry has that is still running."""
+    fill(space)
+    space.keep_job(ORG, OLD, since=100)
+    space.take_over(ORG, OLD, NEW)
+    space.take_over(ORG, OLD, OTHER)
+    assert space.inheritance(ORG, OTHER).parts() is None
+    space.keep_job(ORG, NEW, since=200)
+    space.take_over(ORG, OLD, OTHER)
+    assert {part.name for part in inherited(space, OTHER)} == {"v0000", "v0001"}
+    assert (space.source(ORG, OTHER) / "source.bin").exists()
+    space.keep_job(ORG, OTHER, since=300)
+    for before in (NEW, OLD):
+        space.take_over(ORG, before, LAST)
+        assert inherited(space, LAST)
+        space.keep_job(ORG, LAST, since=400)
 
 
 def test_offers_that_nobody_took_go_on_to_the_next_retry(space: WorkFolder) -> None:
