@@ -7,6 +7,7 @@ from services.transcoder.command import Tools
 from services.transcoder.encode import Encode
 from services.transcoder.metrics import ENCODER
 from services.transcoder.settings import TranscoderSettings
+from services.transcoder.toolchain import toolchain
 from shared.bus.slots import UNINTERRUPTED
 from shared.bus.topology import TRANSCODER
 from shared.events import PartRequested
@@ -24,7 +25,7 @@ async def register(bus: Bus, settings: TranscoderSettings, resources: AsyncExitS
         resources: takes what has to be closed at the end.
     """
     ffmpeg = ffmpeg_path(settings.ffmpeg)
-    tools = Tools(ffmpeg, await choose_encoder(ffmpeg, settings.encoder))
+    tools = Tools(ffmpeg, await choose_encoder(ffmpeg, settings.encoder), await toolchain(ffmpeg))
     ENCODER.labels(tools.encoder).set(1)
     limits = ProcessLimits(
         stall_seconds=settings.stall_seconds, memory_bytes=settings.memory_bytes, file_bytes=settings.file_bytes

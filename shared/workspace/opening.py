@@ -1,6 +1,7 @@
 """From the settings to the work space."""
 
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from shared.locations import parse_s3
 from shared.settings import CommonSettings
@@ -19,6 +20,16 @@ def open_workspace(settings: CommonSettings) -> WorkSpace:
     if not url.startswith("s3://"):
         return SharedFolder(url)
     return S3Space(Objects(parse_s3(url, is_prefix=True)), Scratch(settings.scratch, settings.scratch_bytes))
+
+
+@asynccontextmanager
+async def opened_workspace(settings: CommonSettings) -> AsyncIterator[WorkSpace]:
+    """The same for a while."""
+    space = open_workspace(settings)
+    try:
+        yield space
+    finally:
+        await space.close()
 
 
 def serve_workspace(bus: Bus, settings: CommonSettings, resources: AsyncExitStack) -> WorkSpace:

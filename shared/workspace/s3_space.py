@@ -19,10 +19,12 @@ from weakref import WeakValueDictionary
 
 import structlog
 
+from shared.errors import Postponed
 from shared.locations import S3Location
 from shared.media.result import digest_of
 from shared.parallel import in_parallel
 from shared.workspace.disk import private_folder
+from shared.workspace.keeps_nothing import KeepsNothing
 from shared.workspace.objects import Found, Objects
 from shared.workspace.pieces import with_holes
 from shared.workspace.scratch import Scratch
@@ -34,7 +36,7 @@ _AT_ONCE, _NOTES = 8, 16
 _LOOK_SECONDS = 3600.0
 
 
-class S3Space:
+class S3Space(KeepsNothing):
     """A :class:`shared.workspace.space.WorkSpace`, with a scratch folder for what programs have to find on a disk."""
 
     def __init__(self, objects: Objects, scratch: Scratch) -> None:
@@ -137,7 +139,7 @@ class S3Space:
             bucket=where.bucket, key=key, region=where.region, endpoint=where.endpoint, path_style=where.path_style
         )
 
-    async def note_uploaded(self, made: MadePart, path: str) -> None:
+    async def note_uploaded(self, made: MadePart, path: str, tag: str = "") -> None:
         """A few at a time, in an object: of what was not noted down yet, somebody else uploads the same once more."""
         self._notes[made].append(path)
         if len(self._notes[made]) >= _NOTES:
@@ -179,6 +181,18 @@ class S3Space:
         for made in [made for made in self._notes if (made.org, made.job) == (org, job)]:
             del self._notes[made]
         await self._objects.remove(_job(org, job))
+
+    async def keep_job(self, org: str, job: str, since: float) -> None:
+        """Remove it."""
+        await self.remove_job(org, job)
+
+    def make_room(self, needed: int) -> bool:
+        """Remove from the scratch folder what is not in use."""
+        try:
+            self._scratch.make_room(needed)
+        except Postponed:
+            return False
+        return True
 
     async def jobs(self) -> list[tuple[str, str]]:
         """By the first two names in the keys."""

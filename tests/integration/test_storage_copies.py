@@ -6,6 +6,7 @@ import pytest
 
 from services.uploader.bucket.bucket import Bucket
 from shared.locations import S3Location
+from shared.media.layout import content_type
 from shared.storage import s3_client
 from tests.support.odd_storage import OddStorage
 from tests.support.policies import LOOPBACK
@@ -29,15 +30,18 @@ async def bucket(s3: S3Server) -> AsyncIterator[Bucket]:
 
 
 async def test_on_one_service_the_storage_copies(s3: S3Server, bucket: Bucket) -> None:
-    assert await bucket.copy("144p/a.m4s", s3.location("workspace", "org/job/parts/v0/aa/144p/a.m4s"), 7)
+    tag = await bucket.copy("144p/a.m4s", s3.location("workspace", "org/job/parts/v0/aa/144p/a.m4s"), 7)
+    assert tag == await bucket.put("144p/b.m4s", b"segment")
     assert await bucket.read("144p/a.m4s") == b"segment"
     async with s3.client() as client:
-        assert (await client.head_object(Bucket="films", Key="one/144p/a.m4s"))["ContentType"] == "video/iso.segment"
+        assert (await client.head_object(Bucket="films", Key="one/144p/a.m4s"))["ContentType"] == content_type(
+            "144p/a.m4s"
+        )
 
 
 async def test_what_is_not_there_is_not_copied_and_the_next_is(s3: S3Server, bucket: Bucket) -> None:
-    assert not await bucket.copy("144p/b.m4s", s3.location("workspace", "org/job/parts/v0/aa/144p/b.m4s"), 7)
-    assert await bucket.read("144p/b.m4s") is None
+    assert not await bucket.copy("144p/b.m4s", s3.location("workspace", "org/job/parts/v0/aa/144p/c.m4s"), 7)
+    assert await bucket.read("144p/c.m4s") is None
     assert await bucket.copy("144p/a.m4s", s3.location("workspace", "org/job/parts/v0/aa/144p/a.m4s"), 7)
 
 
