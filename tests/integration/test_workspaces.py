@@ -17,6 +17,7 @@ from shared.workspace.scratch import Scratch
 from shared.workspace.shared_folder import SharedFolder
 from shared.workspace.space import MadePart, SourceInput, SourceRead, WorkSpace
 from tests.support.s3 import S3Server, s3_server
+from tests.support.servers import free_port
 from tests.support.walk import below
 
 ORG, JOB, PART = "org001", "5KQfnXCg8Qh", "v0001"
@@ -305,11 +306,11 @@ async def test_the_sweep_takes_what_ended_jobs_and_dead_workers_left_and_nothing
     assert list((bucket.scratch() / "work").iterdir()) == []
 
 
-@pytest.mark.parametrize("parameters", ["access_key=AKNOBODY&secret_key=wrong", "access_key=AK&secret_key=x"])
-async def test_a_bucket_that_refuses_is_an_outage_without_its_key(
-    s3: S3Server, tmp_path: Path, parameters: str
-) -> None:
-    address = parse_s3(f"s3://nowhere/x?{parameters}&region=us-east-1&endpoint={s3.endpoint}", is_prefix=True)
+@pytest.mark.parametrize("why", ["refuses", "is not there"])
+async def test_a_storage_out_of_order_is_an_outage_and_tells_no_key(s3: S3Server, tmp_path: Path, why: str) -> None:
+    endpoint = s3.endpoint if why == "refuses" else f"http://127.0.0.1:{free_port()}"
+    keys = "access_key=AKNOBODY&secret_key=wrong"
+    address = parse_s3(f"s3://nowhere/x?{keys}&region=us-east-1&endpoint={endpoint}", is_prefix=True)
     space = S3Space(Objects(address), Scratch(tmp_path, 2**30))
     try:
         with pytest.raises(Outage) as caught:
@@ -317,6 +318,8 @@ async def test_a_bucket_that_refuses_is_an_outage_without_its_key(
         assert caught.value.code == "workspace_unreachable"
         assert "wrong" not in str(caught.value)
         assert "AKNOBODY" not in str(caught.value)
+        with pytest.raises(Outage):
+            await space.check()
     finally:
         await space.close()
 
