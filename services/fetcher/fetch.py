@@ -36,6 +36,7 @@ from shared.locations import HttpLocation, S3Location
 from shared.media.plan import Plan
 from shared.media.profile import AUDIO_ONLY
 from shared.storage import s3_client
+from shared.tracing.spans import span
 from shared.workspace.space import WorkSpace
 
 _DOWNLOAD_SHARE = 0.95
@@ -108,10 +109,11 @@ class Fetch:
         async with self._space.arrival(org, job) as folder:
             await asyncio.to_thread(remove_leftovers, folder)
             sound = AUDIO_ONLY in created.resolutions
-            with STEP_SECONDS.labels("download").time():
+            with STEP_SECONDS.labels("download").time(), span("download"):
                 file = await self._download(org, job, addresses, folder, sound=sound)
-            file = await asyncio.to_thread(with_plain_header, file)
-            fetched = await (self._plan_audio(created, file) if sound else self._plan(created, file))
+            with span("plan"):
+                file = await asyncio.to_thread(with_plain_header, file)
+                fetched = await (self._plan_audio(created, file) if sound else self._plan(created, file))
             await self._space.keep_source(org, job, folder / fetched.source.file)
         await structlog.get_logger().ainfo(
             "fetched",

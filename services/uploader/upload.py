@@ -21,6 +21,7 @@ from shared.errors import PermanentError
 from shared.events import Fetched, PartTranscoded, PartUploaded
 from shared.media.layout import WHOLE_TEXT, kind_of, segment_name
 from shared.media.result import PartRecord
+from shared.tracing.spans import span
 from shared.workspace.space import MadePart, WorkSpace
 
 
@@ -65,7 +66,7 @@ class Upload:
         # The one who uploaded the last part finishes the job, and only he: his message stays unsettled until that is done,
         # so it is redelivered if he dies, and nobody else needs to try.
         if number >= len(fetched.plan.release_order):
-            with FINISH_SECONDS.time():
+            with FINISH_SECONDS.time(), span("finish"):
                 await self._finish(org, job)
 
     async def _number(self, uploaded: PartUploaded) -> int:
