@@ -3,8 +3,7 @@
 import shutil
 from pathlib import Path
 
-from shared.bus.permissions import ACCESS, OPERATOR
-from stack.bus_users import users
+from stack.bus_users import USERS, authorization
 from stack.credentials import Credentials, write_private
 from stack.layout import Layout, StackError
 from stack.probes import http_ok, nats_writes
@@ -75,9 +74,9 @@ def _data(name: str, layout: Layout) -> Path:
     return layout.state / name
 
 
-def _users(credentials: Credentials) -> str:
-    names = (OPERATOR, *ACCESS)
-    return users({name: f'"{credentials.nats_password_of(name)}"' for name in names})
+def _authorization(credentials: Credentials) -> str:
+    passwords = {user: f'"{credentials.nats_password_of(user)}"' for user in USERS}
+    return authorization(passwords, credentials.bus_issuer)
 
 
 def _settings(name: str, layout: Layout, credentials: Credentials) -> str:
@@ -87,9 +86,7 @@ def _settings(name: str, layout: Layout, credentials: Credentials) -> str:
 http: "127.0.0.1:{ports[f"{name}-monitor"]}"
 server_name: "{"millrace" if name == "nats" else name}"
 jetstream {{ store_dir: "{_data(name, layout)}", sync_interval: always }}
-authorization {{
-{_users(credentials)}}}
-"""
+{_authorization(credentials)}"""
     if layout.nats == 1:
         return text
     # A password here too: whoever is taken for a member of the cluster may read everything.

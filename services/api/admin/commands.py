@@ -17,6 +17,7 @@ from services.api.accounts import directory, tokens
 from services.api.accounts.accounts import TOKEN, issue_token
 from services.api.accounts.directory import NotPossible
 from services.api.admin.context import AdminContext
+from services.api.admin.tables import print_table
 from services.api.contract.listing import Window
 from services.api.contract.quotas import QUOTAS, USUAL_WEIGHT, in_force, setting_of
 from services.api.projection.rebuild import rebuild
@@ -83,7 +84,7 @@ async def list_tokens(context: AdminContext, arguments: argparse.Namespace) -> N
     async with context.database.connection() as connection:
         await directory.require_organization(connection, arguments.organization)
         rows = await tokens.list_tokens(connection, arguments.organization, Window(size=arguments.limit))
-    _print_table(
+    print_table(
         ("ID", "NAME", "USER", "CREATED", "EXPIRES"),
         [
             (
@@ -142,14 +143,14 @@ async def set_quotas(context: AdminContext, arguments: argparse.Namespace) -> No
     rows.append(
         ("weight", f"{row['weight'] or USUAL_WEIGHT:g}", "usual" if row["weight"] is None else "organization", "-")
     )
-    _print_table(("QUOTA", "LIMIT", "FROM", "USED"), rows)
+    print_table(("QUOTA", "LIMIT", "FROM", "USED"), rows)
 
 
 async def list_all(context: AdminContext, _: argparse.Namespace) -> None:
     """List organizations with their users, live tokens, webhooks and jobs."""
     async with context.database.connection() as connection:
         rows = await directory.overview(connection)
-    _print_table(
+    print_table(
         ("CODE", "NAME", "USERS", "TOKENS", "STORAGE", "WEBHOOKS", "JOBS"),
         [
             (
@@ -204,7 +205,7 @@ async def dead_letters(context: AdminContext, arguments: argparse.Namespace) -> 
                 )
             )
             sequence -= 1
-        _print_table(("NUMBER", "AT", "SERVICE", "ORG", "JOB", "MESSAGE", "REASON"), rows)
+        print_table(("NUMBER", "AT", "SERVICE", "ORG", "JOB", "MESSAGE", "REASON"), rows)
         print(f"{state.messages} in all")
     finally:
         await client.close()
@@ -215,10 +216,3 @@ def _secret(prompt: str) -> str:
     if not text:
         raise NotPossible("nothing was entered")
     return text
-
-
-def _print_table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    lines = [head, *(tuple(str(cell) for cell in row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
