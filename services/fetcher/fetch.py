@@ -35,7 +35,7 @@ from shared.locations import HttpLocation, S3Location
 from shared.media.plan import Plan
 from shared.media.profile import AUDIO_ONLY
 from shared.storage import s3_client
-from shared.workspace import WorkSpace, full_disk_is_transient
+from shared.workspace.space import WorkSpace
 
 _DOWNLOAD_SHARE = 0.95
 _HEADWAY = 0.01
@@ -98,20 +98,19 @@ class Fetch:
                 fetched = fetched_now.recorded.event
         if fetched.source.file != SOURCE_FILE:
             # It was moved into another file; from here on only that one is read.
-            (self._space.source(org, job) / SOURCE_FILE).unlink(missing_ok=True)
+            await self._space.discard_source(org, job, SOURCE_FILE)
         await self._request_parts(org, job, fetched.plan)
 
     async def _fetch(self, org: str, job: str) -> Fetched:
         created = await self._created(org, job)
         addresses = await self._vault.get(org, job)
-        folder = self._space.source(org, job)
-        with full_disk_is_transient():
-            folder.mkdir(parents=True, exist_ok=True)
+        async with self._space.arrival(org, job) as folder:
             await asyncio.to_thread(remove_leftovers, folder)
             sound = AUDIO_ONLY in created.resolutions
             file = await self._download(org, job, addresses, folder, sound=sound)
             file = await asyncio.to_thread(with_plain_header, file)
             fetched = await (self._plan_audio(created, file) if sound else self._plan(created, file))
+            await self._space.keep_source(org, job, folder / fetched.source.file)
         await structlog.get_logger().ainfo(
             "fetched",
             bytes=fetched.source.bytes,

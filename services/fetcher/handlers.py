@@ -14,13 +14,14 @@ from shared.health import Check
 from shared.media.tools import ffmpeg_path, ffprobe_path
 from shared.storage import warm_up
 from shared.worker import Bus
-from shared.workspace import WorkSpace
+from shared.workspace.opening import open_workspace
+from shared.workspace.space import WorkSpace
 
 
 async def register(bus: Bus, settings: FetcherSettings) -> dict[str, Check]:
     """Build the use case and let it take work."""
     await warm_up()
-    space = WorkSpace(settings.workspace_url)
+    space = open_workspace(settings.workspace_url)
     fetch = make_fetch(settings, bus, space)
 
     async def on_admitted(event: Admitted) -> None:

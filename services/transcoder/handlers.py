@@ -11,7 +11,7 @@ from shared.health import Check
 from shared.media.tools import ffmpeg_path
 from shared.process import ProcessLimits
 from shared.worker import Bus
-from shared.workspace import WorkSpace
+from shared.workspace.opening import open_workspace
 
 
 async def register(bus: Bus, settings: TranscoderSettings) -> dict[str, Check]:
@@ -21,7 +21,7 @@ async def register(bus: Bus, settings: TranscoderSettings) -> dict[str, Check]:
     limits = ProcessLimits(
         stall_seconds=settings.stall_seconds, memory_bytes=settings.memory_bytes, file_bytes=settings.file_bytes
     )
-    space = WorkSpace(settings.workspace_url)
+    space = open_workspace(settings.workspace_url)
     encode = Encode(bus.client, bus.log, space, tools, limits)
 
     async def on_part_requested(event: PartRequested) -> None:

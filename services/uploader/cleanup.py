@@ -9,7 +9,7 @@ from shared.bus.joblog import JobLog
 from shared.bus.vault import Vault
 from shared.errors import TransientError
 from shared.events import Event
-from shared.workspace import WorkSpace
+from shared.workspace.space import WorkSpace
 
 
 class CleanUp:
@@ -36,11 +36,11 @@ class CleanUp:
 
     async def sweep(self) -> None:
         """Remove the folders of all ended jobs. Jobs that the log does not know are not touched: they may be somebody else's."""
-        for org, job in await asyncio.to_thread(self._space.jobs):
+        for org, job in await self._space.jobs():
             if await self._log.end_of(org, job):
                 await structlog.get_logger().ainfo("left-overs removed", organization=org, job=job)
                 await self._remove(org, job)
-        await asyncio.to_thread(self._space.remove_leftovers)
+        await self._space.remove_leftovers()
 
     async def sweep_forever(self, seconds: float) -> None:
         """Sweep at an interval until cancelled."""
@@ -54,6 +54,6 @@ class CleanUp:
 
     async def _remove(self, org: str, job: str) -> None:
         try:
-            await asyncio.to_thread(self._space.remove_job, org, job)
+            await self._space.remove_job(org, job)
         except OSError as error:
             raise TransientError("internal_error", f"the work space cannot be cleaned: {error}") from error

@@ -22,7 +22,7 @@ from shared.bus.topology import DEAD
 from shared.errors import ERRORS, MillraceError, Outage, PermanentError, TransientError
 from shared.events import Failed
 from shared.tasks import end_tasks
-from shared.workspace import workspace_outage
+from shared.workspace.disk import workspace_outage
 
 RETRY_DELAYS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0)
 """Seconds before the next try of work that failed in a way that may pass; about two minutes in all."""

@@ -20,7 +20,8 @@ from shared.events import Admitted, Cancelled, Created, Event, Failed, Fetched, 
 from shared.ids import new_job_id
 from shared.media.tools import ffmpeg_path
 from shared.process import ProcessLimits, run_process
-from shared.workspace import WorkSpace
+from shared.workspace.folder import WorkFolder
+from shared.workspace.shared_folder import SharedFolder
 from tests.support import frames
 from tests.support.bus import provisioned, tell, until
 from tests.support.clips import X264, numbered, silent
@@ -61,7 +62,7 @@ class Work:
     """A job on the bus, as a fetcher would have left it."""
 
     def __init__(
-        self, client: Client, space: WorkSpace, file: Path, *, resolutions: Iterable[str], window: int, profile: str
+        self, client: Client, space: WorkFolder, file: Path, *, resolutions: Iterable[str], window: int, profile: str
     ) -> None:
         event = fetched(file, tuple(resolutions), profile=profile)
         plan = event.plan.model_copy(update={"window": window})
@@ -109,7 +110,9 @@ class Work:
             return parts if len(parts) == len(self.plan.release_order) else None
 
         events = await until(all_parts, seconds=seconds)
-        records = {name: await asyncio.to_thread(read_record, self.space, event) for name, event in events.items()}
+        records = {
+            name: await read_record(SharedFolder(self.space.root.as_uri()), event) for name, event in events.items()
+        }
         return Encoded(self.plan, self.space, self.job, records)
 
     async def failed(self) -> Failed:
@@ -133,7 +136,7 @@ class Site:
         self.client = client
         self._nats_url = nats_url
         self._root = root
-        self.space = WorkSpace((root / "space").as_uri())
+        self.space = WorkFolder((root / "space").as_uri())
 
     def transcoder(self, **settings: object) -> Service:
         given: dict[str, object] = {

@@ -17,7 +17,7 @@ from shared.media.result import PartRecord, SegmentTable, digest_of
 from shared.media.source import AudioTrack, Source, VideoTrack
 from shared.media.stills import STILL_KINDS, Still, StillKind, Stills, StillSet
 from shared.mp4.edits import with_edit, with_preroll
-from shared.workspace import WorkSpace
+from shared.workspace.folder import WorkFolder
 from tests.support.boxes import audio_entry, init_segment
 
 LADDER = {"240p": (426, 240), "480p": (854, 480), "720p": (1280, 720)}
@@ -114,7 +114,7 @@ def make_fetched(org: str, job: str, plan: Plan) -> Fetched:
     return Fetched(org=org, job=job, source=source, plan=plan)
 
 
-def leave_part(space: WorkSpace, org: str, job: str, plan: Plan, part: str) -> PartTranscoded:
+def leave_part(space: WorkFolder, org: str, job: str, plan: Plan, part: str) -> PartTranscoded:
     """Write a part's files where the transcoder leaves them; returns what it would publish."""
     record = make_record(plan, part)
     with space.attempt(org, job, part) as folder:

@@ -7,7 +7,7 @@ import pytest
 
 from services.fetcher.download.room import ASK_BYTES, Room
 from shared.errors import MillraceError, PermanentError, Postponed
-from shared.workspace import WorkSpace
+from shared.workspace.folder import WorkFolder
 
 MEGABYTE = 1024**2
 
@@ -16,13 +16,13 @@ class SmallDisk:
     """A work space on a disk of a certain size, which only the files of these tests take room on."""
 
     def __init__(self, root: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.space = WorkSpace(root.as_uri())
+        self.space = WorkFolder(root.as_uri())
         self.elsewhere = 0
 
         class Usage:
             free = property(lambda _: size - self.elsewhere - self._used())
 
-        monkeypatch.setattr("shared.workspace.shutil.disk_usage", lambda _path: Usage())
+        monkeypatch.setattr("shared.workspace.folder.shutil.disk_usage", lambda _path: Usage())
 
     def room(self, job: str, keep_free: int = 0) -> Room:
         self.file(job).parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from services.fetcher.download.ranges import RangeFetch
 from services.fetcher.download.remote import Remote, Reply, SourceChanged, Trouble, Version
 from services.fetcher.download.room import Room
 from shared.errors import PermanentError
-from shared.workspace import full_disk_is_transient
+from shared.workspace.disk import full_disk_is_transient
 
 SOURCE_FILE = "source.bin"
 STATE_FILE = "download.json"

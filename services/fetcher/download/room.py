@@ -15,8 +15,8 @@ class Room:
     """What a download may take of the work space.
 
     The reservation is the file itself: it gets its whole length at once, and the work space counts what of such files is not
-    on the disk yet as taken (:meth:`shared.workspace.WorkSpace.free_bytes`). So it holds among processes, outlives a restart,
-    and goes with the file.
+    on the disk yet as taken (:meth:`shared.workspace.folder.WorkFolder.free_bytes`). So it holds among processes, outlives a
+    restart, and goes with the file.
 
     Args:
         file: the source. keep_free: bytes that are left free.

@@ -1,31 +1,28 @@
-"""The work space: where a job's source and its finished parts lie between the services.
+"""A work space of folders and files.
 
 Layout below the root: ``<org>/<job>/source/``, ``<org>/<job>/parts/<part>/`` and ``<org>/<job>/tiles/``. A folder of a part, or
 a tile, appears under its final name only when it is whole: it is made elsewhere and renamed, so whoever finds it can use it.
 """
 
 import errno
-import fcntl
 import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from shared.errors import Outage, Postponed
+from shared.workspace.disk import full_disk_is_transient, inside, private_folder, size_and_blocks, used_bytes
 
 RECORD = "record.json"
 _UPLOADED = "uploaded"
 _TRASH = ".removing-"
-# What a disk says that is broken or was made read-only, and a network file system whose server is away.
-_OUT_OF_ORDER = (errno.EIO, errno.EROFS, errno.ESTALE, errno.ENOTCONN, errno.ENODEV)
 
 
-class WorkSpace:
-    """The work space of ``file:///…``: a folder that all workers share.
+class WorkFolder:
+    """The folder of ``file:///…`` that all workers share.
 
     Args:
         url: ``file:///an/absolute/folder``; it is made if missing.
@@ -52,30 +49,9 @@ class WorkSpace:
         """Folder of a finished part."""
         return self.job(org, job) / "parts" / part
 
-    @contextmanager
-    def attempt(self, org: str, job: str, part: str) -> Iterator[Path]:
-        """A private folder to make a part in. What is left in it is removed at the end.
-
-        What killed workers have left of the same part is removed first. A duplicate worker may still be at it, as when the
-        bus was away for longer than a lease: its folder is locked for as long as it lives, and stays.
-        """
-        attempts = self.job(org, job) / "attempts"
-        for abandoned in attempts.glob(f"{part}-*"):
-            _remove_unless_locked(abandoned)
-        token = secrets.token_hex(4)
-        unnamed, folder = attempts / f".{token}", attempts / f"{part}-{token}"
-        with full_disk_is_transient():
-            unnamed.mkdir(parents=True)
-        lock = os.open(unnamed, os.O_RDONLY)
-        try:
-            # Locked before it has the name by which others look for it.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            unnamed.rename(folder)
-            with full_disk_is_transient():
-                yield folder
-        finally:
-            os.close(lock)
-            shutil.rmtree(folder, ignore_errors=True)
+    def attempt(self, org: str, job: str, part: str) -> AbstractContextManager[Path]:
+        """A private folder to make a part in: see :func:`shared.workspace.disk.private_folder`."""
+        return private_folder(self.job(org, job) / "attempts", part)
 
     def finish(self, attempt: Path, org: str, job: str, part: str, record: str) -> str:
         """Give an attempt its final name, with a record (JSON text) of what is in it.
@@ -202,68 +178,17 @@ class WorkSpace:
         here by every process that shares the work space, and is given back when the file goes.
         """
         self.root.mkdir(parents=True, exist_ok=True)
-        sources = [file for org in _inside(self.root) for job in _inside(org) for file in _inside(job / "source")]
-        reserved = sum(size - here for size, here in map(_size_and_blocks, sources))
+        sources = [file for org in inside(self.root) for job in inside(org) for file in inside(job / "source")]
+        reserved = sum(size - here for size, here in map(size_and_blocks, sources))
         return shutil.disk_usage(self.root).free - reserved
 
     def capacity_bytes(self) -> int:
         """Bytes that could be written if no job had anything here. Looks at every file: call it in a thread."""
-        found = (Path(folder) / name for folder, _, names in os.walk(self.root) for name in names)
-        used = sum(_size_and_blocks(path)[1] for path in found)
-        return shutil.disk_usage(self.root).free + used
+        return shutil.disk_usage(self.root).free + used_bytes(self.root)
 
-    async def check(self) -> None:
+    def check(self) -> None:
         """Raises: OSError: the work space cannot be written."""
         self.root.mkdir(parents=True, exist_ok=True)
         probe = self.root / f".ready-{os.getpid()}"
         probe.write_bytes(b"")
         probe.unlink()
-
-
-def _inside(folder: Path) -> list[Path]:
-    """What is in a folder; nothing if it is none, or has just been removed."""
-    with suppress(FileNotFoundError, NotADirectoryError):
-        return list(folder.iterdir())
-    return []
-
-
-def _size_and_blocks(path: Path) -> tuple[int, int]:
-    """Length of a file, and how much of that is on the disk; zeros if it is gone."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return 0, 0
-    return found.st_size, min(found.st_size, found.st_blocks * 512)
-
-
-def _remove_unless_locked(folder: Path) -> None:
-    """Remove an attempt's folder whose worker is dead: the kernel gives its lock back with the process."""
-    try:
-        lock = os.open(folder, os.O_RDONLY)
-    except FileNotFoundError:
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
-    except BlockingIOError:
-        return
-    finally:
-        os.close(lock)
-
-
-@contextmanager
-def full_disk_is_transient() -> Iterator[None]:
-    """Turns a full disk into an error that delays the work instead of losing it."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Postponed("workspace_full", str(error)) from error
-        raise
-
-
-def workspace_outage(error: Exception) -> Exception:
-    """What an error of the file system means that nobody has foreseen: an outage, or itself if it is none."""
-    if isinstance(error, OSError) and error.errno in _OUT_OF_ORDER:
-        return Outage("workspace_unreachable", str(error))
-    return error
