@@ -127,7 +127,7 @@ async def _start(
     *,
     side_work: bool,
 ) -> tuple[Bus, dict[str, Check]]:
-    client = await connect(settings.nats_url, settings.service, on_end=lifeline.cut)
+    client = await connect(settings.nats_url, settings.service, tls=settings.nats_tls, on_end=lifeline.cut)
     stack.push_async_callback(client.close)
     access = ACCESS[settings.service]
     await wait_until_provisioned(client.jetstream(), access.durables, access.buckets)
@@ -136,7 +136,11 @@ async def _start(
         client, job_log, service=settings.service, side_work=side_work, outage_seconds=settings.outage_seconds
     )
     broker = make_broker(
-        settings.nats_url, f"{settings.service}-work", middlewares=[leases.middleware], on_end=lifeline.cut
+        settings.nats_url,
+        f"{settings.service}-work",
+        tls=settings.nats_tls,
+        middlewares=[leases.middleware],
+        on_end=lifeline.cut,
     )
     bus = Bus(
         client, job_log, Vault(client, Sealer(decode_keys(settings.seal_keys))), broker, leases, Pulls(), lifeline

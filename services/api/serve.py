@@ -106,7 +106,9 @@ async def _start(
     stack.push_async_callback(close_pool, pool)
     await migrate_when_there(pool)
     # Without a buffer: what cannot be sent now is an error now, and is not sent behind anyone's back later.
-    client = await connect(settings.nats_url, settings.service, pending_size=0, on_end=lifeline.cut)
+    client = await connect(
+        settings.nats_url, settings.service, tls=settings.nats_tls, pending_size=0, on_end=lifeline.cut
+    )
     stack.push_async_callback(client.close)
     await _provision(settings, client)
 
@@ -172,7 +174,9 @@ async def _offer_feed(
 ) -> BusUsers | None:
     if not settings.bus_issuer_seed or not settings.bus_system_url:
         return None
-    connections = BusConnections(settings.bus_system_url, most=settings.bus_connections_per_user, on_end=lifeline.cut)
+    connections = BusConnections(
+        settings.bus_system_url, tls=settings.nats_tls, most=settings.bus_connections_per_user, on_end=lifeline.cut
+    )
     users = BusUsers(database, most=settings.bus_users_per_organization, on_change=connections.look)
     callout = Callout(client, Issuer(settings.bus_issuer_seed), users, connections)
     replays = Replays(client, on_flood=connections.bar)

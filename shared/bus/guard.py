@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from shared.bus.tls import tls_problem
 from shared.logs import Repetition
 
 OnEnd = Callable[[str], Awaitable[None]]
@@ -70,7 +71,7 @@ class ConnectionGuard:
         await self._log.ainfo("bus reconnected")
 
     async def _error(self, problem: Exception) -> None:
-        text = repr(problem)
+        text = tls_problem(problem) or repr(problem)
         self._silent = 0
         self._refused = self._refused or any(word in text.lower() for word in _REFUSALS)
         if not self._repetition.is_due(text):

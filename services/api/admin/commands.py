@@ -169,7 +169,7 @@ async def list_all(context: AdminContext, _: argparse.Namespace) -> None:
 
 async def rebuild_projection(context: AdminContext, _: argparse.Namespace) -> None:
     """Make the projected tables anew from the log. The api may go on running."""
-    client = await connect(context.settings.nats_url, "api-admin")
+    client = await connect(context.settings.nats_url, "api-admin", tls=context.settings.nats_tls)
     try:
         await rebuild(context.settings.database_url.get_secret_value(), client)
     finally:
@@ -178,7 +178,7 @@ async def rebuild_projection(context: AdminContext, _: argparse.Namespace) -> No
 
 async def dead_letters(context: AdminContext, arguments: argparse.Namespace) -> None:
     """List the newest messages that services have given up on."""
-    client = await connect(context.settings.nats_url, "api-admin")
+    client = await connect(context.settings.nats_url, "api-admin", tls=context.settings.nats_tls)
     try:
         js = client.jetstream()
         state = (await js.stream_info(DEAD)).state

@@ -25,6 +25,7 @@ from services.api.feed.users import BusUsers
 from shared.bus.connection import connect
 from shared.bus.guard import OnEnd
 from shared.bus.permissions import ASK_ALL_CONNECTIONS, SYSTEM
+from shared.bus.tls import Tls
 from shared.logs import Repetition
 
 ROUND_SECONDS = 5.0
@@ -57,8 +58,9 @@ class BusConnections:
         most: connections that a bus user may have at the same time.
     """
 
-    def __init__(self, url: SecretStr, *, most: int, on_end: OnEnd | None = None) -> None:
+    def __init__(self, url: SecretStr, *, tls: Tls, most: int, on_end: OnEnd | None = None) -> None:
         self._url = url
+        self._tls = tls
         self._most = most
         self._on_end = on_end
         self._changed = asyncio.Event()
@@ -89,7 +91,7 @@ class BusConnections:
 
     async def run(self, users: BusUsers) -> None:
         """Look after them until cancelled, whatever happens."""
-        client = await connect(self._url, SYSTEM, on_end=self._on_end)
+        client = await connect(self._url, SYSTEM, tls=self._tls, on_end=self._on_end)
         repetition = Repetition(60)
         try:
             while True:
