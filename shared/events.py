@@ -17,6 +17,7 @@ from shared.media.result import JobWarning, Outputs, PartRecord, RenditionTotals
 from shared.media.source import Source
 
 Priority = Literal["low", "normal", "high"]
+Weight = Annotated[float, Field(gt=0)]
 
 
 def now() -> datetime:
@@ -83,7 +84,7 @@ class Admitted(Event):
 
     subject = "admitted"
     type: Literal["admitted"] = "admitted"
-    weight: float = Field(1.0, gt=0)
+    weight: Weight = 1.0
 
 
 class Started(Event):
@@ -112,7 +113,8 @@ class PartRequested(Event):
     ``work`` is how much of the encode the part is, in output frames (see :meth:`shared.media.plan.Plan.work_of`), and ``left``
     how much of it was not requested yet, this part included. ``priority`` is the job's. What has both is requested in the
     release order without a gap, and overtakes and is overtaken by what the transcoders have to do for the same
-    organization (:mod:`shared.bus.urgency`). Events of earlier versions lack them: None.
+    organization (:mod:`shared.bus.urgency`). Events of earlier versions lack them: None. ``weight`` is the organization's, as
+    the job was admitted; 1 in events of before.
     """
 
     subject = "part_requested"
@@ -121,10 +123,11 @@ class PartRequested(Event):
     work: float | None = None
     left: float | None = None
     priority: Priority | None = None
+    weight: Weight = 1.0
 
     @classmethod
-    def planned(cls, created: Created, plan: Plan, part: str) -> "PartRequested":
-        """The request of a part of a job's plan."""
+    def planned(cls, created: Created, plan: Plan, part: str, *, weight: float = 1.0) -> "PartRequested":
+        """The request of a part of a job's plan, with its organization's weight."""
         return cls(
             org=created.org,
             job=created.job,
@@ -132,6 +135,7 @@ class PartRequested(Event):
             work=plan.work_of(part),
             left=plan.work_from(part),
             priority=created.priority,
+            weight=weight,
         )
 
 
@@ -140,8 +144,8 @@ class PartTranscoded(Event):
 
     Bounded, however long the part is: the tables of its segments stand in its record in the work space, whose SHA-256 (hex)
     is ``digest``. ``seconds`` is the wall time of the encode, ``encoder`` what did it (``libx264``, ``h264_nvenc``, ``aac``,
-    ``webvtt``); ``renditions`` is empty where a track of text could not be read, which the job does without.
-    Events of version 1 carry the record in themselves: ``inline``.
+    ``webvtt``); ``renditions`` is empty where a track of text could not be read, which the job does without. ``weight`` is that
+    of the request. Events of version 1 carry the record in themselves: ``inline``.
     """
 
     subject = "part_transcoded"
@@ -154,6 +158,7 @@ class PartTranscoded(Event):
     encoder: str
     seconds: float
     warnings: tuple[JobWarning, ...] = ()
+    weight: Weight = 1.0
     inline: PartRecord | None = Field(None, exclude=True)
 
     @model_validator(mode="before")

@@ -169,7 +169,9 @@ class CommonSettings(BaseModel):
 class WorkerSettings(CommonSettings):
     """Further settings of every service that takes work off the bus."""
 
-    health_port: int = Field(0, ge=0, le=65535, description="Port of /health/live and /health/ready; 0 for none")
+    health_port: int = Field(
+        0, ge=0, le=65535, description="Port of /health/live, /health/ready and /metrics; 0 for none"
+    )
     health_host: str = Field("0.0.0.0", description="Address of the health port")  # noqa: S104
     slots: int = Field(2, ge=1, le=256, description="How many pieces of work run at the same time")
     grace_seconds: float = Field(

@@ -17,6 +17,7 @@ from nats.errors import Error as NatsError
 from shared.bus.connection import connect, make_broker
 from shared.bus.joblog import JobLog
 from shared.bus.lease import LeaseRuntime
+from shared.bus.metrics import handler_metrics
 from shared.bus.patience import until_done
 from shared.bus.permissions import ACCESS
 from shared.bus.pulls import PULL_SECONDS, Pulls
@@ -28,6 +29,7 @@ from shared.garbage import settle
 from shared.health import Check, Health, still_starting
 from shared.lifeline import Lifeline
 from shared.logs import configure_logs
+from shared.metrics import SERVICE, watch_event_loop
 from shared.sealing import Sealer
 from shared.settings import WorkerSettings, decode_keys
 
@@ -90,6 +92,7 @@ async def run_worker(settings: WorkerSettings, register: Register, *, side_work:
     lifeline = Lifeline()
     lifeline.listen()
     async with AsyncExitStack() as stack:
+        SERVICE.labels(settings.service).set(1)
         checks: dict[str, Check] = {"start": still_starting}
         health = Health(checks)
         await health.start(settings.health_host, settings.health_port)
@@ -104,8 +107,8 @@ async def run_worker(settings: WorkerSettings, register: Register, *, side_work:
         bus_works = WriteCheck(bus.client, settings.service)
         checks["nats"], checks["pulls"] = bus_works, bus.pulls.check
         checks |= more_checks
-        guarding = lifeline.keep(bus.pulls.guard(bus_works, lifeline.cut), "pulls")
-        stack.callback(guarding.cancel)
+        for work, name in ((bus.pulls.guard(bus_works, lifeline.cut), "pulls"), (watch_event_loop(), "event loop")):
+            stack.callback(lifeline.keep(work, name).cancel)
         await log.ainfo("ready", slots=settings.slots)
         await lifeline.until_over()
         await log.ainfo("stopping", running=bus.leases.busy)
@@ -139,7 +142,7 @@ async def _start(
         settings.nats_url,
         f"{settings.service}-work",
         tls=settings.nats_tls,
-        middlewares=[leases.middleware],
+        middlewares=[leases.middleware, handler_metrics(settings.service)],
         on_end=lifeline.cut,
     )
     bus = Bus(

@@ -36,6 +36,8 @@ def environment(name: str, layout: Layout, credentials: Credentials, caller: Map
     if name == "api":
         own[PREFIX + "API_HOST"] = "127.0.0.1"
         own[PREFIX + "API_PORT"] = port
+        own[PREFIX + "API_HEALTH_HOST"] = "127.0.0.1"
+        own[PREFIX + "API_HEALTH_PORT"] = str(layout.health_ports[name])
         own[PREFIX + "API_BUS_ISSUER_SEED"] = credentials.bus_issuer_seed
         own[PREFIX + "API_BUS_SYSTEM_URL"] = credentials.nats_url(layout, SYSTEM)
         own[PREFIX + "API_DATABASE_URL"] = credentials.database_url(layout)

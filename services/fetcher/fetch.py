@@ -14,6 +14,7 @@ from services.fetcher.download.http_source import HttpSource, http_session
 from services.fetcher.download.punctual import PunctualRemote
 from services.fetcher.download.remote import Remote
 from services.fetcher.download.s3_source import S3Source
+from services.fetcher.metrics import STEP_SECONDS
 from services.fetcher.output_check import check_output
 from services.fetcher.plan.bounds import bounded, bounded_warnings
 from services.fetcher.plan.plan import make_audio_plan, make_plan
@@ -99,7 +100,7 @@ class Fetch:
         if fetched.source.file != SOURCE_FILE:
             # It was moved into another file; from here on only that one is read.
             await self._space.discard_source(org, job, SOURCE_FILE)
-        await self._request_parts(org, job, fetched.plan)
+        await self._request_parts(event, fetched.plan)
 
     async def _fetch(self, org: str, job: str) -> Fetched:
         created = await self._created(org, job)
@@ -107,7 +108,8 @@ class Fetch:
         async with self._space.arrival(org, job) as folder:
             await asyncio.to_thread(remove_leftovers, folder)
             sound = AUDIO_ONLY in created.resolutions
-            file = await self._download(org, job, addresses, folder, sound=sound)
+            with STEP_SECONDS.labels("download").time():
+                file = await self._download(org, job, addresses, folder, sound=sound)
             file = await asyncio.to_thread(with_plain_header, file)
             fetched = await (self._plan_audio(created, file) if sound else self._plan(created, file))
             await self._space.keep_source(org, job, folder / fetched.source.file)
@@ -121,17 +123,20 @@ class Fetch:
         return fetched
 
     async def _plan(self, created: Created, file: Path) -> Fetched:
-        probed = await self._remux(file, await self._probe(file), free_bytes=self._space.free_bytes())
+        with STEP_SECONDS.labels("probe").time():
+            probed = await self._remux(file, await self._probe(file), free_bytes=self._space.free_bytes())
         source, left_out = bounded(probed.source)
-        plan, warnings = await asyncio.to_thread(
-            make_plan, source, probed.index, created.resolutions, created.profile, window=self._window
-        )
+        with STEP_SECONDS.labels("plan").time():
+            plan, warnings = await asyncio.to_thread(
+                make_plan, source, probed.index, created.resolutions, created.profile, window=self._window
+            )
         check_plausible(source, probed.index, probed.evidence, float(plan.duration))
         warnings = bounded_warnings(probed.warnings + left_out + warnings)
         return Fetched(org=created.org, job=created.job, source=source, plan=plan, warnings=warnings)
 
     async def _plan_audio(self, created: Created, file: Path) -> Fetched:
-        probed = await self._audio_probe(file)
+        with STEP_SECONDS.labels("probe").time():
+            probed = await self._audio_probe(file)
         source, left_out = bounded(probed.source)
         plan = make_audio_plan(source, created.profile, window=self._window)
         warnings = bounded_warnings(probed.warnings + left_out)
@@ -193,10 +198,10 @@ class Fetch:
         first = window_for(await self._fleet.look(), under_way=0, most=plan.most_under_way)
         return fetched.model_copy(update={"plan": plan.model_copy(update={"window": first})})
 
-    async def _request_parts(self, org: str, job: str, plan: Plan) -> None:
-        created = await self._created(org, job)
+    async def _request_parts(self, admitted: Admitted, plan: Plan) -> None:
+        created = await self._created(admitted.org, admitted.job)
         for part in plan.release_order[: plan.window]:
-            await self._log.append(PartRequested.planned(created, plan, part))
+            await self._log.append(PartRequested.planned(created, plan, part, weight=admitted.weight))
 
     async def _created(self, org: str, job: str) -> Created:
         created = await self._log.fact(org, job, Created)

@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 from nats.aio.client import Client
 
-from services.transcoder import command, packaging, stills
+from services.transcoder import command, metrics, packaging, stills
 from services.transcoder.audio_times import Piece, read_frames, straighten
 from services.transcoder.command import FRAME_STATS, Tools
 from services.transcoder.ffmpeg import EncoderFailed, Ffmpeg, NothingDecoded, complains_of_damage
@@ -73,19 +73,22 @@ class Encode:
         if fetched is None:
             raise PermanentError("internal_error", f"part {name} requested before the source was fetched")
         if await self._log.last(job_subject(org, job, f"{PartTranscoded.subject}.{name}")) is None:
-            await self._log.append(await self._transcoded(fetched, name))
+            await self._log.append(await self._transcoded(fetched, request))
 
-    async def _transcoded(self, fetched: Fetched, name: str) -> PartTranscoded:
+    async def _transcoded(self, fetched: Fetched, request: PartRequested) -> PartTranscoded:
         """The result: of an earlier attempt that was finished but never published, or of a new one."""
+        name = request.part
         text = await self._space.finished(fetched.org, fetched.job, name)
         if text is None:
             async with self._space.attempt(fetched.org, fetched.job, name) as folder:
                 begun = time.monotonic()
                 made = await self._make(fetched, name, folder)
+                seconds = time.monotonic() - begun
+                metrics.made(made.encoder, seconds=seconds, media=_media_seconds(fetched, name))
                 record = PartRecord(
                     tables=made.tables,
                     encoder=made.encoder,
-                    seconds=round(time.monotonic() - begun, 3),
+                    seconds=round(seconds, 3),
                     warnings=made.warnings,
                     stills=made.stills,
                 )
@@ -101,6 +104,7 @@ class Encode:
             encoder=kept.encoder,
             seconds=kept.seconds,
             warnings=kept.warnings,
+            weight=request.weight,
         )
 
     async def _make(self, fetched: Fetched, name: str, folder: Path) -> AttemptResult:
@@ -129,6 +133,7 @@ class Encode:
                 if isinstance(error, TransientError) and error.code == "workspace_full":
                     raise
                 # A GPU may be gone, hang, be full, or be unable to do this size. The CPU can do it.
+                metrics.GPU_FALLBACKS.inc()
                 await structlog.get_logger().awarning("GPU encode failed, using the CPU", error=str(error))
         try:
             return await self._video_attempt(
@@ -247,6 +252,12 @@ class Encode:
         return await self._ffmpeg.run(
             argv, org=fetched.org, job=fetched.job, part=part.name, frames=frames, seconds=seconds, limits=limits
         )
+
+
+def _media_seconds(fetched: Fetched, name: str) -> float:
+    """How much of the film a part is."""
+    part = fetched.plan.video_part(name)
+    return float(part.frames / fetched.plan.frame_rate if part else fetched.plan.duration)
 
 
 def _read_pieces(times: Path, rate: int) -> tuple[Piece, ...]:

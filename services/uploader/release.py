@@ -3,8 +3,9 @@
 from shared.bus.fleet import FleetView, window_for
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject
+from shared.bus.urgency import USUAL_WEIGHT
 from shared.errors import PermanentError
-from shared.events import Created, Fetched, PartRequested
+from shared.events import Admitted, Created, Fetched, PartRequested
 
 
 class Release:
@@ -42,10 +43,13 @@ class Release:
         if end <= requested:
             return
         created = await self._log.fact(fetched.org, fetched.job, Created)
+        # Not out of the part that was uploaded: a transcoder of the version before does not pass the weight on.
+        admitted = await self._log.fact(fetched.org, fetched.job, Admitted)
         if created is None:
             raise PermanentError("internal_error", "the log has no beginning of this job")
+        weight = admitted.weight if admitted else USUAL_WEIGHT
         for part in order[requested:end]:
-            await self._log.append(PartRequested.planned(created, plan, part))
+            await self._log.append(PartRequested.planned(created, plan, part, weight=weight))
 
     async def _requested(self, fetched: Fetched) -> int:
         """How many parts are requested, from the first one to the one before the first gap."""

@@ -27,6 +27,7 @@ from nats.errors import Error as NatsError
 from shared.bus.ack_wait import AckWaits
 from shared.bus.headway import reporting
 from shared.bus.joblog import JobEnded, JobLog
+from shared.bus.metrics import Delivery, Outcome, serves
 from shared.bus.queue import Queue
 from shared.bus.settle import Settlement
 from shared.bus.slots import Turn, TurnRules
@@ -39,6 +40,7 @@ from shared.tasks import end_tasks
 _HEARTBEAT = b"+WPI"
 # The work stops a little before the server gives the message to another, so that there is time to stop in.
 _LEASE_TRUSTED = 0.85
+_STOPPED: dict[str, Outcome] = {"ended": "ended", "lost": "lease_lost", "turn": "interrupted"}
 
 
 class _Stopped(Exception):
@@ -89,6 +91,7 @@ class LeaseRuntime:
             rules: of the turns that organizations take; None where they take none.
         """
         self._ack_waits.watch(durable)
+        serves(durable.name, slots)
         if rules:
             resting = partial(self._settlement.resting, durable.name)
             self._turns[durable.name] = Turns(Queue(self._nc, durable), slots, rules, resting=resting)
@@ -148,24 +151,30 @@ class LeaseRuntime:
             turns = self._turns.get(message.metadata.consumer)
             turn: Turn | None = None
             begun = asyncio.get_running_loop().time()
+            delivery = Delivery(message)
             try:
                 crashes = await self._settlement.check_deliveries(message, side_work=side_work)
                 if turns:
                     granted = await turns.begin(message, org, crashes=crashes)
                     if isinstance(granted, PutOff):
+                        delivery.outcome = "put_off"
                         await self._settlement.handed_back(message, delay=granted.seconds)
                         return
                     turn = granted
                 if crashes:
                     work = partial(self._alone, message, work, turns, turn)
                 begun = asyncio.get_running_loop().time()
+                delivery.begins()
                 with reporting(self._settlement.reporter(message)):
                     await self._leased(message, org, job, work, turn, watch_end=not side_work)
+                delivery.outcome = "done"
                 await self._settlement.done(message)
             except asyncio.CancelledError:
+                delivery.outcome = "handed_back"
                 await log.ainfo("work handed back")
                 await self._settlement.handed_back(message)
             except _Stopped as stopped:
+                delivery.outcome = _STOPPED[stopped.reason]
                 await log.ainfo("work stopped", reason=stopped.reason)
                 if stopped.reason == "ended":
                     await self._settlement.done(message)
@@ -174,11 +183,13 @@ class LeaseRuntime:
                 else:
                     await self._settlement.lease_lost(message)
             except JobEnded:
+                delivery.outcome = "ended"
                 await self._settlement.done(message)
             except Exception as error:
                 held = asyncio.get_running_loop().time() - begun
                 await self._settlement.failed(message, org, job, error, side_work=side_work, held=held)
             finally:
+                delivery.over()
                 if turns and turn:
                     turns.end(turn)
 

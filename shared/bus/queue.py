@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from nats.aio.client import Client
 
 from shared.bus.direct import direct_get
-from shared.bus.subjects import split_job_subject
 from shared.bus.topology import Durable
-from shared.bus.urgency import urgency_of
 from shared.bus.work import Work
 
 DEPTH = 256
@@ -57,5 +55,4 @@ class Queue:
 
 
 def _work(headers: dict[str, str], data: bytes) -> Work:
-    subject = headers["Nats-Subject"]
-    return Work(split_job_subject(subject)[0], subject, int(headers["Nats-Sequence"]), urgency_of(data))
+    return Work.of(headers["Nats-Subject"], int(headers["Nats-Sequence"]), data)

@@ -15,6 +15,8 @@ from shared.bus.attempts import AttemptBook, Kind
 from shared.bus.errors import BusUnavailable, bus_calls, translated
 from shared.bus.headway import Report
 from shared.bus.joblog import JobEnded, JobLog
+from shared.bus.metrics import DEAD_LETTERS
+from shared.bus.metrics import failed as count_failure
 from shared.bus.outages import Outages
 from shared.bus.parsing import FutureEvent, parse_event, report_unreadable
 from shared.bus.subjects import dead_subject
@@ -172,6 +174,7 @@ class Settlement:
         elif isinstance(error, Outage):
             try:
                 await message.nak(delay=await self._outages.wait(message, error, held=held))
+                count_failure(error.code, "waits")
                 return
             except Outage as lasted:
                 verdict = lasted
@@ -182,15 +185,18 @@ class Settlement:
                 await log.awarning(
                     "work failed, will be tried again", code=error.code, detail=error.detail, attempt=failures
                 )
+                count_failure(error.code, "tried_again")
                 await message.nak(delay=_delay(failures))
                 return
         else:
             failures = (await self._book.count(message, "bug")).of("bug")
             await log.aexception("work failed unexpectedly", attempt=failures, exc_info=error)
             if failures < BUG_TRIES:
+                count_failure("internal_error", "tried_again")
                 await message.nak(delay=_delay(failures))
                 return
             verdict = PermanentError("internal_error", f"{type(error).__name__}: {error}")
+        count_failure(verdict.code, "given_up")
         await self._give_up(message, org, job, verdict, side_work=side_work)
         await self._forget(message)
 
@@ -228,6 +234,7 @@ class Settlement:
         await self._js.publish(
             dead_subject(self._service, org, job), message.data, stream=DEAD, timeout=5, headers=headers
         )
+        DEAD_LETTERS.inc()
         await message.term()
 
     async def _forget(self, message: Msg) -> None:

@@ -2,12 +2,13 @@
 
 As long as nobody else waits, one organization may have all slots. Once somebody does,
 
-- a slot that becomes free goes to the organization that has the fewest slots here, among equals to the one that was served
-  longest ago;
+- a slot that becomes free goes to the organization that has the least of its share here (:mod:`shared.bus.shares`): with equal
+  weights the one that has the fewest slots, among equals the one that was served longest ago;
 - among the work of one organization, the more urgent goes first (:class:`shared.bus.work.Overtaking`);
-- work that cannot be told when it ends (a download, an upload) is interrupted and handed back: soon where its organization has
-  two slots more than the one that waits, after a long turn where it has one more. Each time that a piece of work is
-  interrupted, the next one is longer, so that also what has to begin anew comes to its end;
+- work that cannot be told when it ends (a download, an upload) is interrupted and handed back: soon where the slot is due to the
+  one that waits rather than to its organization (with equal weights: which has two slots more), after a long turn where it is
+  due to both alike (which has one more). Each time that a piece of work is interrupted, the next turn is longer, so that also
+  what has to begin anew comes to its end;
 - a suspect, which may have killed the worker that had it before, goes last, and runs alone; of several, the one that did it
   least often goes first.
 """
@@ -19,6 +20,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from shared.bus.shares import Claim, Order, Shares
 from shared.bus.work import Overtaking, Work
 
 T = TypeVar("T")
@@ -40,8 +42,8 @@ class TurnRules:
     """When running work is interrupted, in seconds since it began; None for never.
 
     Attributes:
-        surplus_seconds: where its organization has at least two slots more than one that waits.
-        turn_seconds: where it has one slot more.
+        surplus_seconds: where its slot is due to one that waits rather than to its organization.
+        turn_seconds: where it is due to both alike; longer where its organization weighs more, by as much.
         alone_seconds: how long a suspect runs alone; None to its end.
     """
 
@@ -89,8 +91,7 @@ class Slots:
         self._rules = rules
         self._clock = clock
         self._turns: list[Turn] = []
-        self._served: OrderedDict[str, int] = OrderedDict()
-        self._starts = 0
+        self._shares = Shares(slots)
         self._interruptions: OrderedDict[str, int] = OrderedDict()
         self._overtaking = Overtaking()
         self._suspected: OrderedDict[str, float] = OrderedDict()
@@ -140,8 +141,7 @@ class Slots:
     def begin(self, work: Work, *, redelivered: bool = False) -> Turn:
         """A slot is taken."""
         self._away.pop(work.subject, None)
-        self._starts += 1
-        _remember(self._served, work.org, self._starts)
+        self._shares.begins(work)
         self._overtaking.begins(work, [other for other in self.away if other.org == work.org and not other.suspect])
         turn = Turn(work, self._clock(), redelivered)
         self._turns.append(turn)
@@ -180,10 +180,10 @@ class Slots:
             patient = self._suspected_for(work) < SUSPECTS_PATIENCE
             return [other for other in rivals if other.crashes < work.crashes] if patient else []
         rivals = [other for other in rivals if not other.suspect]
-        taken = self._taken()
-        rank = self._rank(work.org, taken)
+        order = self._order((work, *rivals))
+        place = order.place(work.org)
         orgs = {other.org for other in rivals} - {work.org}
-        first = {org for org in orgs if self._rank(org, taken) < rank}
+        first = {org for org in orgs if order.place(org) < place}
         own = [other for other in rivals if other.org == work.org]
         return [other for other in rivals if other.org in first] + self._overtaking.before(work, own)
 
@@ -203,21 +203,23 @@ class Slots:
             return False
         return not self._turns or waited >= SUSPECTS_PATIENCE
 
-    def interrupt(self, waiting: Collection[str], *, strangers: bool = False) -> Turn | None:
+    def interrupt(self, waiting: Collection[Work], *, strangers: bool = False) -> Turn | None:
         """End the turn of whoever has to make room, if anybody has.
 
         Args:
-            waiting: organizations that have work to do.
+            waiting: work of which some might begin, had it a slot.
             strangers: somebody is waiting whose name is not known; he gets a slot after a long turn of another.
         """
-        taken = self._taken()
+        order = self._order(waiting)
         found = None
-        for org in sorted(waiting, key=lambda org: self._rank(org, taken)):
-            found = self._surplus(taken, taken[org] + 2) or self._longest(taken, taken[org] + 1)
+        for org in sorted({work.org for work in waiting}, key=order.place):
+            found = self._surplus(order, org)
+            if not found and (found := self._longest(order, org)):
+                self._shares.let_past(found.work.org, org)
             if found:
                 break
         if not found and strangers:
-            found = self._longest(taken, 1)
+            found = min(self._ripe(self._rules.turn_seconds), key=lambda turn: turn.since, default=None)
         if found:
             subject = found.work.subject
             _remember(self._interruptions, subject, self._interruptions.get(subject, 0) + 1)
@@ -238,31 +240,41 @@ class Slots:
             and (away.sought is None or now < away.sought + _SOUGHT_SECONDS)
         ]
 
-    def _surplus(self, taken: Counter[str], least: int) -> Turn | None:
-        """The youngest work of the organization that has the most slots: it loses the least."""
-        several = [turn for turn in self._ripe(self._rules.surplus_seconds) if taken[turn.work.org] >= least]
-        return max(several, key=lambda turn: (taken[turn.work.org], turn.since), default=None)
+    def _surplus(self, order: Order, waiting: str) -> Turn | None:
+        """The youngest work of the organization that has most beyond its share: it loses the least.
 
-    def _longest(self, taken: Counter[str], least: int) -> Turn | None:
-        several = [turn for turn in self._ripe(self._rules.turn_seconds) if taken[turn.work.org] >= least]
+        Whatever is interrupted here gives a slot to a better claim, so nobody is interrupted to and fro.
+        """
+
+        def claim(turn: Turn) -> Claim:
+            return order.claim(turn.work.org, given_up=1)
+
+        several = [turn for turn in self._ripe(self._rules.surplus_seconds) if claim(turn) > order.claim(waiting)]
+        return max(several, key=lambda turn: (claim(turn), turn.since), default=None)
+
+    def _longest(self, order: Order, waiting: str) -> Turn | None:
+        """The oldest turn of those whose organizations have no better claim to the slot than who waits."""
+        seconds, claim = self._rules.turn_seconds, order.claim(waiting)
+        several = [
+            turn
+            for turn in self._ripe(seconds)
+            if order.claim(turn.work.org, given_up=1) >= claim
+            and self._is_ripe(turn, (seconds or 0) * order.patience(turn.work.org, waiting))
+        ]
         return min(several, key=lambda turn: turn.since, default=None)
 
     def _ripe(self, seconds: float | None) -> list[Turn]:
         if seconds is None:
             return []
-        now = self._clock()
-        return [
-            turn
-            for turn in self._turns
-            if not turn.over.is_set()
-            and now - turn.since >= seconds * 2 ** self._interruptions.get(turn.work.subject, 0)
-        ]
+        return [turn for turn in self._turns if not turn.over.is_set() and self._is_ripe(turn, seconds)]
 
-    def _taken(self) -> Counter[str]:
-        return Counter(turn.work.org for turn in self._turns if not turn.over.is_set())
+    def _is_ripe(self, turn: Turn, seconds: float) -> bool:
+        """The turn has lasted so long, and longer where its work was interrupted before."""
+        return self._clock() - turn.since >= seconds * 2.0 ** self._interruptions.get(turn.work.subject, 0)
 
-    def _rank(self, org: str, taken: Counter[str]) -> tuple[int, int]:
-        return taken[org], self._served.get(org, -1)
+    def _order(self, waiting: Collection[Work]) -> Order:
+        running = [turn.work for turn in self._turns if not turn.over.is_set()]
+        return self._shares.between((*running, *waiting), Counter(work.org for work in running))
 
 
 def _case(work: Work) -> str:

@@ -17,7 +17,6 @@ from nats.errors import Error as NatsError
 from shared.bus.queue import Queue, Waiting
 from shared.bus.slots import UNINTERRUPTED, Slots, Turn, TurnRules
 from shared.bus.subjects import split_job_subject
-from shared.bus.urgency import urgency_of
 from shared.bus.work import Work
 
 HAND_BACK_SECONDS = 1.0
@@ -80,7 +79,7 @@ class Turns:
             crashes: how many workers that had the message were never heard of again.
         """
         sequence, redelivered = message.metadata.sequence.stream, message.metadata.num_delivered > 1
-        work = Work(org, message.subject, sequence, urgency_of(message.data), crashes)
+        work = Work.of(message.subject, sequence, message.data, crashes=crashes)
         self._front = max(self._front, sequence)
         self._slots.has_come(work, redelivered=redelivered)
         # The message itself tells how many have never been delivered; with none of them, and none that was handed back, there is
@@ -124,9 +123,8 @@ class Turns:
             waiting = await self._look()
             if waiting is None:
                 continue
-            orgs = {work.org for work in (*waiting.works, *self._slots.away)}
             known = self._slots.redelivered + self._resting()
-            ended = self._slots.interrupt(orgs, strangers=waiting.redelivered > known)
+            ended = self._slots.interrupt((*waiting.works, *self._slots.away), strangers=waiting.redelivered > known)
             if ended:
                 org, job, _ = split_job_subject(ended.work.subject)
                 await structlog.get_logger().ainfo("turn is over", organization=org, job=job)

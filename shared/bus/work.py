@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.bus.subjects import split_job_subject
-from shared.bus.urgency import USUAL, Urgency
+from shared.bus.urgency import USUAL, USUAL_WEIGHT, Urgency, urgency_and_weight
 
 MOST_OVERTAKEN = 32
 """After being overtaken so many times, work is as urgent as what has overtaken it. A clip is two or three parts."""
@@ -20,6 +20,7 @@ class Work:
     Attributes:
         sequence: place of the message in its stream.
         crashes: how many workers that had it were never heard of again; with any, it is a suspect.
+        weight: of its organization, beside the others.
     """
 
     org: str
@@ -27,6 +28,14 @@ class Work:
     sequence: int = 0
     urgency: Urgency = USUAL
     crashes: int = 0
+    weight: float = USUAL_WEIGHT
+
+    @classmethod
+    def of(cls, subject: str, sequence: int, data: bytes, *, crashes: int = 0) -> "Work":
+        """What a message of a job stands for."""
+        org, _, _ = split_job_subject(subject)
+        urgency, weight = urgency_and_weight(data)
+        return cls(org, subject, sequence, urgency, crashes, weight)
 
     @property
     def suspect(self) -> bool:

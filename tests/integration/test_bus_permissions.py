@@ -81,6 +81,9 @@ PUBLISHES: dict[str, set[str]] = {
     "$JS.API.STREAM.NAMES": set(),
     "$JS.API.STREAM.LIST": set(),
     "$JS.API.STREAM.MSG.GET.DEAD": {"api"},
+    # How old the oldest message is that waits.
+    "$JS.API.DIRECT.GET.DELIVERIES": {"api"},
+    "$JS.API.DIRECT.GET.WEBHOOKS": {"api"},
     "$JS.API.CONSUMER.CREATE.JOBS": {"api"},
     "$JS.API.CONSUMER.CREATE.JOBS.own": set(),
     "$JS.API.CONSUMER.CREATE.KV_hooks": set(),

@@ -235,9 +235,10 @@ async def test_with_the_plan_in_the_log_only_the_parts_are_requested(
     await twin.create(sources.host("twin.mp4", clip))
     await twin.log.append(fetched.model_copy(update={"org": twin.org, "job": twin.id}))
     await twin.log.append(PartRequested(org=twin.org, job=twin.id, part=fetched.plan.release_order[0]))
-    await twin.admit()
-    await twin.has_said(PartRequested, 2)
+    await twin.admit(weight=2.5)
+    _, second = await twin.has_said(PartRequested, 2)
     assert await twin.requested() == list(fetched.plan.release_order[:2])
+    assert second.weight == 2.5, "the organization's, for the transcoders"
     assert sources.requests("twin.mp4") == []
 
 

@@ -31,6 +31,7 @@ from tests.support.service import Service
 
 ORG = "org001"
 LEASE = 3.0
+WEIGHT = 3.0
 
 
 class Ffmpeg:
@@ -85,7 +86,10 @@ class Work:
     async def _request(self, count: int) -> None:
         await tell(
             self.log,
-            [PartRequested(org=ORG, job=self.job, part=part) for part in self.plan.release_order[:count]],
+            [
+                PartRequested(org=ORG, job=self.job, part=part, weight=WEIGHT)
+                for part in self.plan.release_order[:count]
+            ],
         )
 
     def put_source(self) -> None:
@@ -215,6 +219,7 @@ async def test_every_part_is_made_and_no_other_is_requested(site: Site) -> None:
     with site.transcoder(slots=2, ffmpeg=site.ffmpeg(pace=8).path):
         made = await work.done()
     assert frames.numbers(made.join("144p")) == list(range(336))
+    assert {event.weight for event in (await work.transcoded()).values()} == {WEIGHT}, "for the uploaders"
     assert {name: result.encoder for name, result in made.results.items()} == {
         "a0": "aac", "v0000": "libx264", "v0001": "libx264", "v0002": "libx264",
     }  # fmt: skip

@@ -1,8 +1,9 @@
 """Organizations take turns, on a real bus: one whose work never ends leaves room to another."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
 from nats.aio.client import Client
@@ -127,6 +128,42 @@ async def test_a_flood_does_not_go_first(nats_server_of_module: NatsServer, clie
     # It would be all of them in the order in which they were requested.
     assert before < 20
     assert Counter(work.done) == {BAD: 40, GOOD: 4}
+
+
+@pytest.mark.parametrize("slots", [(4,), (1, 1)], ids=["one worker of four", "two workers of one"])
+async def test_weights_share_the_slots(
+    nats_server_of_module: NatsServer, client: Client, log: JobLog, slots: tuple[int, ...]
+) -> None:
+    """Three to one, at every worker."""
+    running: deque[asyncio.Event] = deque()
+    begun: list[str] = []
+
+    async def until_let(event: PartRequested) -> None:
+        over = asyncio.Event()
+        running.append(over)
+        begun.append(event.org)
+        await over.wait()
+
+    async def all_are_busy() -> bool:
+        return len(running) == sum(slots)
+
+    jobs = {org: (new_job_id(), weight) for org, weight in ((BAD, 1.0), (GOOD, 3.0))}
+    await tell(log, [created(job).model_copy(update={"org": org}) for org, (job, _) in jobs.items()])
+    for number in range(80):
+        for org, (job, weight) in jobs.items():
+            await log.append(PartRequested(org=org, job=job, part=f"v{number:04d}", weight=weight))
+    async with AsyncExitStack() as workers:
+        for one in slots:
+            await workers.enter_async_context(worker(nats_server_of_module, until_let, slots=one, turns=UNINTERRUPTED))
+        for _ in range(8 + 24):
+            await until(all_are_busy)
+            # The oldest ends, and the slot is taken by whoever is next.
+            running.popleft().set()
+        await until(all_are_busy)
+        for over in running:
+            over.set()
+    # At first slots are taken by whoever is there.
+    assert begun[-24:].count(GOOD) == pytest.approx(18, abs=2), begun
 
 
 async def test_one_organization_alone_hands_nothing_back(

@@ -8,6 +8,7 @@ from fractions import Fraction
 from io import BytesIO
 from itertools import pairwise
 from math import ceil, floor
+from pathlib import Path
 
 from PIL import Image
 
@@ -118,16 +119,7 @@ def leave_part(space: WorkFolder, org: str, job: str, plan: Plan, part: str) -> 
     """Write a part's files where the transcoder leaves them; returns what it would publish."""
     record = make_record(plan, part)
     with space.attempt(org, job, part) as folder:
-        for table in record.tables:
-            (folder / table.folder).mkdir(parents=True)
-            for number, size in enumerate(table.sizes, start=table.first_segment):
-                name = segment_file(plan, part, number)
-                (folder / table.folder / name).write_bytes(segment_body(table.folder, number, size))
-            if table.whole:
-                (folder / table.folder / "text.vtt").write_bytes(segment_body(table.folder, -1, table.whole))
-        for still in record.stills:
-            (folder / still.path).parent.mkdir(exist_ok=True)
-            (folder / still.path).write_bytes(still_body(still.kind, still.number))
+        write_part(folder, plan, part, record)
         text = space.finish(folder, org, job, part, record.model_dump_json())
     return PartTranscoded(
         org=org,
@@ -138,6 +130,20 @@ def leave_part(space: WorkFolder, org: str, job: str, plan: Plan, part: str) -> 
         encoder=record.encoder,
         seconds=record.seconds,
     )
+
+
+def write_part(folder: Path, plan: Plan, part: str, record: PartRecord) -> None:
+    """Write a part's files into a folder, all but its record."""
+    for table in record.tables:
+        (folder / table.folder).mkdir(parents=True)
+        for number, size in enumerate(table.sizes, start=table.first_segment):
+            name = segment_file(plan, part, number)
+            (folder / table.folder / name).write_bytes(segment_body(table.folder, number, size))
+        if table.whole:
+            (folder / table.folder / "text.vtt").write_bytes(segment_body(table.folder, -1, table.whole))
+    for still in record.stills:
+        (folder / still.path).parent.mkdir(exist_ok=True)
+        (folder / still.path).write_bytes(still_body(still.kind, still.number))
 
 
 def segment_file(plan: Plan, part: str, number: int) -> str:

@@ -57,9 +57,9 @@ class FetchJob:
         shown = {"input_url": mask(input_url), "output_path": mask(output_path)}
         await self.log.append(Created(org=self.org, job=self.id, resolutions=resolutions, profile="fast", **shown))
 
-    async def admit(self) -> None:
+    async def admit(self, *, weight: float = 1.0) -> None:
         """Let it begin."""
-        await self.log.append(Admitted(org=self.org, job=self.id))
+        await self.log.append(Admitted(org=self.org, job=self.id, weight=weight))
 
     async def said(self, kind: type[E]) -> list[E]:
         """The job's events of a kind."""

@@ -15,7 +15,6 @@ from typing import Any
 from shared.bus.queue import DEPTH, Waiting
 from shared.bus.slots import UNINTERRUPTED, Turn, TurnRules
 from shared.bus.turns import PutOff, Turns
-from shared.bus.urgency import urgency_of
 from shared.bus.work import Work
 from shared.events import PartRequested, Priority
 from shared.ids import new_job_id
@@ -40,7 +39,7 @@ class Message:
     def __post_init__(self) -> None:
         self.subject = f"jobs.{self.event.org}.{self.event.job}.part_requested.{self.event.part}"
         self.data = self.event.model_dump_json().encode()
-        self.work = Work(self.event.org, self.subject, self.sequence, urgency_of(self.data))
+        self.work = Work.of(self.subject, self.sequence, self.data)
 
 
 @dataclass
@@ -90,10 +89,17 @@ class Simulation:
         job: str = "",
         part: int = 0,
         priority: Priority = "normal",
+        weight: float = 1.0,
     ) -> Message:
         """A part is requested now, whose work takes so many seconds."""
         event = PartRequested(
-            org=org, job=job or new_job_id(), part=f"v{part:04d}", work=left, left=left, priority=priority
+            org=org,
+            job=job or new_job_id(),
+            part=f"v{part:04d}",
+            work=left,
+            left=left,
+            priority=priority,
+            weight=weight,
         )
         message = Message(event, len(self.messages) + 1, seconds, self.now)
         self.messages.append(message)

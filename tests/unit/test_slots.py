@@ -17,13 +17,16 @@ class Bench:
         self.slots = Slots(slots, rules, lambda: self.now)
         self._number = 0
 
-    def begin(self, org: str, subject: str = "") -> Turn:
+    def begin(self, org: str, subject: str = "", weight: float = 1.0) -> Turn:
         self._number += 1
-        return self.slots.begin(Work(org, subject or f"{org}-{self._number}", self._number))
+        return self.slots.begin(Work(org, subject or f"{org}-{self._number}", self._number, weight=weight))
 
     def may_begin(self, org: str, waiting: set[str]) -> bool:
         others = [Work(other, f"{other}-waits", 1000) for other in waiting]
         return not self.slots.before(Work(org, f"{org}-comes", 999), others)
+
+    def interrupt(self, *waiting: str, strangers: bool = False) -> Turn | None:
+        return self.slots.interrupt([Work(org, f"{org}-waits", 1000) for org in waiting], strangers=strangers)
 
 
 def test_one_alone_may_have_all() -> None:
@@ -33,7 +36,7 @@ def test_one_alone_may_have_all() -> None:
         bench.begin("a")
     bench.now = 1e6
     assert bench.slots.full
-    assert bench.slots.interrupt({"a"}) is None
+    assert bench.interrupt("a") is None
 
 
 def test_a_free_slot_goes_to_whoever_has_the_fewest() -> None:
@@ -63,11 +66,11 @@ def test_the_surplus_of_one_makes_room_for_another() -> None:
     bench.now = 1
     youngest = bench.begin("a")
     bench.now = SURPLUS - 1
-    assert bench.slots.interrupt({"b"}) is None, "not at once: it may end by itself"
+    assert bench.interrupt("b") is None, "not at once: it may end by itself"
     bench.now = SURPLUS + 1
-    assert bench.slots.interrupt({"b"}) is youngest
+    assert bench.interrupt("b") is youngest
     assert youngest.over.is_set()
-    assert bench.slots.interrupt({"b"}) is None, "one is enough"
+    assert bench.interrupt("b") is None, "one is enough"
     assert bench.may_begin("b", {"a"})
 
 
@@ -75,9 +78,9 @@ def test_any_number_of_slow_ones_leaves_turns_to_the_others() -> None:
     bench = Bench(2)
     oldest, _ = bench.begin("a"), bench.begin("b")
     bench.now = TURN - 1
-    assert bench.slots.interrupt({"c"}) is None
+    assert bench.interrupt("c") is None
     bench.now = TURN
-    assert bench.slots.interrupt({"c"}) is oldest
+    assert bench.interrupt("c") is oldest
 
 
 def test_nobody_makes_room_for_his_own() -> None:
@@ -85,15 +88,15 @@ def test_nobody_makes_room_for_his_own() -> None:
     bench.begin("a")
     bench.begin("b")
     bench.now = 1e6
-    assert bench.slots.interrupt({"a", "b"}) is None
+    assert bench.interrupt("a", "b") is None
 
 
 def test_strangers_get_a_slot_after_a_turn() -> None:
     bench = Bench(1)
     turn = bench.begin("a")
     bench.now = TURN
-    assert bench.slots.interrupt(set()) is None
-    assert bench.slots.interrupt(set(), strangers=True) is turn
+    assert bench.interrupt() is None
+    assert bench.interrupt(strangers=True) is turn
 
 
 def test_each_interruption_makes_the_next_turn_longer() -> None:
@@ -101,14 +104,14 @@ def test_each_interruption_makes_the_next_turn_longer() -> None:
     for number in range(4):
         turn = bench.begin("a", "film")
         bench.now += TURN * 2**number - 1
-        assert bench.slots.interrupt({"b"}) is None
+        assert bench.interrupt("b") is None
         bench.now += 1
-        assert bench.slots.interrupt({"b"}) is turn
+        assert bench.interrupt("b") is turn
         bench.slots.end(turn)
     bench.slots.end(bench.begin("a", "film"))
     turn = bench.begin("a", "film")
     bench.now += TURN
-    assert bench.slots.interrupt({"b"}) is turn, "what has been done is forgotten"
+    assert bench.interrupt("b") is turn, "what has been done is forgotten"
 
 
 def test_work_that_would_be_lost_is_left_alone() -> None:
@@ -116,7 +119,7 @@ def test_work_that_would_be_lost_is_left_alone() -> None:
     bench.begin("a")
     bench.begin("a")
     bench.now = 1e6
-    assert bench.slots.interrupt({"b"}, strangers=True) is None
+    assert bench.interrupt("b", strangers=True) is None
 
 
 @pytest.mark.parametrize("comes_again", [True, False])

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from services.uploader.release import Release
 from shared.bus.fleet import LEAST, Fleet, window_for
 from shared.bus.joblog import Appended
-from shared.events import Created, Event, Fetched, PartRequested, Recorded
+from shared.events import Admitted, Created, Event, Fetched, PartRequested, Recorded
 from shared.media.plan import Plan
 from tests.support.encoded import make_fetched, make_plan
 from tests.support.samples import created
 
 ORG, JOB = "org123", "5KQfnXCg8Qh"
+WEIGHT = 3.0
 BUSY = Fleet(idle=0, waiting=40, taken=8)
 
 
@@ -33,11 +34,12 @@ class MemoryLog:
     def __init__(self, fetched: Fetched) -> None:
         self._fetched = fetched
         self._created = created(fetched.job).model_copy(update={"org": fetched.org, "priority": "high"})
+        self._admitted = Admitted(org=fetched.org, job=fetched.job, weight=WEIGHT)
         self.requests: list[PartRequested] = []
 
     async def fact(self, _org: str, _job: str, kind: type[Event]) -> Event:
         await moment()
-        return self._created if kind is Created else self._fetched
+        return {Created: self._created, Admitted: self._admitted}.get(kind, self._fetched)
 
     async def last(self, _subject: str) -> Recorded | None:
         await moment()
@@ -85,7 +87,7 @@ class Site:
         self.numbers: dict[str, int] = {}
         self.uploaders: list[tuple[str, Coroutine[Any, Any, None]]] = []
         for part in plan.release_order[:first]:
-            self.log.requests.append(PartRequested.planned(self.log._created, plan, part))
+            self.log.requests.append(PartRequested.planned(self.log._created, plan, part, weight=WEIGHT))
 
     @property
     def transcodable(self) -> list[str]:
@@ -134,7 +136,7 @@ def test_every_part_is_requested_once_and_in_order(seed: int, segments: int, mos
             act(chance.randrange(len(site.uploaders)))
         site.check()
     assert len(site.numbers) == len(plan.release_order)
-    assert {event.priority for event in site.log.requests} == {"high"}
+    assert {(event.priority, event.weight) for event in site.log.requests} == {("high", WEIGHT)}
 
 
 async def released(site: Site, *, uploaded: int) -> list[str]:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from shared.bus.urgency import USUAL, Urgency, urgency_of
+from shared.bus.urgency import USUAL, USUAL_WEIGHT, Urgency, urgency_and_weight
 from shared.events import PartRequested
 from tests.support.samples import ORG, transcoded
 
@@ -13,6 +13,10 @@ JOB = "5KQfnXCg8Qh"
 
 def said(**members: object) -> bytes:
     return json.dumps({"type": "part_requested", **members}).encode()
+
+
+def urgency_of(data: bytes) -> Urgency:
+    return urgency_and_weight(data)[0]
 
 
 def test_priority_counts_before_length() -> None:
@@ -38,10 +42,20 @@ def test_an_event_of_version_0_1_says_at_least_how_large_its_part_is() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\x00\xff", b"[]", said(left=-1), said(left="much"), b'{"left": 1e999}', said(priority=["high"])]
+    "data",
+    [
+        b"",
+        b"\x00\xff",
+        b"[]",
+        said(left=-1),
+        said(left="much"),
+        b'{"left": 1e999}',
+        said(priority=["high"]),
+        said(weight=0),
+    ],
 )
 def test_what_says_nothing_sensible_is_usual(data: bytes) -> None:
-    assert urgency_of(data) == USUAL
+    assert urgency_and_weight(data) == (USUAL, USUAL_WEIGHT)
 
 
 def test_what_a_newer_version_calls_its_priority_is_normal() -> None:
@@ -50,3 +64,8 @@ def test_what_a_newer_version_calls_its_priority_is_normal() -> None:
 
 def test_other_work_is_all_equal() -> None:
     assert urgency_of(transcoded(JOB, "a0").model_dump_json().encode()) == USUAL
+
+
+def test_weight_comes_with_the_work() -> None:
+    assert urgency_and_weight(said(weight=2.5, priority="high", left=1)) == (Urgency(0, 0), 2.5)
+    assert urgency_and_weight(said(left=1))[1] == USUAL_WEIGHT

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from shared.bus.permissions import OPERATOR
 from stack.bus_users import USERS, authorization
+from tools.dashboards.boards import dashboard_files
 from tools.documents.asyncapi import asyncapi_yaml
 from tools.documents.errors import error_tables
 from tools.documents.events import event_sections
+from tools.documents.metrics import metric_tables
 from tools.documents.settings import env_example, settings_tables
 
 MADE = "<!-- Made by `python -m tools.documents`. Change it there. -->"
@@ -34,9 +36,11 @@ def documents(root: Path) -> dict[str, str]:
     variables = {user: f"$NATS_{user.upper().replace('-', '_')}_PASSWORD" for user in USERS}
     passwords = variables | {OPERATOR: "$NATS_PASSWORD"}
     return {
+        **dashboard_files(),
         "deploy/nats-users.conf": f"{_CONFIGURATION}{authorization(passwords, '$NATS_ISSUER')}",
         ".env.example": env_example(),
         "docs/errors.md": f"{MADE}\n\n{error_tables()}",
+        "docs/metrics.md": f"{MADE}\n\n{metric_tables()}",
         "docs/configuration.md": f"{MADE}\n\n{settings_tables()}",
         "docs/events.md": _SECTION.sub(lambda match: f"{match[1]}\n{sections}\n{match[2]}", events),
         "docs/asyncapi.yaml": f"# Made by `python -m tools.documents`. Change it there.\n{asyncapi_yaml()}",

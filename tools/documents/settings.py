@@ -48,15 +48,24 @@ S3_SECRET_KEY=
 
 # --- For docker-compose.yml alone. ---
 
-# Address and ports on which the host offers the API, NATS and S3.
+# Address and ports on which the host offers the API, NATS, S3, and what is in the trial buckets. For two of the api: 8080-8081.
 #BIND=127.0.0.1
 #API_PORT=8080
 #NATS_PORT=4222
 #S3_PORT=9000
+#PLAYBACK_PORT=8090
+# Most memory of one fetcher and of one transcoder, and most cores of one transcoder (0: all).
+#FETCHER_MEMORY=4g
+#TRANSCODER_MEMORY=8g
+#TRANSCODER_CORES=0
 #IMAGE_TAG=latest
 #NATS_IMAGE=nats:2-alpine
 #POSTGRES_IMAGE=postgres:18
 #S3_IMAGE=rclone/rclone:1
+#PROMETHEUS_PORT=9090
+#GRAFANA_PORT=3000
+#PROMETHEUS_IMAGE=prom/prometheus:v3.5.0
+#GRAFANA_IMAGE=grafana/grafana:12.1.0
 
 # With MILLRACE_API_BUS_ISSUER_SEED, for bus users; both are made by:
 # docker compose run --rm --no-deps api python -m services.api.admin new-bus-keys >> .env

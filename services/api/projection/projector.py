@@ -20,8 +20,8 @@ from shared.deliveries import DeliveryAttempted
 from shared.events import Recorded
 from shared.logs import Repetition
 
-Apply = Callable[[Connection, Sequence[Msg]], Awaitable[None]]
-"""Brings messages into the tables, inside a transaction of its caller's."""
+Apply = Callable[[Connection, Sequence[Msg]], Awaitable[Callable[[], None] | None]]
+"""Brings messages into the tables, inside a transaction of its caller's; returns what to call once that is committed."""
 
 _RETRY_SECONDS = 0.5
 _LOST_SECONDS = 10.0
@@ -159,8 +159,10 @@ class Projector:
 
     async def _project(self, batch: Sequence[Msg]) -> None:
         async with self._connection.transaction():
-            await self._apply(self._connection, batch)
+            committed = await self._apply(self._connection, batch)
             await save_offset(self._connection, self.stream, sequence_of(batch[-1]))
+        if committed:
+            committed()
 
     async def _project_alone(self, message: Msg) -> None:
         try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from services.uploader.metrics import UPLOADED_BYTES, UPLOADED_OBJECTS
 from shared.locations import S3Location, object_key
 from shared.media.layout import content_type
 from shared.storage import STORAGE_ERRORS, content_md5, output_error, problem_of
@@ -49,6 +50,8 @@ class Bucket:
                     ContentType=content_type(path),
                     **options,  # type: ignore[arg-type]
                 )
+        UPLOADED_OBJECTS.inc()
+        UPLOADED_BYTES.inc(len(body))
 
     async def read(self, path: str) -> bytes | None:
         """Content of an object, None where there is none."""
