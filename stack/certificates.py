@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from stack.credentials import write_private
+from stack.layout import NATS_CA
 
-CA, CERTIFICATE, KEY = "ca.pem", "nats.pem", "nats.key"
+CA, CERTIFICATE, KEY = NATS_CA, "nats.pem", "nats.key"
 _DAYS = 3650
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 

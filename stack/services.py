@@ -32,6 +32,9 @@ def environment(name: str, layout: Layout, credentials: Credentials, caller: Map
         PREFIX + "WORKSPACE_URL": layout.workspace.as_uri(),
         PREFIX + "SEAL_KEYS": credentials.seal_key,
     }
+    if layout.nats_ca:
+        own[PREFIX + "NATS_TLS_CA"] = str(layout.nats_ca)
+        own[PREFIX + "NATS_TLS_FIRST"] = "true"
     port = str(layout.ports[name])
     if name == "api":
         own[PREFIX + "API_HOST"] = "127.0.0.1"
