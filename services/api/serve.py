@@ -53,6 +53,7 @@ from shared.metrics import SERVICE, watch_event_loop
 from shared.sealing import Sealer
 from shared.settings import decode_keys
 from shared.tasks import end_tasks
+from shared.tracing.recorder import traces
 
 _HOUR = 3600.0
 
@@ -67,7 +68,7 @@ async def serve(settings: ApiSettings) -> None:
     metrics.begin()
     checks: dict[str, Check] = {"start": still_starting}
     health, runtime = Health(checks), Runtime()
-    async with AsyncExitStack() as stack:
+    async with traces(settings), AsyncExitStack() as stack:
         runner = await _listen(settings, health, runtime, stack)
         if await lifeline.unless_over(asyncio.create_task(_start(settings, runtime, checks, stack, lifeline))):
             await asyncio.to_thread(settle)

@@ -11,6 +11,7 @@ from services.notifier.metrics import attempted
 from shared.bus.errors import bus_calls
 from shared.bus.topology import DELIVERIES, WEBHOOKS
 from shared.deliveries import DeliveryAttempted, WebhookAttempt
+from shared.tracing.spans import context_within, trace_headers
 
 _TRIES = 3
 _PUBLISH_TIMEOUT = 5.0
@@ -58,6 +59,8 @@ class Publisher:
 
     @bus_calls()
     async def _publish(self, stream: str, subject: str, text: str, headers: dict[str, str]) -> None:
+        # The server gives them to the message that it makes at its time, too.
+        headers = headers | trace_headers(context_within())
         for left in reversed(range(_TRIES)):
             try:
                 await self._js.publish(

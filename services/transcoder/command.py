@@ -29,11 +29,13 @@ _TAIL_SLACK = 2
 class Tools:
     """How to encode here: path of ffmpeg, and its encoder of H.264.
 
-    Other codecs are encoded on the device that this encoder runs on, where they can be.
+    Other codecs are encoded on the device that this encoder runs on, where they can be. ``digest`` tells these tools from others
+    (:mod:`services.transcoder.toolchain`); empty where nobody asked.
     """
 
     ffmpeg: str
     encoder: str = "libx264"
+    digest: str = ""
 
 
 def video_command(

@@ -76,9 +76,11 @@ class Encode:
             await self._log.append(await self._transcoded(fetched, request))
 
     async def _transcoded(self, fetched: Fetched, request: PartRequested) -> PartTranscoded:
-        """The result: of an earlier attempt that was finished but never published, or of a new one."""
+        """The result: of an earlier attempt that was finished but never published, of an earlier job, or of a new attempt."""
         name = request.part
         text = await self._space.finished(fetched.org, fetched.job, name)
+        if text is None:
+            text = await self._inherited(fetched, name)
         if text is None:
             async with self._space.attempt(fetched.org, fetched.job, name) as folder:
                 begun = time.monotonic()
@@ -91,6 +93,8 @@ class Encode:
                     seconds=round(seconds, 3),
                     warnings=made.warnings,
                     stills=made.stills,
+                    recipe=fetched.recipe,
+                    tools=self._tools.digest,
                 )
                 text = await self._space.finish(folder, fetched.org, fetched.job, name, record.model_dump_json())
         # What counts is what lies there: a duplicate worker may have been faster.
@@ -106,6 +110,21 @@ class Encode:
             warnings=kept.warnings,
             weight=request.weight,
         )
+
+    async def _inherited(self, fetched: Fetched, name: str) -> str | None:
+        """The record of a part that the job before this one has made just as it would be made here, and has not lost."""
+        org, job = fetched.org, fetched.job
+        offered = await self._space.offered(org, job, name)
+        if offered is None:
+            return None
+        made_by = await asyncio.to_thread(PartRecord.model_validate_json, offered)
+        alike = (made_by.recipe, made_by.tools) == (fetched.recipe, self._tools.digest)
+        if alike and fetched.recipe and self._tools.digest:
+            await structlog.get_logger().ainfo("part inherited")
+            return await self._space.accept(org, job, name)
+        await structlog.get_logger().ainfo("part not inherited, made with other tools")
+        await self._space.refuse(org, job, name)
+        return None
 
     async def _make(self, fetched: Fetched, name: str, folder: Path) -> AttemptResult:
         read = SourceRead(fetched.source.file, fetched.source.bytes)

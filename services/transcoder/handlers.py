@@ -5,6 +5,7 @@ from services.transcoder.command import Tools
 from services.transcoder.encode import Encode
 from services.transcoder.metrics import ENCODER
 from services.transcoder.settings import TranscoderSettings
+from services.transcoder.toolchain import toolchain
 from shared.bus.slots import UNINTERRUPTED
 from shared.bus.topology import TRANSCODER
 from shared.events import PartRequested
@@ -18,7 +19,7 @@ from shared.workspace.opening import open_workspace
 async def register(bus: Bus, settings: TranscoderSettings) -> dict[str, Check]:
     """Build the use case and let it take work."""
     ffmpeg = ffmpeg_path(settings.ffmpeg)
-    tools = Tools(ffmpeg, await choose_encoder(ffmpeg, settings.encoder))
+    tools = Tools(ffmpeg, await choose_encoder(ffmpeg, settings.encoder), await toolchain(ffmpeg))
     ENCODER.labels(tools.encoder).set(1)
     limits = ProcessLimits(
         stall_seconds=settings.stall_seconds, memory_bytes=settings.memory_bytes, file_bytes=settings.file_bytes

@@ -34,7 +34,9 @@ async def register(bus: Bus, settings: UploaderSettings, resources: AsyncExitSta
     finish = Finish(bus.log, buckets, space, parallel=settings.parallel_requests)
     release = Release(bus.log, FleetView(bus.client))
     upload = Upload(bus.log, buckets, space, release, finish, parallel=settings.parallel_requests)
-    clean_up = CleanUp(bus.log, bus.vault, space)
+    clean_up = CleanUp(
+        bus.log, bus.vault, space, keep_seconds=settings.keep_for_retry_seconds, keep_free=settings.keep_free_bytes
+    )
     sweeping = bus.lifeline.keep(clean_up.sweep_forever(settings.sweep_seconds), "sweep")
     resources.callback(sweeping.cancel)
 

@@ -19,8 +19,8 @@ from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject
 from shared.errors import PermanentError
 from shared.events import Fetched, PartTranscoded, PartUploaded
-from shared.media.layout import WHOLE_TEXT, kind_of, segment_name
 from shared.media.result import PartRecord
+from shared.tracing.spans import span
 from shared.workspace.space import MadePart, WorkSpace
 
 
@@ -65,7 +65,7 @@ class Upload:
         # The one who uploaded the last part finishes the job, and only he: his message stays unsettled until that is done,
         # so it is redelivered if he dies, and nobody else needs to try.
         if number >= len(fetched.plan.release_order):
-            with FINISH_SECONDS.time():
+            with FINISH_SECONDS.time(), span("finish"):
                 await self._finish(org, job)
 
     async def _number(self, uploaded: PartUploaded) -> int:
@@ -101,10 +101,10 @@ class Upload:
         return await self._append_numbered(uploaded)
 
     async def _put(self, bucket: Bucket, made: MadePart, item: UploadObject) -> None:
-        await bucket.put(item.path, await self._content(made, item.path, item.size))
+        tag = await bucket.put(item.path, await self._content(made, item.path, item.size))
         # A full disk must not stop what is about to make room.
         with suppress(OSError):
-            await self._space.note_uploaded(made, item.path)
+            await self._space.note_uploaded(made, item.path, tag)
         await made_headway("output", kept=True)
 
     async def _append_numbered(self, event: PartUploaded) -> PartUploaded:
@@ -144,16 +144,5 @@ class Upload:
 
 
 def objects_of(record: PartRecord) -> list[UploadObject]:
-    """Everything of a part that goes to the bucket with it.
-
-    Rendition by rendition its segments in order of time, after those of a text the file with all of it; then the thumbnails.
-    """
-    sizes: dict[str, int] = {}
-    for table in record.tables:
-        kind = kind_of(table.folder)
-        for number, size in enumerate(table.sizes, start=table.first_segment):
-            sizes[f"{table.folder}/{segment_name(kind, number)}"] = size
-        if table.whole:
-            sizes[f"{table.folder}/{WHOLE_TEXT}"] = table.whole
-    sizes |= {still.path: still.size for still in record.stills if still.kind == "thumbnail"}
-    return [UploadObject(path, size) for path, size in sizes.items()]
+    """Everything of a part that goes to the bucket with it, in the order of :attr:`PartRecord.objects`."""
+    return [UploadObject(path, size) for path, size in record.objects.items()]

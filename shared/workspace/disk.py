@@ -11,6 +11,9 @@ from pathlib import Path
 
 from shared.errors import Outage, Postponed
 
+TRASH = ".removing-"
+"""How the names of folders begin that are being removed."""
+
 # What a disk says that is broken or was made read-only, and a network file system whose server is away.
 _OUT_OF_ORDER = (errno.EIO, errno.EROFS, errno.ESTALE, errno.ENOTCONN, errno.ENODEV)
 
@@ -54,6 +57,26 @@ def remove_unless_locked(folder: Path) -> bool:
     finally:
         os.close(lock)
     return True
+
+
+def discard(root: Path, folder: Path) -> None:
+    """Remove a folder below ``root``, if it is there.
+
+    It is moved out of sight first: whoever still writes there by name fails, instead of filling it up again while it is being
+    removed.
+
+    Raises:
+        OSError: something could not be removed; try again.
+    """
+    trash = root / f"{TRASH}{folder.parent.name}-{folder.name.lstrip('.')}-{secrets.token_hex(4)}"
+    try:
+        folder.rename(trash)
+    except FileNotFoundError:
+        return
+    # Without heed to errors, because a sweep may be removing the same; what counts is the end.
+    shutil.rmtree(trash, ignore_errors=True)
+    if trash.exists():
+        raise OSError(errno.ENOTEMPTY, "could not be removed", str(trash))
 
 
 def inside(folder: Path) -> list[Path]:

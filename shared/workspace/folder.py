@@ -9,16 +9,23 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from shared.workspace.disk import full_disk_is_transient, inside, private_folder, size_and_blocks, used_bytes
-
-RECORD = "record.json"
-_UPLOADED = "uploaded"
-_TRASH = ".removing-"
+from shared.workspace.disk import (
+    TRASH,
+    discard,
+    full_disk_is_transient,
+    inside,
+    private_folder,
+    size_and_blocks,
+    used_bytes,
+)
+from shared.workspace.inheritance import RECORD, Inheritance, source_lock
+from shared.workspace.kept import KeptJobs
+from shared.workspace.uploaded import UPLOADED, note_uploaded, read_uploaded
 
 
 class WorkFolder:
@@ -36,6 +43,8 @@ class WorkFolder:
         if parts.scheme != "file" or parts.netloc or not parts.path.startswith("/"):
             raise ValueError("the work space must be file:///an/absolute/folder")
         self.root = Path(parts.path)
+        self.kept = KeptJobs(self.root)
+        self.kept = KeptJobs(self.root)
 
     def job(self, org: str, job: str) -> Path:
         """Everything of one job."""
@@ -48,6 +57,29 @@ class WorkFolder:
     def part(self, org: str, job: str, part: str) -> Path:
         """Folder of a finished part."""
         return self.job(org, job) / "parts" / part
+
+    def inheritance(self, org: str, job: str) -> Inheritance:
+        """What a retry has of the job that it runs again."""
+        return Inheritance(self.root, self.job(org, job))
+
+    def take_over(self, org: str, before: str, job: str) -> None:
+        """See :meth:`shared.workspace.retries.RetrySpace.take_over`."""
+        kept, there = self.kept.folder(org, before), self.job(org, before)
+        self.inheritance(org, job).take_over(before, kept, there, kept, *self.kept.of_retries(org, before))
+
+    @contextmanager
+    def fetching(self, org: str, job: str) -> Iterator[Path]:
+        """The folder of a source, for as long as somebody writes to it. Nobody takes it over meanwhile.
+
+        Raises:
+            FileNotFoundError: it was taken away at this moment.
+        """
+        folder = self.source(org, job)
+        folder.mkdir(parents=True, exist_ok=True)
+        with source_lock(folder) as held:
+            if not held:
+                raise FileNotFoundError(errno.ENOENT, "taken over", str(folder))
+            yield folder
 
     def attempt(self, org: str, job: str, part: str) -> AbstractContextManager[Path]:
         """A private folder to make a part in: see :func:`shared.workspace.disk.private_folder`."""
@@ -77,28 +109,20 @@ class WorkFolder:
             return None
         return text
 
-    def note_uploaded(self, org: str, job: str, part: str, path: str) -> None:
+    def note_uploaded(self, org: str, job: str, part: str, path: str, tag: str = "") -> None:
         """Note down that a file of a finished part is in the bucket, for whoever goes on with the part after a failure.
+
+        Args:
+            tag: the object's entity tag, as the storage gave it.
 
         Raises:
             FileNotFoundError: the part has been removed.
         """
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        descriptor = os.open(self.part(org, job, part) / _UPLOADED, flags, 0o644)
-        try:
-            # In one write, since a duplicate worker may note something at the same time.
-            os.write(descriptor, f"{path}\n".encode())
-        finally:
-            os.close(descriptor)
+        note_uploaded(self.part(org, job, part), path, tag)
 
     def uploaded(self, org: str, job: str, part: str) -> frozenset[str]:
         """What is noted down as uploaded of a finished part."""
-        try:
-            text = (self.part(org, job, part) / _UPLOADED).read_text()
-        except FileNotFoundError:
-            return frozenset()
-        # Of a line that was cut off nothing is believed.
-        return frozenset(text.splitlines() if text.endswith("\n") else text.splitlines()[:-1])
+        return frozenset(read_uploaded(self.part(org, job, part)))
 
     def keep_tile(self, org: str, job: str, number: int, body: bytes) -> None:
         """Keep a tile for the end of the job, when its part is long gone.
@@ -125,30 +149,39 @@ class WorkFolder:
         return self.job(org, job) / "tiles"
 
     def empty_part(self, org: str, job: str, part: str) -> None:
-        """Remove a part's files, but for its record, which the end of the job needs."""
+        """Remove a part's files, but for its record, which the end of the job needs, and the note of what was uploaded."""
         with suppress(FileNotFoundError):
             for path in list(self.part(org, job, part).iterdir()):
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)
-                elif path.name != RECORD:
+                elif path.name not in (RECORD, UPLOADED):
                     path.unlink(missing_ok=True)
 
     def remove_job(self, org: str, job: str) -> None:
-        """Remove everything of a job.
-
-        It is moved out of sight first: whoever still writes there by name fails, instead of filling it up again while it
-        is being removed. What appears under the job's name afterwards takes another call.
+        """Remove everything of a job. What appears under its name afterwards takes another call.
 
         Raises:
             OSError: something could not be removed; try again.
         """
         folder = self.job(org, job)
-        self._discard(folder, f"{org}-{job}")
-        try:
+        discard(self.root, folder)
+        with suppress(OSError):
+            # Unless there are other jobs of the organization, or nothing there at all.
             folder.parent.rmdir()
-        except OSError:
-            # Other jobs of the organization, or nothing there at all.
-            return
+
+    def keep_job(self, org: str, job: str, since: float) -> None:
+        """Put away what the retry of an ended job could use, for as long as nobody needs its room, and remove the rest.
+
+        Args:
+            since: when the job ended, in seconds since the epoch.
+
+        Raises:
+            OSError: something could not be removed; try again.
+        """
+        with suppress(OSError):
+            # A full disk, perhaps: then there is no room to keep anything.
+            self.kept.keep(self.job(org, job), org, job, since)
+        self.remove_job(org, job)
 
     def jobs(self) -> list[tuple[str, str]]:
         """Organization and job of every job that has anything here."""
@@ -157,26 +190,24 @@ class WorkFolder:
 
     def remove_leftovers(self) -> None:
         """Remove what removals that were cut off have left."""
-        for trash in self.root.glob(f"{_TRASH}*"):
+        for trash in self.root.glob(f"{TRASH}*"):
             shutil.rmtree(trash, ignore_errors=True)
-
-    def _discard(self, folder: Path, name: str) -> None:
-        trash = self.root / f"{_TRASH}{name}-{secrets.token_hex(4)}"
-        try:
-            folder.rename(trash)
-        except FileNotFoundError:
-            return
-        # Without heed to errors, because a sweep may be removing the same; what counts is the end.
-        shutil.rmtree(trash, ignore_errors=True)
-        if trash.exists():
-            raise OSError(errno.ENOTEMPTY, "could not be removed", str(trash))
 
     def free_bytes(self) -> int:
         """Bytes that can still be written, without those that downloads under way will need.
 
         A download reserves its room by giving its file the whole length at once. What of that is not on the disk yet is seen
-        here by every process that shares the work space, and is given back when the file goes.
+        here by every process that shares the work space, and is given back when the file goes. What is kept of ended jobs
+        counts as free, since it goes when :meth:`make_room` says that its room is needed.
         """
+        return self._bare_bytes() + self.kept.bytes()
+
+    def make_room(self, needed: int) -> bool:
+        """Give up what is kept of ended jobs, the oldest first, until so many bytes are free; whether they are."""
+        return self.kept.make_room(needed, self._bare_bytes)
+
+    def _bare_bytes(self) -> int:
+        """As :meth:`free_bytes`, with all that is kept still there."""
         self.root.mkdir(parents=True, exist_ok=True)
         sources = [file for org in inside(self.root) for job in inside(org) for file in inside(job / "source")]
         reserved = sum(size - here for size, here in map(size_and_blocks, sources))

@@ -8,6 +8,7 @@ from pathlib import Path
 from shared.locations import S3Location
 from shared.workspace.disk import full_disk_is_transient
 from shared.workspace.folder import WorkFolder
+from shared.workspace.retries import InheritedPart, Kept
 from shared.workspace.space import MadePart, SourceInput, SourceRead
 
 
@@ -27,9 +28,7 @@ class SharedFolder:
     @asynccontextmanager
     async def arrival(self, org: str, job: str) -> AsyncIterator[Path]:
         """The folder of the source itself: any fetcher goes on with what lies there."""
-        folder = self.folder.source(org, job)
-        with full_disk_is_transient():
-            folder.mkdir(parents=True, exist_ok=True)
+        with full_disk_is_transient(), self.folder.fetching(org, job) as folder:
             yield folder
 
     async def keep_source(self, org: str, job: str, file: Path) -> None:
@@ -70,9 +69,9 @@ class SharedFolder:
         """Nowhere in S3."""
         return None
 
-    async def note_uploaded(self, made: MadePart, path: str) -> None:
+    async def note_uploaded(self, made: MadePart, path: str, tag: str = "") -> None:
         """A line in a file of the part."""
-        await asyncio.to_thread(self.folder.note_uploaded, made.org, made.job, made.part, path)
+        await asyncio.to_thread(self.folder.note_uploaded, made.org, made.job, made.part, path, tag)
 
     async def uploaded(self, made: MadePart) -> frozenset[str]:
         """The lines of that file."""
@@ -91,12 +90,60 @@ class SharedFolder:
         return await asyncio.to_thread(self.folder.tiles, org, job, numbers)
 
     async def empty_part(self, org: str, job: str, part: str) -> None:
-        """Remove all but the record."""
+        """Remove all but the record and the note of what was uploaded."""
         await asyncio.to_thread(self.folder.empty_part, org, job, part)
 
     async def remove_job(self, org: str, job: str) -> None:
         """Remove its folder."""
         await asyncio.to_thread(self.folder.remove_job, org, job)
+
+    async def keep_job(self, org: str, job: str, since: float) -> None:
+        """Rename its folder."""
+        await asyncio.to_thread(self.folder.keep_job, org, job, since)
+
+    async def kept(self) -> list[Kept]:
+        """The folders with such names."""
+        return await asyncio.to_thread(self.folder.kept.all)
+
+    async def drop_kept(self, org: str, job: str) -> None:
+        """Remove such a folder."""
+        await asyncio.to_thread(self.folder.kept.drop, org, job)
+
+    def make_room(self, needed: int) -> bool:
+        """Remove such folders."""
+        return self.folder.make_room(needed)
+
+    async def take_over(self, org: str, before: str, job: str) -> None:
+        """Rename the folder of the job before."""
+        with full_disk_is_transient():
+            await asyncio.to_thread(self.folder.take_over, org, before, job)
+
+    async def inherited(self, org: str, job: str) -> list[InheritedPart] | None:
+        """The folders below it."""
+        return await asyncio.to_thread(self.folder.inheritance(org, job).parts)
+
+    async def offer(
+        self, org: str, job: str, part: InheritedPart, *, uploaded: Mapping[str, str], tiles: Mapping[int, str]
+    ) -> None:
+        """Rename one of them."""
+        await asyncio.to_thread(self.folder.inheritance(org, job).offer, part, uploaded, tiles)
+
+    async def close_inheritance(self, org: str, job: str) -> None:
+        """Remove the folder of the job before."""
+        await asyncio.to_thread(self.folder.inheritance(org, job).close)
+
+    async def offered(self, org: str, job: str, part: str) -> str | None:
+        """The record in the folder that is offered."""
+        return await asyncio.to_thread(self.folder.inheritance(org, job).record, part)
+
+    async def accept(self, org: str, job: str, part: str) -> str | None:
+        """Rename that folder."""
+        await asyncio.to_thread(self.folder.inheritance(org, job).accept, part, self.folder.part(org, job, part))
+        return await self.finished(org, job, part)
+
+    async def refuse(self, org: str, job: str, part: str) -> None:
+        """Remove it."""
+        await asyncio.to_thread(self.folder.inheritance(org, job).refuse, part)
 
     async def jobs(self) -> list[tuple[str, str]]:
         """A folder each."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from shared.locations import S3Location
+from shared.workspace.retries import RetrySpace
 
 Span = tuple[int, int]
 """Bytes of a file: the first one, and the one after the last."""
@@ -56,7 +57,7 @@ class MadePart:
     digest: str
 
 
-class WorkSpace(Protocol):
+class WorkSpace(RetrySpace, Protocol):
     """The verbs. All of them may raise ``Outage`` (``workspace_unreachable``) or ``Postponed`` (``workspace_full``)."""
 
     def arrival(self, org: str, job: str) -> AbstractAsyncContextManager[Path]:
@@ -113,8 +114,11 @@ class WorkSpace(Protocol):
         """Where in S3 a file of a finished part lies, without credentials; None where it does not lie in S3."""
         ...
 
-    async def note_uploaded(self, made: MadePart, path: str) -> None:
+    async def note_uploaded(self, made: MadePart, path: str, tag: str = "") -> None:
         """Note down that a file is in the bucket, for whoever goes on with the part after a failure.
+
+        Args:
+            tag: the object's entity tag, as the storage gave it.
 
         Raises:
             FileNotFoundError: the part has been removed.
@@ -166,7 +170,10 @@ class WorkSpace(Protocol):
         ...
 
     def free_bytes(self) -> int:
-        """Bytes that can still be downloaded, without those that downloads under way will need. To be called in a thread."""
+        """Bytes that can still be downloaded, without those that downloads under way will need. To be called in a thread.
+
+        What is kept of ended jobs counts as free: :meth:`make_room` gets it.
+        """
         ...
 
     def capacity_bytes(self) -> int:

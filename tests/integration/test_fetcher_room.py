@@ -47,8 +47,16 @@ async def test_two_downloads_do_not_fill_the_disk_together(tmp_path: Path, monke
     async def come(server: SourceServer, folder: Path) -> Path:
         async with http_session(policy=LOOPBACK, stall_seconds=5) as session:
             source = HttpSource(session, server.host(f"{folder.parent.name}.mp4", film, pause=0.02))
-            room = {"free_bytes": space.free_bytes, "capacity_bytes": space.capacity_bytes}
-            return await Download(source, folder, LIMITS, **room, on_head=lambda _: None, on_progress=ignore).run()
+            download = Download(
+                source,
+                folder,
+                LIMITS,
+                free_bytes=space.free_bytes,
+                capacity_bytes=space.capacity_bytes,
+                on_head=lambda _: None,
+                on_progress=ignore,
+            )
+            return await download.run()
 
     async with source_server() as server:
         first = asyncio.create_task(come(server, folders[0]))

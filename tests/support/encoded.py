@@ -98,9 +98,10 @@ def make_stills(plan: Plan, part: str) -> tuple[Still, ...]:
     )
 
 
-def make_record(plan: Plan, part: str) -> PartRecord:
+def make_record(plan: Plan, part: str, *, recipe: str = "") -> PartRecord:
     """What is written down of a part."""
-    return PartRecord(tables=make_result(plan, part), encoder="libx264", seconds=1, stills=make_stills(plan, part))
+    stills = make_stills(plan, part)
+    return PartRecord(tables=make_result(plan, part), encoder="libx264", seconds=1, stills=stills, recipe=recipe)
 
 
 def make_fetched(org: str, job: str, plan: Plan) -> Fetched:
@@ -115,9 +116,9 @@ def make_fetched(org: str, job: str, plan: Plan) -> Fetched:
     return Fetched(org=org, job=job, source=source, plan=plan)
 
 
-def leave_part(space: WorkFolder, org: str, job: str, plan: Plan, part: str) -> PartTranscoded:
+def leave_part(space: WorkFolder, org: str, job: str, plan: Plan, part: str, *, recipe: str = "") -> PartTranscoded:
     """Write a part's files where the transcoder leaves them; returns what it would publish."""
-    record = make_record(plan, part)
+    record = make_record(plan, part, recipe=recipe)
     with space.attempt(org, job, part) as folder:
         write_part(folder, plan, part, record)
         text = space.finish(folder, org, job, part, record.model_dump_json())

@@ -138,7 +138,7 @@ async def _fetched(file: Path, resolutions: tuple[str, ...]) -> Fetched:
         )
     probe = Probe(ffprobe_path(), ffmpeg_path(), _LIMITS)
     remux = Remux(ffmpeg_path(), probe, seconds=_LIMITS.seconds, memory_bytes=_LIMITS.memory_bytes)
-    probed = await remux(file, await probe(file), free_bytes=2**40)
+    probed = await remux(file, await probe(file), has_room=lambda _: True)
     source, left_out = bounded(probed.source)
     plan, warnings = await asyncio.to_thread(make_plan, source, probed.index, resolutions, "fast", window=900)
     warnings = bounded_warnings(probed.warnings + left_out + warnings)

@@ -33,6 +33,8 @@ from tests.support.walk import below
 QUICK = {
     # Short, so that the work of a killed worker moves on within seconds.
     "MILLRACE_LEASE_SECONDS": "5",
+    # Nothing is left of any job; who tries retries sets it.
+    "MILLRACE_UPLOADER_KEEP_FOR_RETRY_SECONDS": "0",
 }
 
 

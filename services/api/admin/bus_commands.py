@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from services.api.accounts.directory import NotPossible, require_organization
 from services.api.admin.context import AdminContext
-from services.api.admin.tables import print_table
+from services.api.admin.showing import print_table
 from services.api.contract.listing import Window
 from services.api.feed.signing import Issuer, new_seed
 from services.api.feed.users import create_bus_user, list_bus_users, revoke_bus_user, rotate_bus_user

@@ -15,7 +15,7 @@ from services.api.database.pool import Connection
 from services.api.projection.projection import RecordedDelivery, load_offset, save_offset
 from services.api.projection.tail import Tail, TailBroken
 from shared.bus.errors import BusUnavailable
-from shared.bus.parsing import parse_message, report_unreadable
+from shared.bus.parsing import REPEATS, parse_message, report_unreadable
 from shared.deliveries import DeliveryAttempted
 from shared.events import Recorded
 from shared.logs import Repetition
@@ -188,9 +188,11 @@ def sequence_of(message: Msg) -> int:
 
 
 def events_in(messages: Sequence[Msg]) -> list[Recorded]:
-    """The job events of messages; what is none is logged and left out."""
+    """The job events of messages; what is none is logged and left out, and what repeats an earlier one counts once."""
     events = []
     for message in messages:
+        if REPEATS in (message.headers or {}):
+            continue
         try:
             events.append(Recorded(sequence_of(message), parse_message(message.subject, message.data)))
         except ValueError as error:
