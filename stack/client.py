@@ -80,6 +80,11 @@ class Client:
             response.raise_for_status()
             return dict(await response.json())
 
+    async def remove_bus_user(self, user_id: str) -> None:
+        """Revoke a bus user."""
+        async with self._http.delete(f"{self._bus_users}{user_id}/") as response:
+            response.raise_for_status()
+
     async def remove_webhook(self, hook_id: str) -> None:
         """Remove a webhook."""
         async with self._http.delete(f"{self._webhooks}{hook_id}/") as response:

@@ -16,6 +16,7 @@ from nats.errors import Error, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from services.api.contract.responses import BusUser, NewBusUser
+from services.api.feed import connections
 from services.api.feed.connections import MOST_SUBSCRIPTIONS
 from services.api.feed.replay import FLOOD_A_MINUTE, MOST_EVENTS
 from shared.bus.joblog import JobLog
@@ -329,6 +330,19 @@ async def test_connections_have_a_limit_and_make_room(bus: GuardedBus, user: dic
 
     await eventually(again, "there is room again")
     for client in clients[1:]:
+        await client.close()
+
+
+async def test_all_connections_are_seen_however_many_answers_they_take(
+    bus: GuardedBus, user: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "PAGE", 2)
+    clients = [await bus.connect_as("fetcher") for _ in range(3)] + [await login(bus, user) for _ in range(CONNECTIONS)]
+    system = await bus.connect_as("api-system")
+    held = await connections.connections_of_bus_users(system)
+    assert [each.username for each in held].count(user["username"]) == CONNECTIONS
+    assert len({(each.server, each.number) for each in held}) == len(held)
+    for client in (*clients, system):
         await client.close()
 
 

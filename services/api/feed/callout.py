@@ -21,6 +21,8 @@ from shared.tasks import end_tasks
 _MOST_WAITING = 200
 # So that a flood of logins takes no more than this of the connections to the database.
 _MOST_CHECKED = 2
+# By then the server has refused by itself, which is its default.
+_LOGIN_SECONDS = 2.0
 _QUEUE = "callout"
 
 
@@ -55,9 +57,9 @@ class Callout:
     async def _answer(self, message: Msg) -> None:
         try:
             request = claims_of(message.data)
-            async with self._turns:
+            async with asyncio.timeout(_LOGIN_SECONDS), self._turns:
                 await message.respond(await self._judge(request))
-        except (NatsError, ValueError, KeyError, TypeError) as error:
+        except (NatsError, TimeoutError, ValueError, KeyError, TypeError) as error:
             if self._repetition.is_due():
                 await structlog.get_logger().awarning("a login to the bus was not answered", error=repr(error))
 

@@ -32,7 +32,8 @@ ROUND_SECONDS = 5.0
 BARRED_SECONDS = 60.0
 MOST_SUBSCRIPTIONS = 100
 """Of one connection. The limits in a signed user are not kept by NATS for those that it asks about."""
-_PAGE = 1000
+PAGE = 1000
+"""Connections in one answer of a server."""
 _ANSWER_SECONDS = 2.0
 # After the first one, the others of a cluster answer about as fast.
 _FURTHER_ANSWER_SECONDS = 0.5
@@ -110,7 +111,7 @@ class BusConnections:
             await client.close()
 
     async def _sweep(self, client: Client, users: BusUsers) -> None:
-        held = await _connections(client)
+        held = await connections_of_bus_users(client)
         known = await users.rotated({each.username for each in held}) if held else {}
         by_user: Counter[str] = Counter()
         for each in sorted(held, key=lambda each: each.start):
@@ -139,14 +140,14 @@ class BusConnections:
         return True
 
 
-async def _connections(client: Client) -> list[Held]:
+async def connections_of_bus_users(client: Client) -> list[Held]:
     """Those of all bus users, on all servers that answer."""
     found: list[Held] = []
     for answer in await _ask_all(client):
         found += _held(answer)
         server, seen, total = _place(answer)
         while seen < total:
-            page = await _ask(client, server, "CONNZ", {"auth": True, "limit": _PAGE, "offset": seen})
+            page = await _ask(client, server, "CONNZ", {"auth": True, "limit": PAGE, "offset": seen})
             found += _held(page)
             if not page["data"]["num_connections"]:
                 break
@@ -161,7 +162,7 @@ async def _ask_all(client: Client) -> Sequence[dict[str, Any]]:
     inbox = client.new_inbox()
     subscription = await client.subscribe(inbox)
     try:
-        await client.publish(ASK_ALL_CONNECTIONS, json.dumps({"auth": True, "limit": _PAGE}).encode(), reply=inbox)
+        await client.publish(ASK_ALL_CONNECTIONS, json.dumps({"auth": True, "limit": PAGE}).encode(), reply=inbox)
         while True:
             message = await subscription.next_msg(_FURTHER_ANSWER_SECONDS if answers else _ANSWER_SECONDS)
             answers.append(json.loads(message.data))
