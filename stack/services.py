@@ -35,6 +35,8 @@ def environment(name: str, layout: Layout, credentials: Credentials, caller: Map
     if name == "api":
         own[PREFIX + "API_HOST"] = "127.0.0.1"
         own[PREFIX + "API_PORT"] = port
+        own[PREFIX + "API_HEALTH_HOST"] = "127.0.0.1"
+        own[PREFIX + "API_HEALTH_PORT"] = str(layout.health_ports[name])
         own[PREFIX + "API_DATABASE_URL"] = credentials.database_url(layout)
     else:
         own[f"{PREFIX}{service}_HEALTH_HOST"] = "127.0.0.1"

@@ -15,6 +15,7 @@ from services.fetcher.download.punctual import PunctualRemote
 from services.fetcher.download.remote import Remote
 from services.fetcher.download.s3_source import S3Source
 from services.fetcher.inherit import Inherit
+from services.fetcher.metrics import STEP_SECONDS
 from services.fetcher.output_check import check_output
 from services.fetcher.plan.bounds import bounded, bounded_warnings
 from services.fetcher.plan.plan import make_audio_plan, make_plan
@@ -37,6 +38,7 @@ from shared.locations import HttpLocation, S3Location, is_masked
 from shared.media.plan import Plan
 from shared.media.profile import AUDIO_ONLY
 from shared.storage import s3_client
+from shared.tracing.spans import span
 from shared.workspace.space import WorkSpace
 
 _DOWNLOAD_SHARE = 0.95
@@ -114,9 +116,11 @@ class Fetch:
         async with self._space.arrival(org, job) as folder:
             await asyncio.to_thread(remove_leftovers, folder)
             sound = AUDIO_ONLY in created.resolutions
-            file = await self._download(created, addresses, folder, sound=sound)
-            file = await asyncio.to_thread(with_plain_header, file)
-            fetched = await (self._plan_audio(created, file) if sound else self._plan(created, file))
+            with STEP_SECONDS.labels("download").time(), span("download"):
+                file = await self._download(created, addresses, folder, sound=sound)
+            with span("plan"):
+                file = await asyncio.to_thread(with_plain_header, file)
+                fetched = await (self._plan_audio(created, file) if sound else self._plan(created, file))
             content = await asyncio.to_thread(content_of, folder, created.input_url)
             recipe = await asyncio.to_thread(recipe_of, content, fetched.source, fetched.plan)
             fetched = fetched.model_copy(update={"recipe": recipe})
@@ -138,17 +142,20 @@ class Fetch:
             await self._inherit(fetched, parts, addresses.output)
 
     async def _plan(self, created: Created, file: Path) -> Fetched:
-        probed = await self._remux(file, await self._probe(file), has_room=self._space.make_room)
+        with STEP_SECONDS.labels("probe").time():
+            probed = await self._remux(file, await self._probe(file), has_room=self._space.make_room)
         source, left_out = bounded(probed.source)
-        plan, warnings = await asyncio.to_thread(
-            make_plan, source, probed.index, created.resolutions, created.profile, window=self._window
-        )
+        with STEP_SECONDS.labels("plan").time():
+            plan, warnings = await asyncio.to_thread(
+                make_plan, source, probed.index, created.resolutions, created.profile, window=self._window
+            )
         check_plausible(source, probed.index, probed.evidence, float(plan.duration))
         warnings = bounded_warnings(probed.warnings + left_out + warnings)
         return Fetched(org=created.org, job=created.job, source=source, plan=plan, warnings=warnings)
 
     async def _plan_audio(self, created: Created, file: Path) -> Fetched:
-        probed = await self._audio_probe(file)
+        with STEP_SECONDS.labels("probe").time():
+            probed = await self._audio_probe(file)
         source, left_out = bounded(probed.source)
         plan = make_audio_plan(source, created.profile, window=self._window)
         warnings = bounded_warnings(probed.warnings + left_out)

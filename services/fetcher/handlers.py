@@ -3,6 +3,7 @@
 from services.fetcher.download.download import DownloadLimits
 from services.fetcher.download.patience import PatienceLimits
 from services.fetcher.fetch import Fetch
+from services.fetcher.metrics import watch_workspace
 from services.fetcher.probe.audio_probe import AudioProbe
 from services.fetcher.probe.probe import Probe, ProbeLimits
 from services.fetcher.probe.remux import Remux
@@ -28,6 +29,7 @@ async def register(bus: Bus, settings: FetcherSettings) -> dict[str, Check]:
         await fetch(event)
 
     bus.take(FETCHER, settings.slots, on_admitted, turns=INTERRUPTED)
+    bus.lifeline.keep(watch_workspace(space.free_bytes, settings.keep_free_bytes), "free space")
     return {"workspace": space.check}
 
 

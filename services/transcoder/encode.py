@@ -9,10 +9,11 @@ from pathlib import Path
 import structlog
 from nats.aio.client import Client
 
-from services.transcoder import command, packaging, stills
+from services.transcoder import command, metrics, packaging, stills
 from services.transcoder.audio_times import Piece, read_frames, straighten
 from services.transcoder.command import FRAME_STATS, Tools
 from services.transcoder.ffmpeg import EncoderFailed, Ffmpeg, NothingDecoded, complains_of_damage
+from services.transcoder.inherit import inherited
 from services.transcoder.text import text_segments
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject
@@ -80,15 +81,17 @@ class Encode:
         name = request.part
         text = await self._space.finished(fetched.org, fetched.job, name)
         if text is None:
-            text = await self._inherited(fetched, name)
+            text = await inherited(self._space, self._tools, fetched, name)
         if text is None:
             async with self._space.attempt(fetched.org, fetched.job, name) as folder:
                 begun = time.monotonic()
                 made = await self._make(fetched, name, folder)
+                seconds = time.monotonic() - begun
+                metrics.made(made.encoder, seconds=seconds, media=_media_seconds(fetched, name))
                 record = PartRecord(
                     tables=made.tables,
                     encoder=made.encoder,
-                    seconds=round(time.monotonic() - begun, 3),
+                    seconds=round(seconds, 3),
                     warnings=made.warnings,
                     stills=made.stills,
                     recipe=fetched.recipe,
@@ -108,21 +111,6 @@ class Encode:
             warnings=kept.warnings,
             weight=request.weight,
         )
-
-    async def _inherited(self, fetched: Fetched, name: str) -> str | None:
-        """The record of a part that the job before this one has made just as it would be made here, and has not lost."""
-        org, job = fetched.org, fetched.job
-        offered = await self._space.offered(org, job, name)
-        if offered is None:
-            return None
-        made_by = await asyncio.to_thread(PartRecord.model_validate_json, offered)
-        alike = (made_by.recipe, made_by.tools) == (fetched.recipe, self._tools.digest)
-        if alike and fetched.recipe and self._tools.digest:
-            await structlog.get_logger().ainfo("part inherited")
-            return await self._space.accept(org, job, name)
-        await structlog.get_logger().ainfo("part not inherited, made with other tools")
-        await self._space.refuse(org, job, name)
-        return None
 
     async def _make(self, fetched: Fetched, name: str, folder: Path) -> AttemptResult:
         read = SourceRead(fetched.source.file, fetched.source.bytes)
@@ -150,6 +138,7 @@ class Encode:
                 if isinstance(error, TransientError) and error.code == "workspace_full":
                     raise
                 # A GPU may be gone, hang, be full, or be unable to do this size. The CPU can do it.
+                metrics.GPU_FALLBACKS.inc()
                 await structlog.get_logger().awarning("GPU encode failed, using the CPU", error=str(error))
         try:
             return await self._video_attempt(
@@ -268,6 +257,12 @@ class Encode:
         return await self._ffmpeg.run(
             argv, org=fetched.org, job=fetched.job, part=part.name, frames=frames, seconds=seconds, limits=limits
         )
+
+
+def _media_seconds(fetched: Fetched, name: str) -> float:
+    """How much of the film a part is."""
+    part = fetched.plan.video_part(name)
+    return float(part.frames / fetched.plan.frame_rate if part else fetched.plan.duration)
 
 
 def _read_pieces(times: Path, rate: int) -> tuple[Piece, ...]:

@@ -3,6 +3,7 @@
 from services.transcoder.choose import choose_encoder
 from services.transcoder.command import Tools
 from services.transcoder.encode import Encode
+from services.transcoder.metrics import ENCODER
 from services.transcoder.settings import TranscoderSettings
 from services.transcoder.toolchain import toolchain
 from shared.bus.slots import UNINTERRUPTED
@@ -19,6 +20,7 @@ async def register(bus: Bus, settings: TranscoderSettings) -> dict[str, Check]:
     """Build the use case and let it take work."""
     ffmpeg = ffmpeg_path(settings.ffmpeg)
     tools = Tools(ffmpeg, await choose_encoder(ffmpeg, settings.encoder), await toolchain(ffmpeg))
+    ENCODER.labels(tools.encoder).set(1)
     limits = ProcessLimits(
         stall_seconds=settings.stall_seconds, memory_bytes=settings.memory_bytes, file_bytes=settings.file_bytes
     )

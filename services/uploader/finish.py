@@ -17,6 +17,7 @@ from services.uploader.manifest.outputs import outputs_of
 from services.uploader.manifest.playlists import iframe_playlist, media_playlist, multivariant_playlist
 from services.uploader.manifest.presentation import Presentation, init_segments_of
 from services.uploader.manifest.sprite import sprite
+from services.uploader.metrics import NOT_COMPLIANT
 from services.uploader.record import JobRecord, record_of
 from services.uploader.results import read_record
 from shared.bus.joblog import JobLog
@@ -87,6 +88,7 @@ class Finish:
             )
         warnings = not_compliant(output.compliance)
         if warnings:
+            NOT_COMPLIANT.inc()
             violations = [one.rule for one in output.compliance.violations]
             await structlog.get_logger().aerror("not compliant", violations=violations)
         await self._log.append(Completed(org=org, job=job, outputs=outputs, warnings=warnings))

@@ -10,6 +10,7 @@ from services.uploader.bucket.bucket import Bucket
 from services.uploader.bucket.buckets import Buckets
 from services.uploader.bucket.parallel import in_parallel
 from services.uploader.finish import Finish
+from services.uploader.metrics import FINISH_SECONDS
 from services.uploader.record import record_of
 from services.uploader.release import Release
 from services.uploader.results import WrongFile, made_part, read_record
@@ -19,6 +20,7 @@ from shared.bus.subjects import job_subject
 from shared.errors import PermanentError
 from shared.events import Fetched, PartTranscoded, PartUploaded
 from shared.media.result import PartRecord
+from shared.tracing.spans import span
 from shared.workspace.space import MadePart, WorkSpace
 
 
@@ -63,7 +65,8 @@ class Upload:
         # The one who uploaded the last part finishes the job, and only he: his message stays unsettled until that is done,
         # so it is redelivered if he dies, and nobody else needs to try.
         if number >= len(fetched.plan.release_order):
-            await self._finish(org, job)
+            with FINISH_SECONDS.time(), span("finish"):
+                await self._finish(org, job)
 
     async def _number(self, uploaded: PartUploaded) -> int:
         """Number of a part among those uploaded.

@@ -29,6 +29,7 @@ from shared.bus.topology import (
     UPLOADER,
     WEBHOOK_ATTEMPTS,
     WEBHOOKS,
+    WORKERS_BUCKET,
     Durable,
 )
 
@@ -62,7 +63,7 @@ class Access:
         watches: further consumers whose state it asks for.
         reads: streams out of which it reads single messages.
         tails: streams that it follows by consumers of its own, which the server forgets.
-        purges: streams out of which it removes messages.
+        purges: streams out of which it removes messages, by subjects. deletes: one by one.
         keeps: buckets that it reads, each with the keys that it writes, if any.
         provisions: it makes all streams, buckets and durable consumers.
     """
@@ -75,6 +76,7 @@ class Access:
     reads: tuple[str, ...] = (JOBS,)
     tails: tuple[str, ...] = ()
     purges: tuple[str, ...] = ()
+    deletes: tuple[str, ...] = ()
     keeps: tuple[tuple[str, tuple[str, ...]], ...] = ()
     provisions: bool = False
 
@@ -113,21 +115,36 @@ def _worker(
         takes=takes,
         watches=watches,
         purges=purges,
-        keeps=((HEALTH_BUCKET, (service,)), (ATTEMPTS_BUCKET, attempts), *keeps),
+        keeps=(
+            (HEALTH_BUCKET, (service,)),
+            (ATTEMPTS_BUCKET, attempts),
+            (WORKERS_BUCKET, (f"worker.{service}.*", f"drain.{service}.*")),
+            *keeps,
+        ),
     )
 
 
 _MAIN_WORK = (FETCHER, TRANSCODER, UPLOADER)
+_SEARCHED = (SECRETS_BUCKET, ATTEMPTS_BUCKET, QUEUES_BUCKET, WORKERS_BUCKET)
 
 ACCESS: dict[str, Access] = {
     "api": Access(
         appends=("created", "admitted", "end.cancelled"),
-        publishes=("webhooks.attempt.>",),
+        # The operator's command, which runs as the api, repeats events of others, and removes what is left over.
+        publishes=("webhooks.attempt.>", *(subject for durable in _MAIN_WORK for subject in durable.filters)),
         hears=("feed.jobs.>", "progress.*.*.>", "waiting.*.*.>"),
-        reads=(JOBS, DEAD),
-        tails=(JOBS, DELIVERIES, PROGRESS, f"KV_{SECRETS_BUCKET}"),
+        reads=(JOBS, WEBHOOKS, DEAD, DELIVERIES, PROGRESS),
+        tails=(JOBS, DELIVERIES, PROGRESS, *(f"KV_{bucket}" for bucket in _SEARCHED)),
         purges=(JOBS, f"KV_{SECRETS_BUCKET}", f"KV_{QUEUES_BUCKET}"),
-        keeps=((HEALTH_BUCKET, ("api",)), (SECRETS_BUCKET, (">",)), (HOOKS_BUCKET, (">",))),
+        deletes=(DEAD,),
+        keeps=(
+            (HEALTH_BUCKET, ("api",)),
+            (SECRETS_BUCKET, (">",)),
+            (HOOKS_BUCKET, (">",)),
+            (ATTEMPTS_BUCKET, (">",)),
+            (QUEUES_BUCKET, (">",)),
+            (WORKERS_BUCKET, ("drain.>",)),
+        ),
         provisions=True,
     ),
     "fetcher": _worker(
@@ -186,6 +203,7 @@ def permissions_of(service: str) -> Permissions:
             f"{_API}.CONSUMER.DELETE.{stream}.*",
         ]
     publish += [f"{_API}.STREAM.PURGE.{stream}" for stream in access.purges]
+    publish += [f"{_API}.STREAM.MSG.DELETE.{stream}" for stream in access.deletes]
     for bucket, keys in access.keeps:
         publish += [f"{_API}.STREAM.INFO.KV_{bucket}", f"{_API}.STREAM.MSG.GET.KV_{bucket}"]
         publish += [f"$KV.{bucket}.{key}" for key in keys]

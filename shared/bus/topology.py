@@ -31,6 +31,7 @@ SECRETS_BUCKET = "secrets"
 QUEUES_BUCKET = "webhook-lanes"
 ATTEMPTS_BUCKET = "attempts"
 HEALTH_BUCKET = "health"
+WORKERS_BUCKET = "workers"
 BUCKETS: dict[str, float | None] = {
     HOOKS_BUCKET: None,
     SECRETS_BUCKET: None,
@@ -40,6 +41,8 @@ BUCKETS: dict[str, float | None] = {
     ATTEMPTS_BUCKET: 7 * 24 * 3600,
     # Written again and again to see whether the server can (shared/bus/write_check.py).
     HEALTH_BUCKET: 24 * 3600,
+    # Who works, and who shall leave (shared/bus/roster.py).
+    WORKERS_BUCKET: 3600,
 }
 """The key-value buckets, each with the seconds after which an untouched entry goes."""
 

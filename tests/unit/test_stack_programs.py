@@ -91,6 +91,7 @@ def test_a_worker_understands_its_settings(name: str, settings: type[WorkerSetti
 def test_the_api_understands_its_settings() -> None:
     read = ApiSettings.from_environment(environment("api", LAYOUT, CREDENTIALS, {}))
     assert (read.host, read.port) == ("127.0.0.1", 28000)
+    assert (read.health_host, read.health_port) == ("127.0.0.1", LAYOUT.health_ports["api"])
     assert read.database_url.get_secret_value() == CREDENTIALS.database_url(LAYOUT)
 
 

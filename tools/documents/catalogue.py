@@ -5,9 +5,11 @@ from pathlib import Path
 
 from shared.bus.permissions import ACCESS, OPERATOR
 from stack.bus_users import users
+from tools.dashboards.boards import dashboard_files
 from tools.documents.asyncapi import asyncapi_yaml
 from tools.documents.errors import error_tables
 from tools.documents.events import event_sections
+from tools.documents.metrics import metric_tables
 from tools.documents.settings import env_example, settings_tables
 
 MADE = "<!-- Made by `python -m tools.documents`. Change it there. -->"
@@ -33,9 +35,11 @@ def documents(root: Path) -> dict[str, str]:
     sections = event_sections()
     passwords = {OPERATOR: "$NATS_PASSWORD"} | {name: f"$NATS_{name.upper()}_PASSWORD" for name in ACCESS}
     return {
+        **dashboard_files(),
         "deploy/nats-users.conf": f"{_CONFIGURATION}{users(passwords)}",
         ".env.example": env_example(),
         "docs/errors.md": f"{MADE}\n\n{error_tables()}",
+        "docs/metrics.md": f"{MADE}\n\n{metric_tables()}",
         "docs/configuration.md": f"{MADE}\n\n{settings_tables()}",
         "docs/events.md": _SECTION.sub(lambda match: f"{match[1]}\n{sections}\n{match[2]}", events),
         "docs/asyncapi.yaml": f"# Made by `python -m tools.documents`. Change it there.\n{asyncapi_yaml()}",

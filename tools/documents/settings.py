@@ -61,6 +61,10 @@ S3_SECRET_KEY=
 #NATS_IMAGE=nats:2-alpine
 #POSTGRES_IMAGE=postgres:18
 #S3_IMAGE=rclone/rclone:1
+#PROMETHEUS_PORT=9090
+#GRAFANA_PORT=3000
+#PROMETHEUS_IMAGE=prom/prometheus:v3.5.0
+#GRAFANA_IMAGE=grafana/grafana:12.1.0
 
 # The included trial S3 server has a private address. All other inner addresses are refused to sources, buckets and webhooks.
 MILLRACE_ALLOWED_HOSTS=s3

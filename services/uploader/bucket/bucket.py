@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from services.uploader.metrics import UPLOADED_BYTES, UPLOADED_OBJECTS
 from shared.listing import list_folder, plain_tag
 from shared.locations import S3Location, object_key
 from shared.media.layout import content_type
@@ -52,6 +53,8 @@ class Bucket:
                     ContentType=content_type(path),
                     **options,  # type: ignore[arg-type]
                 )
+        UPLOADED_OBJECTS.inc()
+        UPLOADED_BYTES.inc(len(body))
         return plain_tag(answer)
 
     async def read(self, path: str) -> bytes | None:
