@@ -11,11 +11,12 @@ VERSION ?=
 SEED ?=
 JOBS ?=
 MINUTES ?=
+OLD ?=
 # The first Python that is new enough.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 # Values reach the commands through the environment, so that spaces and quotes in a path are just characters.
-export TRANSCODERS NATS_NODES PORT_BASE STATE_DIR VIDEO CLIP SERVICE VERSION SEED JOBS MINUTES
+export TRANSCODERS NATS_NODES PORT_BASE STATE_DIR VIDEO CLIP SERVICE VERSION SEED JOBS MINUTES OLD
 
 # The tests and the stack start hundreds of Python processes: each would compile all of its modules again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -26,7 +27,7 @@ STACK := $(VENV)/bin/python -m stack
 CHOICES := --state-dir "$$STATE_DIR" --port-base "$$PORT_BASE" --transcoders "$$TRANSCODERS" --nats-nodes "$$NATS_NODES"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down ps logs test test-unit coverage corpus chaos lanes compose soak check format bench ladder fleet formats documents lock release .venv
+.PHONY: help demo up down ps logs test test-unit coverage corpus chaos rolling lanes compose soak check format bench ladder fleet formats documents lock release .venv
 
 help: ## Show this list
 	@echo "Millrace: video in over REST, adaptive HLS out to a bucket."
@@ -71,6 +72,9 @@ corpus: $(STAMP) ## Send all real files of ../shared/media, films of many hours 
 
 chaos: $(STAMP) ## Run JOBS=60 jobs while faults of all kinds hit a stack for MINUTES=4, and account for each; SEED=<n> repeats a run
 	@$(VENV)/bin/python -m tests.chaos
+
+rolling: $(STAMP) ## Go over from revision OLD (default: the last release, or the schema of events before) to this tree and back under load
+	@$(VENV)/bin/python -m tests.rolling
 
 lanes: $(STAMP) ## Send clips beside a film of ten minutes to a single slot, and print what each of them waited for
 	@$(VENV)/bin/python -m tests.chaos.lanes

@@ -121,9 +121,9 @@ class Fetch:
             with span("plan"):
                 file = await asyncio.to_thread(with_plain_header, file)
                 fetched = await (self._plan_audio(created, file) if sound else self._plan(created, file))
-            content = await asyncio.to_thread(content_of, folder, created.input_url)
-            recipe = await asyncio.to_thread(recipe_of, content, fetched.source, fetched.plan)
-            fetched = fetched.model_copy(update={"recipe": recipe})
+                content = await asyncio.to_thread(content_of, folder, created.input_url)
+                recipe = await asyncio.to_thread(recipe_of, content, fetched.source, fetched.plan)
+                fetched = fetched.model_copy(update={"recipe": recipe})
             await self._space.keep_source(org, job, folder / fetched.source.file)
         await structlog.get_logger().ainfo(
             "fetched",

@@ -6,6 +6,7 @@
 ``orders``        what is posted, and the end that it must come to
 ``customers``     how it is posted, and cancelled
 ``field``         stack, second workers, source, storage and receiver, and the faults that can befall them
+``redelivery``    messages that the server delivers again
 ``judging``       what the rules say of a job: lost, doubled, or in order. Pure, like the schedule
 ``inspection``    what is left of a run: outputs, files, secrets, processes, the projection
 ``run``           all of it from start to verdict

@@ -21,6 +21,7 @@ from stack.layout import Layout
 from stack.probes import http_ok
 from stack.processes import Identity, descendants, identify
 from stack.services import PREFIX, environment
+from tests.chaos.redelivery import Redelivery
 from tests.chaos.schedule import SECOND, SERVERS, Kind, Strike
 from tests.support.faults import Fault
 from tests.support.receiver import Reply
@@ -114,8 +115,15 @@ class Field:
         troubles: of ``source``, ``storage`` and ``receiver``.
     """
 
-    def __init__(self, stack: RunningStack, second: Mapping[str, Second], troubles: Mapping[str, Trouble]) -> None:
+    def __init__(
+        self,
+        stack: RunningStack,
+        second: Mapping[str, Second],
+        troubles: Mapping[str, Trouble],
+        redelivery: Redelivery,
+    ) -> None:
         self._stack = stack
+        self._redelivery = redelivery
         self._second = second
         self._troubles = troubles
 
@@ -131,6 +139,10 @@ class Field:
                 return True
             case "SIGSTOP":
                 return await self._freeze(strike.victim, strike.seconds)
+            case "again":
+                return await self._redelivery.again(strike.victim)
+            case "twice":
+                return await self._redelivery.twice(strike.victim, strike.seconds)
             case "full":
                 await self._fill(strike.seconds)
                 return True

@@ -49,10 +49,10 @@ async def output_findings(stack: RunningStack, http: aiohttp.ClientSession, pref
     return findings
 
 
-async def left_overs(stack: RunningStack, client: NatsClient) -> list[str]:
+async def left_overs(workspace: Path, client: NatsClient) -> list[str]:
     """What jobs that have ended have not taken with them."""
-    findings = [f"in the work space: {path}" for path in below(stack.layout.workspace) if path.is_file()]
-    findings += [f"an encoder that nobody waits for: {line}" for line in processes_with(f"{stack.layout.workspace}/")]
+    findings = [f"in the work space: {path}" for path in below(workspace) if path.is_file()]
+    findings += [f"an encoder that nobody waits for: {line}" for line in processes_with(f"{workspace}/")]
     store = await client.jetstream().key_value(SECRETS_BUCKET)
     with suppress(NoKeysError):
         findings += [f"credentials in the vault: {key}" for key in await store.keys()]

@@ -23,6 +23,7 @@ from tests.chaos.customers import Customer, Posted
 from tests.chaos.field import Field, Second, Trouble
 from tests.chaos.judging import Fate, Told, judge
 from tests.chaos.orders import Order, orders
+from tests.chaos.redelivery import Redelivery
 from tests.chaos.report import Blow, Report
 from tests.chaos.schedule import SECOND, Strike, schedule
 from tests.support.faults import FaultyProxy
@@ -111,18 +112,23 @@ async def run(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> R
                 await api.add_webhook(f"{receiver.url}/{env['ORG_ID']}")
             endpoints = {f"{name}_endpoint": proxy.endpoint for name, proxy in proxies.items()}
             customers.append(Customer(env, source, **endpoints, patience=plan.patience))
-        around = _Run(plan, stack, Field(stack, second, troubles), proxies, receiver, customers, say)
+        client = await nats.connect(stack.env["NATS_URL"], max_reconnect_attempts=-1, error_cb=_expected)
+        exits.push_async_callback(client.close)
+        strikes = Field(stack, second, troubles, Redelivery(client))
+        around = _Run(plan, stack, strikes, proxies, receiver, customers, say)
         await _post_and_strike(around)
         for trouble in troubles.values():
             trouble.end()
         # Whatever has hit them, all have to come back.
         await asyncio.to_thread(stack.wait_ready, seconds=plan.patience)
-        client = await nats.connect(stack.env["NATS_URL"], max_reconnect_attempts=-1)
-        exits.push_async_callback(client.close)
         await _until_all_ended(around, client)
         report = await _account(around, client)
     report.findings += inspection.orphans(stack)
     return report
+
+
+async def _expected(_error: Exception) -> None:
+    """The bus is killed on purpose."""
 
 
 async def _post_and_strike(around: _Run) -> None:
@@ -195,7 +201,7 @@ async def _account(around: _Run, client: NatsClient) -> Report:
             *(look(fate) for fate in report.fates if fate.events and isinstance(fate.events[-1], Completed))
         )
     report.findings += await inspection.last_of(
-        lambda: inspection.left_overs(around.stack, client), operator.not_, _CLEAN_SECONDS
+        lambda: inspection.left_overs(around.stack.layout.workspace, client), operator.not_, _CLEAN_SECONDS
     )
     report.findings += await inspection.projection_findings(around.stack)
     report.findings += await inspection.unknown_jobs(client, {one.job for one in around.posted})

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from itertools import chain, islice, repeat
 from typing import Literal
 
-Kind = Literal["SIGKILL", "SIGTERM", "SIGSTOP", "outage", "refused", "unavailable", "silent", "full"]
+Kind = Literal["SIGKILL", "SIGTERM", "SIGSTOP", "outage", "refused", "unavailable", "silent", "full", "again", "twice"]
 
 SERVICES = ("api", "fetcher", "transcoder-1", "transcoder-2", "uploader", "notifier")
 SECOND = ("api-2", "fetcher-2", "uploader-2", "notifier-2")
 """The second of every service that a stack has one of; of transcoders it has two."""
 SERVERS = ("nats", "postgres", "s3")
+CONSUMERS = ("fetcher", "transcoder", "uploader", "janitor", "notifier")
+"""Of the log."""
 
 _EVERYTHING = (*SERVICES, *SECOND, "ffmpeg", *SERVERS)
 _VICTIMS: dict[Kind, Sequence[str]] = {
@@ -27,6 +29,10 @@ _VICTIMS: dict[Kind, Sequence[str]] = {
     "silent": ("source", "storage"),
     # As if a download of others had reserved all the room that there is.
     "full": ("workspace",),
+    # All messages of a consumer come again, of whichever job.
+    "again": CONSUMERS,
+    # Those that are being worked on are given to a second worker as well.
+    "twice": (*CONSUMERS, "webhook-attempts"),
 }
 _LASTS: dict[Kind, tuple[float, float]] = {
     "SIGKILL": (0, 0),
@@ -37,6 +43,8 @@ _LASTS: dict[Kind, tuple[float, float]] = {
     "unavailable": (2, 10),
     "silent": (2, 10),
     "full": (2, 10),
+    "again": (0, 0),
+    "twice": (3, 10),
 }
 
 
@@ -46,8 +54,8 @@ class Strike:
 
     Attributes:
         at: seconds after the beginning. seconds: how long it lasts; 0 where it is over at once.
-        victim: a program of the stack, a second service (``fetcher-2``), an encoder (``ffmpeg``), a server of the customer's, or
-            the work space.
+        victim: a program of the stack, a second service (``fetcher-2``), an encoder (``ffmpeg``), a server of the customer's,
+            the work space, or a consumer of the log.
     """
 
     at: float

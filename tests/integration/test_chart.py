@@ -22,6 +22,7 @@ from tests.support.chart import (
     validate,
     values_of,
 )
+from tests.support.prometheus import FOLDER, alerts
 from tools.documents.settings import settings_models
 
 KUBERNETES = ("1.30", "1.37")
@@ -195,6 +196,15 @@ def changed(path: str, value: Any, name: str = "s3") -> dict[str, Any]:
         place = place.setdefault(folder, {})
     place[last] = value
     return values
+
+
+def test_alert_rules_and_dashboards_come_along() -> None:
+    objects = render(values_of("s3"))
+    (rules,) = of_kind(objects, "PrometheusRule").values()
+    found = [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
+    assert found == alerts()
+    boards = {name: text for each in of_kind(objects, "ConfigMap").values() for name, text in each["data"].items()}
+    assert boards == {path.name: path.read_text() for path in FOLDER.glob("dashboards/*.json")}
 
 
 @pytest.mark.parametrize(
