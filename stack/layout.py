@@ -7,6 +7,7 @@ DEFAULT_PORT_BASE = 18080
 PORTS_TAKEN = 100
 MOST_TRANSCODERS = 80
 NATS_NODES = (1, 3)
+NATS_CA = "ca.pem"
 BUCKET = "millrace"
 WORKSPACES = ("folder", "s3")
 WORKSPACE_BUCKET = "millrace-workspace"
@@ -30,6 +31,7 @@ class Layout:
         transcoders: how many transcoder processes run.
         nats: how many servers NATS has; three make a cluster.
         workspace_in: where the work space is: ``folder``, or ``s3`` as with workers on hosts of their own.
+        nats_tls: whether NATS is spoken to by TLS alone, with certificates of the stack's own CA.
 
     Raises:
         StackError: one of them is out of range.
@@ -39,6 +41,7 @@ class Layout:
     port_base: int = DEFAULT_PORT_BASE
     transcoders: int = 1
     nats: int = 1
+    nats_tls: bool = False
     workspace_in: str = "folder"
 
     def __post_init__(self) -> None:
@@ -55,6 +58,16 @@ class Layout:
     def nats_nodes(self) -> tuple[str, ...]:
         """Names of the servers of NATS."""
         return ("nats",) if self.nats == 1 else tuple(f"nats-{number}" for number in range(1, self.nats + 1))
+
+    @property
+    def nats_certificates(self) -> Path:
+        """Where the certificates of NATS lie (:mod:`stack.certificates`)."""
+        return self.state / "nats-tls"
+
+    @property
+    def nats_ca(self) -> Path | None:
+        """The CA that NATS's certificate is signed by; None without TLS."""
+        return self.nats_certificates / NATS_CA if self.nats_tls else None
 
     @property
     def services(self) -> tuple[str, ...]:

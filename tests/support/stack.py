@@ -187,6 +187,7 @@ def running_stack(
     transcoders: int = 1,
     env: Mapping[str, str] | None = None,
     nats: int = 1,
+    nats_tls: bool = False,
     workspace_in: str = "folder",
 ) -> RunningStack:
     """A stack for a ``with`` or ``async with`` block.
@@ -194,10 +195,12 @@ def running_stack(
     Args:
         port_base: by default where a hundred ports are free.
         env: ``MILLRACE_…`` settings for its services, beside those in ``QUICK``.
-        nats: how many servers NATS has.
+        nats: how many servers NATS has. nats_tls: whether they are spoken to by TLS.
         workspace_in: where the work space is, ``folder`` or ``s3``.
     """
-    layout = Layout(state_dir, port_base or free_port_base(), transcoders, nats, workspace_in)
+    layout = Layout(
+        state_dir, port_base or free_port_base(), transcoders, nats, nats_tls=nats_tls, workspace_in=workspace_in
+    )
     return RunningStack(layout, QUICK | dict(env or {}))
 
 
