@@ -223,6 +223,17 @@ def test_series_have_the_names_of_jobs_that_rules_and_dashboards_look_for() -> N
     assert names == {each["job_name"] for each in yaml.safe_load(text)["scrape_configs"]}
 
 
+def test_the_test_of_the_release_may_reach_the_api_where_not_everybody_may() -> None:
+    objects = render(values_of("s3"))
+    [pod] = of_kind(objects, "Pod").values()
+    http, _health = of_kind(objects, "NetworkPolicy")["api"]["spec"]["ingress"]
+    [own] = [peer["podSelector"]["matchLabels"] for peer in http["from"] if "podSelector" in peer]
+    assert own.items() <= pod["metadata"]["labels"].items()
+    # It is no target of the Services.
+    for service in of_kind(objects, "Service").values():
+        assert not service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+
+
 def changed(path: str, value: Any, name: str = "s3") -> dict[str, Any]:
     """Values of a file with one of them changed; the path has dots."""
     values: dict[str, Any] = deepcopy(values_of(name))
