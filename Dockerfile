@@ -54,7 +54,8 @@ RUN python -m compileall -q .
 USER 10001:10001
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/health/ready', timeout=4)"]
+# Encoders want every core of a host, so that Python may take seconds to start.
+HEALTHCHECK --interval=5s --timeout=20s --start-period=60s --retries=3 \
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/health/ready', timeout=10)"]
 # The exec form knows no variables; the shell that does puts Python in its own place.
 ENTRYPOINT ["/bin/sh", "-c", "exec python -m \"services.$SERVICE\" \"$@\"", "millrace"]

@@ -27,7 +27,7 @@ STACK := $(VENV)/bin/python -m stack
 CHOICES := --state-dir "$$STATE_DIR" --port-base "$$PORT_BASE" --transcoders "$$TRANSCODERS" --nats-nodes "$$NATS_NODES"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down ps logs test test-unit coverage corpus chaos rolling lanes soak check format bench ladder formats documents lock release .venv
+.PHONY: help demo up down ps logs test test-unit coverage corpus chaos rolling lanes compose soak check format bench ladder fleet formats documents lock release .venv
 
 help: ## Show this list
 	@echo "Millrace: video in over REST, adaptive HLS out to a bucket."
@@ -79,6 +79,9 @@ rolling: $(STAMP) ## Go over from revision OLD (default: the last release, or th
 lanes: $(STAMP) ## Send clips beside a film of ten minutes to a single slot, and print what each of them waited for
 	@$(VENV)/bin/python -m tests.chaos.lanes
 
+compose: $(STAMP) ## Follow the README's way with Docker, and again with two of every service; builds images
+	@COMPOSE=1 $(VENV)/bin/python -m pytest -q tests/e2e/test_compose.py
+
 soak: $(STAMP) ## Send JOBS=2000 tiny jobs through a stack and watch the memory of each service
 	@$(VENV)/bin/python -m tests.chaos.soak
 
@@ -97,6 +100,9 @@ bench: $(STAMP) ## Measure a clip, or CLIP=<path>, against plain ffmpeg
 
 ladder: $(STAMP) ## Measure the encoding profiles on a clip, or CLIP=<path>
 	@$(VENV)/bin/python -m tools.measure_ladder "$$CLIP"
+
+fleet: $(STAMP) ## Run fleets of 1 to 64 simulated slots on a film of two hours and on 500 mixed jobs; half an hour
+	@$(VENV)/bin/python -m tests.chaos.fleet
 
 formats: $(STAMP) ## Send a sample of every format through a stack and write docs/formats.md
 	@$(VENV)/bin/python -m tools.formats

@@ -97,7 +97,9 @@ class Started(Event):
 class Fetched(Event):
     """The source lies in the work space, was probed, and the encode is planned.
 
-    Published by the fetcher, read by transcoder and uploader.
+    Published by the fetcher, read by transcoder and uploader. ``recipe`` is what all parts are made by: SHA-256 (hex) of the
+    content of the source, as far as its server tells it from others, and of the plan. Where two jobs have the same one, so are
+    their parts. Empty where the server tells nothing, and in events of before.
     """
 
     subject = "fetched"
@@ -105,6 +107,7 @@ class Fetched(Event):
     source: Source
     plan: Plan
     warnings: tuple[JobWarning, ...] = ()
+    recipe: str = ""
 
 
 class PartRequested(Event):

@@ -1,9 +1,11 @@
-"""The health port: is the process alive, and can it do its work."""
+"""The health port: is the process alive, can it do its work, and how much of it does it do."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
+
+from shared.metrics import CONTENT_TYPE, exposition
 
 Check = Callable[[], Awaitable[None]]
 """Asks a real dependency; raises when it does not answer."""
@@ -15,9 +17,10 @@ async def still_starting() -> None:
 
 
 class Health:
-    """Serves ``/health/live`` and ``/health/ready``.
+    """Serves ``/health/live`` and ``/health/ready``, and on a port of its own ``/metrics`` as well.
 
-    Live is 200 while the event loop turns; ready is 200 when every check passes, else 503 with reasons.
+    Live is 200 while the event loop turns; ready is 200 when every check passes, else 503 with reasons; metrics are in
+    Prometheus' text format.
 
     Args:
         checks: by the name of the dependency.
@@ -29,7 +32,7 @@ class Health:
         self.stopping = False
 
     def routes(self) -> list[web.RouteDef]:
-        """The two routes, for a service that has a web application anyhow."""
+        """The routes of health, for a service that has a web application anyhow, for everybody. Metrics are not for everybody."""
         return [web.get("/health/live", self._live), web.get("/health/ready", self._ready)]
 
     async def start(self, host: str, port: int) -> None:
@@ -37,7 +40,7 @@ class Health:
         if not port:
             return
         app = web.Application()
-        app.add_routes(self.routes())
+        app.add_routes([*self.routes(), web.get("/metrics", self._metrics)])
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
@@ -49,6 +52,9 @@ class Health:
 
     async def _live(self, _request: web.Request) -> web.Response:
         return web.json_response({"status": "live"})
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(body=exposition(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _ready(self, _request: web.Request) -> web.Response:
         problems = {"process": "stopping"} if self.stopping else {}

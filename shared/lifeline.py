@@ -21,12 +21,34 @@ class Lifeline:
 
     def __init__(self) -> None:
         self._over = asyncio.Event()
+        self._stop = asyncio.Event()
         self._cut = False
+        self.drains = False
+        """It was told to drain: to finish what it is at, however long that takes, and take nothing new."""
+        self.stays = False
+        """And to stay afterwards until it is told to stop."""
 
     def listen(self) -> None:
-        """Take SIGTERM and SIGINT as the word to stop."""
+        """Take SIGTERM and SIGINT as the word to stop, SIGUSR1 as the word to drain."""
+        loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self._over.set)
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGUSR1, self.drain)
+
+    def stop(self) -> None:
+        """The process has to stop within its grace period."""
+        self._stop.set()
+        self._over.set()
+
+    def drain(self, *, stay: bool = False) -> None:
+        """The process has to finish what it is at, and then to end, or to ``stay`` without doing anything."""
+        if not self._over.is_set():
+            self.drains, self.stays = True, stay
+            self._over.set()
+
+    async def until_stopped(self) -> None:
+        """Return when the process has to stop within its grace period."""
+        await self._stop.wait()
 
     async def cut(self, reason: str) -> None:
         """Something has ended for good. After the word to stop that is as it should be."""
@@ -74,7 +96,7 @@ class Lifeline:
         self._end(reason, error)
 
     def _end(self, reason: str, error: Exception | None = None) -> None:
-        if not self._over.is_set():
+        if not self._over.is_set() or (self.drains and not self._stop.is_set()):
             self._cut = True
             structlog.get_logger().error("this process cannot go on", reason=reason, exc_info=error)
-        self._over.set()
+        self.stop()

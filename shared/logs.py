@@ -10,6 +10,8 @@ from typing import Any, TextIO, cast
 
 import structlog
 
+from shared.tracing.spans import current
+
 # The last line of defence. Nothing secret should get as far as a log call; if it does, these shapes are blotted out.
 _SECRETS = (
     (
@@ -31,17 +33,18 @@ def redact(text: str) -> str:
     return text
 
 
-def configure_logs(service: str, level: str) -> None:
-    """Set up structlog, and lead what libraries log through the standard library the same way."""
+def configure_logs(service: str, level: str, to: TextIO | None = None) -> None:
+    """Set up structlog, and lead what libraries log through the standard library the same way: by default to standard output."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         _name_service(service),
+        _name_trace,
         _redact_all,
     ]
-    output = cast(TextIO, _Output(sys.stdout))
+    output = cast(TextIO, _Output(to or sys.stdout))
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
@@ -103,6 +106,12 @@ def _name_service(service: str) -> Any:
         return entry
 
     return add
+
+
+def _name_trace(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if context := current():
+        entry["trace_id"], entry["span_id"] = context.trace_hex, context.span_hex
+    return entry
 
 
 def _redact_all(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

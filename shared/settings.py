@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
@@ -32,6 +33,7 @@ _REPLACED = {
 
 # An env file can only leave a value empty, not out: empty means "the default".
 OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: value or None)]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
 
 
 class SettingsError(Exception):
@@ -68,6 +70,11 @@ class CommonSettings(BaseModel):
         le=6 * 24 * 3600,
         description="How long a job waits for a source, storage or work space that is out of order before it fails",
     )
+    otlp_endpoint: OptionalSecret = Field(
+        None,
+        description="Where spans of traces are sent to, by OTLP over HTTP: http://collector:4318. Without it, none are recorded",
+    )
+    trace_ratio: float = Field(1.0, ge=0, le=1, description="The share of all traces that is recorded")
     nats_replicas: int = Field(1, ge=1, le=5, description="Copies of each stream, on a NATS cluster")
     ffmpeg: OptionalPath = Field(
         None, description="ffmpeg to use; by default the one of the wheel, else the one on PATH"
@@ -86,6 +93,14 @@ class CommonSettings(BaseModel):
     @classmethod
     def _keys_are_keys(cls, value: SecretStr) -> SecretStr:
         decode_keys(value)
+        return value
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _endpoint_is_http(cls, value: SecretStr | None) -> SecretStr | None:
+        parts = urlsplit(value.get_secret_value()) if value else None
+        if parts and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
+            raise ValueError("must be an address such as http://collector:4318")
         return value
 
     @field_validator("allowed_hosts")
@@ -129,7 +144,9 @@ class CommonSettings(BaseModel):
 class WorkerSettings(CommonSettings):
     """Further settings of every service that takes work off the bus."""
 
-    health_port: int = Field(0, ge=0, le=65535, description="Port of /health/live and /health/ready; 0 for none")
+    health_port: int = Field(
+        0, ge=0, le=65535, description="Port of /health/live, /health/ready and /metrics; 0 for none"
+    )
     health_host: str = Field("0.0.0.0", description="Address of the health port")  # noqa: S104
     slots: int = Field(2, ge=1, le=256, description="How many pieces of work run at the same time")
     grace_seconds: float = Field(

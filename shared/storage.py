@@ -24,6 +24,7 @@ from botocore.exceptions import (
     ParamValidationError,
     ValidationError,
 )
+from botocore.handlers import add_expect_header
 from botocore.httpsession import create_urllib3_context, get_cert_path
 from yarl import URL
 
@@ -190,6 +191,9 @@ async def s3_client(
             config=config,
         ) as client:
             client.meta.events.register("before-call.s3", _mark_redirected)
+            # The HTTP client below would wait for a leave to send the body for as long as for an answer. Proxies of HTTP/1.0
+            # give none, and some servers that refuse a request read its body first. Bodies are small, so no leave is asked for.
+            client.meta.events.unregister("before-call.s3", add_expect_header)
             if location.endpoint and location.path_style is None:
                 VirtualHostsOnDemand(client).install()
             yield client
@@ -260,7 +264,7 @@ def without_secrets(text: str, location: S3Location) -> str:
 
 def output_error(error: BaseException, location: S3Location) -> MillraceError:
     """The job's error for a failed call on the output bucket."""
-    detail = without_secrets(str(error), location)[:500]
+    detail = without_secrets(str(error) or type(error).__name__, location)[:500]
     match problem_of(error):
         case "missing_bucket":
             return PermanentError("output_bucket_missing", detail)

@@ -17,8 +17,11 @@ from nats.errors import Error as NatsError
 from shared.bus.connection import connect, make_broker
 from shared.bus.joblog import JobLog
 from shared.bus.lease import LeaseRuntime
+from shared.bus.metrics import handler_metrics
 from shared.bus.patience import until_done
+from shared.bus.permissions import ACCESS
 from shared.bus.pulls import PULL_SECONDS, Pulls
+from shared.bus.roster import Presence
 from shared.bus.slots import TurnRules
 from shared.bus.topology import Durable, wait_until_provisioned
 from shared.bus.vault import Vault
@@ -27,8 +30,11 @@ from shared.garbage import settle
 from shared.health import Check, Health, still_starting
 from shared.lifeline import Lifeline
 from shared.logs import configure_logs
+from shared.metrics import SERVICE, watch_event_loop
 from shared.sealing import Sealer
 from shared.settings import WorkerSettings, decode_keys
+from shared.tasks import end_tasks
+from shared.tracing.recorder import traces
 
 StreamSequence = Annotated[int, Context("message.raw_message.metadata.sequence.stream")]
 """What a handler annotates a parameter with that shall be the place of the message in its stream."""
@@ -59,6 +65,7 @@ class Bus:
             turns: rules by which organizations take turns; None where they take none.
         """
         self.leases.serve(durable, slots, turns)
+        inboxes = self.client.new_inbox().rpartition(".")[0] + "."
         for _ in range(slots):
             # One registration for each slot, since each pulls one message and works on it before it pulls again.
             subscriber = self.broker.subscriber(
@@ -67,6 +74,8 @@ class Bus:
                 durable=durable.name,
                 stream=JStream(durable.stream, declare=False),
                 pull_sub=_PULL,
+                # Its default is not that of the broker.
+                inbox_prefix=inboxes.encode(),
                 ack_policy=AckPolicy.MANUAL,
             )
             subscriber(handler)
@@ -85,7 +94,8 @@ async def run_worker(settings: WorkerSettings, register: Register, *, side_work:
     log = structlog.get_logger()
     lifeline = Lifeline()
     lifeline.listen()
-    async with AsyncExitStack() as stack:
+    async with traces(settings), AsyncExitStack() as stack:
+        SERVICE.labels(settings.service).set(1)
         checks: dict[str, Check] = {"start": still_starting}
         health = Health(checks)
         await health.start(settings.health_host, settings.health_port)
@@ -100,19 +110,47 @@ async def run_worker(settings: WorkerSettings, register: Register, *, side_work:
         bus_works = WriteCheck(bus.client, settings.service)
         checks["nats"], checks["pulls"] = bus_works, bus.pulls.check
         checks |= more_checks
+        presence = Presence(
+            bus.client,
+            settings.service,
+            settings.slots,
+            running=bus.leases.begun,
+            on_order=lambda order: lifeline.drain(stay=order.stay),
+        )
         guarding = lifeline.keep(bus.pulls.guard(bus_works, lifeline.cut), "pulls")
-        stack.callback(guarding.cancel)
-        await log.ainfo("ready", slots=settings.slots)
+        present = lifeline.keep(presence.run(), "presence")
+        for task in (guarding, present, lifeline.keep(watch_event_loop(), "event loop")):
+            stack.callback(task.cancel)
+        await log.ainfo("ready", slots=settings.slots, worker=presence.id)
         await lifeline.until_over()
-        await log.ainfo("stopping", running=bus.leases.busy)
+        guarding.cancel()
         health.stopping = True
+        if lifeline.drains:
+            await _finish(bus, lifeline, presence)
+        await log.ainfo("stopping", running=bus.leases.busy)
         await bus.leases.drain(settings.grace_seconds)
         # Without a connection there is nobody to say goodbye to.
         with suppress(NatsError):
             await bus.broker.stop()
+        await end_tasks(present)
+        await presence.end()
     await log.ainfo("stopped")
     if lifeline.exit_status():
         raise SystemExit(lifeline.exit_status())
+
+
+async def _finish(bus: Bus, lifeline: Lifeline, presence: Presence) -> None:
+    """Finish what runs, without a limit of time, unless the process is told to stop meanwhile."""
+    log = structlog.get_logger()
+    await log.ainfo("draining", running=bus.leases.busy)
+    presence.drains()
+    stopped = asyncio.create_task(lifeline.until_stopped())
+    finishing = asyncio.create_task(bus.leases.finish())
+    await asyncio.wait({stopped, finishing}, return_when=asyncio.FIRST_COMPLETED)
+    if finishing.done() and lifeline.stays:
+        await log.ainfo("drained")
+        await stopped
+    await end_tasks(stopped, finishing)
 
 
 async def _start(
@@ -125,13 +163,17 @@ async def _start(
 ) -> tuple[Bus, dict[str, Check]]:
     client = await connect(settings.nats_url, settings.service, on_end=lifeline.cut)
     stack.push_async_callback(client.close)
-    await wait_until_provisioned(client.jetstream())
+    access = ACCESS[settings.service]
+    await wait_until_provisioned(client.jetstream(), access.durables, access.buckets)
     job_log = JobLog(client)
     leases = LeaseRuntime(
         client, job_log, service=settings.service, side_work=side_work, outage_seconds=settings.outage_seconds
     )
     broker = make_broker(
-        settings.nats_url, f"{settings.service}-work", middlewares=[leases.middleware], on_end=lifeline.cut
+        settings.nats_url,
+        f"{settings.service}-work",
+        middlewares=[leases.middleware, handler_metrics(settings.service)],
+        on_end=lifeline.cut,
     )
     bus = Bus(
         client, job_log, Vault(client, Sealer(decode_keys(settings.seal_keys))), broker, leases, Pulls(), lifeline

@@ -1,6 +1,7 @@
 """The stack's own passwords and keys: made at the first start, kept in ``<state>/secrets.json`` for all later ones."""
 
 import base64
+import hmac
 import json
 import os
 import secrets
@@ -8,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode
 
+from shared.bus.permissions import OPERATOR
 from stack.layout import BUCKET, REGION, Layout
 
 
@@ -33,10 +35,17 @@ class Credentials:
     api_password: str = field(default_factory=_password)
     api_token: str = field(default_factory=lambda: secrets.token_hex(32))
 
-    def nats_url(self, layout: Layout) -> str:
-        """Addresses of all servers of NATS with user and password, comma separated."""
+    def nats_url(self, layout: Layout, user: str = OPERATOR) -> str:
+        """Addresses of all servers of NATS with a user and his password, comma separated."""
         ports = (layout.ports[name] for name in layout.nats_nodes)
-        return ",".join(f"nats://millrace:{self.nats_password}@127.0.0.1:{port}" for port in ports)
+        who = f"{user}:{self.nats_password_of(user)}"
+        return ",".join(f"nats://{who}@127.0.0.1:{port}" for port in ports)
+
+    def nats_password_of(self, user: str) -> str:
+        """The password of a user of NATS; those of the services follow from the operator's, and do not give it away."""
+        if user == OPERATOR:
+            return self.nats_password
+        return hmac.new(self.nats_password.encode(), f"user {user}".encode(), "sha256").hexdigest()[:32]
 
     def database_url(self, layout: Layout) -> str:
         """Address of the database with user and password."""

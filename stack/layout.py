@@ -58,8 +58,8 @@ class Layout:
 
     @property
     def ports(self) -> dict[str, int]:
-        """The main port of each program by its name, and further ones of NATS; a worker's is its health port."""
-        servers = {"api": 0, "postgres": 3, "s3": 4, "playback": 5}
+        """The main port of each program by its name, and further ones of NATS and the api; a worker's is its health port."""
+        servers = {"api": 0, "postgres": 3, "s3": 4, "playback": 5, "api-health": 10}
         for node, (client, monitor, route) in zip(self.nats_nodes, _NATS_PORTS, strict=False):
             servers |= {node: client, f"{node}-monitor": monitor}
             if self.nats > 1:
@@ -69,6 +69,12 @@ class Layout:
         ports |= {name: self.port_base + 11 + offset for offset, name in enumerate(workers)}
         many = range(1, self.transcoders + 1)
         return ports | {f"transcoder-{number}": self.port_base + 19 + number for number in many}
+
+    @property
+    def health_ports(self) -> dict[str, int]:
+        """The health port of each service process by its name, where its metrics are as well."""
+        ports = self.ports
+        return {name: ports["api-health" if name == "api" else name] for name in self.services}
 
     @property
     def run(self) -> Path:
@@ -104,6 +110,11 @@ class Layout:
     def env_file(self) -> Path:
         """What a client needs to know, as ``KEY=value`` lines."""
         return self.state / "env"
+
+    @property
+    def targets_file(self) -> Path:
+        """Where Prometheus finds the metrics, in the format of its ``file_sd_configs``."""
+        return self.state / "metrics-targets.json"
 
     @property
     def api_url(self) -> str:

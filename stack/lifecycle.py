@@ -21,6 +21,7 @@ from stack.program import Program
 from stack.servers import prepare, servers
 from stack.services import environment, services
 from stack.supervisor import NAME as SUPERVISOR
+from stack.targets import write_targets
 
 READY_SECONDS = 90.0
 _MOST_RESTARTS = 3
@@ -71,8 +72,12 @@ def up(layout: Layout, say: Say = print) -> None:
             _stop(layout)
             raise
         envfile.write(layout.env_file, envfile.variables(layout, credentials, organization))
+        write_targets(layout)
         seconds = time.monotonic() - begun
         say(f"Millrace is up at {layout.api_url} after {seconds:.1f} s; {layout.env_file} says how to reach it")
+        say(
+            f"Metrics for Prometheus: http://127.0.0.1:{layout.health_ports['api']}/metrics; all in {layout.targets_file}"
+        )
 
 
 def down(state: Path, say: Say = print) -> None:

@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+from shared.bus.permissions import ACCESS, OPERATOR
+from stack.bus_users import users
 from stack.credentials import Credentials, write_private
 from stack.layout import Layout, StackError
 from stack.probes import http_ok, nats_writes
@@ -73,6 +75,11 @@ def _data(name: str, layout: Layout) -> Path:
     return layout.state / name
 
 
+def _users(credentials: Credentials) -> str:
+    names = (OPERATOR, *ACCESS)
+    return users({name: f'"{credentials.nats_password_of(name)}"' for name in names})
+
+
 def _settings(name: str, layout: Layout, credentials: Credentials) -> str:
     ports = layout.ports
     # sync_interval: an acknowledged event has to survive a power cut a millisecond later.
@@ -80,7 +87,8 @@ def _settings(name: str, layout: Layout, credentials: Credentials) -> str:
 http: "127.0.0.1:{ports[f"{name}-monitor"]}"
 server_name: "{"millrace" if name == "nats" else name}"
 jetstream {{ store_dir: "{_data(name, layout)}", sync_interval: always }}
-authorization {{ user: "millrace", password: "{credentials.nats_password}" }}
+authorization {{
+{_users(credentials)}}}
 """
     if layout.nats == 1:
         return text

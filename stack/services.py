@@ -27,7 +27,7 @@ def environment(name: str, layout: Layout, credentials: Credentials, caller: Map
     service = _module(name).upper()
     defaults = {PREFIX + "ALLOWED_HOSTS": LOOPBACK, "PYTHONUNBUFFERED": "1", PREFIX + "NATS_REPLICAS": str(layout.nats)}
     own = {
-        PREFIX + "NATS_URL": credentials.nats_url(layout),
+        PREFIX + "NATS_URL": credentials.nats_url(layout, _module(name)),
         PREFIX + "WORKSPACE_URL": layout.workspace.as_uri(),
         PREFIX + "SEAL_KEYS": credentials.seal_key,
     }
@@ -35,6 +35,8 @@ def environment(name: str, layout: Layout, credentials: Credentials, caller: Map
     if name == "api":
         own[PREFIX + "API_HOST"] = "127.0.0.1"
         own[PREFIX + "API_PORT"] = port
+        own[PREFIX + "API_HEALTH_HOST"] = "127.0.0.1"
+        own[PREFIX + "API_HEALTH_PORT"] = str(layout.health_ports[name])
         own[PREFIX + "API_DATABASE_URL"] = credentials.database_url(layout)
     else:
         own[f"{PREFIX}{service}_HEALTH_HOST"] = "127.0.0.1"

@@ -24,6 +24,7 @@ from services.transcoder.packaging import video_segments
 from shared.media.plan import Plan, Rung
 from shared.media.profile import PROFILE_NAMES, RESOLUTIONS, load_profile, short_side
 from shared.media.tools import ffmpeg_path, ffprobe_path
+from shared.workspace.space import SourceInput
 from stack.clips import BENCH, make
 
 _LIMITS = ProbeLimits(seconds=600, memory_bytes=16 * 2**30, max_duration=24 * 3600, max_pixels=2**26)
@@ -114,7 +115,7 @@ def _measure_rung(clip: Path, probed: Probed, plan: Plan, profile: str, every: i
     with tempfile.TemporaryDirectory(prefix="millrace-rung-") as name:
         folder = Path(name)
         used = _processor_seconds()
-        argv = video_command(Tools(ffmpeg_path()), probed.source, clip, plan, part, folder)
+        argv = video_command(Tools(ffmpeg_path()), probed.source, SourceInput(str(clip)), plan, part, folder)
         subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         cpu = (_processor_seconds() - used) / float(plan.duration)
         made = folder / f"{rung.name}.mp4"

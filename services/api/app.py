@@ -7,6 +7,7 @@ from services.api.http.docs_page import docs_routes
 from services.api.http.handlers import Handlers, Runtime
 from services.api.http.links import Links
 from services.api.http.middleware import answer_errors, finish_headers, log_requests
+from services.api.http.tracing import trace_requests
 from services.api.settings import ApiSettings
 from shared.health import Health
 
@@ -19,7 +20,9 @@ def make_app(settings: ApiSettings, runtime: Runtime, health: Health) -> web.App
         policy=settings.address_policy,
         proxies=parse_networks(settings.trusted_proxies or ""),
     )
-    app = web.Application(middlewares=[log_requests, answer_errors], client_max_size=settings.body_limit)
+    app = web.Application(
+        middlewares=[trace_requests, log_requests, answer_errors], client_max_size=settings.body_limit
+    )
     app.on_response_prepare.append(finish_headers)
     app.add_routes(handlers.routes())
     app.add_routes(health.routes())

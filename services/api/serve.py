@@ -8,6 +8,7 @@ import structlog
 from aiohttp import web
 from nats.aio.client import Client
 
+from services.api import metrics
 from services.api.accounts.accounts import Accounts
 from services.api.accounts.login_guard import LoginGuard
 from services.api.accounts.organizations import Storages
@@ -28,6 +29,7 @@ from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
 from services.api.jobs.live import LiveProgress
 from services.api.projection.leader import Leader
+from services.api.projection.overview import Overview
 from services.api.projection.vault_sweep import VaultSweep
 from services.api.settings import ApiSettings
 from services.api.webhooks.hooks import HookBook
@@ -42,9 +44,11 @@ from shared.garbage import settle
 from shared.health import Check, Health, still_starting
 from shared.lifeline import Lifeline
 from shared.logs import configure_logs
+from shared.metrics import SERVICE, watch_event_loop
 from shared.sealing import Sealer
 from shared.settings import decode_keys
 from shared.tasks import end_tasks
+from shared.tracing.recorder import traces
 
 _HOUR = 3600.0
 
@@ -55,9 +59,11 @@ async def serve(settings: ApiSettings) -> None:
     log = structlog.get_logger()
     lifeline = Lifeline()
     lifeline.listen()
+    SERVICE.labels(settings.service).set(1)
+    metrics.begin()
     checks: dict[str, Check] = {"start": still_starting}
     health, runtime = Health(checks), Runtime()
-    async with AsyncExitStack() as stack:
+    async with traces(settings), AsyncExitStack() as stack:
         runner = await _listen(settings, health, runtime, stack)
         if await lifeline.unless_over(asyncio.create_task(_start(settings, runtime, checks, stack, lifeline))):
             await asyncio.to_thread(settle)
@@ -127,6 +133,14 @@ async def _start(
         keep_jobs=timedelta(days=settings.keep_jobs_days) if settings.keep_jobs_days else None,
         waits=live.waits,
     )
+    metrics.LEADER.set_function(lambda: leader.leads)
+    overview = Overview(
+        client,
+        database,
+        held_up=live.waits.by_code,
+        places=settings.max_active_jobs,
+        leads=lambda: leader.leads,
+    )
     guard = LoginGuard(settings.login_failures_per_minute, settings.login_failures_per_address)
     accounts = Accounts(
         database, Passwords(), guard, days=settings.token_days, most_tokens=settings.tokens_per_organization
@@ -140,6 +154,8 @@ async def _start(
     sessions = Sessions(database)
     for work, name in (
         (leader.run(), "leader"),
+        (overview.run(), "overview"),
+        (watch_event_loop(), "event loop"),
         (VaultSweep(client, job_log, vault, ready=lambda: leader.leads).run(), "vault"),
         (_keep_house(reservations, accounts), "housekeeping"),
         (sessions.run(), "sessions"),

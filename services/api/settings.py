@@ -32,7 +32,10 @@ class ApiSettings(CommonSettings):
         "video.lan or video.lan:8080; localhost and the address of the connection always are",
     )
     health_port: int = Field(
-        0, ge=0, le=65535, description="A further port for /health/live and /health/ready; 0 for none"
+        0,
+        ge=0,
+        le=65535,
+        description="A further port for /health/live and /health/ready, and the one for /metrics; 0 for none",
     )
     health_host: str = Field("0.0.0.0", description="Address of the further health port")  # noqa: S104
     grace_seconds: float = Field(10, ge=0, le=3600, description="After SIGTERM, how long requests under way may take")

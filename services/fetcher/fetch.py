@@ -9,14 +9,17 @@ from typing import Any
 import structlog
 from nats.aio.client import Client
 
-from services.fetcher.download.download import SOURCE_FILE, Download, DownloadLimits
+from services.fetcher.download.download import SOURCE_FILE, STATE_FILE, Download, DownloadLimits, content_of
 from services.fetcher.download.http_source import HttpSource, http_session
 from services.fetcher.download.punctual import PunctualRemote
 from services.fetcher.download.remote import Remote
 from services.fetcher.download.s3_source import S3Source
+from services.fetcher.inherit import Inherit
+from services.fetcher.metrics import STEP_SECONDS
 from services.fetcher.output_check import check_output
 from services.fetcher.plan.bounds import bounded, bounded_warnings
 from services.fetcher.plan.plan import make_audio_plan, make_plan
+from services.fetcher.plan.recipe import recipe_of
 from services.fetcher.probe.audio_probe import AudioProbe
 from services.fetcher.probe.compressed_header import with_plain_header
 from services.fetcher.probe.plausibility import check_plausible
@@ -31,11 +34,12 @@ from shared.bus.progress import ProgressReporter
 from shared.bus.vault import JobAddresses, Vault
 from shared.errors import PermanentError
 from shared.events import Admitted, Created, Fetched, PartRequested, Started
-from shared.locations import HttpLocation, S3Location
+from shared.locations import HttpLocation, S3Location, is_masked
 from shared.media.plan import Plan
 from shared.media.profile import AUDIO_ONLY
 from shared.storage import s3_client
-from shared.workspace import WorkSpace, full_disk_is_transient
+from shared.tracing.spans import span
+from shared.workspace.space import WorkSpace
 
 _DOWNLOAD_SHARE = 0.95
 _HEADWAY = 0.01
@@ -80,6 +84,7 @@ class Fetch:
         self._stall_seconds = stall_seconds
         self._response_seconds = response_seconds
         self._policy = policy
+        self._inherit = Inherit(space, policy)
 
     async def __call__(self, event: Admitted) -> None:
         """Do the work.
@@ -96,22 +101,30 @@ class Fetch:
             # A duplicate worker may have been first; then its plan is the one that counts.
             if isinstance(fetched_now.recorded.event, Fetched):
                 fetched = fetched_now.recorded.event
+        await self._inherit_parts(fetched)
         if fetched.source.file != SOURCE_FILE:
             # It was moved into another file; from here on only that one is read.
-            (self._space.source(org, job) / SOURCE_FILE).unlink(missing_ok=True)
+            for name in (STATE_FILE, SOURCE_FILE):
+                await self._space.discard_source(org, job, name)
         await self._request_parts(event, fetched.plan)
 
     async def _fetch(self, org: str, job: str) -> Fetched:
         created = await self._created(org, job)
         addresses = await self._vault.get(org, job)
-        folder = self._space.source(org, job)
-        with full_disk_is_transient():
-            folder.mkdir(parents=True, exist_ok=True)
+        if created.retry_of:
+            await self._space.take_over(org, created.retry_of, job)
+        async with self._space.arrival(org, job) as folder:
             await asyncio.to_thread(remove_leftovers, folder)
             sound = AUDIO_ONLY in created.resolutions
-            file = await self._download(org, job, addresses, folder, sound=sound)
-            file = await asyncio.to_thread(with_plain_header, file)
-            fetched = await (self._plan_audio(created, file) if sound else self._plan(created, file))
+            with STEP_SECONDS.labels("download").time(), span("download"):
+                file = await self._download(created, addresses, folder, sound=sound)
+            with span("plan"):
+                file = await asyncio.to_thread(with_plain_header, file)
+                fetched = await (self._plan_audio(created, file) if sound else self._plan(created, file))
+                content = await asyncio.to_thread(content_of, folder, created.input_url)
+                recipe = await asyncio.to_thread(recipe_of, content, fetched.source, fetched.plan)
+                fetched = fetched.model_copy(update={"recipe": recipe})
+            await self._space.keep_source(org, job, folder / fetched.source.file)
         await structlog.get_logger().ainfo(
             "fetched",
             bytes=fetched.source.bytes,
@@ -121,26 +134,36 @@ class Fetch:
         )
         return fetched
 
+    async def _inherit_parts(self, fetched: Fetched) -> None:
+        """Have the transcoder offered what a retry need not do again."""
+        parts = await self._space.inherited(fetched.org, fetched.job)
+        if parts is not None:
+            addresses = await self._vault.get(fetched.org, fetched.job)
+            await self._inherit(fetched, parts, addresses.output)
+
     async def _plan(self, created: Created, file: Path) -> Fetched:
-        probed = await self._remux(file, await self._probe(file), free_bytes=self._space.free_bytes())
+        with STEP_SECONDS.labels("probe").time():
+            probed = await self._remux(file, await self._probe(file), has_room=self._space.make_room)
         source, left_out = bounded(probed.source)
-        plan, warnings = await asyncio.to_thread(
-            make_plan, source, probed.index, created.resolutions, created.profile, window=self._window
-        )
+        with STEP_SECONDS.labels("plan").time():
+            plan, warnings = await asyncio.to_thread(
+                make_plan, source, probed.index, created.resolutions, created.profile, window=self._window
+            )
         check_plausible(source, probed.index, probed.evidence, float(plan.duration))
         warnings = bounded_warnings(probed.warnings + left_out + warnings)
         return Fetched(org=created.org, job=created.job, source=source, plan=plan, warnings=warnings)
 
     async def _plan_audio(self, created: Created, file: Path) -> Fetched:
-        probed = await self._audio_probe(file)
+        with STEP_SECONDS.labels("probe").time():
+            probed = await self._audio_probe(file)
         source, left_out = bounded(probed.source)
         plan = make_audio_plan(source, created.profile, window=self._window)
         warnings = bounded_warnings(probed.warnings + left_out)
         return Fetched(org=created.org, job=created.job, source=source, plan=plan, warnings=warnings)
 
-    async def _download(self, org: str, job: str, addresses: JobAddresses, folder: Path, *, sound: bool) -> Path:
+    async def _download(self, created: Created, addresses: JobAddresses, folder: Path, *, sound: bool) -> Path:
         """Bring the source here while the output's bucket is tried."""
-        progress = ProgressReporter(self._client, org, job, "fetch")
+        progress = ProgressReporter(self._client, created.org, created.job, "fetch")
 
         begun: float | None = None
 
@@ -158,9 +181,11 @@ class Fetch:
                 self._limits,
                 free_bytes=self._space.free_bytes,
                 capacity_bytes=self._space.capacity_bytes,
+                make_room=self._space.make_room,
                 # What is of no use stops the download before it has cost anything.
                 on_head=lambda head: _check_kind(head, sound=sound),
                 on_progress=on_progress,
+                only_tagged=is_masked(created.input_url),
             )
             checking = asyncio.create_task(self._check_output(addresses.output))
             downloading = asyncio.create_task(download.run())

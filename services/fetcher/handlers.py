@@ -3,6 +3,7 @@
 from services.fetcher.download.download import DownloadLimits
 from services.fetcher.download.patience import PatienceLimits
 from services.fetcher.fetch import Fetch
+from services.fetcher.metrics import watch_workspace
 from services.fetcher.probe.audio_probe import AudioProbe
 from services.fetcher.probe.probe import Probe, ProbeLimits
 from services.fetcher.probe.remux import Remux
@@ -14,19 +15,21 @@ from shared.health import Check
 from shared.media.tools import ffmpeg_path, ffprobe_path
 from shared.storage import warm_up
 from shared.worker import Bus
-from shared.workspace import WorkSpace
+from shared.workspace.opening import open_workspace
+from shared.workspace.space import WorkSpace
 
 
 async def register(bus: Bus, settings: FetcherSettings) -> dict[str, Check]:
     """Build the use case and let it take work."""
     await warm_up()
-    space = WorkSpace(settings.workspace_url)
+    space = open_workspace(settings.workspace_url)
     fetch = make_fetch(settings, bus, space)
 
     async def on_admitted(event: Admitted) -> None:
         await fetch(event)
 
     bus.take(FETCHER, settings.slots, on_admitted, turns=INTERRUPTED)
+    bus.lifeline.keep(watch_workspace(space.free_bytes, settings.keep_free_bytes), "free space")
     return {"workspace": space.check}
 
 

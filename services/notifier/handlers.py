@@ -2,6 +2,7 @@
 
 import asyncio
 
+from services.notifier import metrics
 from services.notifier.announce import Announcer
 from services.notifier.concurrency import ConcurrencyLimits
 from services.notifier.deliver import Deliverer
@@ -25,6 +26,7 @@ _ANNOUNCING_SLOTS = 4
 
 async def register(bus: Bus, settings: NotifierSettings, receiver: Receiver) -> dict[str, Check]:
     """Build the use cases and let them take work."""
+    metrics.begin()
     sealer = Sealer(decode_keys(settings.seal_keys))
     hooks = await until_done(lambda: Hooks.open(bus.client, sealer), "webhooks")
     queues = await until_done(lambda: DeliveryQueues.open(bus.client), "delivery queues")

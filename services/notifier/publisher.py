@@ -7,9 +7,11 @@ from nats.aio.client import Client
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.errors import NoStreamResponseError
 
+from services.notifier.metrics import attempted
 from shared.bus.errors import bus_calls
 from shared.bus.topology import DELIVERIES, WEBHOOKS
 from shared.deliveries import DeliveryAttempted, WebhookAttempt
+from shared.tracing.spans import context_within, trace_headers
 
 _TRIES = 3
 _PUBLISH_TIMEOUT = 5.0
@@ -53,9 +55,12 @@ class Publisher:
         """
         mark = f"{fact.message_id}.{fact.outcome}" if once else secrets.token_hex(16)
         await self._publish(DELIVERIES, fact.subject, fact.model_dump_json(), {_MESSAGE_ID: mark})
+        attempted(fact)
 
     @bus_calls()
     async def _publish(self, stream: str, subject: str, text: str, headers: dict[str, str]) -> None:
+        # The server gives them to the message that it makes at its time, too.
+        headers = headers | trace_headers(context_within())
         for left in reversed(range(_TRIES)):
             try:
                 await self._js.publish(

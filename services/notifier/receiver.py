@@ -13,6 +13,7 @@ from services.notifier.payload import WebhookPayload
 from services.notifier.signature import sign
 from shared.addresses import AddressPolicy, ForbiddenAddress
 from shared.network import AddressGuard, guarded_connector
+from shared.tracing.spans import span, trace_headers
 
 # Of an answer only its status counts; policies and traces in its headers may be long. At most 32 MiB are read of them.
 _HEADER_BYTES = 128 * 1024
@@ -72,12 +73,20 @@ class Receiver:
 
     async def post(self, url: str, secret_token: str, payload: WebhookPayload) -> Answer:
         """Make one request. Never raises for what the other side does; the answer's body is not read."""
+        with span("POST", "client", {"http.request.method": "POST"}) as trying:
+            answer = await self._post(url, secret_token, payload)
+            if answer.status is not None:
+                trying.attributes["http.response.status_code"] = answer.status
+            if answer.error:
+                trying.error = str(answer.status or ("timeout" if answer.silent else "connection"))
+        return answer
+
+    async def _post(self, url: str, secret_token: str, payload: WebhookPayload) -> Answer:
         assert self._session is not None, "use it as a context manager"  # noqa: S101
         begin = time.monotonic()
         try:
-            request = self._session.post(
-                url, data=payload.body, headers=_headers(secret_token, payload), allow_redirects=False
-            )
+            headers = _headers(secret_token, payload) | trace_headers()
+            request = self._session.post(url, data=payload.body, headers=headers, allow_redirects=False)
             # The client's own time-out does not cover a slow resolver.
             async with asyncio.timeout(self._timeout), request as response:
                 status = response.status

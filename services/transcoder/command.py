@@ -13,6 +13,7 @@ from shared.media.codecs.aac import AAC
 from shared.media.codecs.table import device_of, video_codec
 from shared.media.plan import AudioPart, Plan, Rung, TextPart, VideoPart
 from shared.media.source import Source
+from shared.workspace.space import SourceInput
 
 FRAME_STATS = "shown.txt"
 """File in the working folder that gets, for each output frame, the time stamp of the source frame it shows."""
@@ -28,16 +29,20 @@ _TAIL_SLACK = 2
 class Tools:
     """How to encode here: path of ffmpeg, and its encoder of H.264.
 
-    Other codecs are encoded on the device that this encoder runs on, where they can be.
+    Other codecs are encoded on the device that this encoder runs on, where they can be. ``digest`` tells these tools from others
+    (:mod:`services.transcoder.toolchain`); empty where nobody asked.
     """
 
     ffmpeg: str
     encoder: str = "libx264"
+    digest: str = ""
 
 
-def video_command(tools: Tools, source: Source, file: Path, plan: Plan, part: VideoPart, folder: Path) -> list[str]:
+def video_command(
+    tools: Tools, source: Source, opened: SourceInput, plan: Plan, part: VideoPart, folder: Path
+) -> list[str]:
     """Encode a part at all rungs with one decode, into ``<folder>/<name of the rung>.mp4``, and its stills below ``<folder>``."""
-    argv = [tools.ffmpeg, *_GLOBAL, *_input(source, file, part), "-filter_complex", video_graph(source, plan, part)]
+    argv = [tools.ffmpeg, *_GLOBAL, *_input(source, opened, part), "-filter_complex", video_graph(source, plan, part)]
     device = device_of(tools.encoder)
     for rung in plan.rungs:
         encoder = video_codec(rung.codec).encoder_on(device)
@@ -50,7 +55,13 @@ def video_command(tools: Tools, source: Source, file: Path, plan: Plan, part: Vi
 
 
 def audio_command(
-    tools: Tools, source: Source, file: Path, plan: Plan, part: AudioPart, folder: Path, pieces: Sequence[Piece] = ()
+    tools: Tools,
+    source: Source,
+    opened: SourceInput,
+    plan: Plan,
+    part: AudioPart,
+    folder: Path,
+    pieces: Sequence[Piece] = (),
 ) -> list[str]:
     """Encode a whole audio track into ``<folder>/audio.mp4``.
 
@@ -64,26 +75,26 @@ def audio_command(
         (folder / AUDIO_GRAPH).write_text(graph)
         argument = ["-/filter_complex", str(folder / AUDIO_GRAPH)]
     return [
-        *_decoded_audio(tools, source, file, plan, part), "-dec", "0:0", *argument, "-map", "[out]",
+        *_decoded_audio(tools, source, opened, plan, part), "-dec", "0:0", *argument, "-map", "[out]",
         *_audio_encoder(part, folder),
     ]  # fmt: skip
 
 
 def audio_times_command(
-    tools: Tools, source: Source, file: Path, plan: Plan, part: AudioPart, folder: Path
+    tools: Tools, source: Source, opened: SourceInput, plan: Plan, part: AudioPart, folder: Path
 ) -> list[str]:
     """Write time stamp and length of each frame of an audio track, as the second graph gets them, into :data:`AUDIO_TIMES`."""
     times = ["-stats_enc_pre:a", str(folder / AUDIO_TIMES), "-stats_enc_pre_fmt:a", "{pts} {samp}"]
-    return _decoded_audio(tools, source, file, plan, part, times)
+    return _decoded_audio(tools, source, opened, plan, part, times)
 
 
 def _decoded_audio(
-    tools: Tools, source: Source, file: Path, plan: Plan, part: AudioPart, options: Sequence[str] = ()
+    tools: Tools, source: Source, opened: SourceInput, plan: Plan, part: AudioPart, options: Sequence[str] = ()
 ) -> list[str]:
     """A track as samples without compression, to nowhere; from there, inside of the same process, the second graph takes them."""
     filters = ",".join(stereo_filters(source.audio_track(part.track), plan, part.sample_rate))
     return [
-        tools.ffmpeg, *_GLOBAL, *_own_times(source), *_input(source, file, None),
+        tools.ffmpeg, *_GLOBAL, *_own_times(source), *_input(source, opened, None),
         "-map", f"0:{part.track}", "-af", filters, "-c:a", "pcm_f32le", *options, "-f", "null", "-",
     ]  # fmt: skip
 
@@ -96,10 +107,10 @@ def silence_command(tools: Tools, plan: Plan, part: AudioPart, folder: Path) -> 
     return [tools.ffmpeg, *_GLOBAL, "-f", "lavfi", "-i", silence, *_audio_encoder(part, folder)]
 
 
-def text_command(tools: Tools, source: Source, file: Path, part: TextPart, folder: Path) -> list[str]:
+def text_command(tools: Tools, source: Source, opened: SourceInput, part: TextPart, folder: Path) -> list[str]:
     """Turn a whole subtitle track into ``<folder>/text.vtt``, on the source's clock and :data:`CLOCK_SHIFT` seconds later."""
     return [
-        tools.ffmpeg, *_GLOBAL, *_input(source, file, None), "-map", f"0:{part.track}", "-c:s", "webvtt",
+        tools.ffmpeg, *_GLOBAL, *_input(source, opened, None), "-map", f"0:{part.track}", "-c:s", "webvtt",
         # No cue may be lost that begins before zero, nor may the muxer move all of them for its sake.
         "-output_ts_offset", str(CLOCK_SHIFT), "-avoid_negative_ts", "disabled",
         "-map_metadata", "-1", "-f", "webvtt", str(folder / "text.vtt"),
@@ -166,9 +177,9 @@ _GLOBAL = (
 )  # fmt: skip
 
 
-def _input(source: Source, file: Path, part: VideoPart | None) -> list[str]:
+def _input(source: Source, opened: SourceInput, part: VideoPart | None) -> list[str]:
     """The input with a fixed demuxer and local files only: what is in the file can choose neither."""
-    argv = ["-protocol_whitelist", "file", "-f", source.demuxer]
+    argv = ["-protocol_whitelist", opened.protocols, "-f", source.demuxer]
     if source.demuxer == "mov":
         # External data references of QuickTime files are not followed.
         argv += ["-enable_drefs", "0", "-use_absolute_path", "0"]
@@ -181,7 +192,7 @@ def _input(source: Source, file: Path, part: VideoPart | None) -> list[str]:
         if source.video.decoder:
             argv += ["-c:v", source.video.decoder]
     # Time stamps as they are in the file: the plan counts on them. Orientation is the plan's business, too.
-    return [*argv, "-copyts", "-noautorotate", "-i", str(file)]
+    return [*argv, "-copyts", "-noautorotate", "-i", opened.address]
 
 
 def _own_times(source: Source) -> list[str]:

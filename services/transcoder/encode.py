@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 from nats.aio.client import Client
 
-from services.transcoder import command, packaging, stills
+from services.transcoder import command, metrics, packaging, stills
 from services.transcoder.audio_times import Piece, read_frames, straighten
 from services.transcoder.command import FRAME_STATS, Tools
 from services.transcoder.ffmpeg import EncoderFailed, Ffmpeg, NothingDecoded, complains_of_damage
@@ -22,7 +22,7 @@ from shared.media.plan import AudioPart, TextPart, VideoPart
 from shared.media.result import JobWarning, PartRecord, SegmentTable, digest_of
 from shared.media.stills import Still
 from shared.process import ProcessLimits
-from shared.workspace import WorkSpace
+from shared.workspace.space import SourceInput, SourceRead, WorkSpace
 
 _DAMAGED = JobWarning(
     code="source_damaged",
@@ -76,23 +76,27 @@ class Encode:
             await self._log.append(await self._transcoded(fetched, request))
 
     async def _transcoded(self, fetched: Fetched, request: PartRequested) -> PartTranscoded:
-        """The result: of an earlier attempt that was finished but never published, or of a new one."""
+        """The result: of an earlier attempt that was finished but never published, of an earlier job, or of a new attempt."""
         name = request.part
-        text = self._space.finished(fetched.org, fetched.job, name)
+        text = await self._space.finished(fetched.org, fetched.job, name)
         if text is None:
-            with self._space.attempt(fetched.org, fetched.job, name) as folder:
+            text = await self._inherited(fetched, name)
+        if text is None:
+            async with self._space.attempt(fetched.org, fetched.job, name) as folder:
                 begun = time.monotonic()
                 made = await self._make(fetched, name, folder)
+                seconds = time.monotonic() - begun
+                metrics.made(made.encoder, seconds=seconds, media=_media_seconds(fetched, name))
                 record = PartRecord(
                     tables=made.tables,
                     encoder=made.encoder,
-                    seconds=round(time.monotonic() - begun, 3),
+                    seconds=round(seconds, 3),
                     warnings=made.warnings,
                     stills=made.stills,
+                    recipe=fetched.recipe,
+                    tools=self._tools.digest,
                 )
-                text = await asyncio.to_thread(
-                    self._space.finish, folder, fetched.org, fetched.job, name, record.model_dump_json()
-                )
+                text = await self._space.finish(folder, fetched.org, fetched.job, name, record.model_dump_json())
         # What counts is what lies there: a duplicate worker may have been faster.
         kept = await asyncio.to_thread(PartRecord.model_validate_json, text)
         return PartTranscoded(
@@ -107,31 +111,52 @@ class Encode:
             weight=request.weight,
         )
 
+    async def _inherited(self, fetched: Fetched, name: str) -> str | None:
+        """The record of a part that the job before this one has made just as it would be made here, and has not lost."""
+        org, job = fetched.org, fetched.job
+        offered = await self._space.offered(org, job, name)
+        if offered is None:
+            return None
+        made_by = await asyncio.to_thread(PartRecord.model_validate_json, offered)
+        alike = (made_by.recipe, made_by.tools) == (fetched.recipe, self._tools.digest)
+        if alike and fetched.recipe and self._tools.digest:
+            await structlog.get_logger().ainfo("part inherited")
+            return await self._space.accept(org, job, name)
+        await structlog.get_logger().ainfo("part not inherited, made with other tools")
+        await self._space.refuse(org, job, name)
+        return None
+
     async def _make(self, fetched: Fetched, name: str, folder: Path) -> AttemptResult:
+        read = SourceRead(fetched.source.file, fetched.source.bytes)
+        async with self._space.source(fetched.org, fetched.job, read) as opened:
+            return await self._make_of(fetched, name, opened, folder)
+
+    async def _make_of(self, fetched: Fetched, name: str, opened: SourceInput, folder: Path) -> AttemptResult:
         video, audio = fetched.plan.video_part(name), fetched.plan.audio_part(name)
         if video:
-            return await self._make_video(fetched, video, folder)
+            return await self._make_video(fetched, video, opened, folder)
         if audio:
-            return await self._make_audio(fetched, audio, folder)
+            return await self._make_audio(fetched, audio, opened, folder)
         text = fetched.plan.text_part(name)
         if text:
-            return await self._make_text(fetched, text, folder)
+            return await self._make_text(fetched, text, opened, folder)
         raise PermanentError("internal_error", f"no part {name} in the plan")
 
-    async def _make_video(self, fetched: Fetched, part: VideoPart, folder: Path) -> AttemptResult:
+    async def _make_video(self, fetched: Fetched, part: VideoPart, opened: SourceInput, folder: Path) -> AttemptResult:
         if self._tools.encoder != "libx264":
             try:
                 # A graphics driver maps far more memory than it uses.
                 limits = replace(self._limits, memory_bytes=None)
-                return await self._video_attempt(fetched, part, folder, self._tools, limits)
+                return await self._video_attempt(fetched, part, opened, folder, self._tools, limits)
             except (EncoderFailed, TransientError) as error:
                 if isinstance(error, TransientError) and error.code == "workspace_full":
                     raise
                 # A GPU may be gone, hang, be full, or be unable to do this size. The CPU can do it.
+                metrics.GPU_FALLBACKS.inc()
                 await structlog.get_logger().awarning("GPU encode failed, using the CPU", error=str(error))
         try:
             return await self._video_attempt(
-                fetched, part, folder, replace(self._tools, encoder="libx264"), self._limits
+                fetched, part, opened, folder, replace(self._tools, encoder="libx264"), self._limits
             )
         except NothingDecoded as error:
             # Of the thumbnails' frames alone, perhaps: then there are fewer frames than were planned.
@@ -140,14 +165,19 @@ class Encode:
             raise PermanentError("encode_failed", str(error)) from error
 
     async def _video_attempt(
-        self, fetched: Fetched, part: VideoPart, folder: Path, tools: Tools, limits: ProcessLimits
+        self,
+        fetched: Fetched,
+        part: VideoPart,
+        opened: SourceInput,
+        folder: Path,
+        tools: Tools,
+        limits: ProcessLimits,
     ) -> AttemptResult:
         source, plan = fetched.source, fetched.plan
-        file = self._space.source(fetched.org, fetched.job) / source.file
         stills.prepare(plan, part, folder)
 
         async def attempt(part: VideoPart) -> str:
-            argv = command.video_command(tools, source, file, plan, part, folder)
+            argv = command.video_command(tools, source, opened, plan, part, folder)
             return await self._run(fetched, part, argv, _patient(limits, fetched, part))
 
         try:
@@ -180,13 +210,12 @@ class Encode:
             (folder / name).unlink()
         return AttemptResult(tuple(tracks), tools.encoder, warnings, taken)
 
-    async def _make_audio(self, fetched: Fetched, part: AudioPart, folder: Path) -> AttemptResult:
-        file = self._space.source(fetched.org, fetched.job) / fetched.source.file
+    async def _make_audio(self, fetched: Fetched, part: AudioPart, opened: SourceInput, folder: Path) -> AttemptResult:
         made = folder / "audio.mp4"
         try:
             try:
-                pieces = await self._pieces(fetched, part, file, folder)
-                argv = command.audio_command(self._tools, fetched.source, file, fetched.plan, part, folder, pieces)
+                pieces = await self._pieces(fetched, part, opened, folder)
+                argv = command.audio_command(self._tools, fetched.source, opened, fetched.plan, part, folder, pieces)
                 tail = await self._run(fetched, part, argv, self._limits)
                 warnings = (_DAMAGED_AUDIO,) if complains_of_damage(tail) else ()
             except NothingDecoded:
@@ -202,19 +231,18 @@ class Encode:
             (folder / name).unlink(missing_ok=True)
         return AttemptResult((track,), "aac", warnings)
 
-    async def _pieces(self, fetched: Fetched, part: AudioPart, file: Path, folder: Path) -> tuple[Piece, ...]:
+    async def _pieces(self, fetched: Fetched, part: AudioPart, opened: SourceInput, folder: Path) -> tuple[Piece, ...]:
         """Where the samples of a track belong whose stamps do not follow each other; that costs decoding it once more."""
         if not fetched.source.audio_track(part.track).uneven:
             return ()
-        argv = command.audio_times_command(self._tools, fetched.source, file, fetched.plan, part, folder)
+        argv = command.audio_times_command(self._tools, fetched.source, opened, fetched.plan, part, folder)
         # Only what is encoded counts as progress.
         await self._run(fetched, part, argv, self._limits, seconds=inf)
         return await asyncio.to_thread(_read_pieces, folder / command.AUDIO_TIMES, part.sample_rate)
 
-    async def _make_text(self, fetched: Fetched, part: TextPart, folder: Path) -> AttemptResult:
+    async def _make_text(self, fetched: Fetched, part: TextPart, opened: SourceInput, folder: Path) -> AttemptResult:
         """The cues; no track at all where ffmpeg cannot read them, since an empty one would promise something."""
-        file = self._space.source(fetched.org, fetched.job) / fetched.source.file
-        argv = command.text_command(self._tools, fetched.source, file, part, folder)
+        argv = command.text_command(self._tools, fetched.source, opened, part, folder)
         limits = self._limits
         if limits.stall_seconds:
             limits = replace(limits, stall_seconds=limits.stall_seconds + fetched.source.bytes / _SLOWEST_DISK)
@@ -243,6 +271,12 @@ class Encode:
         return await self._ffmpeg.run(
             argv, org=fetched.org, job=fetched.job, part=part.name, frames=frames, seconds=seconds, limits=limits
         )
+
+
+def _media_seconds(fetched: Fetched, name: str) -> float:
+    """How much of the film a part is."""
+    part = fetched.plan.video_part(name)
+    return float(part.frames / fetched.plan.frame_rate if part else fetched.plan.duration)
 
 
 def _read_pieces(times: Path, rate: int) -> tuple[Piece, ...]:

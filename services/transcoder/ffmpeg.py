@@ -11,6 +11,7 @@ from services.transcoder.progress_lines import FrameCounter
 from shared.bus.progress import ProgressReporter
 from shared.errors import Postponed, TransientError
 from shared.process import Finished, ProcessLimits, ProcessStalled, run_process
+from shared.tracing.spans import span
 
 # What ffmpeg says of pictures that could not be decoded, or only in part.
 _DAMAGE = ("corrupt decoded frame", "Decoding error", "Error submitting packet to decoder")
@@ -69,7 +70,8 @@ class Ffmpeg:
             return grown
 
         try:
-            finished = await run_process(argv, limits=limits, on_line=on_line)
+            with span("ffmpeg"):
+                finished = await run_process(argv, limits=limits, on_line=on_line)
         except ProcessStalled as error:
             raise TransientError("encode_stalled", str(error)) from error
         if finished.status == 0:

@@ -3,7 +3,9 @@
 from services.transcoder.choose import choose_encoder
 from services.transcoder.command import Tools
 from services.transcoder.encode import Encode
+from services.transcoder.metrics import ENCODER
 from services.transcoder.settings import TranscoderSettings
+from services.transcoder.toolchain import toolchain
 from shared.bus.slots import UNINTERRUPTED
 from shared.bus.topology import TRANSCODER
 from shared.events import PartRequested
@@ -11,17 +13,18 @@ from shared.health import Check
 from shared.media.tools import ffmpeg_path
 from shared.process import ProcessLimits
 from shared.worker import Bus
-from shared.workspace import WorkSpace
+from shared.workspace.opening import open_workspace
 
 
 async def register(bus: Bus, settings: TranscoderSettings) -> dict[str, Check]:
     """Build the use case and let it take work."""
     ffmpeg = ffmpeg_path(settings.ffmpeg)
-    tools = Tools(ffmpeg, await choose_encoder(ffmpeg, settings.encoder))
+    tools = Tools(ffmpeg, await choose_encoder(ffmpeg, settings.encoder), await toolchain(ffmpeg))
+    ENCODER.labels(tools.encoder).set(1)
     limits = ProcessLimits(
         stall_seconds=settings.stall_seconds, memory_bytes=settings.memory_bytes, file_bytes=settings.file_bytes
     )
-    space = WorkSpace(settings.workspace_url)
+    space = open_workspace(settings.workspace_url)
     encode = Encode(bus.client, bus.log, space, tools, limits)
 
     async def on_part_requested(event: PartRequested) -> None:

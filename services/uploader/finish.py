@@ -17,6 +17,7 @@ from services.uploader.manifest.outputs import outputs_of
 from services.uploader.manifest.playlists import iframe_playlist, media_playlist, multivariant_playlist
 from services.uploader.manifest.presentation import Presentation, init_segments_of
 from services.uploader.manifest.sprite import sprite
+from services.uploader.metrics import NOT_COMPLIANT
 from services.uploader.record import JobRecord, record_of
 from services.uploader.results import read_record
 from shared.bus.joblog import JobLog
@@ -24,8 +25,8 @@ from shared.errors import PermanentError
 from shared.events import Completed
 from shared.media.layout import DASH, IFRAMES, MULTIVARIANT, SHEET
 from shared.media.plan import Plan
-from shared.media.result import Compliance
-from shared.workspace import WorkSpace
+from shared.media.result import Compliance, PartRecord
+from shared.workspace.space import WorkSpace
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,10 @@ class Finish:
         if record.completed:
             return
         try:
+            parts = await self._records(record)
+            pictures = await self._sprite(org, job, record.plan)
             # Reckoning with every segment of a film takes seconds of the processor.
-            output = await asyncio.to_thread(self._prepare, org, job, record)
+            output = await asyncio.to_thread(_prepare, record.plan, parts, pictures)
         except Mismatch as error:
             raise PermanentError("internal_error", str(error)) from error
         async with self._buckets.of(org, job) as bucket:
@@ -85,33 +88,24 @@ class Finish:
             )
         warnings = not_compliant(output.compliance)
         if warnings:
+            NOT_COMPLIANT.inc()
             violations = [one.rule for one in output.compliance.violations]
             await structlog.get_logger().aerror("not compliant", violations=violations)
         await self._log.append(Completed(org=org, job=job, outputs=outputs, warnings=warnings))
         await structlog.get_logger().ainfo("completed", bytes=output.bytes, segments=outputs.segments)
 
-    def _prepare(self, org: str, job: str, record: JobRecord) -> "_Output":
-        """Everything that is written at the end, and what has to lie in the bucket already."""
-        parts = {part: read_record(self._space, event) for part, event in record.transcoded.items()}
-        stills = [still for part in parts.values() for still in part.stills]
-        presentation = assemble(record.plan, {name: part.tables for name, part in parts.items()}, stills)
-        pictures = self._sprite(org, job, record.plan)
-        documents = playlists(presentation, sheet_bytes=len(pictures.get(SHEET, b"")))
-        multivariant = {MULTIVARIANT: multivariant_playlist(presentation).encode()}
-        media = {path: size for one in presentation.all_renditions for path, size in one.objects().items()}
-        return _Output(
-            presentation=presentation,
-            media=media | {still.path: still.size for still in presentation.thumbnails},
-            documents=(pictures, documents, multivariant),
-            compliance=check_compliance(presentation, pictures | documents | multivariant),
-        )
+    async def _records(self, record: JobRecord) -> dict[str, PartRecord]:
+        """The records of all parts, by name."""
+        events = record.transcoded.values()
+        found = await in_parallel(events, lambda event: read_record(self._space, event), limit=self._parallel)
+        return dict(zip(record.transcoded, found, strict=True))
 
-    def _sprite(self, org: str, job: str, plan: Plan) -> dict[str, bytes]:
+    async def _sprite(self, org: str, job: str, plan: Plan) -> dict[str, bytes]:
         """Sheet and cues by path, nothing where none are planned."""
         if plan.stills is None:
             return {}
-        tiles = self._space.tiles(org, job, plan.stills.tiles.numbers)
-        return sprite(plan.stills, plan.frames, plan.frame_rate, tiles)
+        tiles = await self._space.tiles(org, job, plan.stills.tiles.numbers)
+        return await asyncio.to_thread(sprite, plan.stills, plan.frames, plan.frame_rate, tiles)
 
     async def _publish(self, bucket: Bucket, output: "_Output") -> None:
         """Write and verify everything that is not there yet, so that no playlist ever leads nowhere."""
@@ -141,3 +135,22 @@ def playlists(presentation: Presentation, *, sheet_bytes: int = 0) -> dict[str, 
     texts |= {f"{one.folder}/{IFRAMES}": iframe_playlist(one) for one in presentation.video if one.iframes}
     texts[DASH] = manifest(presentation, sheet_bytes=sheet_bytes)
     return {path: text.encode() for path, text in texts.items()}
+
+
+def _prepare(plan: Plan, parts: Mapping[str, PartRecord], pictures: Mapping[str, bytes]) -> _Output:
+    """Everything that is written at the end, and what has to lie in the bucket already.
+
+    Args:
+        parts: the records by name. pictures: sheet and cues by path.
+    """
+    stills = [still for part in parts.values() for still in part.stills]
+    presentation = assemble(plan, {name: part.tables for name, part in parts.items()}, stills)
+    documents = playlists(presentation, sheet_bytes=len(pictures.get(SHEET, b"")))
+    multivariant = {MULTIVARIANT: multivariant_playlist(presentation).encode()}
+    media = {path: size for one in presentation.all_renditions for path, size in one.objects().items()}
+    return _Output(
+        presentation=presentation,
+        media=media | {still.path: still.size for still in presentation.thumbnails},
+        documents=(pictures, documents, multivariant),
+        compliance=check_compliance(presentation, {**pictures, **documents, **multivariant}),
+    )

@@ -15,7 +15,7 @@ from shared.events import Cancelled, Completed, Failed, PartTranscoded
 from shared.health import Check
 from shared.storage import warm_up
 from shared.worker import Bus
-from shared.workspace import WorkSpace
+from shared.workspace.opening import open_workspace
 
 # Removing a folder takes little time, and many jobs may end at once.
 _JANITOR_SLOTS = 2
@@ -28,13 +28,15 @@ async def register(bus: Bus, settings: UploaderSettings, resources: AsyncExitSta
         resources: takes what has to be closed at the end.
     """
     await warm_up()
-    space = WorkSpace(settings.workspace_url)
+    space = open_workspace(settings.workspace_url)
     buckets = Buckets(bus.vault, policy=settings.address_policy, cache_control=settings.cache_control)
     resources.push_async_callback(buckets.close)
     finish = Finish(bus.log, buckets, space, parallel=settings.parallel_requests)
     release = Release(bus.log, FleetView(bus.client))
     upload = Upload(bus.log, buckets, space, release, finish, parallel=settings.parallel_requests)
-    clean_up = CleanUp(bus.log, bus.vault, space)
+    clean_up = CleanUp(
+        bus.log, bus.vault, space, keep_seconds=settings.keep_for_retry_seconds, keep_free=settings.keep_free_bytes
+    )
     sweeping = bus.lifeline.keep(clean_up.sweep_forever(settings.sweep_seconds), "sweep")
     resources.callback(sweeping.cancel)
 

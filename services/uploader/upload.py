@@ -3,7 +3,6 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 
@@ -11,24 +10,24 @@ from services.uploader.bucket.bucket import Bucket
 from services.uploader.bucket.buckets import Buckets
 from services.uploader.bucket.parallel import in_parallel
 from services.uploader.finish import Finish
+from services.uploader.metrics import FINISH_SECONDS
 from services.uploader.record import record_of
 from services.uploader.release import Release
-from services.uploader.results import WrongFile, read_record
+from services.uploader.results import WrongFile, made_part, read_record
 from shared.bus.headway import made_headway
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject
 from shared.errors import PermanentError
 from shared.events import Fetched, PartTranscoded, PartUploaded
-from shared.media.layout import WHOLE_TEXT, kind_of, segment_name
 from shared.media.result import PartRecord
-from shared.workspace import WorkSpace
+from shared.tracing.spans import span
+from shared.workspace.space import MadePart, WorkSpace
 
 
 @dataclass(frozen=True)
 class UploadObject:
-    """What is uploaded of a part: its file, path below the output prefix, and size in bytes as the transcoder told it."""
+    """What is uploaded of a part: its path in the part and below the output prefix, and its size as the transcoder told it."""
 
-    file: Path
     path: str
     size: int
 
@@ -57,7 +56,7 @@ class Upload:
             return
         uploaded = await self._recorded(event) or await self._upload(event)
         # Only now: had the files gone before the fact was recorded, a crash in between would have lost them.
-        await asyncio.to_thread(self._space.empty_part, org, job, part)
+        await self._space.empty_part(org, job, part)
         fetched = await self._log.fact(org, job, Fetched)
         if fetched is None:
             raise PermanentError("internal_error", f"part {part} transcoded before the source was fetched")
@@ -66,7 +65,8 @@ class Upload:
         # The one who uploaded the last part finishes the job, and only he: his message stays unsettled until that is done,
         # so it is redelivered if he dies, and nobody else needs to try.
         if number >= len(fetched.plan.release_order):
-            await self._finish(org, job)
+            with FINISH_SECONDS.time(), span("finish"):
+                await self._finish(org, job)
 
     async def _number(self, uploaded: PartUploaded) -> int:
         """Number of a part among those uploaded.
@@ -81,13 +81,13 @@ class Upload:
     async def _upload(self, event: PartTranscoded) -> PartUploaded:
         org, job, part = event.org, event.job, event.part
         try:
-            record = await asyncio.to_thread(read_record, self._space, event)
-            objects = await asyncio.to_thread(objects_of, record, self._space.part(org, job, part))
-            there = await asyncio.to_thread(self._space.uploaded, org, job, part)
+            record, made = await read_record(self._space, event), made_part(event)
+            objects = await asyncio.to_thread(objects_of, record)
+            there = await self._space.uploaded(made)
             missing = [item for item in objects if item.path not in there]
             async with self._buckets.of(org, job) as bucket:
-                await in_parallel(missing, lambda item: self._put(bucket, event, item), limit=self._parallel)
-            await asyncio.to_thread(self._keep_tiles, event, record)
+                await in_parallel(missing, lambda item: self._put(bucket, made, item), limit=self._parallel)
+            await self._keep_tiles(made, record)
         except (FileNotFoundError, WrongFile) as error:
             # A duplicate worker that took this part over may have been faster: then the files are gone because they are
             # uploaded.
@@ -100,15 +100,12 @@ class Upload:
         await structlog.get_logger().ainfo("part uploaded", objects=len(objects), bytes=total)
         return await self._append_numbered(uploaded)
 
-    async def _put(self, bucket: Bucket, event: PartTranscoded, item: UploadObject) -> None:
-        await bucket.put(item.path, await asyncio.to_thread(_content, item.file, item.path, item.size))
-        await asyncio.to_thread(self._note, event, item)
-        await made_headway("output", kept=True)
-
-    def _note(self, event: PartTranscoded, item: UploadObject) -> None:
+    async def _put(self, bucket: Bucket, made: MadePart, item: UploadObject) -> None:
+        tag = await bucket.put(item.path, await self._content(made, item.path, item.size))
         # A full disk must not stop what is about to make room.
         with suppress(OSError):
-            self._space.note_uploaded(event.org, event.job, event.part, item.path)
+            await self._space.note_uploaded(made, item.path, tag)
+        await made_headway("output", kept=True)
 
     async def _append_numbered(self, event: PartUploaded) -> PartUploaded:
         """Append the fact with its number among the job's uploaded parts. Returns the one that stands in the log."""
@@ -125,41 +122,27 @@ class Upload:
         found = (await self._log.append(event, refine=numbered)).recorded.event
         return found if isinstance(found, PartUploaded) else event
 
-    def _keep_tiles(self, event: PartTranscoded, record: PartRecord) -> None:
+    async def _keep_tiles(self, made: MadePart, record: PartRecord) -> None:
         """Copy a part's tiles to where they outlive the part. A second time changes nothing."""
-        folder = self._space.part(event.org, event.job, event.part)
-        for still in record.stills:
-            if still.kind == "tile":
-                body = _content(folder / still.path, still.path, still.size)
-                self._space.keep_tile(event.org, event.job, still.number, body)
+        tiles = {
+            still.number: await self._content(made, still.path, still.size)
+            for still in record.stills
+            if still.kind == "tile"
+        }
+        await self._space.keep_tiles(made.org, made.job, tiles)
+
+    async def _content(self, made: MadePart, path: str, size: int) -> bytes:
+        """What is in a file, if it has as many bytes as the transcoder said."""
+        body = await self._space.read(made, path)
+        if len(body) != size:
+            raise WrongFile(f"{path} has {len(body)} bytes instead of {size}")
+        return body
 
     async def _recorded(self, event: PartTranscoded) -> PartUploaded | None:
         found = await self._log.last(job_subject(event.org, event.job, f"{PartUploaded.subject}.{event.part}"))
         return found.event if found and isinstance(found.event, PartUploaded) else None
 
 
-def objects_of(record: PartRecord, folder: Path) -> list[UploadObject]:
-    """Everything of a part that goes to the bucket with it.
-
-    Rendition by rendition its segments in order of time, after those of a text the file with all of it; then the thumbnails.
-
-    Args:
-        folder: of the part in the work space.
-    """
-    sizes: dict[str, int] = {}
-    for table in record.tables:
-        kind = kind_of(table.folder)
-        for number, size in enumerate(table.sizes, start=table.first_segment):
-            sizes[f"{table.folder}/{segment_name(kind, number)}"] = size
-        if table.whole:
-            sizes[f"{table.folder}/{WHOLE_TEXT}"] = table.whole
-    sizes |= {still.path: still.size for still in record.stills if still.kind == "thumbnail"}
-    return [UploadObject(folder / path, path, size) for path, size in sizes.items()]
-
-
-def _content(file: Path, path: str, size: int) -> bytes:
-    """What is in a file, if it has as many bytes as the transcoder said."""
-    body = file.read_bytes()
-    if len(body) != size:
-        raise WrongFile(f"{path} has {len(body)} bytes instead of {size}")
-    return body
+def objects_of(record: PartRecord) -> list[UploadObject]:
+    """Everything of a part that goes to the bucket with it, in the order of :attr:`PartRecord.objects`."""
+    return [UploadObject(path, size) for path, size in record.objects.items()]

@@ -12,6 +12,7 @@ from nats.errors import NoServersError
 from pydantic import SecretStr
 
 from shared.bus.guard import ConnectionGuard, OnEnd
+from shared.bus.permissions import inbox_prefix
 from shared.bus.servers import Servers, parse_servers
 
 _OPTIONS: dict[str, Any] = {
@@ -41,10 +42,11 @@ async def connect(url: SecretStr, name: str, *, on_end: OnEnd | None = None, **o
     servers = parse_servers(url.get_secret_value())
     guard = ConnectionGuard(name, on_end)
     who = {"user": servers.user, "password": servers.password, "token": servers.token}
+    inbox = inbox_prefix(servers.user)
     while True:
         try:
             client = await nats.connect(
-                list(servers.urls), name=name, **who, **_OPTIONS, **guard.callbacks(), **options
+                list(servers.urls), name=name, inbox_prefix=inbox, **who, **_OPTIONS, **guard.callbacks(), **options
             )
         except (NoServersError, OSError, TimeoutError) as problem:
             await structlog.get_logger().awarning("no bus yet", error=str(problem))
@@ -63,6 +65,7 @@ def make_broker(url: SecretStr, name: str, *, on_end: OnEnd | None = None, **opt
         list(servers.urls),
         name=name,
         security=_security(servers),
+        inbox_prefix=inbox_prefix(servers.user),
         logger=None,
         apply_types=True,
         graceful_timeout=5.0,

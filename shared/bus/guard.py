@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from shared.logs import Repetition
+from shared.metrics import NATS_CONNECTED, NATS_DISCONNECTS
 
 OnEnd = Callable[[str], Awaitable[None]]
 """Called with the reason when a connection has ended for good."""
@@ -38,6 +39,7 @@ class ConnectionGuard:
 
     def __init__(self, name: str, on_end: OnEnd | None = None, *, tick: float = 1.0) -> None:
         self._log = structlog.get_logger().bind(connection=name)
+        self._name = name
         self._on_end = on_end
         self._tick = tick
         self._ever_connected = False
@@ -58,8 +60,12 @@ class ConnectionGuard:
     def connected(self) -> None:
         """The connection stands for the first time."""
         self._ever_connected = True
+        NATS_CONNECTED.labels(self._name).set(1)
+        NATS_DISCONNECTS.labels(self._name)
 
     async def _disconnected(self) -> None:
+        NATS_CONNECTED.labels(self._name).set(0)
+        NATS_DISCONNECTS.labels(self._name).inc()
         await self._log.awarning("bus disconnected")
         if self._on_end and self._waiting is None:
             self._silent, self._refused = 0, False
@@ -67,6 +73,7 @@ class ConnectionGuard:
 
     async def _reconnected(self) -> None:
         self._stop_waiting()
+        NATS_CONNECTED.labels(self._name).set(1)
         await self._log.ainfo("bus reconnected")
 
     async def _error(self, problem: Exception) -> None:
@@ -82,6 +89,7 @@ class ConnectionGuard:
 
     async def _closed(self) -> None:
         self._stop_waiting()
+        NATS_CONNECTED.labels(self._name).set(0)
         if self._on_end:
             await self._on_end("the connection to the bus was closed")
 

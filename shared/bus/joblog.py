@@ -24,12 +24,14 @@ from shared.bus.parsing import FutureEvent, UnknownEvent, parse_event, parse_mes
 from shared.bus.subjects import event_subject, job_subject, split_job_subject
 from shared.bus.topology import JOBS
 from shared.events import Event, Recorded
+from shared.tracing.context import TraceContext, read_context
+from shared.tracing.spans import context_within, trace_headers
 
 E = TypeVar("E", bound=Event)
 Refine = Callable[[], Awaitable[Event]]
 PUBLISH_TIMEOUT = 5.0
 # The server's two ways to say "wrong last sequence": compared with what is stored, and with what is on its way in a cluster.
-_WRONG_LAST_SEQUENCE = (10071, 10164)
+WRONG_LAST_SEQUENCE = (10071, 10164)
 _HEADER_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 _HEADER_EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
 _HEADER_ATTEMPT = "Millrace-Append"
@@ -103,7 +105,7 @@ class JobLog:
         attempt = secrets.token_hex(8)
         unanswered = 0
         while True:
-            head = await self._last_sequence(whole_job)
+            head = await self._head(whole_job)
             end = await self.end_of(event.org, event.job)
             if end and event_subject(end.event) != subject:
                 raise JobEnded(end.event)
@@ -119,13 +121,15 @@ class JobLog:
                     stream=JOBS,
                     timeout=PUBLISH_TIMEOUT,
                     headers={
-                        _HEADER_EXPECTED: str(head),
+                        _HEADER_EXPECTED: str(head.sequence),
                         _HEADER_EXPECTED_SUBJECT: whole_job,
                         _HEADER_ATTEMPT: attempt,
+                        # All events of a job are of one trace, whoever publishes them.
+                        **trace_headers(context_within(head.trace)),
                     },
                 )
             except APIError as error:
-                if error.err_code not in _WRONG_LAST_SEQUENCE:
+                if error.err_code not in WRONG_LAST_SEQUENCE:
                     raise
                 # Somebody was faster, or our own publish of an earlier round was stored after all: look again.
                 continue
@@ -203,7 +207,7 @@ class JobLog:
         """
         deadline = asyncio.get_running_loop().time() + PUBLISH_TIMEOUT
         while True:
-            head = await self._last_sequence(job_subject(org, job, ">"))
+            head = (await self._head(job_subject(org, job, ">"))).sequence
             if head == at_least == 0:
                 return []
             if head >= at_least:
@@ -218,11 +222,17 @@ class JobLog:
                 raise TimeoutError(f"the log of job {job} does not reach {max(head, at_least)}")
             await asyncio.sleep(0.02)
 
-    async def _last_sequence(self, subject_filter: str) -> int:
+    @bus_calls()
+    async def trace_of(self, org: str, job: str) -> TraceContext | None:
+        """The trace of a job: the span that has published its newest event. None where no service records any."""
+        return (await self._head(job_subject(org, job, ">"))).trace
+
+    async def _head(self, subject_filter: str) -> "_Head":
         try:
-            return int((await self._js.get_last_msg(JOBS, subject_filter)).seq or 0)
+            message = await self._js.get_last_msg(JOBS, subject_filter)
         except NotFoundError:
-            return 0
+            return _Head(0, None)
+        return _Head(int(message.seq or 0), read_context(message.headers))
 
     async def _last_of_each(self, filters: list[str], head: int) -> list[Recorded] | None:
         """The last message of each subject, or None from a copy of the stream that has not got as far as ``head`` yet."""
@@ -263,3 +273,11 @@ class JobLog:
 @dataclass(frozen=True)
 class _Found(Recorded):
     attempt: str = ""
+
+
+@dataclass(frozen=True)
+class _Head:
+    """The newest event of a job: its place, 0 where there is none, and the span that has published it."""
+
+    sequence: int
+    trace: TraceContext | None

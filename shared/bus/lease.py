@@ -27,11 +27,14 @@ from nats.errors import Error as NatsError
 from shared.bus.ack_wait import AckWaits
 from shared.bus.headway import reporting
 from shared.bus.joblog import JobEnded, JobLog
+from shared.bus.metrics import Delivery, Outcome, serves
 from shared.bus.queue import Queue
+from shared.bus.roster import Begun
 from shared.bus.settle import Settlement
 from shared.bus.slots import Turn, TurnRules
 from shared.bus.subjects import split_job_subject
 from shared.bus.topology import Durable
+from shared.bus.tracing import working_on
 from shared.bus.turns import PutOff, Turns
 from shared.events import Completed
 from shared.tasks import end_tasks
@@ -39,6 +42,7 @@ from shared.tasks import end_tasks
 _HEARTBEAT = b"+WPI"
 # The work stops a little before the server gives the message to another, so that there is time to stop in.
 _LEASE_TRUSTED = 0.85
+_STOPPED: dict[str, Outcome] = {"ended": "ended", "lost": "lease_lost", "turn": "interrupted"}
 
 
 class _Stopped(Exception):
@@ -55,6 +59,9 @@ class LeaseRuntime:
     Args:
         side_work: this work is not the job's own (webhooks): a job's end does not stop it, and its failure fails no job.
         outage_seconds: how long work waits for a storage, source or work space that is out of order.
+
+    Attributes:
+        begun: the work that is being done.
     """
 
     def __init__(
@@ -71,6 +78,7 @@ class LeaseRuntime:
         self._ended: dict[tuple[str, str], asyncio.Event] = defaultdict(asyncio.Event)
         self._users: dict[tuple[str, str], int] = defaultdict(int)
         self._running: set[asyncio.Task[None]] = set()
+        self.begun = Begun()
 
     @property
     def busy(self) -> int:
@@ -89,6 +97,7 @@ class LeaseRuntime:
             rules: of the turns that organizations take; None where they take none.
         """
         self._ack_waits.watch(durable)
+        serves(durable.name, slots)
         if rules:
             resting = partial(self._settlement.resting, durable.name)
             self._turns[durable.name] = Turns(Queue(self._nc, durable), slots, rules, resting=resting)
@@ -104,6 +113,12 @@ class LeaseRuntime:
         self._following = [asyncio.create_task(self._ack_waits.follow())]
         self._following += [asyncio.create_task(turns.watch()) for turns in self._turns.values() if turns.interrupts]
         await self._nc.subscribe("feed.jobs.*.*.end.*", cb=self._heard_end)
+
+    async def finish(self) -> None:
+        """Take nothing new, and return when all that runs is over."""
+        self._draining = True
+        while self._running:
+            await asyncio.wait(set(self._running))
 
     async def drain(self, grace_seconds: float) -> None:
         """Take nothing new, give what runs some time, then hand it back."""
@@ -143,30 +158,41 @@ class LeaseRuntime:
 
     async def _attend(self, message: Msg, org: str, job: str, token: str, work: Callable[[], Awaitable[Any]]) -> None:
         side_work = self._side_work or token.startswith("end.")
-        with structlog.contextvars.bound_contextvars(organization=org, job=job, work=token):
+        with (
+            structlog.contextvars.bound_contextvars(organization=org, job=job, work=token),
+            working_on(message, org, job) as span,
+        ):
             log = structlog.get_logger()
             turns = self._turns.get(message.metadata.consumer)
             turn: Turn | None = None
             begun = asyncio.get_running_loop().time()
+            delivery = Delivery(message)
             try:
                 crashes = await self._settlement.check_deliveries(message, side_work=side_work)
                 if turns:
                     granted = await turns.begin(message, org, crashes=crashes)
                     if isinstance(granted, PutOff):
+                        delivery.outcome = "put_off"
                         await self._settlement.handed_back(message, delay=granted.seconds)
                         return
                     turn = granted
                 if crashes:
                     work = partial(self._alone, message, work, turns, turn)
                 begun = asyncio.get_running_loop().time()
-                with reporting(self._settlement.reporter(message)):
+                delivery.begins()
+                span.begins()
+                with self.begun.working_on(message), reporting(self._settlement.reporter(message)):
                     await self._leased(message, org, job, work, turn, watch_end=not side_work)
+                delivery.outcome = "done"
                 await self._settlement.done(message)
             except asyncio.CancelledError:
+                delivery.outcome = "handed_back"
                 await log.ainfo("work handed back")
                 await self._settlement.handed_back(message)
             except _Stopped as stopped:
+                delivery.outcome = _STOPPED[stopped.reason]
                 await log.ainfo("work stopped", reason=stopped.reason)
+                span.stopped(stopped.reason)
                 if stopped.reason == "ended":
                     await self._settlement.done(message)
                 elif turns and turn and stopped.reason == "turn":
@@ -174,11 +200,13 @@ class LeaseRuntime:
                 else:
                     await self._settlement.lease_lost(message)
             except JobEnded:
+                delivery.outcome = "ended"
                 await self._settlement.done(message)
             except Exception as error:
                 held = asyncio.get_running_loop().time() - begun
                 await self._settlement.failed(message, org, job, error, side_work=side_work, held=held)
             finally:
+                delivery.over()
                 if turns and turn:
                     turns.end(turn)
 

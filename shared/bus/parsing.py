@@ -8,6 +8,9 @@ from pydantic import TypeAdapter, ValidationError
 from shared.bus.subjects import event_subject
 from shared.events import EVENT_TYPES, AnyEvent, Event
 
+REPEATS = "Millrace-Repeats"
+"""Header of a message that puts an event before its consumers once more: the place of the message that has told it before."""
+
 _PARSER: TypeAdapter[Event] = TypeAdapter(AnyEvent)
 _VERSIONS = {str(kind.model_fields["type"].default): kind.versions for kind in EVENT_TYPES}
 

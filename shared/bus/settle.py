@@ -15,14 +15,17 @@ from shared.bus.attempts import AttemptBook, Kind
 from shared.bus.errors import BusUnavailable, bus_calls, translated
 from shared.bus.headway import Report
 from shared.bus.joblog import JobEnded, JobLog
+from shared.bus.metrics import DEAD_LETTERS
+from shared.bus.metrics import failed as count_failure
 from shared.bus.outages import Outages
 from shared.bus.parsing import FutureEvent, parse_event, report_unreadable
 from shared.bus.subjects import dead_subject
 from shared.bus.topology import DEAD
+from shared.bus.tracing import this_work
 from shared.errors import ERRORS, MillraceError, Outage, PermanentError, TransientError
 from shared.events import Failed
 from shared.tasks import end_tasks
-from shared.workspace import workspace_outage
+from shared.workspace.disk import workspace_outage
 
 RETRY_DELAYS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0)
 """Seconds before the next try of work that failed in a way that may pass; about two minutes in all."""
@@ -102,6 +105,7 @@ class Settlement:
     async def done(self, message: Msg) -> None:
         """The work is done, or not needed any more."""
         if await self._told(message.ack_sync(timeout=5)):
+            this_work().settled()
             await self._forget(message)
         else:
             # It comes again, and must not look as if it had killed this worker.
@@ -129,6 +133,7 @@ class Settlement:
             held: seconds that this try took.
         """
         meaning = workspace_outage(translated(error))
+        this_work().failed(meaning)
         if isinstance(meaning, BusUnavailable):
             await self._bus_unavailable(message, meaning)
         elif isinstance(meaning, ValidationError) and (problem := _unreadable(message)):
@@ -138,7 +143,8 @@ class Settlement:
 
     async def bury(self, message: Msg, org: str, job: str, reason: str) -> None:
         """Keep the message where the operator finds it, and be done with it. Its own ``Nats-`` headers stay behind."""
-        await self._told(self._bury(message, org, job, reason))
+        if await self._told(self._bury(message, org, job, reason)):
+            this_work().settled("unreadable")
 
     async def _skip(self, message: Msg, org: str, job: str, problem: ValueError, *, side_work: bool) -> None:
         """Settle what this code cannot read. An event of a newer version is work that it cannot do, but no rubbish."""
@@ -172,6 +178,7 @@ class Settlement:
         elif isinstance(error, Outage):
             try:
                 await message.nak(delay=await self._outages.wait(message, error, held=held))
+                count_failure(error.code, "waits")
                 return
             except Outage as lasted:
                 verdict = lasted
@@ -182,16 +189,20 @@ class Settlement:
                 await log.awarning(
                     "work failed, will be tried again", code=error.code, detail=error.detail, attempt=failures
                 )
+                count_failure(error.code, "tried_again")
                 await message.nak(delay=_delay(failures))
                 return
         else:
             failures = (await self._book.count(message, "bug")).of("bug")
             await log.aexception("work failed unexpectedly", attempt=failures, exc_info=error)
             if failures < BUG_TRIES:
+                count_failure("internal_error", "tried_again")
                 await message.nak(delay=_delay(failures))
                 return
             verdict = PermanentError("internal_error", f"{type(error).__name__}: {error}")
+        count_failure(verdict.code, "given_up")
         await self._give_up(message, org, job, verdict, side_work=side_work)
+        this_work().settled(verdict.code)
         await self._forget(message)
 
     async def _give_up(self, message: Msg, org: str, job: str, error: MillraceError, *, side_work: bool) -> None:
@@ -228,6 +239,7 @@ class Settlement:
         await self._js.publish(
             dead_subject(self._service, org, job), message.data, stream=DEAD, timeout=5, headers=headers
         )
+        DEAD_LETTERS.inc()
         await message.term()
 
     async def _forget(self, message: Msg) -> None:

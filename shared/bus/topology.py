@@ -6,6 +6,7 @@ defaults, and the last starter would win.
 """
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ SECRETS_BUCKET = "secrets"
 QUEUES_BUCKET = "webhook-lanes"
 ATTEMPTS_BUCKET = "attempts"
 HEALTH_BUCKET = "health"
+WORKERS_BUCKET = "workers"
 BUCKETS: dict[str, float | None] = {
     HOOKS_BUCKET: None,
     SECRETS_BUCKET: None,
@@ -39,6 +41,8 @@ BUCKETS: dict[str, float | None] = {
     ATTEMPTS_BUCKET: 7 * 24 * 3600,
     # Written again and again to see whether the server can (shared/bus/write_check.py).
     HEALTH_BUCKET: 24 * 3600,
+    # Who works, and who shall leave (shared/bus/roster.py).
+    WORKERS_BUCKET: 3600,
 }
 """The key-value buckets, each with the seconds after which an untouched entry goes."""
 
@@ -193,23 +197,25 @@ async def _provide_consumer(js: JetStreamContext, durable: Durable, lease_second
         await js.add_consumer(durable.stream, kept)
 
 
-async def wait_until_provisioned(js: JetStreamContext) -> None:
-    """Return once every stream and consumer that this version of the code binds to is there."""
+async def wait_until_provisioned(
+    js: JetStreamContext, durables: Collection[Durable] = DURABLES, buckets: Collection[str] = tuple(BUCKETS)
+) -> None:
+    """Return once the log is there in the version that this code binds to, and all of these consumers and buckets."""
     repetition = Repetition()
-    while not await _is_provisioned(js):
+    while not await _is_provisioned(js, durables, buckets):
         if repetition.is_due():
             await structlog.get_logger().ainfo("waiting for the bus to be provisioned by the api")
         await asyncio.sleep(0.2)
 
 
-async def _is_provisioned(js: JetStreamContext) -> bool:
+async def _is_provisioned(js: JetStreamContext, durables: Collection[Durable], buckets: Collection[str]) -> bool:
     try:
         info = await js.stream_info(JOBS)
         if (info.config.metadata or {}).get(_VERSION_KEY) != VERSION:
             return False
-        for durable in DURABLES:
+        for durable in durables:
             await js.consumer_info(durable.stream, durable.name)
-        for bucket in BUCKETS:
+        for bucket in buckets:
             await js.key_value(bucket)
     except (NatsError, TimeoutError):
         # Not there, or there and without a leader yet.

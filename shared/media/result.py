@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import AliasChoices, Base64Bytes, BaseModel, ConfigDict, Field
 
+from shared.media.layout import WHOLE_TEXT, kind_of, segment_name
 from shared.media.stills import Still
 
 
@@ -89,6 +90,8 @@ class PartRecord(_Model):
         tables: empty where a track of text could not be read, which the job does without.
         encoder: what made it (``libx264``, ``h264_nvenc``, ``aac``, ``webvtt``). seconds: wall time of the encode.
         stills: taken out of the same decode.
+        recipe: that of the job (:class:`shared.events.Fetched`). tools: SHA-256 (hex) of the programs and the code that made it.
+            Both are empty in records of versions that knew no inheritance.
     """
 
     # Version 0.1 called the tables tracks.
@@ -97,6 +100,23 @@ class PartRecord(_Model):
     seconds: float
     warnings: tuple[JobWarning, ...] = ()
     stills: tuple[Still, ...] = ()
+    recipe: str = ""
+    tools: str = ""
+
+    @property
+    def objects(self) -> dict[str, int]:
+        """Bytes of everything that goes to the bucket with the part, by path.
+
+        Rendition by rendition its segments in order of time, after those of a text the file with all of it; then the thumbnails.
+        """
+        sizes: dict[str, int] = {}
+        for table in self.tables:
+            kind = kind_of(table.folder)
+            for number, size in enumerate(table.sizes, start=table.first_segment):
+                sizes[f"{table.folder}/{segment_name(kind, number)}"] = size
+            if table.whole:
+                sizes[f"{table.folder}/{WHOLE_TEXT}"] = table.whole
+        return sizes | {still.path: still.size for still in self.stills if still.kind == "thumbnail"}
 
     @property
     def totals(self) -> tuple[RenditionTotals, ...]:

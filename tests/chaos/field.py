@@ -15,7 +15,7 @@ from aiohttp import web
 
 from services.fetcher.download.download import SOURCE_FILE
 from shared.ids import new_job_id, new_org_code
-from shared.workspace import WorkSpace
+from shared.workspace.folder import WorkFolder
 from stack.credentials import load_or_create
 from stack.layout import Layout
 from stack.probes import http_ok
@@ -210,7 +210,7 @@ class Field:
 
     async def _fill(self, seconds: float) -> None:
         """A file without content, as large as no disk: downloads keep the room free that others have reserved in this way."""
-        space = WorkSpace(self._stack.layout.workspace.as_uri())
+        space = WorkFolder(self._stack.layout.workspace.as_uri())
         org, job = new_org_code(), new_job_id()
         file = space.source(org, job) / SOURCE_FILE
         await asyncio.to_thread(_reserve, file, space.free_bytes() + _MORE_THAN_FREE)

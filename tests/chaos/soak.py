@@ -1,4 +1,7 @@
-"""Many tiny jobs without faults, and the memory of each service meanwhile: ``python -m tests.chaos.soak``, behind ``make soak``."""
+"""Many tiny jobs without faults, and what each service takes meanwhile: ``python -m tests.chaos.soak``, behind ``make soak``.
+
+That is its memory, and the number of series that it tells Prometheus.
+"""
 
 import asyncio
 import os
@@ -6,8 +9,10 @@ import re
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import urlopen
 
 from stack.client import Client
 from tests.support.clips import made
@@ -21,22 +26,34 @@ SAMPLES = 5
 ALLOWED_SHARE, ALLOWED_MIB = 0.1, 5.0
 """How much a service may grow in the second half of the jobs. In the first it fills caches and pools that have a bound."""
 
+ALLOWED_SERIES = 10
+"""How many series a service may get in the second half: a status or an outcome that was not seen before."""
+
+ORGANIZATIONS = 50
+"""That share the jobs."""
+
 _AT_ONCE = 12
 _KIB = re.compile(r"VmRSS:\s+(\d+) kB")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Resident memory of each service after so many jobs, in MiB."""
+    """Resident memory of each service after so many jobs, in MiB, and how many series it tells."""
 
     jobs: int
     memory: dict[str, float]
+    series: dict[str, int]
 
 
 def growing(samples: Sequence[Sample]) -> list[str]:
     """The services that are not flat from the middle sample to the last, in sentences."""
     middle, last = samples[len(samples) // 2], samples[-1]
-    return [
+    more = [
+        f"{name} has {last.series[name]} series after {last.jobs} jobs, and had {middle.series[name]} after {middle.jobs}"
+        for name in last.series
+        if last.series[name] > middle.series[name] + ALLOWED_SERIES
+    ]
+    return more + [
         f"{name} grew from {middle.memory[name]:.0f} to {last.memory[name]:.0f} MiB between {middle.jobs} and {last.jobs} jobs"
         for name in last.memory
         if last.memory[name] > middle.memory[name] * (1 + ALLOWED_SHARE) + ALLOWED_MIB
@@ -44,15 +61,19 @@ def growing(samples: Sequence[Sample]) -> list[str]:
 
 
 def table(samples: Sequence[Sample]) -> str:
-    """Services × samples, in MiB."""
-    lines = [f"{'resident MiB':<14}" + "".join(f"{f'{sample.jobs} jobs':>11}" for sample in samples)]
+    """Services × samples: MiB, and series."""
+    titles = "".join(f"{f'{sample.jobs} jobs':>11}" for sample in samples)
+    lines = [f"{'resident MiB':<14}{titles}"]
     for name in samples[0].memory:
         lines.append(f"{name:<14}" + "".join(f"{sample.memory[name]:>11.0f}" for sample in samples))
+    lines.append(f"{'series':<14}{titles}")
+    for name in samples[0].series:
+        lines.append(f"{name:<14}" + "".join(f"{sample.series[name]:>11}" for sample in samples))
     return "\n".join(lines)
 
 
 async def soak(jobs: int, folder: Path) -> list[Sample]:
-    """Send so many jobs of a second of sound through a stack of its own, a few at a time.
+    """Send so many jobs of a second of sound, of many organizations, through a stack of its own, a few at a time.
 
     Raises:
         AssertionError: a job did not complete, or a service was started again.
@@ -63,15 +84,21 @@ async def soak(jobs: int, folder: Path) -> list[Sample]:
         running_stack(folder) as stack,
         WebhookReceiver() as receiver,
         source_server() as source,
-        Client(stack.env) as client,
+        AsyncExitStack() as opened,
     ):
         url = source.host(sound.name, sound.read_bytes())
-        await client.add_webhook(receiver.url)
+        environments = [stack.env]
+        for number in range(1, min(ORGANIZATIONS, jobs)):
+            environments.append(await asyncio.to_thread(stack.another_organization, f"organization-{number}"))
+        clients = [await opened.enter_async_context(Client(env)) for env in environments]
+        for client in clients:
+            await client.add_webhook(receiver.url)
         turns, done = asyncio.Semaphore(_AT_ONCE), 0
         pids = {name: stack.pid(name) for name in stack.layout.services}
 
         async def one(number: int) -> None:
             nonlocal done
+            client = clients[number % len(clients)]
             async with turns:
                 output = client.location(f"soak/{number:05d}/", with_keys=True)
                 job = await client.post_job({"input_url": url, "output_path": output, "resolutions": ["audio"]})
@@ -93,7 +120,12 @@ async def soak(jobs: int, folder: Path) -> list[Sample]:
 
 def _sample(stack: RunningStack, jobs: int) -> Sample:
     memory = {name: _mebibytes(stack.pid(name)) for name in stack.layout.services}
-    return Sample(jobs, memory)
+    return Sample(jobs, memory, {name: _series(port) for name, port in stack.layout.health_ports.items()})
+
+
+def _series(port: int) -> int:
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        return sum(not line.startswith(b"#") for line in answer.read().splitlines())
 
 
 def _mebibytes(pid: int) -> float:

@@ -1,5 +1,6 @@
 """The main job, whole: in by HTTP, out as a stream that players play."""
 
+import shutil
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +11,7 @@ from shared.events import PartTranscoded
 from shared.mp4.bmff import boxes
 from tests.support.jobs import LONG_RESOLUTIONS, LONG_SECONDS, Outcome, long_clip
 from tests.support.observe import eventually, files_of, job_events
-from tests.support.player import play, require_player
+from tests.support.player import open_page, play, require_player
 from tests.support.stack import RunningStack
 from tests.support.stream import decode_complaints, packets, seams
 
@@ -87,6 +88,28 @@ async def test_hls_js_plays_it_to_the_end(by_http: Outcome, tmp_path: Path) -> N
     assert report["ended"] and report["currentTime"] > 40
     assert report["gaps"] == 0 and len(report["levels"]) == len(LONG_RESOLUTIONS)
     assert (tmp_path / "hls.png").stat().st_size > 10_000
+
+
+PAGE = Path(__file__).resolve().parents[2] / "deploy/player/index.html"
+
+
+async def test_the_page_of_compose_plays_it_to_the_end(stack: RunningStack, by_http: Outcome, tmp_path: Path) -> None:
+    host, bucket = stack.env["PLAYBACK_URL"], stack.env["S3_BUCKET"]
+    shutil.copy(PAGE, stack.state_dir / "s3" / bucket / "page.html")
+    playlist = by_http.job["outputs"]["master"].removeprefix("s3://")
+    report = await open_page(f"{host}/{bucket}/page.html?/{playlist}", tmp_path / "page.png")
+    assert report["ended"], report
+    assert report["duration"] == pytest.approx(LONG_SECONDS, abs=0.1)
+    # The window is 720 pixels high: the largest rendition fits.
+    assert report["videoHeight"] == 480
+    assert all(address.startswith(f"{host}/") for address in report["requests"])
+
+
+async def test_the_page_of_compose_says_what_is_wrong(stack: RunningStack, tmp_path: Path) -> None:
+    host, bucket = stack.env["PLAYBACK_URL"], stack.env["S3_BUCKET"]
+    shutil.copy(PAGE, stack.state_dir / "s3" / bucket / "page.html")
+    report = await open_page(f"{host}/{bucket}/page.html?/{bucket}/none.m3u8", tmp_path / "page.png", until="404")
+    assert f"{host}/{bucket}/none.m3u8: 404 Not Found" in report["text"]
 
 
 async def test_dash_js_plays_it_to_the_end(by_http: Outcome, tmp_path: Path) -> None:

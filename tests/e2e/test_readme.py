@@ -14,9 +14,9 @@ from tests.support.stack import RunningStack
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def block(heading: str, language: str) -> str:
+def block(heading: str, language: str, *, level: int = 2) -> str:
     """The first block of code below a heading of the README."""
-    section = (ROOT / "README.md").read_text().partition(f"\n## {heading}\n")[2]
+    section = (ROOT / "README.md").read_text().partition(f"\n{'#' * level} {heading}\n")[2]
     found = re.search(rf"```{language}\n(.*?)```", section, re.DOTALL)
     assert found, f"README.md has no {language} block below “{heading}”"
     return found[1]

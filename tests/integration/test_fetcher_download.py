@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 
-from services.fetcher.download.download import SOURCE_FILE, STATE_FILE, Download, DownloadLimits
+from services.fetcher.download.chunks import ChunkMap
+from services.fetcher.download.download import SOURCE_FILE, STATE_FILE, Download, DownloadLimits, content_of
 from services.fetcher.download.http_source import HttpSource, http_session
 from services.fetcher.download.patience import PatienceLimits
 from services.fetcher.probe.sniff import HEAD_BYTES, sniff
 from shared.addresses import AddressPolicy
 from shared.errors import Outage, PermanentError, Postponed
+from shared.workspace.inheritance import INHERITED_STATE
 from tests.support.bus import until
 from tests.support.policies import LOOPBACK
 from tests.support.sources import SourceServer, source_server
@@ -63,12 +65,19 @@ class Fetched:
         policy: AddressPolicy = LOOPBACK,
         free: int = 2**50,
         stall_seconds: float = 20,
+        only_tagged: bool = False,
     ) -> bytes:
         """Download, and return the file."""
         async with http_session(policy=policy, stall_seconds=stall_seconds) as session:
             source = HttpSource(session, url)
             download = Download(
-                source, folder, limits, free_bytes=lambda: free, on_head=self._look, on_progress=self._note
+                source,
+                folder,
+                limits,
+                free_bytes=lambda: free,
+                on_head=self._look,
+                on_progress=self._note,
+                only_tagged=only_tagged,
             )
             return (await download.run()).read_bytes()
 
@@ -112,6 +121,75 @@ async def test_a_file_comes_in_several_ranges_at_a_time(server: SourceServer, fi
     assert server.sent("film.mp4") < 2 * len(film)
     assert told.head == film[: len(told.head)] and len(told.head) == HEAD_BYTES
     assert told.progress == sorted(told.progress) and told.progress[-1] == 1
+
+
+def inherit(folder: Path, **marks: str | None) -> None:
+    """Make what a download has left in a folder that of another job, of which the server said this."""
+    state = json.loads((folder / STATE_FILE).read_text())
+    state["version"] |= marks
+    (folder / STATE_FILE).unlink()
+    (folder / INHERITED_STATE).write_text(json.dumps(state))
+
+
+async def test_what_another_job_has_downloaded_costs_one_byte(
+    server: SourceServer, film: bytes, tmp_path: Path
+) -> None:
+    url = server.host("film.mp4", film)
+    await fetch(url, tmp_path)
+    inherit(tmp_path)
+    asked = len(server.requests("film.mp4"))
+    for _ in range(2):
+        assert await fetch(url, tmp_path, only_tagged=True) == film
+    assert [request.range for request in server.requests("film.mp4")[asked:]] == ["bytes=0-0"], "once it is its own"
+    assert content_of(tmp_path, url) and content_of(tmp_path, f"{url}?id=<id>")
+
+
+async def test_what_another_job_has_begun_goes_on(server: SourceServer, film: bytes, tmp_path: Path) -> None:
+    async def some_is_here() -> bool:
+        return (tmp_path / STATE_FILE).exists() and "01" in (tmp_path / STATE_FILE).read_text().partition('"here"')[2]
+
+    begun = asyncio.create_task(fetch(server.host("film.mp4", film, pause=0.01), tmp_path))
+    await until(some_is_here)
+    begun.cancel()
+    await asyncio.gather(begun, return_exceptions=True)
+    inherit(tmp_path)
+    left = ChunkMap.load(tmp_path / INHERITED_STATE)
+    assert left and left.bytes_here
+    missing = {f"bytes={start}-{end - 1}" for start, end in map(left.span, left.missing())}
+    before = len(server.requests("film.mp4"))
+    assert await fetch(server.host("film.mp4", film), tmp_path) == film
+    assert {request.range for request in server.requests("film.mp4")[before:]} <= missing
+
+
+@pytest.mark.parametrize(
+    ("marks", "only_tagged"),
+    [
+        ({"etag": '"other"', "modified": "Thu, 02 May 2024 12:00:00 GMT"}, False),
+        # The same date and size are enough, unless the address may have been that of another file.
+        ({"etag": '"other"'}, True),
+        ({"etag": None}, True),
+        ({"etag": None, "modified": None}, False),
+    ],
+)
+async def test_what_may_be_of_another_content_is_begun_anew(
+    server: SourceServer, film: bytes, tmp_path: Path, marks: dict[str, str | None], only_tagged: bool
+) -> None:
+    url = server.host("film.mp4", film)
+    await fetch(url, tmp_path)
+    inherit(tmp_path, **marks)
+    (tmp_path / SOURCE_FILE).write_bytes(bytes(len(film)))
+    assert await fetch(url, tmp_path, only_tagged=only_tagged) == film
+    assert not (tmp_path / INHERITED_STATE).exists()
+
+
+async def test_content_that_nobody_tells_from_other_content(server: SourceServer, film: bytes, tmp_path: Path) -> None:
+    url = server.host("film.mp4", film)
+    assert content_of(tmp_path, url) == ""
+    await fetch(url, tmp_path)
+    state = json.loads((tmp_path / STATE_FILE).read_text())
+    for marks, masked in (({"etag": None, "modified": None}, ""), ({"etag": None}, "?id=<id>")):
+        (tmp_path / STATE_FILE).write_text(json.dumps(state | {"version": state["version"] | marks}))
+        assert content_of(tmp_path, url + masked) == ""
 
 
 async def test_a_small_file_costs_one_request(server: SourceServer, film: bytes, tmp_path: Path) -> None:

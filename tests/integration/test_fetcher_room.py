@@ -10,7 +10,7 @@ from services.fetcher.download.download import SOURCE_FILE, STATE_FILE, Download
 from services.fetcher.download.http_source import HttpSource, http_session
 from services.fetcher.download.patience import PatienceLimits
 from shared.errors import Postponed
-from shared.workspace import WorkSpace
+from shared.workspace.folder import WorkFolder
 from tests.support.bus import until
 from tests.support.policies import LOOPBACK
 from tests.support.sources import SourceServer, source_server
@@ -29,7 +29,7 @@ LIMITS = DownloadLimits(
 async def test_two_downloads_do_not_fill_the_disk_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is room for one of them; the other one gets none of it, neither before nor while the first one comes."""
     film = os.urandom(3 * MEGABYTE)
-    space = WorkSpace(tmp_path.as_uri())
+    space = WorkFolder(tmp_path.as_uri())
     folders = [space.source("org", job) for job in ("one", "two")]
     for folder in folders:
         folder.mkdir(parents=True)
@@ -39,7 +39,7 @@ async def test_two_downloads_do_not_fill_the_disk_together(tmp_path: Path, monke
             lambda _: 4 * MEGABYTE - sum(file.stat().st_blocks * 512 for file in tmp_path.rglob(SOURCE_FILE))
         )
 
-    monkeypatch.setattr("shared.workspace.shutil.disk_usage", lambda _path: Usage())
+    monkeypatch.setattr("shared.workspace.folder.shutil.disk_usage", lambda _path: Usage())
 
     async def ignore(_fraction: float) -> None:
         return
@@ -47,8 +47,16 @@ async def test_two_downloads_do_not_fill_the_disk_together(tmp_path: Path, monke
     async def come(server: SourceServer, folder: Path) -> Path:
         async with http_session(policy=LOOPBACK, stall_seconds=5) as session:
             source = HttpSource(session, server.host(f"{folder.parent.name}.mp4", film, pause=0.02))
-            room = {"free_bytes": space.free_bytes, "capacity_bytes": space.capacity_bytes}
-            return await Download(source, folder, LIMITS, **room, on_head=lambda _: None, on_progress=ignore).run()
+            download = Download(
+                source,
+                folder,
+                LIMITS,
+                free_bytes=space.free_bytes,
+                capacity_bytes=space.capacity_bytes,
+                on_head=lambda _: None,
+                on_progress=ignore,
+            )
+            return await download.run()
 
     async with source_server() as server:
         first = asyncio.create_task(come(server, folders[0]))

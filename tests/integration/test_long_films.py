@@ -26,7 +26,8 @@ from shared.ids import new_job_id
 from shared.locations import S3Location
 from shared.media.plan import Plan
 from shared.media.result import digest_of
-from shared.workspace import WorkSpace
+from shared.workspace.folder import WorkFolder
+from shared.workspace.shared_folder import SharedFolder
 from tests.support import boxes, samples, watch
 from tests.support.encoded import leave_part, make_fetched, make_plan, make_record
 from tests.support.samples import ORG
@@ -76,7 +77,7 @@ async def publish(client: Client, events: list[Event]) -> None:
     await asyncio.gather(*stored)
 
 
-def write_records(space: WorkSpace, job: str, plan: Plan) -> tuple[dict[str, str], dict[str, int]]:
+def write_records(space: WorkFolder, job: str, plan: Plan) -> tuple[dict[str, str], dict[str, int]]:
     """The record of every part; returns the digests, and bytes by path of all that parts upload."""
     digests, sizes = {}, {}
     for part in plan.release_order:
@@ -112,12 +113,12 @@ async def test_a_day_of_film_is_finished_while_the_event_loop_turns(client: Clie
         frames=24 * 3600 * 25, segments_in_part=16, resolutions=("240p", "480p", "720p"), languages=("en", "de")
     )
     assert (len(plan.video), plan.segments) == (900, 14_400)
-    job, space = new_job_id(), WorkSpace(tmp_path.as_uri())
+    job, space = new_job_id(), WorkFolder(tmp_path.as_uri())
     digests, sizes = await asyncio.to_thread(write_records, space, job, plan)
     await publish(client, life(job, plan, digests, uploaded=len(plan.release_order)))
     bucket, log = Bucket(sizes), JobLog(client)
     buckets: Any = Buckets(bucket)
-    finish = Finish(log, buckets, space, parallel=4)
+    finish = Finish(log, buckets, SharedFolder(tmp_path.as_uri()), parallel=4)
     # As every service does at its start.
     await asyncio.to_thread(settle)
     with watch.this_loop() as slow:
@@ -136,7 +137,7 @@ async def test_a_part_costs_the_bus_the_same_wherever_it_lies(client: Client, tm
     plan = make_plan(frames=900 * 150, segments_in_part=1, resolutions=("240p",))
     cost = {}
     for before in (5, 850):
-        job, space = new_job_id(), WorkSpace((tmp_path / str(before)).as_uri())
+        job, space = new_job_id(), SharedFolder((tmp_path / str(before)).as_uri())
         parts = plan.release_order[before : before + 2]
         await publish(client, life(job, plan, dict.fromkeys(plan.release_order, ""), uploaded=before))
         buckets: Any = Buckets(Bucket({}))
@@ -144,7 +145,7 @@ async def test_a_part_costs_the_bus_the_same_wherever_it_lies(client: Client, tm
         release, finish = Release(log, FleetView(client)), Finish(log, buckets, space, parallel=4)
         upload = Upload(log, buckets, space, release, finish, parallel=4)
         for part in parts:
-            event = leave_part(space, ORG, job, plan, part)
+            event = leave_part(space.folder, ORG, job, plan, part)
             await log.append(event)
             # Of the first of the two the plan is read, which is kept.
             moved = client.stats["in_bytes"] + client.stats["out_bytes"]

@@ -43,7 +43,7 @@ def moved(file: Path, folder: Path) -> tuple[Fetched, Path]:
     remux = Remux(ffmpeg_path(), probe, seconds=60, memory_bytes=8 * 2**30)
 
     async def fetch() -> Probed:
-        return await remux(copy, await probe(copy), free_bytes=2**40)
+        return await remux(copy, await probe(copy), has_room=lambda _: True)
 
     with ThreadPoolExecutor(1) as beside:
         found = beside.submit(lambda: asyncio.run(fetch())).result()

@@ -80,6 +80,13 @@ async def test_a_bucket_with_object_lock_gets_digests() -> None:
         await put_and_read(location, "480p/video.m3u8")
 
 
+async def test_no_leave_is_waited_for_to_send_a_body() -> None:
+    async with OddStorage(gives_leave=False) as storage:
+        location = storage.location("films", "out")
+        await check_output(location, policy=LOOPBACK)
+        await put_and_read(location, "480p/video.m3u8")
+
+
 async def test_an_api_below_a_path() -> None:
     async with OddStorage(below="/storage/v1/s3") as storage:
         await check_output(storage.location("films", "out"), policy=LOOPBACK)

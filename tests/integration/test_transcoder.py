@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import os
 import signal
 import time
@@ -20,7 +21,8 @@ from shared.events import Admitted, Cancelled, Created, Event, Failed, Fetched, 
 from shared.ids import new_job_id
 from shared.media.tools import ffmpeg_path
 from shared.process import ProcessLimits, run_process
-from shared.workspace import WorkSpace
+from shared.workspace.folder import WorkFolder
+from shared.workspace.shared_folder import SharedFolder
 from tests.support import frames
 from tests.support.bus import provisioned, tell, until
 from tests.support.clips import X264, numbered, silent
@@ -36,6 +38,8 @@ WEIGHT = 3.0
 class Ffmpeg:
     """A stand-in for ffmpeg: a script that notes every call, does something first, and mostly becomes the real one.
 
+    Where it is asked which ffmpeg it is, it is the real one.
+
     Args:
         before: lines of shell; ``$calls`` is the number of calls so far, this one included.
         pace: seconds of the source that are read in a second; None as fast as it goes.
@@ -47,7 +51,8 @@ class Ffmpeg:
         self.path = folder / "ffmpeg"
         slowly = f"-readrate {pace}" if pace else ""
         self.path.write_text(
-            f'#!/bin/sh\necho "$$ $*" >> {self._notes}\ncalls=$(wc -l < {self._notes})\n{before}\n'
+            f'#!/bin/sh\ncase "$*" in *-version|*"-f h264 -") exec {ffmpeg_path()} "$@" ;; esac\n'
+            f'echo "$$ $*" >> {self._notes}\ncalls=$(wc -l < {self._notes})\n{before}\n'
             f'exec {ffmpeg_path()} {slowly} "$@"\n'
         )
         self.path.chmod(0o755)
@@ -62,7 +67,7 @@ class Work:
     """A job on the bus, as a fetcher would have left it."""
 
     def __init__(
-        self, client: Client, space: WorkSpace, file: Path, *, resolutions: Iterable[str], window: int, profile: str
+        self, client: Client, space: WorkFolder, file: Path, *, resolutions: Iterable[str], window: int, profile: str
     ) -> None:
         event = fetched(file, tuple(resolutions), profile=profile)
         plan = event.plan.model_copy(update={"window": window})
@@ -113,7 +118,9 @@ class Work:
             return parts if len(parts) == len(self.plan.release_order) else None
 
         events = await until(all_parts, seconds=seconds)
-        records = {name: await asyncio.to_thread(read_record, self.space, event) for name, event in events.items()}
+        records = {
+            name: await read_record(SharedFolder(self.space.root.as_uri()), event) for name, event in events.items()
+        }
         return Encoded(self.plan, self.space, self.job, records)
 
     async def failed(self) -> Failed:
@@ -137,7 +144,7 @@ class Site:
         self.client = client
         self._nats_url = nats_url
         self._root = root
-        self.space = WorkSpace((root / "space").as_uri())
+        self.space = WorkFolder((root / "space").as_uri())
 
     def transcoder(self, **settings: object) -> Service:
         given: dict[str, object] = {
@@ -248,6 +255,36 @@ async def test_a_killed_transcoder_leaves_no_ffmpeg_and_another_goes_on_with_wha
         assert len(ffmpeg.calls(part)) == 1
         assert (work.space.part(ORG, work.job, part) / "record.json").stat().st_mtime_ns == written
     assert len(ffmpeg.calls("v0001")) == 2
+
+
+async def test_a_part_of_an_earlier_job_is_used_where_it_would_be_made_alike(site: Site) -> None:
+    """One with another recipe, and one by other tools, are made anew."""
+    ffmpeg, before, work = site.ffmpeg(), site.work(), site.work()
+    for each in (before, work):
+        each.fetched = each.fetched.model_copy(update={"recipe": "5" * 64})
+    with site.transcoder(ffmpeg=ffmpeg.path):
+        await before.begin()
+        first = await before.done()
+        await asyncio.to_thread(hand_over, site.space, before.job, work.job)
+        made_before = len(ffmpeg.calls())
+        await work.begin()
+        second = await work.done()
+    assert frames.numbers(second.join("144p")) == list(range(336))
+    assert {part for part, record in second.results.items() if record == first.results[part]} == {"a0", "v0000"}
+    assert len(ffmpeg.calls()) == made_before + 2
+    assert not list((site.space.job(ORG, work.job) / "offered").iterdir()), "what is refused is gone"
+
+
+def hand_over(space: WorkFolder, before: str, job: str) -> None:
+    """Offer a job all parts of an earlier one, two of them as if they had been made otherwise."""
+    for part, marks in (("v0001", {"recipe": "6" * 64}), ("v0002", {"tools": "6" * 64})):
+        file = space.part(ORG, before, part) / "record.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | marks))
+    space.take_over(ORG, before, job)
+    inheritance = space.inheritance(ORG, job)
+    for inherited in inheritance.parts() or []:
+        inheritance.offer(inherited, {}, {})
+    inheritance.close()
 
 
 LONG_LEASE = 100.0

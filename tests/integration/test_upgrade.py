@@ -22,7 +22,7 @@ from shared.bus.joblog import JobLog
 from shared.bus.topology import DEAD, DELIVERIES, JOBS, SECRETS_BUCKET, WEBHOOKS
 from shared.events import Completed, PartTranscoded
 from shared.media.tools import ffprobe_path
-from shared.workspace import WorkSpace
+from shared.workspace.folder import WorkFolder
 from tests.support import before
 from tests.support.api import SEAL_KEY, ApiProcess, Caller
 from tests.support.before import ACCOUNT, BEFORE_JOBS, BUCKET
@@ -48,7 +48,7 @@ class Upgraded:
     client: Client
     database_url: str
     s3: S3Server
-    space: WorkSpace
+    space: WorkFolder
     receiver: WebhookReceiver
     api: ApiProcess
     workers: list[Service] = field(default_factory=list)
@@ -83,7 +83,7 @@ async def upgraded(postgres: PostgresServer, folder: Path, *, settled: bool) -> 
         await before.restore_keys(client, s3, hook)
         common: dict[str, object] = {"nats_url": nats.url, "seal_keys": SEAL_KEY}
         api = ApiProcess(database_url=database_url, lease_seconds=LEASE_SECONDS, **common)  # type: ignore[arg-type]
-        made = Upgraded(client, database_url, s3, WorkSpace(folder.as_uri()), receiver, api)
+        made = Upgraded(client, database_url, s3, WorkFolder(folder.as_uri()), receiver, api)
         made.workers = [Service(name, workspace_url=folder.as_uri(), **common) for name in WORKERS]
         for service in (api, *made.workers):
             stack.callback(service.__exit__)

@@ -159,7 +159,7 @@ async def test_parts_go_up_while_others_are_still_encoded(client: Client, site: 
     await job.has_said(PartUploaded, 1)
     assert "audio/0-en/audio_00000.m4s" in job.objects
     part = site.space.part(job.org, job.id, first)
-    await seen(lambda: [path.name for path in part.iterdir()] == ["record.json"])
+    await seen(lambda: {path.name for path in part.iterdir()} == {"record.json", "uploaded"})
     assert await job.log.end_of(job.org, job.id) is None
     # Out of order, as it comes when several transcoders work.
     await job.transcode(*reversed(others))

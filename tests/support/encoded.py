@@ -8,6 +8,7 @@ from fractions import Fraction
 from io import BytesIO
 from itertools import pairwise
 from math import ceil, floor
+from pathlib import Path
 
 from PIL import Image
 
@@ -17,7 +18,7 @@ from shared.media.result import PartRecord, SegmentTable, digest_of
 from shared.media.source import AudioTrack, Source, VideoTrack
 from shared.media.stills import STILL_KINDS, Still, StillKind, Stills, StillSet
 from shared.mp4.edits import with_edit, with_preroll
-from shared.workspace import WorkSpace
+from shared.workspace.folder import WorkFolder
 from tests.support.boxes import audio_entry, init_segment
 
 LADDER = {"240p": (426, 240), "480p": (854, 480), "720p": (1280, 720)}
@@ -97,9 +98,10 @@ def make_stills(plan: Plan, part: str) -> tuple[Still, ...]:
     )
 
 
-def make_record(plan: Plan, part: str) -> PartRecord:
+def make_record(plan: Plan, part: str, *, recipe: str = "") -> PartRecord:
     """What is written down of a part."""
-    return PartRecord(tables=make_result(plan, part), encoder="libx264", seconds=1, stills=make_stills(plan, part))
+    stills = make_stills(plan, part)
+    return PartRecord(tables=make_result(plan, part), encoder="libx264", seconds=1, stills=stills, recipe=recipe)
 
 
 def make_fetched(org: str, job: str, plan: Plan) -> Fetched:
@@ -114,20 +116,11 @@ def make_fetched(org: str, job: str, plan: Plan) -> Fetched:
     return Fetched(org=org, job=job, source=source, plan=plan)
 
 
-def leave_part(space: WorkSpace, org: str, job: str, plan: Plan, part: str) -> PartTranscoded:
+def leave_part(space: WorkFolder, org: str, job: str, plan: Plan, part: str, *, recipe: str = "") -> PartTranscoded:
     """Write a part's files where the transcoder leaves them; returns what it would publish."""
-    record = make_record(plan, part)
+    record = make_record(plan, part, recipe=recipe)
     with space.attempt(org, job, part) as folder:
-        for table in record.tables:
-            (folder / table.folder).mkdir(parents=True)
-            for number, size in enumerate(table.sizes, start=table.first_segment):
-                name = segment_file(plan, part, number)
-                (folder / table.folder / name).write_bytes(segment_body(table.folder, number, size))
-            if table.whole:
-                (folder / table.folder / "text.vtt").write_bytes(segment_body(table.folder, -1, table.whole))
-        for still in record.stills:
-            (folder / still.path).parent.mkdir(exist_ok=True)
-            (folder / still.path).write_bytes(still_body(still.kind, still.number))
+        write_part(folder, plan, part, record)
         text = space.finish(folder, org, job, part, record.model_dump_json())
     return PartTranscoded(
         org=org,
@@ -138,6 +131,20 @@ def leave_part(space: WorkSpace, org: str, job: str, plan: Plan, part: str) -> P
         encoder=record.encoder,
         seconds=record.seconds,
     )
+
+
+def write_part(folder: Path, plan: Plan, part: str, record: PartRecord) -> None:
+    """Write a part's files into a folder, all but its record."""
+    for table in record.tables:
+        (folder / table.folder).mkdir(parents=True)
+        for number, size in enumerate(table.sizes, start=table.first_segment):
+            name = segment_file(plan, part, number)
+            (folder / table.folder / name).write_bytes(segment_body(table.folder, number, size))
+        if table.whole:
+            (folder / table.folder / "text.vtt").write_bytes(segment_body(table.folder, -1, table.whole))
+    for still in record.stills:
+        (folder / still.path).parent.mkdir(exist_ok=True)
+        (folder / still.path).write_bytes(still_body(still.kind, still.number))
 
 
 def segment_file(plan: Plan, part: str, number: int) -> str:

@@ -22,7 +22,7 @@ from shared.events import Fetched
 from shared.media.layout import MULTIVARIANT
 from shared.media.profile import AUDIO_ONLY
 from shared.media.tools import ffmpeg_path, ffprobe_path
-from shared.workspace import WorkSpace
+from shared.workspace.folder import WorkFolder
 from tests.support.clips import made, written
 from tests.support.observe import children
 from tests.support.parts import JOB, ORG, encode_parts
@@ -100,7 +100,7 @@ async def outcome_of(broken: Mutant, root: Path) -> str:
         AssertionError: the output breaks the rules, or something was left over: a process, an attempt, a file beside the source.
         TimeoutError: it took too long. Anything else: a bug, which would be reported as ``internal_error``.
     """
-    space = WorkSpace((root / broken.name).as_uri())
+    space = WorkFolder((root / broken.name).as_uri())
     folder = space.source(ORG, JOB)
     folder.mkdir(parents=True)
     file = folder / "source.bin"
@@ -138,7 +138,7 @@ async def _fetched(file: Path, resolutions: tuple[str, ...]) -> Fetched:
         )
     probe = Probe(ffprobe_path(), ffmpeg_path(), _LIMITS)
     remux = Remux(ffmpeg_path(), probe, seconds=_LIMITS.seconds, memory_bytes=_LIMITS.memory_bytes)
-    probed = await remux(file, await probe(file), free_bytes=2**40)
+    probed = await remux(file, await probe(file), has_room=lambda _: True)
     source, left_out = bounded(probed.source)
     plan, warnings = await asyncio.to_thread(make_plan, source, probed.index, resolutions, "fast", window=900)
     warnings = bounded_warnings(probed.warnings + left_out + warnings)

@@ -30,6 +30,7 @@ class OddStorage:
         lists_anyway: lists its one bucket whatever the path says.
         below: path that the API lies below.
         refusal: status, code and message of every answer.
+        gives_leave: answers ``Expect: 100-continue``, which no proxy of HTTP/1.0 does.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class OddStorage:
         lists_anyway: bool = False,
         below: str = "",
         refusal: tuple[int, str, str] | None = None,
+        gives_leave: bool = True,
     ) -> None:
         self._virtual_only = virtual_only
         self._object_lock = object_lock
@@ -50,6 +52,7 @@ class OddStorage:
         self._lists_anyway = lists_anyway
         self._below = below
         self._refusal = refusal
+        self._gives_leave = gives_leave
         self.objects: dict[str, bytes] = {}
         self.requests: list[str] = []
         self.port = 0
@@ -68,7 +71,8 @@ class OddStorage:
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=2**26)
-        app.router.add_route("*", "/{path:.*}", self._handle)
+        expect = None if self._gives_leave else _give_no_leave
+        app.router.add_route("*", "/{path:.*}", self._handle, expect_handler=expect)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -126,3 +130,7 @@ class OddStorage:
 def _error(status: int, code: str, message: str) -> web.Response:
     text = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
     return web.Response(status=status, text=text, content_type="application/xml")
+
+
+async def _give_no_leave(_: web.Request) -> None:
+    """Let the client wait for a leave to send the body."""

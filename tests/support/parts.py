@@ -22,7 +22,8 @@ from shared.media.profile import AUDIO_ONLY
 from shared.media.result import PartRecord, SegmentTable
 from shared.media.tools import ffmpeg_path, ffprobe_path
 from shared.process import ProcessLimits
-from shared.workspace import WorkSpace
+from shared.workspace.folder import WorkFolder
+from shared.workspace.shared_folder import SharedFolder
 from tests.support.encoded import segment_file
 
 ORG, JOB = "org001", "5KQfnXCg8Qh"
@@ -79,7 +80,7 @@ class Encoded:
     """Every part of a plan, encoded."""
 
     plan: Plan
-    space: WorkSpace
+    space: WorkFolder
     job: str
     results: dict[str, PartRecord]
 
@@ -123,14 +124,15 @@ async def encode_parts(
     event: Fetched, file: Path, root: Path, *, tools: Tools | None = None, stall_seconds: float = 60
 ) -> Encoded:
     """The same for callers that run in a loop."""
-    space = WorkSpace(root.as_uri())
+    space = WorkFolder(root.as_uri())
     folder = space.source(event.org, event.job)
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / event.source.file).exists():
         (folder / event.source.file).symlink_to(file)
     log: Any = MemoryLog(event)
     bus: Any = DeafBus()
-    work = Encode(bus, log, space, tools or Tools(ffmpeg_path()), ProcessLimits(stall_seconds=stall_seconds))
+    shared = SharedFolder(root.as_uri())
+    work = Encode(bus, log, shared, tools or Tools(ffmpeg_path()), ProcessLimits(stall_seconds=stall_seconds))
     turns = asyncio.Semaphore(_AT_ONCE)
 
     async def one(part: str) -> None:
@@ -145,7 +147,7 @@ async def encode_parts(
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-    results = {said.part: read_record(space, said) for said in log.said if isinstance(said, PartTranscoded)}
+    results = {said.part: await read_record(shared, said) for said in log.said if isinstance(said, PartTranscoded)}
     return Encoded(event.plan, space, event.job, results)
 
 

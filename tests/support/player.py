@@ -34,12 +34,20 @@ async def play(
         sound: a file that gets what is heard.
     """
     chromium = require_player()
+    heard = [str(sound)] if sound else []
+    return await _run("play.mjs", kind, url, chromium, str(screenshot), str(speed), *heard)
+
+
+async def open_page(url: str, screenshot: Path, *, until: str = "") -> dict[str, Any]:
+    """Open a page that has a video and play that to its end, or until it says something; tests/e2e/player/page.mjs' report."""
+    return await _run("page.mjs", url, require_player(), str(screenshot), until)
+
+
+async def _run(script: str, *arguments: str) -> dict[str, Any]:
     await _install()
     process = await asyncio.create_subprocess_exec(
-        "node", "play.mjs", kind, url, chromium, str(screenshot), str(speed),
-        *([str(sound)] if sound else []),
-        cwd=_FOLDER, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+        "node", script, *arguments, cwd=_FOLDER, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
     try:
         out, err = await process.communicate()
     finally:

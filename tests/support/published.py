@@ -27,9 +27,9 @@ def publish(made: Encoded, folder: Path) -> Presentation:
         (folder / path).write_bytes(body)
     for name, result in made.results.items():
         part = made.space.part(ORG, made.job, name)
-        for piece in objects_of(result, part):
+        for piece in objects_of(result):
             (folder / piece.path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(piece.file, folder / piece.path)
+            shutil.copy(part / piece.path, folder / piece.path)
     return stream
 
 

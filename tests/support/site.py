@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from shared.bus.topology import provision
-from shared.workspace import WorkSpace
+from shared.workspace.folder import WorkFolder
 from tests.support.s3 import S3Server, s3_server
 from tests.support.servers import NatsServer
 
@@ -22,7 +22,7 @@ class WorkSite:
     """Bus, work space and storage, and the key that seals credentials."""
 
     nats: NatsServer
-    space: WorkSpace
+    space: WorkFolder
     s3: S3Server
     key: bytes = field(default_factory=lambda: os.urandom(32))
 
@@ -31,7 +31,7 @@ class WorkSite:
     def opened(cls, nats: NatsServer, folder: Path) -> Iterator[Self]:
         """On a bus of the caller's, which is provisioned, with a work space in this folder and a storage of its own."""
         with s3_server() as s3:
-            site = cls(nats, WorkSpace(folder.as_uri()), s3)
+            site = cls(nats, WorkFolder(folder.as_uri()), s3)
             site._provision()
             yield site
 

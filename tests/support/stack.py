@@ -33,6 +33,8 @@ from tests.support.walk import below
 QUICK = {
     # Short, so that the work of a killed worker moves on within seconds.
     "MILLRACE_LEASE_SECONDS": "5",
+    # Nothing is left of any job; who tries retries sets it.
+    "MILLRACE_UPLOADER_KEEP_FOR_RETRY_SECONDS": "0",
 }
 
 
@@ -47,14 +49,16 @@ class RunningStack:
         self.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.stop()
+        # Each service has a user of its own: what it may not do, it must not need.
+        assert kind or not self.refusals(), self.refusals()[:5]
 
     async def __aenter__(self) -> Self:
         return await asyncio.to_thread(self.__enter__)
 
-    async def __aexit__(self, *_: object) -> None:
-        await asyncio.to_thread(self.__exit__)
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        await asyncio.to_thread(self.__exit__, kind)
 
     @property
     def state_dir(self) -> Path:
@@ -138,6 +142,11 @@ class RunningStack:
         """All that a program has written."""
         path = self.layout.log / f"{name}.log"
         return path.read_text(errors="replace") if path.exists() else ""
+
+    def refusals(self) -> list[str]:
+        """What NATS has refused to somebody for lack of permission."""
+        lines = (line for name in self.layout.nats_nodes for line in self.log(name).splitlines())
+        return [line for line in lines if "Violation" in line]
 
     def events(self, job: str, kind: str = "") -> list[Event]:
         """The events of a job of the stack's own organization, in the log's order; only those of a kind, if one is given.

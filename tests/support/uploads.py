@@ -27,15 +27,15 @@ class Site(WorkSite):
     """What an uploader needs around it: bus, work space, storage."""
 
     def uploader(self, **settings: object) -> Service:
-        """An uploader, not started yet."""
-        return Service(
-            "uploader",
-            nats_url=self.nats.url,
-            workspace_url=f"file://{self.space.root}",
-            seal_keys=base64.b64encode(self.key).decode(),
-            sweep_seconds=0.2,
-            **settings,
-        )
+        """An uploader, not started yet, which keeps nothing for retries unless that is set."""
+        given: dict[str, object] = {
+            "nats_url": self.nats.url,
+            "workspace_url": f"file://{self.space.root}",
+            "seal_keys": base64.b64encode(self.key).decode(),
+            "sweep_seconds": 0.2,
+            "keep_for_retry_seconds": 0,
+        }
+        return Service("uploader", **(given | settings))
 
     async def begin(self, client: Client, *, endpoint: str = "", plan: Plan | None = None) -> "Job":
         """A job with a plan and a bucket of its own, whose output goes below ``films/one``.

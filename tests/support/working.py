@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Literal
 
 from nats.aio.client import Client
 from nats.js.api import RawStreamMsg
@@ -55,17 +56,34 @@ async def worker_bus(
     outage_seconds: float = 3600,
 ) -> AsyncIterator[Bus]:
     """The same with all that the worker has of the bus."""
-    url = SecretStr(servers)
-    client = await connect(url, "test")
-    log = JobLog(client)
-    leases = LeaseRuntime(client, log, service="transcoder", side_work=side_work, outage_seconds=outage_seconds)
-    broker = make_broker(url, "test-work", middlewares=[leases.middleware])
-    bus = Bus(client, log, Vault(client, Sealer([bytes(32)])), broker, leases)
 
     async def on_part(event: ev.PartRequested) -> None:
         await handler(event)
 
-    bus.take(TRANSCODER, slots, on_part, turns=turns)
+    def take(bus: Bus) -> None:
+        bus.take(TRANSCODER, slots, on_part, turns=turns)
+
+    async with serving(servers, "transcoder", take, side_work=side_work, outage_seconds=outage_seconds) as bus:
+        yield bus
+
+
+@asynccontextmanager
+async def serving(
+    servers: str,
+    service: Literal["fetcher", "transcoder"],
+    take: Callable[[Bus], None],
+    *,
+    side_work: bool = False,
+    outage_seconds: float = 3600,
+) -> AsyncIterator[Bus]:
+    """A worker of a service that takes what ``take`` lets it take."""
+    url = SecretStr(servers)
+    client = await connect(url, "test")
+    log = JobLog(client)
+    leases = LeaseRuntime(client, log, service=service, side_work=side_work, outage_seconds=outage_seconds)
+    broker = make_broker(url, "test-work", middlewares=[leases.middleware])
+    bus = Bus(client, log, Vault(client, Sealer([bytes(32)])), broker, leases)
+    take(bus)
     await leases.start()
     await broker.start()
     bus.pulls.begin(broker.connection)

@@ -7,6 +7,7 @@ from nats.errors import Error as NatsError
 
 from shared.bus import guard as guard_module
 from shared.bus.guard import ConnectionGuard
+from shared.metrics import REGISTRY
 
 VIOLATION = NatsError("nats: 'Authorization Violation'")
 
@@ -85,3 +86,17 @@ async def test_nothing_ends_after_the_connection_has_come_back(guard: Connection
     for _ in range(100):
         await asyncio.sleep(0.001)
     assert not ends.reasons
+
+
+async def test_prometheus_is_told_whether_the_connection_stands(guard: ConnectionGuard) -> None:
+    def told(name: str) -> float | None:
+        return REGISTRY.get_sample_value(name, {"connection": "test"})
+
+    lost = told("millrace_nats_disconnects_total")
+    assert lost is not None and told("millrace_nats_connected") == 1
+    callbacks = guard.callbacks()
+    await callbacks["disconnected_cb"]()
+    assert told("millrace_nats_connected") == 0
+    assert told("millrace_nats_disconnects_total") == lost + 1
+    await callbacks["reconnected_cb"]()
+    assert told("millrace_nats_connected") == 1

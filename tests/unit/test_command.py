@@ -15,9 +15,10 @@ from services.transcoder.command import Tools, audio_command, silence_command, t
 from shared.media.plan import Plan, Rung, TextPart
 from shared.media.source import AudioTrack, Color, Source, VideoTrack
 from shared.media.stills import Stills, StillSet
+from shared.workspace.space import SourceInput
 
 TOOLS = Tools("/usr/bin/ffmpeg")
-FILE, FOLDER = Path("/space/source/film"), Path("/space/attempt")
+FILE, FOLDER = SourceInput("/space/source/film"), Path("/space/attempt")
 RUNGS = (
     Rung(
         name="480p",

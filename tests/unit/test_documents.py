@@ -127,10 +127,19 @@ def test_compose_runs_every_service_out_of_the_one_dockerfile() -> None:
     for name, service in compose["services"].items():
         # Of what has a fixed name or port there can be only one.
         assert "container_name" not in service, name
-        assert name in ("api", "nats", "s3") or "ports" not in service, name
-        assert all(port.startswith("${BIND:-127.0.0.1}:") for port in service.get("ports", ())), name
+        assert name in ("api", "nats", "s3", "playback", "prometheus", "grafana") or "ports" not in service, name
+        address = "127.0.0.1:" if "observability" in service.get("profiles", ()) else "${BIND:-127.0.0.1}:"
+        assert all(port.startswith(address) for port in service.get("ports", ())), name
     stages = set(re.findall(r"(?m)^FROM \S+ AS packages-(\w+)$", (ROOT / "Dockerfile").read_text()))
     assert stages >= set(SERVICES)
+
+
+def test_the_images_are_built_of_what_docker_is_given() -> None:
+    given = set(re.findall(r"(?m)^!(\S+)$", (ROOT / ".dockerignore").read_text()))
+    copied = re.findall(r"(?m)^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text())
+    for source in (source for line in copied for source in line.split()):
+        name = source.replace("${SERVICE}", "api").rstrip("/")
+        assert any(f"{name}/".startswith(f"{folder}/") for folder in given) or name in given, source
 
 
 def test_compose_names_known_settings_and_no_secrets() -> None:
@@ -141,7 +150,8 @@ def test_compose_names_known_settings_and_no_secrets() -> None:
     for name, rest in re.findall(r"\$\{(\w+)([^}]*)\}", text):
         assert re.search(rf"(?m)^#?{name}=", example), f"{name} is not in .env.example"
         if re.search("PASSWORD|KEY", name):
-            assert rest.startswith(":?"), f"{name} has a default"
+            # An .env of before has one password for all users of NATS.
+            assert rest.startswith((":?", ":-${NATS_PASSWORD:?")), f"{name} has a default"
         else:
             assert f"#{name}={rest.removeprefix(':-')}\n" in example, f"{name} has another default in .env.example"
 

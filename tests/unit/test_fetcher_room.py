@@ -7,7 +7,8 @@ import pytest
 
 from services.fetcher.download.room import ASK_BYTES, Room
 from shared.errors import MillraceError, PermanentError, Postponed
-from shared.workspace import WorkSpace
+from shared.workspace.folder import WorkFolder
+from shared.workspace.inheritance import DOWNLOAD_STATE
 
 MEGABYTE = 1024**2
 
@@ -16,17 +17,17 @@ class SmallDisk:
     """A work space on a disk of a certain size, which only the files of these tests take room on."""
 
     def __init__(self, root: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.space = WorkSpace(root.as_uri())
+        self.space = WorkFolder(root.as_uri())
         self.elsewhere = 0
 
         class Usage:
             free = property(lambda _: size - self.elsewhere - self._used())
 
-        monkeypatch.setattr("shared.workspace.shutil.disk_usage", lambda _path: Usage())
+        monkeypatch.setattr("shared.workspace.folder.shutil.disk_usage", lambda _path: Usage())
 
     def room(self, job: str, keep_free: int = 0) -> Room:
         self.file(job).parent.mkdir(parents=True, exist_ok=True)
-        return Room(self.file(job), keep_free, self.space.free_bytes, self.space.capacity_bytes)
+        return Room(self.file(job), keep_free, self.space.free_bytes, self.space.capacity_bytes, self.space.make_room)
 
     def file(self, job: str) -> Path:
         return self.space.source("org", job) / "source.bin"
@@ -82,6 +83,24 @@ async def test_two_that_look_at_the_same_moment_do_not_both_get_it(disk: SmallDi
     got = await asyncio.gather(*(one(job) for job in ("one", "two", "three")))
     assert sum(got) <= 1
     assert disk.space.free_bytes() == (10 if any(got) else 40) * MEGABYTE, "who did not get it keeps nothing reserved"
+
+
+async def test_what_is_kept_for_retries_gives_way_to_a_download(disk: SmallDisk) -> None:
+    for since, job in enumerate(("older", "newer")):
+        disk.room(job)
+        disk.write(job, 15 * MEGABYTE)
+        (disk.file(job).parent / DOWNLOAD_STATE).write_text("{}")
+        disk.space.keep_job("org", job, since)
+    await disk.room("one").reserve(20 * MEGABYTE)
+    assert [kept.job for kept in disk.space.kept.all()] == ["newer"]
+    assert isinstance(await refused(disk.room("two"), 21 * MEGABYTE), Postponed)
+    assert disk.space.kept.all(), "it would have been of no use"
+    growing = disk.room("three")
+    await growing.reserve(None)
+    for size in range(0, 16 * MEGABYTE, 2 * MEGABYTE):
+        disk.write("three", size)
+        await growing.grown(size)
+    assert not disk.space.kept.all()
 
 
 async def test_some_room_is_left(disk: SmallDisk) -> None:

@@ -60,3 +60,33 @@ async def test_work_that_is_ended_ends_nothing() -> None:
     work.cancel()
     await asyncio.wait({work})
     assert lifeline.exit_status() == 0
+
+
+async def test_a_drain_waits_until_it_is_told_to_stop_as_well() -> None:
+    lifeline = Lifeline()
+    lifeline.listen()
+    os.kill(os.getpid(), signal.SIGUSR1)
+    await asyncio.wait_for(lifeline.until_over(), 1)
+    assert (lifeline.drains, lifeline.stays) == (True, False)
+    stopped = asyncio.create_task(lifeline.until_stopped())
+    await asyncio.sleep(0)
+    assert not stopped.done()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(stopped, 1)
+    assert lifeline.exit_status() == 0
+
+
+async def test_a_process_that_is_cut_off_while_it_drains_ends_with_an_error() -> None:
+    lifeline = Lifeline()
+    lifeline.drain(stay=True)
+    assert lifeline.stays
+    await lifeline.cut("closed")
+    await asyncio.wait_for(lifeline.until_stopped(), 1)
+    assert lifeline.exit_status() == 1
+
+
+async def test_who_has_to_stop_does_not_drain_any_more() -> None:
+    lifeline = Lifeline()
+    lifeline.stop()
+    lifeline.drain()
+    assert not lifeline.drains

@@ -78,7 +78,7 @@ class Site:
 
 @given(st.integers(), st.integers(1, 9), WEIGHTS)
 def test_slots_that_become_free_are_shared_by_weight(seed: int, slots: int, weights: dict[str, float]) -> None:
-    """Whatever ends when: each has its share of the time but for one slot, and whoever has no slot has one a round later."""
+    """Whatever ends when: each has its share of the time but for one slot, and whoever has no slot has one within two rounds."""
     chance = random.Random(seed)
     site = Site(slots, weights)
     for _ in range(100):
@@ -86,7 +86,7 @@ def test_slots_that_become_free_are_shared_by_weight(seed: int, slots: int, weig
         site.passes(1)
         site.end(chance.choice(site.running))
         a_round = sum(weights.values()) / min(weights.values())
-        assert max(site.passed_over.values()) <= a_round + len(weights) + slots
+        assert max(site.passed_over.values()) <= 2 * a_round + len(weights) + slots
     for org in weights:
         assert abs(site.held[org] / site.now - site.due(org)) < 1, org
 

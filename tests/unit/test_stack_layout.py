@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from stack.layout import MOST_TRANSCODERS, NATS_NODES, PORTS_TAKEN, Layout, StackError
+from stack.targets import targets
 
 STATE = Path("/var/lib/stack")
 
@@ -62,3 +63,12 @@ def test_every_service_process_has_a_port() -> None:
 def test_a_choice_out_of_range_is_refused_by_its_name(port_base: int, transcoders: int, nats: int, named: str) -> None:
     with pytest.raises(StackError, match=named):
         Layout(STATE, port_base, transcoders, nats)
+
+
+def test_prometheus_finds_every_service_by_its_job() -> None:
+    layout = Layout(STATE, 28000, 2)
+    found = {entry["targets"][0]: entry["labels"]["job"] for entry in targets(layout)}
+    assert found["127.0.0.1:28010"] == "millrace-api"
+    assert list(found.values()).count("millrace-transcoder") == 2
+    assert len(found) == len(layout.services)
+    assert f"127.0.0.1:{layout.ports['api']}" not in found

@@ -61,7 +61,7 @@ def test_services_know_all_servers_of_a_cluster_and_start_after_them() -> None:
     read = ApiSettings.from_environment(environment("api", CLUSTER, CREDENTIALS, {}))
     found = parse_servers(read.nats_url.get_secret_value())
     assert found.urls == tuple(f"nats://127.0.0.1:{CLUSTER.ports[name]}" for name in CLUSTER.nats_nodes)
-    assert (found.user, found.password) == ("millrace", CREDENTIALS.nats_password)
+    assert (found.user, found.password) == ("api", CREDENTIALS.nats_password_of("api"))
     assert read.nats_replicas == 3
 
 
@@ -91,6 +91,7 @@ def test_a_worker_understands_its_settings(name: str, settings: type[WorkerSetti
 def test_the_api_understands_its_settings() -> None:
     read = ApiSettings.from_environment(environment("api", LAYOUT, CREDENTIALS, {}))
     assert (read.host, read.port) == ("127.0.0.1", 28000)
+    assert (read.health_host, read.health_port) == ("127.0.0.1", LAYOUT.health_ports["api"])
     assert read.database_url.get_secret_value() == CREDENTIALS.database_url(LAYOUT)
 
 
@@ -104,7 +105,7 @@ def test_the_caller_decides_about_settings_but_not_about_addresses() -> None:
     env = environment("uploader", LAYOUT, CREDENTIALS, caller)
     assert env["MILLRACE_LEASE_SECONDS"] == "2"
     assert env["MILLRACE_ALLOWED_HOSTS"] == "10.0.0.0/8"
-    assert env["MILLRACE_NATS_URL"] == CREDENTIALS.nats_url(LAYOUT)
+    assert env["MILLRACE_NATS_URL"] == CREDENTIALS.nats_url(LAYOUT, "uploader")
     assert env["MILLRACE_SEAL_KEYS"] == CREDENTIALS.seal_key
 
 

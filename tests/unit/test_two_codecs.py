@@ -19,6 +19,7 @@ from shared.locations import parse_s3
 from shared.media.codecs import table
 from shared.media.plan import Plan
 from shared.media.source import Source, VideoTrack
+from shared.workspace.space import SourceInput
 from tests.support import encoded
 from tests.support.standin import BOTH, LEVEL, STANDIN
 
@@ -61,7 +62,7 @@ def test_each_resolution_is_planned_in_each_codec() -> None:
 def test_each_has_a_label_a_file_and_the_arguments_of_its_codec() -> None:
     source, plan = planned()
     graph = video_graph(source, plan, plan.video[0])
-    argv = video_command(Tools("ffmpeg"), source, Path("film"), plan, plan.video[0], Path("out"))
+    argv = video_command(Tools("ffmpeg"), source, SourceInput("film"), plan, plan.video[0], Path("out"))
     for rung in plan.rungs:
         assert graph.count(f"[{rung.name}]") == 1
         assert argv.count(f"[{rung.name}]") == argv.count(f"out/{rung.name}.mp4") == 1
@@ -72,7 +73,7 @@ def test_each_has_a_label_a_file_and_the_arguments_of_its_codec() -> None:
 
 def test_a_gpu_makes_what_it_can_and_the_cpu_the_rest() -> None:
     source, plan = planned()
-    argv = video_command(Tools("ffmpeg", "h264_nvenc"), source, Path("film"), plan, plan.video[0], Path("out"))
+    argv = video_command(Tools("ffmpeg", "h264_nvenc"), source, SourceInput("film"), plan, plan.video[0], Path("out"))
     encoders = [argv[at + 1] for at, word in enumerate(argv) if word == "-c:v"]
     assert encoders[:4] == ["h264_nvenc", "libx264", "h264_nvenc", "libx264"]
 

@@ -11,6 +11,19 @@ from shared.waiting import Waiting
 from tools.documents.events import prose, subject_of
 
 _ADDRESS = "#/components/schemas/{model}"
+_TRAITS = {
+    "traced": {
+        "headers": {
+            "type": "object",
+            "properties": {
+                "traceparent": {
+                    "type": "string",
+                    "description": "W3C Trace Context, where traces are recorded or the client that created the job sent one",
+                }
+            },
+        }
+    }
+}
 _PARAMETERS = {
     "org": "Code of the organization: 6 lower-case letters and digits",
     "job": "Id of the job: 11 letters and digits",
@@ -80,12 +93,16 @@ def asyncapi() -> dict[str, Any]:
         "servers": {"bus": {"host": "localhost:4222", "protocol": "nats"}},
         "channels": channels,
         "operations": operations,
-        "components": {"messages": messages, "schemas": dict(sorted(schemas.items()))},
+        "components": {"messageTraits": _TRAITS, "messages": messages, "schemas": dict(sorted(schemas.items()))},
     }
 
 
 def _message(model: type[BaseModel]) -> dict[str, Any]:
-    return {"summary": prose(model).split("\n")[0], "payload": {"$ref": _ADDRESS.format(model=model.__name__)}}
+    return {
+        "summary": prose(model).split("\n")[0],
+        "payload": {"$ref": _ADDRESS.format(model=model.__name__)},
+        "traits": [{"$ref": "#/components/messageTraits/traced"}],
+    }
 
 
 def _add_channel(

@@ -3,12 +3,21 @@
 import re
 from pathlib import Path
 
+from shared.bus.permissions import ACCESS, OPERATOR
+from stack.bus_users import users
+from tools.dashboards.boards import dashboard_files
 from tools.documents.asyncapi import asyncapi_yaml
 from tools.documents.errors import error_tables
 from tools.documents.events import event_sections
+from tools.documents.metrics import metric_tables
 from tools.documents.settings import env_example, settings_tables
 
 MADE = "<!-- Made by `python -m tools.documents`. Change it there. -->"
+_CONFIGURATION = """\
+# The users of NATS. Made by `python -m tools.documents` out of shared/bus/permissions.py.
+# Their passwords come from the environment, in quotes.
+
+"""
 _SECTION = re.compile(r"(<!-- made: events -->\n).*?(<!-- end of what is made -->)", re.DOTALL)
 
 
@@ -24,9 +33,13 @@ def documents(root: Path) -> dict[str, str]:
     if not _SECTION.search(events):
         raise ValueError("docs/events.md lacks the section that is made")
     sections = event_sections()
+    passwords = {OPERATOR: "$NATS_PASSWORD"} | {name: f"$NATS_{name.upper()}_PASSWORD" for name in ACCESS}
     return {
+        **dashboard_files(),
+        "deploy/nats-users.conf": f"{_CONFIGURATION}{users(passwords)}",
         ".env.example": env_example(),
         "docs/errors.md": f"{MADE}\n\n{error_tables()}",
+        "docs/metrics.md": f"{MADE}\n\n{metric_tables()}",
         "docs/configuration.md": f"{MADE}\n\n{settings_tables()}",
         "docs/events.md": _SECTION.sub(lambda match: f"{match[1]}\n{sections}\n{match[2]}", events),
         "docs/asyncapi.yaml": f"# Made by `python -m tools.documents`. Change it there.\n{asyncapi_yaml()}",

@@ -25,6 +25,8 @@ _BUCKET_NOTES = {
     "health": "Written every few seconds by each service, to prove that NATS can write; the content means nothing",
     "attempts": "How often, and how, work on a message has ended without a result, and how long it has waited for what;"
     " gone when the message is settled",
+    "workers": "Who works, at what, and who is ordered to drain: each worker writes its own entry; an order is left there"
+    " until its worker ends",
 }
 
 

@@ -32,8 +32,13 @@ _ENV_HEAD = """\
 
 # Seals the credentials of customers. Keep a copy; docs/operations.md describes how to change it. openssl rand -base64 32
 MILLRACE_SEAL_KEYS=
-# openssl rand -hex 16
+# The operator's for NATS, and those of the services, each of which may do there only what it needs. openssl rand -hex 16
 NATS_PASSWORD=
+NATS_API_PASSWORD=
+NATS_FETCHER_PASSWORD=
+NATS_TRANSCODER_PASSWORD=
+NATS_UPLOADER_PASSWORD=
+NATS_NOTIFIER_PASSWORD=
 # openssl rand -hex 16
 POSTGRES_PASSWORD=
 # Credentials of the included trial S3 server; any value of three characters or more. openssl rand -hex 10
@@ -42,15 +47,24 @@ S3_SECRET_KEY=
 
 # --- For docker-compose.yml alone. ---
 
-# Address and ports on which the host offers the API, NATS and S3.
+# Address and ports on which the host offers the API, NATS, S3, and what is in the trial buckets. For two of the api: 8080-8081.
 #BIND=127.0.0.1
 #API_PORT=8080
 #NATS_PORT=4222
 #S3_PORT=9000
+#PLAYBACK_PORT=8090
+# Most memory of one fetcher and of one transcoder, and most cores of one transcoder (0: all).
+#FETCHER_MEMORY=4g
+#TRANSCODER_MEMORY=8g
+#TRANSCODER_CORES=0
 #IMAGE_TAG=latest
 #NATS_IMAGE=nats:2-alpine
 #POSTGRES_IMAGE=postgres:18
 #S3_IMAGE=rclone/rclone:1
+#PROMETHEUS_PORT=9090
+#GRAFANA_PORT=3000
+#PROMETHEUS_IMAGE=prom/prometheus:v3.5.0
+#GRAFANA_IMAGE=grafana/grafana:12.1.0
 
 # The included trial S3 server has a private address. All other inner addresses are refused to sources, buckets and webhooks.
 MILLRACE_ALLOWED_HOSTS=s3

@@ -4,14 +4,16 @@ import argparse
 import asyncio
 import re
 import sys
+from collections.abc import Callable
 from uuid import UUID
 
 import asyncpg
+from nats.errors import Error as NatsError
 
 from services.api.accounts.directory import NotPossible
 from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
-from services.api.admin import commands
+from services.api.admin import commands, operations
 from services.api.admin.context import AdminContext
 from services.api.contract.errors import ApiError
 from services.api.contract.quotas import LEAST_WEIGHT, MOST_QUOTA, MOST_WEIGHT, QUOTAS
@@ -21,14 +23,16 @@ from services.api.settings import ApiSettings
 from shared.ids import ORG_PATTERN
 from shared.logs import configure_logs
 from shared.sealing import Sealer
-from shared.settings import decode_keys, settings_or_exit
+from shared.settings import SERVICES, decode_keys, settings_or_exit
 
 _ORG_ARGUMENT = "code of the organization"
+_NUMBER = "as dead-letters shows it"
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m services.api.admin", description="Organizations, users, tokens, storage and repairs."
+        prog="python -m services.api.admin",
+        description="Organizations, users, tokens, storage, and what operators on call need.",
     )
     subparsers = parser.add_subparsers(dest="command", required=True)
 
@@ -75,9 +79,60 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("list", commands.list_all)
     add("rebuild-projection", commands.rebuild_projection)
-    command = add("dead-letters", commands.dead_letters)
-    command.add_argument("--limit", type=int, default=50, help="at most so many, the newest first (50)")
+    _add_operations(add)
     return parser
+
+
+def _add_operations(add: Callable[[str, commands.Command], argparse.ArgumentParser]) -> None:
+    command = add("stuck-jobs", operations.stuck_jobs)
+    command.add_argument("--seconds", type=float, default=600, help="that they have not got on for (600)")
+    command.add_argument("--organization", metavar="CODE", type=_code, help="only those of one")
+    command.add_argument("--job", metavar="ID", help="only this one")
+    command.add_argument("--limit", type=int, default=100, help="at most so many (100)")
+    _as_json(command)
+    command = add("dead-letters", operations.dead_letters)
+    command.add_argument("--limit", type=_positive, default=50, help="at most so many, the newest first (50)")
+    command.add_argument("--organization", metavar="CODE", type=_code, help="only those of one")
+    command.add_argument("--job", metavar="ID", type=_token, help="only those of one")
+    command.add_argument("--service", choices=SERVICES, help="only those of one")
+    _as_json(command)
+    command = add("show-dead-letter", operations.show_dead_letter)
+    command.add_argument("number", type=_positive, metavar="NUMBER", help=_NUMBER)
+    _as_json(command)
+    command = add("replay-dead-letters", operations.replay_dead_letters)
+    command.add_argument("numbers", type=_positive, nargs="+", metavar="NUMBER", help=_NUMBER)
+    _as_json(command)
+    command = add("drop-dead-letters", operations.drop_dead_letters)
+    command.add_argument("numbers", type=_positive, nargs="*", metavar="NUMBER", help=_NUMBER)
+    command.add_argument("--job", metavar="ID", type=_token, help="all of this job")
+    _as_json(add("workers", operations.workers))
+    command = add("drain", operations.drain)
+    command.add_argument(
+        "names", nargs="+", metavar="WORKER", help="as workers shows it, or a service for all of its workers"
+    )
+    command.add_argument("--host", help="only workers on this host")
+    command.add_argument("--stay", action="store_true", help="let them stay without work, until they are stopped")
+    command.add_argument("--no-wait", action="store_true", help="return as soon as they are told")
+    _as_json(command)
+    command = add("left-overs", operations.left_overs)
+    command.add_argument("--remove", action="store_true", help="remove what is listed")
+    _as_json(command)
+
+
+def _as_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="as JSON, one object a line")
+
+
+def _positive(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", text) or int(text) == 0:
+        raise argparse.ArgumentTypeError("a number from 1 on")
+    return int(text)
+
+
+def _token(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9]{1,64}", text):
+        raise argparse.ArgumentTypeError("letters and digits")
+    return text
 
 
 def _code(text: str) -> str:
@@ -142,14 +197,15 @@ def main() -> None:
     """Parse the command line and do it; what goes wrong is one line on standard error and exit status 1."""
     arguments = parse()
     settings = settings_or_exit(ApiSettings)
-    configure_logs("api-admin", "error")
+    # Standard output is for what was asked for.
+    configure_logs("api-admin", "error", sys.stderr)
     try:
         asyncio.run(run(settings, arguments))
     except NotPossible as error:
         sys.exit(f"{arguments.command}: {error}")
     except ApiError as error:
         sys.exit(f"{arguments.command}: {error.body.get('detail', error.body)}")
-    except (ValueError, KeyError, DatabaseDown, OSError, asyncpg.PostgresError) as error:
+    except (ValueError, KeyError, DatabaseDown, NatsError, OSError, asyncpg.PostgresError) as error:
         sys.exit(f"{arguments.command}: {type(error).__name__}: {error}")
 
 

@@ -9,19 +9,15 @@ import json
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
-
-from nats.js.errors import NotFoundError
 
 from services.api.accounts import directory, tokens
 from services.api.accounts.accounts import TOKEN, issue_token
 from services.api.accounts.directory import NotPossible
 from services.api.admin.context import AdminContext
+from services.api.admin.showing import print_table
 from services.api.contract.listing import Window
 from services.api.contract.quotas import QUOTAS, USUAL_WEIGHT, in_force, setting_of
 from services.api.projection.rebuild import rebuild
-from shared.bus.connection import connect
-from shared.bus.topology import DEAD
 from shared.payload import timestamp
 
 Command = Callable[[AdminContext, argparse.Namespace], Awaitable[None]]
@@ -83,7 +79,7 @@ async def list_tokens(context: AdminContext, arguments: argparse.Namespace) -> N
     async with context.database.connection() as connection:
         await directory.require_organization(connection, arguments.organization)
         rows = await tokens.list_tokens(connection, arguments.organization, Window(size=arguments.limit))
-    _print_table(
+    print_table(
         ("ID", "NAME", "USER", "CREATED", "EXPIRES"),
         [
             (
@@ -142,14 +138,14 @@ async def set_quotas(context: AdminContext, arguments: argparse.Namespace) -> No
     rows.append(
         ("weight", f"{row['weight'] or USUAL_WEIGHT:g}", "usual" if row["weight"] is None else "organization", "-")
     )
-    _print_table(("QUOTA", "LIMIT", "FROM", "USED"), rows)
+    print_table(("QUOTA", "LIMIT", "FROM", "USED"), rows)
 
 
 async def list_all(context: AdminContext, _: argparse.Namespace) -> None:
     """List organizations with their users, live tokens, webhooks and jobs."""
     async with context.database.connection() as connection:
         rows = await directory.overview(connection)
-    _print_table(
+    print_table(
         ("CODE", "NAME", "USERS", "TOKENS", "STORAGE", "WEBHOOKS", "JOBS"),
         [
             (
@@ -168,46 +164,8 @@ async def list_all(context: AdminContext, _: argparse.Namespace) -> None:
 
 async def rebuild_projection(context: AdminContext, _: argparse.Namespace) -> None:
     """Make the projected tables anew from the log. The api may go on running."""
-    client = await connect(context.settings.nats_url, "api-admin")
-    try:
+    async with context.bus() as client:
         await rebuild(context.settings.database_url.get_secret_value(), client)
-    finally:
-        await client.close()
-
-
-async def dead_letters(context: AdminContext, arguments: argparse.Namespace) -> None:
-    """List the newest messages that services have given up on."""
-    client = await connect(context.settings.nats_url, "api-admin")
-    try:
-        js = client.jetstream()
-        state = (await js.stream_info(DEAD)).state
-        rows: list[tuple[Any, ...]] = []
-        sequence = state.last_seq
-        while sequence >= max(state.first_seq, 1) and len(rows) < arguments.limit:
-            try:
-                message = await js.get_msg(DEAD, sequence)
-            except NotFoundError:
-                sequence -= 1
-                continue
-            headers = message.headers or {}
-            at = timestamp(message.time) if message.time else "-"
-            _, service, org, job = (message.subject or "").split(".", 3)
-            rows.append(
-                (
-                    sequence,
-                    at,
-                    service,
-                    org,
-                    job,
-                    headers.get("Millrace-Subject", "-"),
-                    headers.get("Millrace-Reason", "-"),
-                )
-            )
-            sequence -= 1
-        _print_table(("NUMBER", "AT", "SERVICE", "ORG", "JOB", "MESSAGE", "REASON"), rows)
-        print(f"{state.messages} in all")
-    finally:
-        await client.close()
 
 
 def _secret(prompt: str) -> str:
@@ -215,10 +173,3 @@ def _secret(prompt: str) -> str:
     if not text:
         raise NotPossible("nothing was entered")
     return text
-
-
-def _print_table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    lines = [head, *(tuple(str(cell) for cell in row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

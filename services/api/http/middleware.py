@@ -12,6 +12,7 @@ from nats.errors import Error as NatsError
 from services.api.contract.errors import ApiError, NotFound, Unavailable
 from services.api.database.pool import DatabaseDown
 from services.api.http.answers import json_answer, refusal
+from services.api.metrics import answered
 
 REQUEST_ID = "X-Request-ID"
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -31,13 +32,15 @@ async def log_requests(request: web.Request, handler: Handler) -> web.StreamResp
             response = await handler(request)
             status = response.status
         finally:
+            seconds = perf_counter() - begin
             if not request.path.startswith(_QUIET):
+                answered(request.method, _route(request), status, seconds)
                 await structlog.get_logger().ainfo(
                     "request",
                     method=request.method,
                     path=request.path,
                     status=status,
-                    duration_ms=round((perf_counter() - begin) * 1000),
+                    duration_ms=round(seconds * 1000),
                 )
     return response
 
@@ -69,6 +72,11 @@ async def finish_headers(request: web.Request, response: web.StreamResponse) -> 
     response.headers["Server"] = "millrace"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers.setdefault("Cache-Control", "no-store")
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else "none"
 
 
 def _of_aiohttp(request: web.Request, error: web.HTTPException) -> web.Response:

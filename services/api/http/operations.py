@@ -145,7 +145,8 @@ OPERATIONS = (
         request=RetryRequest,
         headers=("Idempotency-Key",),
         errors=(400, 409, 413, 415),
-        description="Creates a job with an id of its own and `retry_of`, which does the same from the start. Credentials are not "
+        description="Creates a job with an id of its own and `retry_of`, which does the same; the source and finished parts that "
+        "are still there and still valid are used again. Credentials are not "
         "kept after a job's end, so they have to come again, unless the organization's storage supplies them. 409 for a job "
         "that has not ended, is completed, by itself or by a retry, or is being run again already.",
     ),

@@ -26,6 +26,7 @@ from shared.events import Created, Recorded
 from shared.ids import new_job_id
 from shared.job import Job, apply
 from shared.locations import S3Location, mask
+from shared.tracing.spans import annotate, link_to, recording
 
 BUS_SECONDS = 5.0
 _LOOK_UP_SECONDS = 1.0
@@ -87,8 +88,11 @@ class Intake:
                 if earlier:
                     return Accepted(earlier, replayed=True)
                 await self._reservations.claim_again(reservation)
+            if submission.retry_of and recording():
+                link_to(await self._log.trace_of(org, submission.retry_of))
         except _BUS_TROUBLE as error:
             raise _not_accepted(error) from error
+        annotate({"millrace.organization": org, "millrace.job": reservation.job})
         await self._keep(reservation, addresses)
         try:
             recorded = await self._append(reservation, _created(org, reservation.job, submission))

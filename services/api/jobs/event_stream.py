@@ -20,6 +20,7 @@ from nats.errors import Error as NatsError
 from services.api.database.pool import Database
 from services.api.jobs.live import LiveProgress
 from services.api.jobs.standing import standings
+from services.api.metrics import LISTENERS
 from shared.bus.subjects import split_job_subject
 from shared.job import Job
 from shared.payload import NO_STANDING, Standing, job_json
@@ -151,12 +152,14 @@ class Watch:
     def join(self) -> None:
         """One listener more."""
         self._listeners += 1
+        LISTENERS.inc()
         if self._task is None:
             self._task = asyncio.create_task(self._follow())
 
     def leave(self) -> bool:
         """One listener less. Returns whether it was the last."""
         self._listeners -= 1
+        LISTENERS.dec()
         if self._listeners == 0 and self._task:
             # Forgotten as well: with the cancellation in it, whose traceback leads back here, it would be a cycle.
             task, self._task = self._task, None

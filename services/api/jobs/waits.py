@@ -78,6 +78,13 @@ class Waits:
         """Organizations with work for which there is no room in the work space at present."""
         return frozenset(heard.org for heard in self._no_room.values() if self._is_fresh(heard))
 
+    def by_code(self) -> Counter[str]:
+        """How many jobs wait at present, by the error code of what they wait for."""
+        found = Counter[str]()
+        for waits in self._jobs.values():
+            found.update({heard.waiting.code for heard in waits.values() if self._is_fresh(heard)})
+        return found
+
     def held_up(self) -> Counter[str]:
         """How many jobs of each organization wait for a source or a storage at present."""
         found = Counter[str]()

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -19,6 +20,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
+from services.api import metrics
 from services.api.database.pool import Connection
 from services.api.projection.admission import Admission, Caps, Waits
 from services.api.projection.projection import apply_events, disable_hooks, record_deliveries, sweep_claims
@@ -195,11 +197,12 @@ class _Term:
         await gone.wait()
         raise _StepDown("the session of Postgres is gone")
 
-    async def _apply_jobs(self, connection: Connection, messages: Sequence[Msg]) -> None:
+    async def _apply_jobs(self, connection: Connection, messages: Sequence[Msg]) -> Callable[[], None]:
         events = events_in(messages)
-        await apply_events(connection, events)
+        states = await apply_events(connection, events)
         if any(isinstance(item.event, Created | Admitted) or item.event.token().startswith("end.") for item in events):
             self._something_to_admit.set()
+        return partial(metrics.projected, events, states)
 
     async def _apply_deliveries(self, connection: Connection, messages: Sequence[Msg]) -> None:
         new = await record_deliveries(connection, deliveries_in(messages))

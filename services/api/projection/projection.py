@@ -8,7 +8,7 @@ be applied alone.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -69,11 +69,14 @@ class RecordedDelivery:
     delivery: DeliveryAttempted
 
 
-async def apply_events(connection: Connection, events: Sequence[Recorded]) -> None:
+async def apply_events(connection: Connection, events: Sequence[Recorded]) -> Mapping[str, Job]:
     """Bring events into the rows of their jobs, in one transaction (nested, if one is open).
 
     Args:
         events: in the log's order; of each job everything after what its row holds (see above).
+
+    Returns:
+        the state of each of the jobs afterwards, as far as it can be read.
     """
     by_job: dict[str, list[Recorded]] = defaultdict(list)
     for recorded in events:
@@ -84,6 +87,7 @@ async def apply_events(connection: Connection, events: Sequence[Recorded]) -> No
         unreadable = {row["id"] for row in rows} - before.keys()
         after = {job: fold(before.get(job), news) for job, news in by_job.items() if job not in unreadable}
         await _store(connection, [new for job, new in after.items() if new and new is not before.get(job)])
+    return {job: folded.job for job, folded in after.items() if folded}
 
 
 async def refresh_job(connection: Connection, log: JobLog, org: str, job: str, *, at_least: int = 0) -> Job | None:

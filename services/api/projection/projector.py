@@ -15,13 +15,13 @@ from services.api.database.pool import Connection
 from services.api.projection.projection import RecordedDelivery, load_offset, save_offset
 from services.api.projection.tail import Tail, TailBroken
 from shared.bus.errors import BusUnavailable
-from shared.bus.parsing import parse_message, report_unreadable
+from shared.bus.parsing import REPEATS, parse_message, report_unreadable
 from shared.deliveries import DeliveryAttempted
 from shared.events import Recorded
 from shared.logs import Repetition
 
-Apply = Callable[[Connection, Sequence[Msg]], Awaitable[None]]
-"""Brings messages into the tables, inside a transaction of its caller's."""
+Apply = Callable[[Connection, Sequence[Msg]], Awaitable[Callable[[], None] | None]]
+"""Brings messages into the tables, inside a transaction of its caller's; returns what to call once that is committed."""
 
 _RETRY_SECONDS = 0.5
 _LOST_SECONDS = 10.0
@@ -159,8 +159,10 @@ class Projector:
 
     async def _project(self, batch: Sequence[Msg]) -> None:
         async with self._connection.transaction():
-            await self._apply(self._connection, batch)
+            committed = await self._apply(self._connection, batch)
             await save_offset(self._connection, self.stream, sequence_of(batch[-1]))
+        if committed:
+            committed()
 
     async def _project_alone(self, message: Msg) -> None:
         try:
@@ -186,9 +188,11 @@ def sequence_of(message: Msg) -> int:
 
 
 def events_in(messages: Sequence[Msg]) -> list[Recorded]:
-    """The job events of messages; what is none is logged and left out."""
+    """The job events of messages; what is none is logged and left out, and what repeats an earlier one counts once."""
     events = []
     for message in messages:
+        if REPEATS in (message.headers or {}):
+            continue
         try:
             events.append(Recorded(sequence_of(message), parse_message(message.subject, message.data)))
         except ValueError as error:

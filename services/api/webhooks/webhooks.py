@@ -21,6 +21,7 @@ from shared.bus.topology import WEBHOOKS
 from shared.deliveries import WebhookAttempt
 from shared.job import STATUS_AFTER
 from shared.payload import json_text, timestamp
+from shared.tracing.spans import context_within, trace_headers
 
 MOST_WEBHOOKS = 100
 _BROUGHT_BY = {status: event for event, status in STATUS_AFTER.items()}
@@ -163,7 +164,13 @@ class Webhooks:
             sequence=event.sequence,
             redelivery=secrets.token_hex(4),
         )
-        await self._js.publish(attempt.subject, attempt.model_dump_json().encode(), stream=WEBHOOKS, timeout=5)
+        await self._js.publish(
+            attempt.subject,
+            attempt.model_dump_json().encode(),
+            stream=WEBHOOKS,
+            timeout=5,
+            headers=trace_headers(context_within(await self._log.trace_of(org, row["job"]))),
+        )
         return Redelivery(message="The delivery is queued to be sent again.", message_id=attempt.message_id)
 
     def _shown(self, row: Any) -> Webhook:

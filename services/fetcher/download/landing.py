@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from services.fetcher.download.remote import Trouble
+from services.fetcher.metrics import FETCHED_BYTES
 from services.fetcher.probe.sniff import HEAD_BYTES
 
 # What is written at once: enough to be cheap, and never so late that slow progress goes unseen.
@@ -85,6 +86,7 @@ class LandingFile:
 
     async def _put(self, offset: int, block: bytes) -> None:
         await asyncio.to_thread(self._write, block, offset)
+        FETCHED_BYTES.inc(len(block))
         if self._on_head and offset <= len(self._head):
             self._head[offset:] = block[:HEAD_BYTES]
             if len(self._head) >= HEAD_BYTES:

@@ -15,21 +15,27 @@ class Room:
     """What a download may take of the work space.
 
     The reservation is the file itself: it gets its whole length at once, and the work space counts what of such files is not
-    on the disk yet as taken (:meth:`shared.workspace.WorkSpace.free_bytes`). So it holds among processes, outlives a restart,
-    and goes with the file.
+    on the disk yet as taken (:meth:`shared.workspace.folder.WorkFolder.free_bytes`). So it holds among processes, outlives a
+    restart, and goes with the file.
 
     Args:
         file: the source. keep_free: bytes that are left free.
-        free_bytes, capacity_bytes: see :class:`services.fetcher.download.download.Download`.
+        free_bytes, capacity_bytes, make_room: see :class:`services.fetcher.download.download.Download`.
     """
 
     def __init__(
-        self, file: Path, keep_free: int, free_bytes: Callable[[], int], capacity_bytes: Callable[[], int] | None
+        self,
+        file: Path,
+        keep_free: int,
+        free_bytes: Callable[[], int],
+        capacity_bytes: Callable[[], int] | None,
+        make_room: Callable[[int], bool],
     ) -> None:
         self._file = file
         self._keep_free = keep_free
         self._free_bytes = free_bytes
         self._capacity_bytes = capacity_bytes
+        self._make_room = make_room
         self._asked_at = 0
 
     async def reserve(self, size: int | None) -> None:
@@ -47,6 +53,8 @@ class Room:
             raise await self._refusal(size or 0)
         self._asked_at = 0
         if more:
+            # Before it is reserved: what is kept for retries gives way to work, not work to it.
+            await asyncio.to_thread(self._make_room, self._keep_free + more)
             self._resize(before + more)
             # Another download may have looked at the same moment: now both see it, and whoever comes again first gets the room.
             if await self._free() < 0:
@@ -66,6 +74,7 @@ class Room:
             # It cannot be resumed, and would be in the way of others.
             self._resize(0)
             raise await self._refusal(size)
+        await asyncio.to_thread(self._make_room, self._keep_free + ASK_BYTES)
 
     async def _free(self) -> int:
         return await asyncio.to_thread(self._free_bytes) - self._keep_free

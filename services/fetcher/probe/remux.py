@@ -1,6 +1,7 @@
 """Moving a source into a container that can be cut exactly, without encoding anything."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -58,10 +59,13 @@ class Remux:
         self._probe = probe
         self._limits = ProcessLimits(seconds=seconds, memory_bytes=memory_bytes)
 
-    async def __call__(self, file: Path, probed: Probed, *, free_bytes: int) -> Probed:
+    async def __call__(self, file: Path, probed: Probed, *, has_room: Callable[[int], bool]) -> Probed:
         """The source as it should be used: in another file beside ``file``, or unchanged where that is better.
 
         The other file is used only if it shows the same frames at the same times.
+
+        Args:
+            has_room: whether so many bytes can be written beside ``file``. It may take its time.
 
         Raises:
             PermanentError: ``input_damaged``: the clock of the source jumps, and it could not be mended.
@@ -72,7 +76,8 @@ class Remux:
         if not wanted:
             return probed
         moved = None
-        if probed.movable and source.bytes < free_bytes and (broken or not await self._audio_changes(file, source)):
+        has_room_for_it = probed.movable and await asyncio.to_thread(has_room, source.bytes)
+        if has_room_for_it and (broken or not await self._audio_changes(file, source)):
             moved = await self._moved(file, probed, mended=broken)
         if moved:
             return moved

@@ -1,0 +1,239 @@
+"""The commands for operators on call: what is stuck, what was given up, who works, and what is left over."""
+
+import argparse
+import json
+from datetime import UTC, datetime, timedelta
+
+from nats.aio.client import Client
+
+from services.api.accounts.directory import NotPossible
+from services.api.admin.context import AdminContext
+from services.api.admin.showing import Row, duration, show, tell
+from services.api.intake.intake import Intake
+from services.api.intake.quotas import JobQuotas
+from services.api.intake.reservations import Reservations
+from services.api.jobs.jobs import Jobs
+from services.api.jobs.live import LiveProgress
+from services.api.operator import drain as draining
+from services.api.operator.dead_letters import DeadLetter, DeadLetters, Wanted
+from services.api.operator.left_overs import LeftOvers
+from services.api.operator.replay import NotReplayable, Replay
+from services.api.operator.unfinished import Caps, UnfinishedJob, UnfinishedJobs
+from shared.bus.joblog import JobLog
+from shared.bus.roster import Worker
+from shared.bus.vault import Vault
+from shared.sealing import Sealer
+from shared.settings import decode_keys
+from shared.workspace.opening import open_workspace
+
+_MOST_DROPPED = 10_000
+
+
+async def stuck_jobs(context: AdminContext, arguments: argparse.Namespace) -> None:
+    """List unfinished jobs that have not got on for a while, with what each waits for. Those under way first, then the queue."""
+    settings = context.settings
+    caps = Caps(settings.max_active_jobs, settings.max_active_per_organization)
+    async with context.bus() as client:
+        found = await UnfinishedJobs(client, context.database, JobLog(client), caps).stuck(
+            timedelta(seconds=arguments.seconds), org=arguments.organization, job=arguments.job
+        )
+    shown = found[: arguments.limit]
+    if arguments.json:
+        show([_job(one) for one in shown], (), as_json=True)
+        return
+    rows = [row for one in shown for row in _job_rows(one)]
+    columns = ("org", "job", "stage", "idle", "work", "waits_for")
+    nothing = f"every unfinished job has got on within the last {duration(arguments.seconds)}"
+    show(rows, columns, as_json=False, nothing=nothing)
+    if len(found) > len(shown):
+        print(f"and {len(found) - len(shown)} more")
+
+
+async def dead_letters(context: AdminContext, arguments: argparse.Namespace) -> None:
+    """List the newest messages that services have given up on."""
+    async with context.bus() as client:
+        letters = DeadLetters(client)
+        found = await letters.newest(_wanted(arguments), arguments.limit)
+        count = await letters.count()
+    columns = ("number", "at", "service", "org", "job", "message", "reason")
+    show([_letter(letter) for letter in found], columns, as_json=arguments.json)
+    if not arguments.json:
+        print(f"{count} in all")
+
+
+async def show_dead_letter(context: AdminContext, arguments: argparse.Namespace) -> None:
+    """Show a dead letter with the message that is in it."""
+    async with context.bus() as client:
+        letter = await _find(DeadLetters(client), arguments.number)
+    try:
+        body = json.loads(letter.body)
+    except ValueError:
+        body = letter.body.decode(errors="replace")
+    row = {**_letter(letter), "body": body}
+    if arguments.json:
+        show([row], (), as_json=True)
+        return
+    for name, value in row.items():
+        text = json.dumps(value, indent=2, ensure_ascii=False) if isinstance(value, dict) else value
+        print(f"{name}: {text}")
+
+
+async def replay_dead_letters(context: AdminContext, arguments: argparse.Namespace) -> None:
+    """Have what was given up on done once more, and drop the dead letters of which that works."""
+    refused = 0
+    async with context.bus() as client:
+        letters, replay = DeadLetters(client), _replay(context, client)
+        for number in arguments.numbers:
+            letter = await _find(letters, number)
+            try:
+                replayed = await replay(letter)
+            except NotReplayable as reason:
+                refused += 1
+                row: Row = {"number": number, "replayed": False, "what": str(reason), "job": None}
+                tell(row, f"{number}: not replayed: {reason}", as_json=arguments.json)
+                continue
+            await letters.drop([letter])
+            row = {"number": number, "replayed": True, "what": replayed.what, "job": replayed.job}
+            tell(row, f"{number}: {replayed.what}", as_json=arguments.json)
+    if refused:
+        raise NotPossible(f"{refused} of {len(arguments.numbers)} were not replayed")
+
+
+async def drop_dead_letters(context: AdminContext, arguments: argparse.Namespace) -> None:
+    """Remove dead letters for good: those with the numbers, or all of a job."""
+    if not arguments.numbers and not arguments.job:
+        raise NotPossible("name the numbers of the dead letters, or a job")
+    async with context.bus() as client:
+        letters = DeadLetters(client)
+        found = [letter for number in arguments.numbers if (letter := await letters.find(number))]
+        if arguments.job:
+            found += await letters.newest(Wanted(job=arguments.job), _MOST_DROPPED)
+        print(f"{await letters.drop(found)} dropped")
+
+
+async def workers(context: AdminContext, arguments: argparse.Namespace) -> None:
+    """List the worker processes that are alive, with what they are at."""
+    async with context.bus() as client:
+        found = await draining.living_workers(client)
+    if arguments.json:
+        show([worker.model_dump(mode="json") for worker in found], (), as_json=True)
+        return
+    columns = ("worker", "service", "host", "pid", "slots", "up", "state", "work", "for", "delivery")
+    show(
+        [row for worker in found for row in _worker_rows(worker)], columns, as_json=False, nothing="no worker is alive"
+    )
+
+
+async def drain(context: AdminContext, arguments: argparse.Namespace) -> None:
+    """Make workers take no new work, and end when their own is done. Shows how far they are; to stop looking stops nothing."""
+    async with context.bus() as client:
+        try:
+            chosen = await draining.choose_workers(client, arguments.names, arguments.host)
+        except draining.NoSuchWorker as error:
+            raise NotPossible(str(error)) from None
+        lost: tuple[Worker, ...] = ()
+        async for state in draining.drain(client, chosen, stay=arguments.stay):
+            lost = state.lost
+            running = sum(len(worker.running) for worker in state.left)
+            row = {name: [one.id for one in getattr(state, name)] for name in ("left", "drained", "lost")}
+            sentence = f"{len(state.drained)} drained, {len(state.left)} left with {running} pieces of work"
+            tell(row | {"running": running}, sentence, as_json=arguments.json)
+            if arguments.no_wait:
+                return
+    if lost:
+        raise NotPossible(f"{', '.join(worker.id for worker in lost)} died, or cannot reach the bus")
+
+
+async def left_overs(context: AdminContext, arguments: argparse.Namespace) -> None:
+    """List rows, entries and files that belong to no job any more; with --remove, remove them."""
+    async with context.bus() as client:
+        space = open_workspace(context.settings.workspace_url)
+        things = LeftOvers(client, context.database, JobLog(client), space)
+        found = await things.find()
+        rows = [{"kind": one.kind, "place": one.place, "org": one.org, "job": one.job, "why": one.why} for one in found]
+        columns = ("kind", "place", "org", "job", "why")
+        show(rows, columns, as_json=arguments.json, nothing="nothing is left over")
+        if arguments.remove:
+            for one in found:
+                await things.remove(one)
+            tell({"removed": len(found)}, f"{len(found)} removed", as_json=arguments.json)
+
+
+def _wanted(arguments: argparse.Namespace) -> Wanted:
+    return Wanted(job=arguments.job, org=arguments.organization, service=arguments.service)
+
+
+async def _find(letters: DeadLetters, number: int) -> DeadLetter:
+    letter = await letters.find(number)
+    if letter is None:
+        raise NotPossible(f"there is no dead letter {number}")
+    return letter
+
+
+def _replay(context: AdminContext, client: Client) -> Replay:
+    settings, log = context.settings, JobLog(client)
+    vault = Vault(client, Sealer(decode_keys(settings.seal_keys)))
+    quotas = JobQuotas(
+        settings.max_unfinished_jobs,
+        settings.max_jobs_per_hour,
+        settings.max_source_minutes_per_day,
+        settings.max_source_gigabytes_per_day,
+    )
+    reservations = Reservations(context.database, log, vault, quotas)
+    intake = Intake(context.database, log, vault, context.storages, reservations)
+    jobs = Jobs(context.database, log, LiveProgress(client))
+    return Replay(client, log, context.database, jobs, intake, settings.address_policy)
+
+
+def _letter(letter: DeadLetter) -> dict[str, object]:
+    return {
+        "number": letter.number,
+        "at": letter.at,
+        "service": letter.service,
+        "org": letter.org,
+        "job": letter.job,
+        "message": letter.subject,
+        "reason": letter.reason,
+    }
+
+
+def _job(one: UnfinishedJob) -> Row:
+    reasons = [{"kind": reason.kind, "work": reason.work, "text": reason.text} for reason in one.reasons]
+    idle = round((datetime.now(UTC) - one.since).total_seconds())
+    return {
+        "org": one.org,
+        "job": one.job,
+        "stage": one.stage,
+        "since": one.since,
+        "idle_seconds": idle,
+        "reasons": reasons,
+    }
+
+
+def _job_rows(one: UnfinishedJob) -> list[Row]:
+    """A line for each reason; what they have in common stands in the first."""
+    idle = duration((datetime.now(UTC) - one.since).total_seconds())
+    first: dict[str, object] = {"org": one.org, "job": one.job, "stage": one.stage, "idle": idle}
+    rows: list[Row] = []
+    for reason in one.reasons:
+        rows.append({**(dict.fromkeys(first, "") if rows else first), "work": reason.work, "waits_for": reason.text})
+    return rows
+
+
+def _worker_rows(worker: Worker) -> list[Row]:
+    """A line for each piece of work, one for a worker without any."""
+    now = datetime.now(UTC)
+    about: dict[str, object] = {
+        "worker": worker.id,
+        "service": worker.service,
+        "host": worker.host,
+        "pid": worker.pid,
+        "slots": worker.slots,
+        "up": duration((now - worker.started).total_seconds()),
+        "state": "draining" if worker.draining else "working" if worker.running else "idle",
+    }
+    rows: list[Row] = []
+    for work in worker.running:
+        since = duration((now - work.since).total_seconds())
+        rows.append({**about, "work": work.subject, "for": since, "delivery": work.delivery})
+    return rows or [about]

@@ -1,0 +1,1 @@
+"""What operators look into and mend: functions that return data, whoever shows it."""
