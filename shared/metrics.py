@@ -50,6 +50,9 @@ NATS_CONNECTED = Gauge(
 NATS_DISCONNECTS = Counter(
     "millrace_nats_disconnects_total", "Connections to NATS that were lost", ["connection"], registry=REGISTRY
 )
+SPANS_DROPPED = Counter(
+    "millrace_spans_dropped_total", "Spans of traces that the collector did not take in time", registry=REGISTRY
+)
 
 _LOOK_SECONDS = 0.25
 

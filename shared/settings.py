@@ -15,10 +15,20 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Self, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from shared.addresses import AddressPolicy
 from shared.bus.servers import parse_servers
+from shared.bus.tls import Tls
 
 S = TypeVar("S", bound="CommonSettings")
 
@@ -50,6 +60,19 @@ class CommonSettings(BaseModel):
         SecretStr("nats://127.0.0.1:4222"),
         description="The NATS server, or several of one cluster, comma separated; with user and password, or with a token, if "
         "they want them: nats://user:password@nats-1:4222,nats-2:4222,nats-3:4222",
+    )
+    nats_tls_ca: OptionalPath = Field(
+        None,
+        description="CAs that NATS's certificate may be signed by, a PEM file; by default those that the system trusts",
+    )
+    nats_tls_cert: OptionalPath = Field(
+        None, description="Certificate that a service shows to NATS, a PEM file, where NATS wants one (`verify`)"
+    )
+    nats_tls_key: OptionalPath = Field(None, description="The private key of that certificate, a PEM file")
+    nats_tls_first: bool = Field(
+        False,
+        description="Begin with TLS, so that nobody in between can turn it off. NATS needs `handshake_first` for it: `auto` or "
+        "`true`",
     )
     workspace_url: str = Field(
         "file:///var/lib/millrace/workspace", description="The work space all workers share: file:///an/absolute/folder"
@@ -89,6 +112,18 @@ class CommonSettings(BaseModel):
         parse_servers(value.get_secret_value())
         return value
 
+    @field_validator("nats_tls_ca")
+    @classmethod
+    def _is_a_ca(cls, value: Path | None) -> Path | None:
+        Tls(ca=value).check()
+        return value
+
+    @field_validator("nats_tls_key")
+    @classmethod
+    def _is_a_pair(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        Tls(cert=info.data.get("nats_tls_cert"), key=value).check()
+        return value
+
     @field_validator("seal_keys")
     @classmethod
     def _keys_are_keys(cls, value: SecretStr) -> SecretStr:
@@ -108,6 +143,11 @@ class CommonSettings(BaseModel):
     def _hosts_are_hosts(cls, value: str) -> str:
         AddressPolicy.parse(value)
         return value
+
+    @property
+    def nats_tls(self) -> Tls:
+        """How TLS with NATS is done, where it or the address asks for it."""
+        return Tls(self.nats_tls_ca, self.nats_tls_cert, self.nats_tls_key, first=self.nats_tls_first)
 
     @property
     def address_policy(self) -> AddressPolicy:

@@ -161,7 +161,7 @@ async def _start(
     *,
     side_work: bool,
 ) -> tuple[Bus, dict[str, Check]]:
-    client = await connect(settings.nats_url, settings.service, on_end=lifeline.cut)
+    client = await connect(settings.nats_url, settings.service, tls=settings.nats_tls, on_end=lifeline.cut)
     stack.push_async_callback(client.close)
     access = ACCESS[settings.service]
     await wait_until_provisioned(client.jetstream(), access.durables, access.buckets)
@@ -172,6 +172,7 @@ async def _start(
     broker = make_broker(
         settings.nats_url,
         f"{settings.service}-work",
+        tls=settings.nats_tls,
         middlewares=[leases.middleware, handler_metrics(settings.service)],
         on_end=lifeline.cut,
     )

@@ -18,7 +18,13 @@ def main() -> None:
     # A start that is told to end cleans up after itself, as it does on Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        layout = Layout(options.state_dir.absolute(), options.port_base, options.transcoders, options.nats_nodes)
+        layout = Layout(
+            options.state_dir.absolute(),
+            options.port_base,
+            options.transcoders,
+            options.nats_nodes,
+            nats_tls=bool(options.nats_tls),
+        )
         status = _run(options, layout)
     except StackError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -35,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--port-base", type=int, default=DEFAULT_PORT_BASE, help="the first of a hundred ports")
     common.add_argument("--transcoders", type=int, default=1, help="how many transcoder processes")
     common.add_argument("--nats-nodes", type=int, default=1, help="how many servers NATS has: 1, or 3 for a cluster")
+    common.add_argument("--nats-tls", type=int, default=0, choices=(0, 1), help="1 for TLS with NATS")
     commands = parser.add_subparsers(dest="command", required=True)
 
     def command(name: str, text: str) -> argparse.ArgumentParser:

@@ -32,6 +32,7 @@ class Client:
         self._env = env
         organization = f"{env['API_URL']}/api/v1/{env['ORG_ID']}"
         self._jobs, self._webhooks = f"{organization}/transcoding_jobs/", f"{organization}/webhooks/"
+        self._bus_users = f"{organization}/bus_users/"
         headers = {"Authorization": f"Token {env['API_TOKEN']}"}
         # Of the connection alone: `connect` would also count the wait for one of the client's own, of which there are a hundred.
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
@@ -72,6 +73,17 @@ class Client:
         async with self._http.post(self._webhooks, json={"url": url}) as response:
             response.raise_for_status()
             return dict(await response.json())
+
+    async def add_bus_user(self, name: str) -> Json:
+        """Make a bus user; its password is among what is answered."""
+        async with self._http.post(self._bus_users, json={"name": name}) as response:
+            response.raise_for_status()
+            return dict(await response.json())
+
+    async def remove_bus_user(self, user_id: str) -> None:
+        """Revoke a bus user."""
+        async with self._http.delete(f"{self._bus_users}{user_id}/") as response:
+            response.raise_for_status()
 
     async def remove_webhook(self, hook_id: str) -> None:
         """Remove a webhook."""

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode
 
+import nkeys  # type: ignore[import-untyped]
+
 from shared.bus.permissions import OPERATOR
 from stack.layout import BUCKET, REGION, Layout
 
@@ -41,11 +43,26 @@ class Credentials:
         who = f"{user}:{self.nats_password_of(user)}"
         return ",".join(f"nats://{who}@127.0.0.1:{port}" for port in ports)
 
+    def bus_url(self, layout: Layout) -> str:
+        """The same addresses for a user of one's own."""
+        return ",".join(f"nats://127.0.0.1:{layout.ports[name]}" for name in layout.nats_nodes)
+
     def nats_password_of(self, user: str) -> str:
         """The password of a user of NATS; those of the services follow from the operator's, and do not give it away."""
-        if user == OPERATOR:
-            return self.nats_password
-        return hmac.new(self.nats_password.encode(), f"user {user}".encode(), "sha256").hexdigest()[:32]
+        return self.nats_password if user == OPERATOR else self._derived(f"user {user}").hex()[:32]
+
+    @property
+    def bus_issuer_seed(self) -> str:
+        """The key that bus users are signed with, as NATS writes it."""
+        return str(nkeys.encode_seed(self._derived("issuer"), nkeys.PREFIX_BYTE_ACCOUNT).decode())
+
+    @property
+    def bus_issuer(self) -> str:
+        """Its public half."""
+        return str(nkeys.from_seed(self.bus_issuer_seed.encode()).public_key.decode())
+
+    def _derived(self, purpose: str) -> bytes:
+        return hmac.digest(self.nats_password.encode(), purpose.encode(), "sha256")
 
     def database_url(self, layout: Layout) -> str:
         """Address of the database with user and password."""

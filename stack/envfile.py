@@ -21,9 +21,10 @@ def variables(layout: Layout, credentials: Credentials, org_id: str) -> dict[str
         "S3_REGION": REGION,
         "S3_BUCKET": BUCKET,
         "NATS_URL": credentials.nats_url(layout),
+        "BUS_URL": credentials.bus_url(layout),
         "DATABASE_URL": credentials.database_url(layout),
         "PLAYBACK_URL": layout.playback_url,
-    }
+    } | ({"NATS_CA": str(layout.nats_ca)} if layout.nats_ca else {})
 
 
 def write(path: Path, values: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ DEFAULT_PORT_BASE = 18080
 PORTS_TAKEN = 100
 MOST_TRANSCODERS = 80
 NATS_NODES = (1, 3)
+NATS_CA = "ca.pem"
 BUCKET = "millrace"
 REGION = "us-east-1"
 # For clients, for the monitor, and for the other servers of the cluster, after the first port.
@@ -27,6 +28,7 @@ class Layout:
         port_base: the first of the 100 ports that belong to this stack.
         transcoders: how many transcoder processes run.
         nats: how many servers NATS has; three make a cluster.
+        nats_tls: whether NATS is spoken to by TLS alone, with certificates of the stack's own CA.
 
     Raises:
         StackError: one of them is out of range.
@@ -36,6 +38,7 @@ class Layout:
     port_base: int = DEFAULT_PORT_BASE
     transcoders: int = 1
     nats: int = 1
+    nats_tls: bool = False
 
     def __post_init__(self) -> None:
         if not 1024 <= self.port_base <= 65536 - PORTS_TAKEN:
@@ -49,6 +52,16 @@ class Layout:
     def nats_nodes(self) -> tuple[str, ...]:
         """Names of the servers of NATS."""
         return ("nats",) if self.nats == 1 else tuple(f"nats-{number}" for number in range(1, self.nats + 1))
+
+    @property
+    def nats_certificates(self) -> Path:
+        """Where the certificates of NATS lie (:mod:`stack.certificates`)."""
+        return self.state / "nats-tls"
+
+    @property
+    def nats_ca(self) -> Path | None:
+        """The CA that NATS's certificate is signed by; None without TLS."""
+        return self.nats_certificates / NATS_CA if self.nats_tls else None
 
     @property
     def services(self) -> tuple[str, ...]:

@@ -3,8 +3,8 @@
 import shutil
 from pathlib import Path
 
-from shared.bus.permissions import ACCESS, OPERATOR
-from stack.bus_users import users
+from stack.bus_users import USERS, authorization
+from stack.certificates import CERTIFICATE, KEY, make_certificates
 from stack.credentials import Credentials, write_private
 from stack.layout import Layout, StackError
 from stack.probes import http_ok, nats_writes
@@ -32,6 +32,8 @@ def prepare_nats(layout: Layout, credentials: Credentials) -> None:
             f"{layout.state} has data of NATS_NODES={count}, which NATS_NODES={layout.nats} cannot take over. "
             f"Use `make up NATS_NODES={count}`, or another STATE_DIR"
         )
+    if layout.nats_ca and not layout.nats_ca.exists():
+        make_certificates(layout.nats_certificates)
     for name in layout.nats_nodes:
         write_private(_configuration(name, layout), _settings(name, layout, credentials))
 
@@ -46,7 +48,7 @@ def _program(name: str, layout: Layout, credentials: Credentials) -> Program:
         # After its disk was full it writes no more, until it is started again. Before there is space that would not help, nor
         # does it where others of the cluster are missing.
         can_write = _has_space(layout.state) and all(map(_answers, others))
-        return not can_write or nats_writes(port, credentials.nats_password)
+        return not can_write or nats_writes(port, credentials.nats_password, layout.nats_ca)
 
     return Program(
         name=name,
@@ -75,9 +77,16 @@ def _data(name: str, layout: Layout) -> Path:
     return layout.state / name
 
 
-def _users(credentials: Credentials) -> str:
-    names = (OPERATOR, *ACCESS)
-    return users({name: f'"{credentials.nats_password_of(name)}"' for name in names})
+def _authorization(credentials: Credentials) -> str:
+    passwords = {user: f'"{credentials.nats_password_of(user)}"' for user in USERS}
+    return authorization(passwords, credentials.bus_issuer)
+
+
+def _tls(layout: Layout, more: str) -> str:
+    if not layout.nats_tls:
+        return ""
+    certificate, key = layout.nats_certificates / CERTIFICATE, layout.nats_certificates / KEY
+    return f'tls {{ cert_file: "{certificate}", key_file: "{key}", {more} }}\n'
 
 
 def _settings(name: str, layout: Layout, credentials: Credentials) -> str:
@@ -87,9 +96,7 @@ def _settings(name: str, layout: Layout, credentials: Credentials) -> str:
 http: "127.0.0.1:{ports[f"{name}-monitor"]}"
 server_name: "{"millrace" if name == "nats" else name}"
 jetstream {{ store_dir: "{_data(name, layout)}", sync_interval: always }}
-authorization {{
-{_users(credentials)}}}
-"""
+{_tls(layout, "handshake_first: auto")}{_authorization(credentials)}"""
     if layout.nats == 1:
         return text
     # A password here too: whoever is taken for a member of the cluster may read everything.
@@ -100,5 +107,6 @@ authorization {{
   listen: "127.0.0.1:{ports[f"{name}-route"]}"
   authorization {{ user: "cluster", password: "{credentials.nats_password}" }}
   routes: [{routes}]
+  {_tls(layout, f'ca_file: "{layout.nats_ca}", verify: true')}
 }}
 """

@@ -4,7 +4,11 @@ import http.client
 import json
 import secrets
 import socket
+import ssl
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 _PROTOCOL_3 = 196608
 
@@ -49,10 +53,13 @@ def postgres_accepts(port: int, timeout: float = 1.0) -> bool:
         return False
 
 
-def nats_writes(port: int, password: str, timeout: float = 5.0) -> bool:
+def nats_writes(port: int, password: str, ca: Path | None = None, timeout: float = 5.0) -> bool:
     """Whether NATS writes: it acknowledges a value for the bucket that the services write to for the same reason.
 
     A server without that bucket counts as one that writes: the api has not provisioned it yet.
+
+    Args:
+        ca: a file with the CA of a server that wants TLS.
     """
     who = json.dumps({"user": "millrace", "pass": password, "verbose": False, "headers": True, "no_responders": True})
     # More than a page, or a full disk may still have room for it.
@@ -61,7 +68,7 @@ def nats_writes(port: int, password: str, timeout: float = 5.0) -> bool:
     inbox = f"_INBOX.{secrets.token_hex(8)}"
     put = f"PUB $KV.health.supervisor {inbox} {len(value)}\r\n".encode() + value
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
+        with _connected(port, ca, timeout) as connection:
             connection.sendall(f"CONNECT {who}\r\nSUB {inbox} 1\r\n".encode() + put + b"\r\n")
             answer = b""
             while chunk := connection.recv(4096):
@@ -73,6 +80,17 @@ def nats_writes(port: int, password: str, timeout: float = 5.0) -> bool:
             return False
     except OSError:
         return False
+
+
+@contextmanager
+def _connected(port: int, ca: Path | None, timeout: float) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
+        if ca is None:
+            yield connection
+            return
+        context = ssl.create_default_context(cafile=ca)
+        with context.wrap_socket(connection, server_hostname="127.0.0.1") as secured:
+            yield secured
 
 
 def port_is_free(port: int) -> bool:

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Mapping
 
+from shared.bus.permissions import SYSTEM
 from stack.credentials import Credentials
 from stack.layout import Layout
 from stack.probes import http_ok
@@ -31,12 +32,17 @@ def environment(name: str, layout: Layout, credentials: Credentials, caller: Map
         PREFIX + "WORKSPACE_URL": layout.workspace.as_uri(),
         PREFIX + "SEAL_KEYS": credentials.seal_key,
     }
+    if layout.nats_ca:
+        own[PREFIX + "NATS_TLS_CA"] = str(layout.nats_ca)
+        own[PREFIX + "NATS_TLS_FIRST"] = "true"
     port = str(layout.ports[name])
     if name == "api":
         own[PREFIX + "API_HOST"] = "127.0.0.1"
         own[PREFIX + "API_PORT"] = port
         own[PREFIX + "API_HEALTH_HOST"] = "127.0.0.1"
         own[PREFIX + "API_HEALTH_PORT"] = str(layout.health_ports[name])
+        own[PREFIX + "API_BUS_ISSUER_SEED"] = credentials.bus_issuer_seed
+        own[PREFIX + "API_BUS_SYSTEM_URL"] = credentials.nats_url(layout, SYSTEM)
         own[PREFIX + "API_DATABASE_URL"] = credentials.database_url(layout)
     else:
         own[f"{PREFIX}{service}_HEALTH_HOST"] = "127.0.0.1"

@@ -3,8 +3,10 @@
 from aiohttp import web
 
 from services.api.contract.peers import parse_hosts, parse_networks
+from services.api.http.authorized import Runtime
+from services.api.http.bus_users import BusUserHandlers
 from services.api.http.docs_page import docs_routes
-from services.api.http.handlers import Handlers, Runtime
+from services.api.http.handlers import Handlers
 from services.api.http.links import Links
 from services.api.http.middleware import answer_errors, finish_headers, log_requests
 from services.api.http.tracing import trace_requests
@@ -14,9 +16,10 @@ from shared.health import Health
 
 def make_app(settings: ApiSettings, runtime: Runtime, health: Health) -> web.Application:
     """The application. It can be served before the services have started; until then the API answers 503."""
+    links = Links(settings.public_url, parse_hosts(settings.host_names or ""))
     handlers = Handlers(
         runtime,
-        Links(settings.public_url, parse_hosts(settings.host_names or "")),
+        links,
         policy=settings.address_policy,
         proxies=parse_networks(settings.trusted_proxies or ""),
     )
@@ -25,6 +28,7 @@ def make_app(settings: ApiSettings, runtime: Runtime, health: Health) -> web.App
     )
     app.on_response_prepare.append(finish_headers)
     app.add_routes(handlers.routes())
+    app.add_routes(BusUserHandlers(runtime, links, policy=settings.address_policy).routes())
     app.add_routes(health.routes())
     app.add_routes(docs_routes())
     return app

@@ -175,6 +175,6 @@ def _ended(job: Job) -> None:
 
 
 def forget() -> None:
-    """Another replica leads now."""
+    """Tell nothing of the whole: another replica leads now, or it cannot be seen at present."""
     for gauge in LEADERS:
         gauge.clear()

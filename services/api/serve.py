@@ -20,8 +20,13 @@ from services.api.app import make_app
 from services.api.contract.peers import parse_networks
 from services.api.database.migrate import migrate_when_there
 from services.api.database.pool import Database, DatabaseDown, close_pool, open_pool
+from services.api.feed.callout import Callout
+from services.api.feed.connections import BusConnections
+from services.api.feed.replay import Replays
+from services.api.feed.signing import Issuer
+from services.api.feed.users import BusUsers
+from services.api.http.authorized import Runtime, Services
 from services.api.http.connections import ConnectionLimits, GuardedSite, allow_files
-from services.api.http.handlers import Runtime, Services
 from services.api.intake.intake import Intake
 from services.api.intake.quotas import JobQuotas
 from services.api.intake.reservations import Reservations
@@ -107,7 +112,9 @@ async def _start(
     stack.push_async_callback(close_pool, pool)
     await migrate_when_there(pool)
     # Without a buffer: what cannot be sent now is an error now, and is not sent behind anyone's back later.
-    client = await connect(settings.nats_url, settings.service, pending_size=0, on_end=lifeline.cut)
+    client = await connect(
+        settings.nats_url, settings.service, tls=settings.nats_tls, pending_size=0, on_end=lifeline.cut
+    )
     stack.push_async_callback(client.close)
     await _provision(settings, client)
 
@@ -151,6 +158,7 @@ async def _start(
     stack.push_async_callback(live.stop)
     await until_done(stream.start, "event streams")
     await until_done(book.publish_all, "webhooks", DatabaseDown)
+    bus_users = await _offer_feed(settings, client, database, stack, lifeline)
     sessions = Sessions(database)
     for work, name in (
         (leader.run(), "leader"),
@@ -170,10 +178,29 @@ async def _start(
         Jobs(database, job_log, live),
         Webhooks(database, client, book, job_log),
         stream,
+        bus_users,
     )
     del checks["start"]
     checks |= {"postgres": database.check, "nats": WriteCheck(client, settings.service), "leader": leader.check}
     return True
+
+
+async def _offer_feed(
+    settings: ApiSettings, client: Client, database: Database, stack: AsyncExitStack, lifeline: Lifeline
+) -> BusUsers | None:
+    if not settings.bus_issuer_seed or not settings.bus_system_url:
+        return None
+    connections = BusConnections(
+        settings.bus_system_url, tls=settings.nats_tls, most=settings.bus_connections_per_user, on_end=lifeline.cut
+    )
+    users = BusUsers(database, most=settings.bus_users_per_organization, on_change=connections.look)
+    callout = Callout(client, Issuer(settings.bus_issuer_seed), users, connections)
+    replays = Replays(client, on_flood=connections.bar)
+    for answering, name in ((callout, "bus users"), (replays, "replays")):
+        await until_done(answering.start, name)
+        stack.push_async_callback(answering.stop)
+    _in_background(stack, lifeline.keep(connections.run(users), "bus connections"))
+    return users
 
 
 async def _provision(settings: ApiSettings, client: Client) -> None:

@@ -3,12 +3,15 @@
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from services.api.contract.peers import parse_hosts, parse_networks
 from services.api.contract.quotas import MOST_QUOTA
+from services.api.feed.signing import Issuer
+from shared.bus.servers import parse_servers
 from shared.settings import CommonSettings
 
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
 OptionalText = Annotated[str | None, BeforeValidator(lambda value: value or None)]
 
 
@@ -131,6 +134,38 @@ class ApiSettings(CommonSettings):
     keep_dead_letters_days: int = Field(
         90, ge=0, le=36_500, description="Days that a dead letter is kept; 0 keeps them for ever"
     )
+
+    bus_issuer_seed: OptionalSecret = Field(
+        None,
+        description="Key of a NATS account, SA…, that bus users are signed with; the configuration of NATS has its public half "
+        "as issuer. admin new-bus-keys makes both. Without it there are no bus users",
+    )
+    bus_system_url: OptionalSecret = Field(
+        None,
+        description="MILLRACE_NATS_URL with the user api-system, who sees and ends the connections of bus users",
+    )
+    bus_users_per_organization: int = Field(
+        10, ge=0, le=1000, description="Users of the bus that an organization may have"
+    )
+    bus_connections_per_user: int = Field(
+        10, ge=1, le=1000, description="Connections to the bus that one of them may have at the same time"
+    )
+
+    @field_validator("bus_issuer_seed")
+    @classmethod
+    def _is_seed(cls, value: SecretStr | None) -> SecretStr | None:
+        if value:
+            Issuer(value)
+        return value
+
+    @field_validator("bus_system_url")
+    @classmethod
+    def _is_given_with_the_seed(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value:
+            parse_servers(value.get_secret_value())
+        elif info.data.get("bus_issuer_seed"):
+            raise ValueError("is needed where MILLRACE_API_BUS_ISSUER_SEED is set")
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -37,14 +37,15 @@ async def watch_workspace(free_bytes: Callable[[], int], reserve: int) -> None:
     """Tell how much room the work space has, until cancelled.
 
     Args:
-        free_bytes: called in a thread; may raise OSError.
+        free_bytes: called in a thread; may raise anything.
     """
     WORKSPACE_RESERVE.set(reserve)
     repetition = Repetition()
     while True:
         try:
             WORKSPACE_FREE.set(await asyncio.to_thread(free_bytes))
-        except OSError as error:
+        except Exception as error:
+            # Nothing depends on it, so that nothing may end for it.
             if repetition.is_due():
                 await structlog.get_logger().awarning("free space not measured", error=repr(error))
         await asyncio.sleep(_LOOK_SECONDS)

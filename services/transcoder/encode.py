@@ -13,6 +13,7 @@ from services.transcoder import command, metrics, packaging, stills
 from services.transcoder.audio_times import Piece, read_frames, straighten
 from services.transcoder.command import FRAME_STATS, Tools
 from services.transcoder.ffmpeg import EncoderFailed, Ffmpeg, NothingDecoded, complains_of_damage
+from services.transcoder.inherit import inherited
 from services.transcoder.text import text_segments
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject
@@ -80,7 +81,7 @@ class Encode:
         name = request.part
         text = await self._space.finished(fetched.org, fetched.job, name)
         if text is None:
-            text = await self._inherited(fetched, name)
+            text = await inherited(self._space, self._tools, fetched, name)
         if text is None:
             async with self._space.attempt(fetched.org, fetched.job, name) as folder:
                 begun = time.monotonic()
@@ -110,21 +111,6 @@ class Encode:
             warnings=kept.warnings,
             weight=request.weight,
         )
-
-    async def _inherited(self, fetched: Fetched, name: str) -> str | None:
-        """The record of a part that the job before this one has made just as it would be made here, and has not lost."""
-        org, job = fetched.org, fetched.job
-        offered = await self._space.offered(org, job, name)
-        if offered is None:
-            return None
-        made_by = await asyncio.to_thread(PartRecord.model_validate_json, offered)
-        alike = (made_by.recipe, made_by.tools) == (fetched.recipe, self._tools.digest)
-        if alike and fetched.recipe and self._tools.digest:
-            await structlog.get_logger().ainfo("part inherited")
-            return await self._space.accept(org, job, name)
-        await structlog.get_logger().ainfo("part not inherited, made with other tools")
-        await self._space.refuse(org, job, name)
-        return None
 
     async def _make(self, fetched: Fetched, name: str, folder: Path) -> AttemptResult:
         read = SourceRead(fetched.source.file, fetched.source.bytes)

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from shared.bus.guard import ConnectionGuard, OnEnd
 from shared.bus.permissions import inbox_prefix
 from shared.bus.servers import Servers, parse_servers
+from shared.bus.tls import NO_TLS, Tls, tls_problem
 
 _OPTIONS: dict[str, Any] = {
     # Forever, since the default of 60 attempts leaves a client that spins without ever coming back.
@@ -28,20 +29,23 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-async def connect(url: SecretStr, name: str, *, on_end: OnEnd | None = None, **options: Any) -> Client:
+async def connect(
+    url: SecretStr, name: str, *, tls: Tls = NO_TLS, on_end: OnEnd | None = None, **options: Any
+) -> Client:
     """A connection, as soon as there is a server: an unreachable one is waited for.
 
     Args:
         url: one address or several, as :func:`shared.bus.servers.parse_servers` takes them.
+        tls: what TLS needs, if the servers want it.
         on_end: called with the reason when the connection has ended for good.
         options: further ones of ``nats.connect``.
 
     Raises:
-        ValueError: the address is none.
+        ValueError: the address is none, or a file of TLS cannot be read.
     """
     servers = parse_servers(url.get_secret_value())
     guard = ConnectionGuard(name, on_end)
-    who = {"user": servers.user, "password": servers.password, "token": servers.token}
+    who = {"user": servers.user, "password": servers.password, "token": servers.token} | tls.options()
     inbox = inbox_prefix(servers.user)
     while True:
         try:
@@ -49,14 +53,16 @@ async def connect(url: SecretStr, name: str, *, on_end: OnEnd | None = None, **o
                 list(servers.urls), name=name, inbox_prefix=inbox, **who, **_OPTIONS, **guard.callbacks(), **options
             )
         except (NoServersError, OSError, TimeoutError) as problem:
-            await structlog.get_logger().awarning("no bus yet", error=str(problem))
+            await structlog.get_logger().awarning("no bus yet", error=tls_problem(problem) or str(problem))
             await asyncio.sleep(0.5)
         else:
             guard.connected()
             return client
 
 
-def make_broker(url: SecretStr, name: str, *, on_end: OnEnd | None = None, **options: Any) -> NatsBroker:
+def make_broker(
+    url: SecretStr, name: str, *, tls: Tls = NO_TLS, on_end: OnEnd | None = None, **options: Any
+) -> NatsBroker:
     """A FastStream broker with the same manners; it connects when it is started. Arguments as of :func:`connect`."""
     servers = parse_servers(url.get_secret_value())
     guard = ConnectionGuard(name, on_end)
@@ -64,7 +70,7 @@ def make_broker(url: SecretStr, name: str, *, on_end: OnEnd | None = None, **opt
     return NatsBroker(
         list(servers.urls),
         name=name,
-        security=_security(servers),
+        security=_security(servers, tls),
         inbox_prefix=inbox_prefix(servers.user),
         logger=None,
         apply_types=True,
@@ -75,9 +81,11 @@ def make_broker(url: SecretStr, name: str, *, on_end: OnEnd | None = None, **opt
     )
 
 
-def _security(servers: Servers) -> NatsSecurity | None:
+def _security(servers: Servers, tls: Tls) -> NatsSecurity | None:
+    given = tls.options()
+    how = {"ssl_context": given["tls"], "tls_handshake_first": given["tls_handshake_first"]} if given else {}
     if servers.token is not None:
-        return NatsToken(servers.token)
+        return NatsToken(servers.token, **how)
     if servers.user is not None:
-        return NatsUserPassword(servers.user, servers.password or "")
-    return None
+        return NatsUserPassword(servers.user, servers.password or "", **how)
+    return NatsSecurity(**how) if how else None

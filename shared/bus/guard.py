@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from shared.bus.tls import tls_problem
 from shared.logs import Repetition
 from shared.metrics import NATS_CONNECTED, NATS_DISCONNECTS
 
@@ -77,7 +78,7 @@ class ConnectionGuard:
         await self._log.ainfo("bus reconnected")
 
     async def _error(self, problem: Exception) -> None:
-        text = repr(problem)
+        text = tls_problem(problem) or repr(problem)
         self._silent = 0
         self._refused = self._refused or any(word in text.lower() for word in _REFUSALS)
         if not self._repetition.is_due(text):

@@ -10,6 +10,7 @@ What a service does further, it has to be allowed here first. NATS refuses the r
 import re
 from dataclasses import dataclass
 
+from shared.bus.subjects import replay_subject
 from shared.bus.topology import (
     ATTEMPTS_BUCKET,
     BUCKETS,
@@ -36,7 +37,16 @@ from shared.bus.topology import (
 OPERATOR = "millrace"
 """The user that may do everything. For the operator, and for services in whose address nobody else stands."""
 
+SYSTEM = "api-system"
+"""The user of the system account with which the api looks after the connections of bus users."""
+CALLOUT_SUBJECT = "$SYS.REQ.USER.AUTH"
+"""Where NATS asks who somebody is that its configuration does not know."""
+ASK_ALL_CONNECTIONS = "$SYS.REQ.SERVER.PING.CONNZ"
+"""Where all servers are asked for their connections."""
+
 _API = "$JS.API"
+_CALLOUT_REPLIES = "$SYS._INBOX.>"
+_BUS_USERS_INBOXES = "_INBOX.>"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _ENDS = "feed.jobs.*.*.end.*"
 _STREAMS = (JOBS, DELIVERIES, WEBHOOKS, DEAD, PROGRESS)
@@ -131,8 +141,13 @@ ACCESS: dict[str, Access] = {
     "api": Access(
         appends=("created", "admitted", "end.cancelled"),
         # The operator's command, which runs as the api, repeats events of others, and removes what is left over.
-        publishes=("webhooks.attempt.>", *(subject for durable in _MAIN_WORK for subject in durable.filters)),
-        hears=("feed.jobs.>", "progress.*.*.>", "waiting.*.*.>"),
+        publishes=(
+            "webhooks.attempt.>",
+            *(subject for durable in _MAIN_WORK for subject in durable.filters),
+            _CALLOUT_REPLIES,
+            _BUS_USERS_INBOXES,
+        ),
+        hears=("feed.jobs.>", "progress.*.*.>", "waiting.*.*.>", CALLOUT_SUBJECT, replay_subject("*")),
         reads=(JOBS, WEBHOOKS, DEAD, DELIVERIES, PROGRESS),
         tails=(JOBS, DELIVERIES, PROGRESS, *(f"KV_{bucket}" for bucket in _SEARCHED)),
         purges=(JOBS, f"KV_{SECRETS_BUCKET}", f"KV_{QUEUES_BUCKET}"),
@@ -180,6 +195,27 @@ ACCESS: dict[str, Access] = {
 def inbox_prefix(user: str | None) -> str:
     """The beginning of the subjects that the replies to a user go to; the server lets no other user subscribe to them."""
     return f"_INBOX_{user}" if user and _PLAIN_NAME.fullmatch(user) else "_INBOX"
+
+
+def bus_user_inbox(username: str) -> str:
+    """The same for a bus user. Beside those of the services, since the api publishes replies here."""
+    return f"_INBOX.{username}"
+
+
+def bus_user_permissions(org: str, username: str) -> Permissions:
+    """What a bus user may do: listen to its organization, and ask the api for what has been. No JetStream."""
+    return Permissions(
+        publish=(replay_subject(org),),
+        subscribe=(f"feed.jobs.{org}.>", f"progress.{org}.>", f"waiting.{org}.>", f"{bus_user_inbox(username)}.>"),
+    )
+
+
+def system_permissions() -> Permissions:
+    """What the api may do in the system account: see who is connected, and disconnect."""
+    return Permissions(
+        publish=(ASK_ALL_CONNECTIONS, "$SYS.REQ.SERVER.*.CONNZ", "$SYS.REQ.SERVER.*.KICK"),
+        subscribe=(f"{inbox_prefix(SYSTEM)}.>",),
+    )
 
 
 def permissions_of(service: str) -> Permissions:

@@ -30,6 +30,16 @@ def feed_subject(org: str, job: str, token: str) -> str:
     return f"feed.{job_subject(org, job, token)}"
 
 
+def organization_subject(org: str) -> str:
+    """A filter over all events of an organization in the log."""
+    return f"jobs.{org}.>"
+
+
+def replay_subject(org: str) -> str:
+    """Where an organization's bus users ask for events of the past."""
+    return f"feed.replay.{org}"
+
+
 def progress_subject(org: str, job: str, what: str) -> str:
     """Where the fraction done of a part (or ``fetch``) is published; the newest value wins."""
     return f"progress.{org}.{job}.{what}"

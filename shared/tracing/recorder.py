@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from shared.metrics import SPANS_DROPPED
 from shared.settings import CommonSettings
 from shared.tracing.spans import Span, recording_with
 
@@ -56,7 +57,7 @@ class QueueRecorder:
         self.dropped = 0
         self._exporter = exporter
         self._pause = pause
-        self._waiting: queue.Queue[Span] = queue.Queue(MOST_WAITING)
+        self._waiting: queue.Queue[Span | None] = queue.Queue(MOST_WAITING)
         self._failing = False
         self._closing = threading.Event()
         # A daemon, so that one that hangs in the export does not keep the process alive.
@@ -68,11 +69,14 @@ class QueueRecorder:
         try:
             self._waiting.put_nowait(span)
         except queue.Full:
-            self.dropped += 1
+            self._drop(1)
 
     def close(self, seconds: float = CLOSE_SECONDS) -> None:
         """Export what waits, for so many seconds at most. Blocks."""
         self._closing.set()
+        # Wakes the thread, which waits only where the queue is empty.
+        with suppress(queue.Full):
+            self._waiting.put_nowait(None)
         self._thread.join(seconds)
         self._exporter.close()
 
@@ -84,11 +88,12 @@ class QueueRecorder:
 
     def _next_batch(self) -> list[Span]:
         batch: list[Span] = []
+        span = self._waiting.get()
         with suppress(queue.Empty):
-            # Looks up now and then whether the process is about to end, which the queue does not tell.
-            batch.append(self._waiting.get(timeout=0.1))
-            while len(batch) < MOST_AT_ONCE:
-                batch.append(self._waiting.get_nowait())
+            while span and len(batch) < MOST_AT_ONCE - 1:
+                batch.append(span)
+                span = self._waiting.get_nowait()
+            return [*batch, span] if span else batch
         return batch
 
     def _export(self, batch: list[Span]) -> None:
@@ -98,7 +103,7 @@ class QueueRecorder:
             arrived = False
             structlog.get_logger().debug("spans not exported", error=repr(error))
         if not arrived:
-            self.dropped += len(batch)
+            self._drop(len(batch))
         if arrived == self._failing:
             self._failing = not arrived
             log = structlog.get_logger()
@@ -106,6 +111,10 @@ class QueueRecorder:
                 log.warning("traces not exported", dropped=self.dropped)
             else:
                 log.info("traces are exported again", dropped=self.dropped)
+
+    def _drop(self, spans: int) -> None:
+        self.dropped += spans
+        SPANS_DROPPED.inc(spans)
 
 
 @asynccontextmanager

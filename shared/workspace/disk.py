@@ -11,6 +11,8 @@ from pathlib import Path
 
 from shared.errors import Outage, Postponed
 
+_MOST_TRIES = 10
+
 TRASH = ".removing-"
 """How the names of folders begin that are being removed."""
 
@@ -57,6 +59,18 @@ def remove_unless_locked(folder: Path) -> bool:
     finally:
         os.close(lock)
     return True
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, where they are missing.
+
+    Again, if somebody has just removed one of them because it was empty.
+    """
+    for _ in range(_MOST_TRIES):
+        with suppress(FileNotFoundError):
+            folder.mkdir(parents=True, exist_ok=True)
+            return
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def discard(root: Path, folder: Path) -> None:

@@ -19,6 +19,7 @@ from shared.workspace.disk import (
     discard,
     full_disk_is_transient,
     inside,
+    make_folder,
     private_folder,
     size_and_blocks,
     used_bytes,
@@ -75,7 +76,7 @@ class WorkFolder:
             FileNotFoundError: it was taken away at this moment.
         """
         folder = self.source(org, job)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with source_lock(folder) as held:
             if not held:
                 raise FileNotFoundError(errno.ENOENT, "taken over", str(folder))

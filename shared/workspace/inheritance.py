@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from shared.workspace.disk import discard, inside, size_and_blocks
+from shared.workspace.disk import discard, inside, make_folder, size_and_blocks
 from shared.workspace.retries import InheritedPart
 from shared.workspace.uploaded import read_uploaded, write_uploaded
 
@@ -48,7 +48,7 @@ class Inheritance:
         Raises:
             OSError: try again.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         if not self._inherited.exists():
             for place in places:
                 with suppress(FileNotFoundError):

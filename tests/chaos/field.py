@@ -90,8 +90,11 @@ class Second(Server):
         self.turn = asyncio.Lock()
         self._service = name.partition("-")[0]
         self._http_port = free_port()
-        port = {f"{PREFIX}{self._service.upper()}_{'' if name == 'api-2' else 'HEALTH_'}PORT": str(self._http_port)}
-        self._environment = environment(self._service, layout, load_or_create(layout.state), settings) | port
+        own, answering = f"{PREFIX}{self._service.upper()}_", str(self._http_port)
+        # The api answers about its health where it answers everything; its other port is the first one's.
+        ports = {"PORT": answering, "HEALTH_PORT": "0"} if self._service == "api" else {"HEALTH_PORT": answering}
+        others = {f"{own}{kind}": port for kind, port in ports.items()}
+        self._environment = environment(self._service, layout, load_or_create(layout.state), settings) | others
 
     def argv(self) -> list[str]:
         variables = (f"{name}={value}" for name, value in self._environment.items())

@@ -147,12 +147,15 @@ async def main() -> int:
     parser.add_argument(
         "--seconds", type=float, nargs=2, default=IDEAL_SECONDS, help="of an ideal fleet: film, mixed jobs"
     )
+    parser.add_argument("--only", choices=("film", "mixed"), help="one of the two")
     options = parser.parse_args()
     configure_logs("fleet", "error")
     with tempfile.TemporaryDirectory(prefix="millrace-fleet-") as folder, opened(Path(folder)) as field:
-        fields = ("a film of two hours", [FILM_SECONDS]), (f"{options.jobs} mixed jobs", mixed(options.jobs))
-        for (title, lengths), ideal in zip(fields, options.seconds, strict=True):
-            print(f"{title}\n{HEAD}", flush=True)
+        works = ("film", [FILM_SECONDS]), ("mixed", mixed(options.jobs))
+        for (name, lengths), ideal in zip(works, options.seconds, strict=True):
+            if options.only not in (None, name):
+                continue
+            print(f"{name}\n{HEAD}", flush=True)
             for slots in map(int, options.slots.split(",")):
                 print(await run(field, Path(folder) / "space", slots, lengths, ideal), flush=True)
     return 0

@@ -9,6 +9,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,9 +88,9 @@ async def soak(jobs: int, folder: Path) -> list[Sample]:
         AsyncExitStack() as opened,
     ):
         url = source.host(sound.name, sound.read_bytes())
-        environments = [stack.env]
-        for number in range(1, min(ORGANIZATIONS, jobs)):
-            environments.append(await asyncio.to_thread(stack.another_organization, f"organization-{number}"))
+        names = [f"organization-{number}" for number in range(1, min(ORGANIZATIONS, jobs))]
+        with ThreadPoolExecutor(4) as several:
+            environments = [stack.env, *several.map(stack.another_organization, names)]
         clients = [await opened.enter_async_context(Client(env)) for env in environments]
         for client in clients:
             await client.add_webhook(receiver.url)

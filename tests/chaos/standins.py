@@ -15,6 +15,7 @@ from services.fetcher.fetch import Fetch
 from services.fetcher.plan.plan import make_plan
 from services.fetcher.probe.index import VideoIndex
 from services.fetcher.settings import FetcherSettings
+from services.transcoder.command import Tools
 from services.transcoder.encode import AttemptResult, Encode
 from shared.bus.slots import INTERRUPTED, UNINTERRUPTED
 from shared.bus.topology import FETCHER, TRANSCODER
@@ -91,7 +92,7 @@ class SimulatedEncode(Encode):
 
     def __init__(self, bus: Bus, space: Path, workload: Workload) -> None:
         none: Any = None
-        super().__init__(bus.client, bus.log, open_workspace(space.as_uri()), none, none)
+        super().__init__(bus.client, bus.log, open_workspace(space.as_uri()), Tools("no ffmpeg"), none)
         self._workload = workload
 
     async def _make(self, fetched: Fetched, name: str, folder: Path) -> AttemptResult:

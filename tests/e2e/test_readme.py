@@ -47,11 +47,13 @@ def test_the_curl_session(stack: RunningStack) -> None:
 
 
 async def test_the_listener_on_the_bus(stack: RunningStack, tmp_path: Path) -> None:
+    making = block("Follow jobs on the bus", "sh").replace(". .millrace/env", f". {stack.layout.env_file}")
+    subprocess.run(["bash", "-eu", "-c", making], cwd=tmp_path, check=True, timeout=60)
     script = tmp_path / "follow.py"
     script.write_text(block("Follow jobs on the bus", "python"))
     python = str(ROOT / ".venv/bin/python")
     listener = await asyncio.create_subprocess_exec(
-        python, "-u", str(script), env=os.environ | stack.env, stdout=asyncio.subprocess.PIPE
+        python, "-u", str(script), cwd=tmp_path, env=os.environ | stack.env, stdout=asyncio.subprocess.PIPE
     )
     try:
         async with Client(stack.env) as client:

@@ -2,11 +2,13 @@
 
 import re
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import helm_python
 import jsonschema  # type: ignore[import-untyped]
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from shared.bus.topology import DURABLES
 from shared.settings import SERVICES, variables
@@ -180,11 +182,45 @@ def test_network_policies_say_what_the_table_in_the_architecture_says(space: str
         if reaches & {"source", "bucket", "webhooks"}:
             expected |= {frozenset()}
         rules = policies[service]["spec"]["egress"]
+        if space == "s3":
+            # Traces, which are an addition of the values.
+            assert [port["port"] for port in rules.pop()["ports"]] == [4318]
         assert {frozenset(port["port"] for port in rule.get("ports", ())) for rule in rules} == expected, service
         for rule in rules:
             # What customers name is on the internet, never inside.
             for peer in rule["to"] if not rule.get("ports") else ():
                 assert {"10.0.0.0/8", "fc00::/7"} & set(peer["ipBlock"]["except"])
+
+
+def test_rules_and_dashboards_are_those_of_the_observability_folder() -> None:
+    values = changed("monitoring/rules/runbooks", "https://wiki.example.com/operations")
+    objects, folder = render(values), ROOT / "deploy/observability"
+    [rules] = of_kind(objects, "PrometheusRule").values()
+    text = (folder / "alerts.yaml").read_text().replace("docs/operations.md", "https://wiki.example.com/operations")
+    assert rules["spec"] == yaml.safe_load(text)
+    assert "https://wiki.example.com/operations#" in str(rules)
+    maps = of_kind(objects, "ConfigMap").values()
+    data = {name: text for each in maps for name, text in each["data"].items()}
+    assert data == {path.name: path.read_text() for path in folder.glob("dashboards/*.json")}
+    assert all(each["metadata"]["labels"]["grafana_dashboard"] == "1" for each in maps)
+
+
+def test_a_package_has_all_of_it(tmp_path: Path) -> None:
+    archive = helm_python.package(CHART, destination=tmp_path, version="1.2.3", app_version="1.2.3")
+    with helm_python.Chart.load(archive) as chart:
+        files = chart.render(values_of("gpu"), name="millrace", namespace="video")
+    assert 'image: "millrace-api:1.2.3"' in files["millrace/templates/deployments.yaml"]
+    assert "kind: PrometheusRule" in files["millrace/templates/monitoring.yaml"]
+    assert "kind: ConfigMap" in files["millrace/templates/monitoring.yaml"]
+
+
+def test_series_have_the_names_of_jobs_that_rules_and_dashboards_look_for() -> None:
+    [monitor] = of_kind(render(values_of("s3")), "ServiceMonitor").values()
+    [endpoint] = monitor["spec"]["endpoints"]
+    [relabeling] = endpoint["relabelings"]
+    names = {relabeling["replacement"].replace("$1", service) for service in SERVICES}
+    text = (ROOT / "deploy/observability/prometheus.yml").read_text()
+    assert names == {each["job_name"] for each in yaml.safe_load(text)["scrape_configs"]}
 
 
 def changed(path: str, value: Any, name: str = "s3") -> dict[str, Any]:

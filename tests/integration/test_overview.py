@@ -1,5 +1,6 @@
 """What the leader tells of the whole is what lies on the bus and in the tables."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
@@ -110,6 +111,27 @@ async def test_jobs_are_told_as_the_tables_have_them(
     assert value(metrics.HELD_UP, "output_unreachable") == 2
     assert value(metrics.HELD_UP, "workspace_full") == 0
     assert value(metrics.HELD_UP, "other") == 1
+
+
+async def test_what_cannot_be_seen_is_not_told(client: Client, database: Database) -> None:
+    """What was seen last would look as if all were well."""
+    overlooking = overview(client, database)
+    running = asyncio.create_task(overlooking.run())
+    try:
+        await until(lambda: present("millrace_queue_messages"))
+        await database.pool.close()
+        await until(lambda: missing("millrace_queue_messages"), seconds=30)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def present(name: str) -> bool:
+    return bool([one for family in REGISTRY.collect() for one in family.samples if one.name == name])
+
+
+async def missing(name: str) -> bool:
+    return not await present(name)
 
 
 async def aged(look: Callable[[], Awaitable[None]], consumer: str) -> bool:

@@ -1,10 +1,13 @@
 """Spans of work that is taken from a real bus, and what events say of them."""
 
+import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+import structlog
 from nats.aio.client import Client
 
 from shared import events as ev
@@ -13,34 +16,22 @@ from shared.bus.topology import JOBS, provision
 from shared.errors import PermanentError, TransientError
 from shared.ids import new_job_id
 from shared.tracing.context import TraceContext, read_context
+from shared.tracing.otlp import OtlpExporter
+from shared.tracing.recorder import MOST_WAITING, QueueRecorder
 from shared.tracing.spans import Span, entered, recording_with, span
 from tests.support.bus import until
+from tests.support.otlp import OtlpReceiver
 from tests.support.samples import ORG, created, transcoded
 from tests.support.servers import NatsServer
+from tests.support.spans import KeptSpans
 from tests.support.working import Attempts, failure, settled, worker
 
 
-class Kept:
-    """Keeps what it is given."""
-
-    ratio = 1.0
-
-    def __init__(self) -> None:
-        self.spans: list[Span] = []
-
-    def record(self, span: Span) -> None:
-        self.spans.append(span)
-
-    def of_work(self) -> list[Span]:
-        """Those of deliveries."""
-        return [span for span in self.spans if span.kind == "consumer"]
-
-
 @pytest.fixture
-async def kept(client: Client, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Kept]:
+async def kept(client: Client, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[KeptSpans]:
     monkeypatch.setattr("shared.bus.settle.RETRY_DELAYS", (0.05,) * 4)
     await provision(client.jetstream(), lease_seconds=2)
-    recorder = Kept()
+    recorder = KeptSpans()
     with recording_with(recorder):
         yield recorder
 
@@ -61,7 +52,7 @@ async def _request_part(log: JobLog) -> str:
 
 
 async def test_tries_are_siblings_and_what_they_publish_names_the_one_that_settles(
-    nats_server_of_module: NatsServer, client: Client, log: JobLog, kept: Kept
+    nats_server_of_module: NatsServer, client: Client, log: JobLog, kept: KeptSpans
 ) -> None:
     job = await _request_part(log)
 
@@ -86,7 +77,7 @@ async def test_tries_are_siblings_and_what_they_publish_names_the_one_that_settl
 
 
 async def test_the_span_of_work_that_is_given_up_has_the_code_of_the_job(
-    nats_server_of_module: NatsServer, client: Client, log: JobLog, kept: Kept
+    nats_server_of_module: NatsServer, client: Client, log: JobLog, kept: KeptSpans
 ) -> None:
     job = await _request_part(log)
 
@@ -102,7 +93,7 @@ async def test_the_span_of_work_that_is_given_up_has_the_code_of_the_job(
 
 
 async def test_events_stay_in_the_trace_of_their_job_whoever_publishes_them(
-    client: Client, log: JobLog, kept: Kept
+    client: Client, log: JobLog, kept: KeptSpans
 ) -> None:
     job = await _request_part(log)
     (posted,) = kept.spans
@@ -132,11 +123,42 @@ async def test_a_service_that_records_nothing_passes_the_trace_on(
     assert await _context(client, job, "part_transcoded.v0000") == asked
 
 
-def _several(kept: Kept, count: int) -> Callable[[], Awaitable[bool]]:
+def _several(kept: KeptSpans, count: int) -> Callable[[], Awaitable[bool]]:
     async def enough() -> bool:
         return len(kept.of_work()) >= count
 
     return enough
+
+
+async def test_a_collector_that_hangs_or_refuses_costs_spans_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "2")
+    count = 3 * MOST_WAITING
+    with OtlpReceiver() as collector, structlog.testing.capture_logs() as lines:
+        collector.hold.set()
+        recorder = QueueRecorder(OtlpExporter(collector.url, {"service.name": "test"}), pause=0)
+        for number in range(count):
+            recorder.record(Span("x", "internal", TraceContext(1, number + 1), ended=1))
+        assert recorder.dropped >= count - 2 * MOST_WAITING
+        await asyncio.to_thread(_until, lambda: bool(lines))
+        collector.hold.clear()
+        # What had not been given up meanwhile arrives, and what comes from now on.
+        recorder.record(Span("last", "internal", TraceContext(2, 1), ended=1))
+        await collector.wait_for(lambda spans: any(span.name == "last" for span in spans), "the last one")
+        collector.status = 503
+        recorder.record(Span("refused", "internal", TraceContext(3, 1), ended=1))
+        await asyncio.to_thread(recorder.close, 20)
+    # A request that was given up may have arrived all the same.
+    assert recorder.dropped + len({span.id for span in collector.spans} | {"last"}) >= count
+    assert "refused" not in {span.name for span in collector.spans}
+    told = [line["event"] for line in lines if line["log_level"] in ("warning", "info")]
+    assert told == ["traces not exported", "traces are exported again", "traces not exported"]
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_nothing_of_the_sdk_is_loaded_where_no_endpoint_is_set() -> None:

@@ -12,11 +12,18 @@ from pathlib import Path
 
 import nats
 from nats.aio.client import Client
+from nats.errors import Error
+from pydantic import SecretStr
 
-from shared.bus.permissions import ACCESS, OPERATOR, inbox_prefix
-from stack.bus_users import users
+from services.api.feed.signing import Issuer, new_seed
+from shared.bus.permissions import OPERATOR, inbox_prefix
+from stack.bus_users import USERS, authorization
+from tests.support.observe import eventually
 from tests.support.servers import NatsServer
 
+SEED = new_seed()
+"""The key that the api signs bus users with."""
+ISSUER = Issuer(SecretStr(SEED))
 _NOBODYS = "nobodys.subject"
 _VIOLATION = re.compile(r"permissions violation for (publish|subscription) to \"([^\"]+)\"", re.IGNORECASE)
 
@@ -33,7 +40,7 @@ class GuardedBus(NatsServer):
 
     def configuration(self) -> str:
         """What stands in its configuration."""
-        return f"authorization {{\n{users({name: self.quoted(name) for name in (OPERATOR, *ACCESS)})}}}\n"
+        return authorization({user: self.quoted(user) for user in USERS}, ISSUER.name)
 
     def quoted(self, user: str) -> str:
         """A password as it stands in the configuration."""
@@ -44,13 +51,38 @@ class GuardedBus(NatsServer):
 
     async def connect_as(self, user: str) -> Client:
         """A new connection of a user; whoever asked closes it."""
+        return await self.login(user, user, inbox_prefix(user))
+
+    async def login(self, user: str, password: str, inbox: str) -> Client:
+        """The same for any user."""
         return await nats.connect(
-            self.url, user=user, password=user, inbox_prefix=inbox_prefix(user), error_cb=_ignore, allow_reconnect=False
+            self.url,
+            user=user,
+            password=password,
+            inbox_prefix=inbox,
+            error_cb=ignore,
+            allow_reconnect=False,
+            connect_timeout=20,
         )
 
     def url_of(self, user: str) -> str:
         """The address with a user and his password."""
         return self.url.replace("//", f"//{user}:{user}@")
+
+    async def refuses(self, user: str, password: str) -> None:
+        """A user is not let in.
+
+        Raises:
+            AssertionError: he is.
+        """
+        try:
+            client = await self.login(user, password, "_INBOX")
+        except Error as error:
+            assert "Authorization Violation" in str(error)
+            return
+        # While the server waits for an answer about him, it asks whether he is there, which the client takes for a welcome.
+        await eventually(lambda: client.is_closed, "he is disconnected", seconds=10)
+        assert "Authorization Violation" in str(client.last_error)
 
     @property
     def _configuration(self) -> Path:
@@ -68,7 +100,7 @@ async def violations(client: Client, *, publishes: Iterable[str] = (), subscribe
             if found[2].lower() == _NOBODYS:
                 all_heard.set()
 
-    client._error_cb = hear
+    before, client._error_cb = client._error_cb, hear
     inbox = client.new_inbox()
     for subject in publishes:
         await client.publish(subject, b"{}", reply=inbox)
@@ -79,9 +111,10 @@ async def violations(client: Client, *, publishes: Iterable[str] = (), subscribe
         await all_heard.wait()
     for subscription in subscriptions:
         await subscription.unsubscribe()
-    client._error_cb = _ignore
+    client._error_cb = before
     return refused - {_NOBODYS}
 
 
-async def _ignore(_: Exception) -> None:
+async def ignore(_: Exception) -> None:
+    """Hear an error of the client, and say nothing."""
     await asyncio.sleep(0)

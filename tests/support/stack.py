@@ -185,15 +185,18 @@ def running_stack(
     transcoders: int = 1,
     env: Mapping[str, str] | None = None,
     nats: int = 1,
+    nats_tls: bool = False,
 ) -> RunningStack:
     """A stack for a ``with`` or ``async with`` block.
 
     Args:
         port_base: by default where a hundred ports are free.
         env: ``MILLRACE_…`` settings for its services, beside those in ``QUICK``.
-        nats: how many servers NATS has.
+        nats: how many servers NATS has. nats_tls: whether they are spoken to by TLS.
     """
-    return RunningStack(Layout(state_dir, port_base or free_port_base(), transcoders, nats), QUICK | dict(env or {}))
+    return RunningStack(
+        Layout(state_dir, port_base or free_port_base(), transcoders, nats, nats_tls=nats_tls), QUICK | dict(env or {})
+    )
 
 
 def free_port_base() -> int:

@@ -12,8 +12,8 @@ from openapi_spec_validator import validate
 from services.api.app import make_app
 from services.api.contract.responses import Job as ShownJob
 from services.api.contract.responses import JobItem
+from services.api.http.authorized import Runtime
 from services.api.http.docs_page import docs_routes
-from services.api.http.handlers import Runtime
 from services.api.http.openapi import document
 from services.api.http.operations import OPERATIONS
 from services.api.settings import ApiSettings

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.api.admin.showing import duration
+from services.api.operator.durations import duration
 from services.api.operator.reasons import (
     Kind,
     Line,

@@ -22,6 +22,7 @@ PROMISED = {
     "S3_REGION",
     "S3_BUCKET",
     "NATS_URL",
+    "BUS_URL",
     "DATABASE_URL",
     "PLAYBACK_URL",
 }

@@ -14,24 +14,14 @@ from shared.tracing.context import TraceContext, in_ratio, read_context
 from shared.tracing.otlp import traces_url
 from shared.tracing.recorder import MOST_AT_ONCE, MOST_WAITING, QueueRecorder
 from shared.tracing.spans import Span, context_within, current, entered, recording_with, span, trace_headers, work_span
+from tests.support.spans import KeptSpans
 
 GIVEN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-class Kept:
-    """Keeps what it is given."""
-
-    def __init__(self, ratio: float = 1.0) -> None:
-        self.ratio = ratio
-        self.spans: list[Span] = []
-
-    def record(self, span: Span) -> None:
-        self.spans.append(span)
-
-
 @pytest.fixture
-def kept() -> Iterator[Kept]:
-    recorder = Kept()
+def kept() -> Iterator[KeptSpans]:
+    recorder = KeptSpans()
     with recording_with(recorder):
         yield recorder
 
@@ -84,7 +74,7 @@ def test_about_the_share_that_is_asked_for_is_sampled() -> None:
     assert not in_ratio(0, 0.0)
 
 
-def test_spans_within_each_other_are_of_one_trace(kept: Kept) -> None:
+def test_spans_within_each_other_are_of_one_trace(kept: KeptSpans) -> None:
     with span("outer", "server", {"a": 1}) as outer:
         assert trace_headers() == {"traceparent": outer.context.traceparent}
         with span("inner"):
@@ -105,7 +95,7 @@ def test_spans_within_each_other_are_of_one_trace(kept: Kept) -> None:
         (asyncio.CancelledError(), "cancelled"),
     ],
 )
-def test_an_error_is_named_by_its_code_and_never_by_its_text(kept: Kept, error: BaseException, named: str) -> None:
+def test_an_error_is_named_by_its_code_and_never_by_its_text(kept: KeptSpans, error: BaseException, named: str) -> None:
     with pytest.raises(type(error)), span("work"):
         raise error
     assert kept.spans[0].error == named
@@ -119,7 +109,7 @@ def test_without_a_recorder_the_context_is_passed_on_as_it_is() -> None:
         assert trace_headers() == {}
 
 
-def test_of_an_unsampled_trace_nothing_is_recorded_and_the_context_goes_on(kept: Kept) -> None:
+def test_of_an_unsampled_trace_nothing_is_recorded_and_the_context_goes_on(kept: KeptSpans) -> None:
     with span("request", "server", parent=_context(GIVEN[:-2] + "00")):
         assert trace_headers()["traceparent"].startswith("00-0af7651916cd43dd8448eb211c80319c-")
         assert trace_headers()["traceparent"].endswith("-00")
@@ -127,13 +117,13 @@ def test_of_an_unsampled_trace_nothing_is_recorded_and_the_context_goes_on(kept:
 
 
 def test_a_client_gets_no_more_traces_than_the_operator_wants() -> None:
-    recorder = Kept(ratio=0.0)
+    recorder = KeptSpans(ratio=0.0)
     with recording_with(recorder), span("request", "server", parent=_context(GIVEN)):
         assert trace_headers()["traceparent"].endswith("-00")
     assert recorder.spans == []
 
 
-def test_messages_name_the_work_that_they_are_published_in_and_not_a_part_of_it(kept: Kept) -> None:
+def test_messages_name_the_work_that_they_are_published_in_and_not_a_part_of_it(kept: KeptSpans) -> None:
     work = work_span("process", {}, _context(GIVEN), "JOBS 7 transcoder")
     with entered(work), span("finish") as inner:
         assert context_within() == context_within(_context(GIVEN)) == work.context
@@ -142,7 +132,7 @@ def test_messages_name_the_work_that_they_are_published_in_and_not_a_part_of_it(
     assert work.context == _context(GIVEN).derived("JOBS 7 transcoder")
 
 
-def test_a_message_is_of_the_trace_that_it_belongs_to(kept: Kept) -> None:
+def test_a_message_is_of_the_trace_that_it_belongs_to(kept: KeptSpans) -> None:
     job = _context(GIVEN)
     with span("DELETE", "server") as deleting:
         assert context_within(job) == job

@@ -5,6 +5,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 from pydantic import BaseModel
 
+from shared.bus.subjects import replay_subject
 from shared.deliveries import DeliveryAttempted
 from shared.events import EVENT_TYPES
 from shared.waiting import Waiting
@@ -80,20 +81,92 @@ def asyncapi() -> dict[str, Any]:
         "waiting.<org>.<job>.<work>",
         "Outages that are waited for, told at every try.",
     )
+    _add_replay(channels, operations, messages)
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "Millrace events",
             "version": "1",
             "description": "The facts of every transcoding job, as docs/events.md explains them. The stream JOBS keeps them under"
-            " the same subjects without the leading feed.",
+            " the same subjects without the leading feed. A bus user may subscribe to feed.jobs, progress and waiting of its own"
+            " organization, and ask for replays.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
-        "servers": {"bus": {"host": "localhost:4222", "protocol": "nats"}},
+        "servers": {
+            "bus": {
+                "host": "localhost:4222",
+                "protocol": "nats",
+                "security": [{"$ref": "#/components/securitySchemes/busUser"}],
+            }
+        },
         "channels": channels,
         "operations": operations,
-        "components": {"messageTraits": _TRAITS, "messages": messages, "schemas": dict(sorted(schemas.items()))},
+        "components": {
+            "messageTraits": _TRAITS,
+            "messages": messages,
+            "schemas": dict(sorted(schemas.items())),
+            "securitySchemes": {
+                "busUser": {
+                    "type": "userPassword",
+                    "description": "A bus user, made at /api/v1/{org}/bus_users/. Its client needs the inbox_prefix too.",
+                }
+            },
+        },
+    }
+
+
+def _add_replay(channels: dict[str, Any], operations: dict[str, Any], messages: dict[str, Any]) -> None:
+    sequence = {"type": "integer", "minimum": 0}
+    messages["ReplayRequest"] = {
+        "summary": "The sequence of the last event that one has, 0 for none.",
+        "payload": {"type": "object", "properties": {"after": sequence}, "examples": [{"after": 41}]},
+    }
+    item = {
+        "type": "object",
+        "required": ["sequence", "event"],
+        "properties": {"sequence": sequence, "event": {"type": "object", "description": "One of the events above"}},
+    }
+    messages["Replay"] = {
+        "summary": "Events in order, each with its place in the log, or an error. While `more` is true, ask again after `last`.",
+        "payload": {
+            "oneOf": [
+                {
+                    "type": "object",
+                    "required": ["events", "last", "more"],
+                    "properties": {
+                        "events": {"type": "array", "items": item},
+                        "last": sequence,
+                        "more": {"type": "boolean"},
+                    },
+                },
+                {
+                    "type": "object",
+                    "required": ["error"],
+                    "properties": {"error": {"type": "string"}, "retry_after": {"type": "integer"}},
+                },
+            ]
+        },
+    }
+    channels["ReplayRequest"] = {
+        "address": replay_subject("{org}"),
+        "description": "Where events of the past are asked for.",
+        "parameters": {"org": {"description": _PARAMETERS["org"]}},
+        "messages": {"ReplayRequest": {"$ref": "#/components/messages/ReplayRequest"}},
+    }
+    channels["Replay"] = {
+        "address": None,
+        "description": "The inbox that the request names, below the user's inbox_prefix.",
+        "messages": {"Replay": {"$ref": "#/components/messages/Replay"}},
+    }
+    operations["answerReplayRequest"] = {
+        "action": "receive",
+        "channel": {"$ref": "#/channels/ReplayRequest"},
+        "messages": [{"$ref": "#/channels/ReplayRequest/messages/ReplayRequest"}],
+        "reply": {
+            "channel": {"$ref": "#/channels/Replay"},
+            "messages": [{"$ref": "#/channels/Replay/messages/Replay"}],
+        },
     }
 
 

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from shared.bus.permissions import ACCESS, OPERATOR
-from stack.bus_users import users
+from shared.bus.permissions import OPERATOR
+from stack.bus_users import USERS, authorization
 from tools.dashboards.boards import dashboard_files
 from tools.documents.asyncapi import asyncapi_yaml
 from tools.documents.errors import error_tables
@@ -14,8 +14,8 @@ from tools.documents.settings import env_example, settings_tables
 
 MADE = "<!-- Made by `python -m tools.documents`. Change it there. -->"
 _CONFIGURATION = """\
-# The users of NATS. Made by `python -m tools.documents` out of shared/bus/permissions.py.
-# Their passwords come from the environment, in quotes.
+# Who may connect to NATS. Made by `python -m tools.documents` out of shared/bus/permissions.py.
+# The passwords and the issuer come from the environment, the passwords in quotes.
 
 """
 _SECTION = re.compile(r"(<!-- made: events -->\n).*?(<!-- end of what is made -->)", re.DOTALL)
@@ -33,10 +33,11 @@ def documents(root: Path) -> dict[str, str]:
     if not _SECTION.search(events):
         raise ValueError("docs/events.md lacks the section that is made")
     sections = event_sections()
-    passwords = {OPERATOR: "$NATS_PASSWORD"} | {name: f"$NATS_{name.upper()}_PASSWORD" for name in ACCESS}
+    variables = {user: f"$NATS_{user.upper().replace('-', '_')}_PASSWORD" for user in USERS}
+    passwords = variables | {OPERATOR: "$NATS_PASSWORD"}
     return {
         **dashboard_files(),
-        "deploy/nats-users.conf": f"{_CONFIGURATION}{users(passwords)}",
+        "deploy/nats-users.conf": f"{_CONFIGURATION}{authorization(passwords, '$NATS_ISSUER')}",
         ".env.example": env_example(),
         "docs/errors.md": f"{MADE}\n\n{error_tables()}",
         "docs/metrics.md": f"{MADE}\n\n{metric_tables()}",

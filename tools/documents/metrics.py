@@ -31,7 +31,7 @@ histogram come with `_bucket`, `_sum` and `_count`.
 """
 _LEADERS = """\
 Only the replica that leads has these, so that nothing is counted twice; it looks every five seconds. When another one takes over,
-they go on there.
+they go on there; while it cannot look, they are missing.
 """
 _HANDLERS = """\
 FastStream's own, beneath the lease runtime: what the handlers alone did. The label `handler` names the consumer. Work that was

@@ -35,6 +35,7 @@ MILLRACE_SEAL_KEYS=
 # The operator's for NATS, and those of the services, each of which may do there only what it needs. openssl rand -hex 16
 NATS_PASSWORD=
 NATS_API_PASSWORD=
+NATS_API_SYSTEM_PASSWORD=
 NATS_FETCHER_PASSWORD=
 NATS_TRANSCODER_PASSWORD=
 NATS_UPLOADER_PASSWORD=
@@ -66,13 +67,18 @@ S3_SECRET_KEY=
 #PROMETHEUS_IMAGE=prom/prometheus:v3.5.0
 #GRAFANA_IMAGE=grafana/grafana:12.1.0
 
+# With MILLRACE_API_BUS_ISSUER_SEED, for bus users; both are made by:
+# docker compose run --rm --no-deps api python -m services.api.admin new-bus-keys >> .env
+#NATS_ISSUER=AAPPH6S2FF637YEME2WOHZKRILIGPDZGC5UYVPDXFIYPRVYFFB4TC4GT
+
 # The included trial S3 server has a private address. All other inner addresses are refused to sources, buckets and webhooks.
 MILLRACE_ALLOWED_HOSTS=s3
 """
 # Required, set by docker-compose.yml itself, or shown at the head of the file.
 _ELSEWHERE = {"MILLRACE_SEAL_KEYS", "MILLRACE_ALLOWED_HOSTS"}
 _NOTES = dict.fromkeys(
-    ("MILLRACE_NATS_URL", "MILLRACE_WORKSPACE_URL", "MILLRACE_API_DATABASE_URL"), "docker-compose.yml sets it"
+    ("MILLRACE_NATS_URL", "MILLRACE_WORKSPACE_URL", "MILLRACE_API_DATABASE_URL", "MILLRACE_API_BUS_SYSTEM_URL"),
+    "docker-compose.yml sets it",
 ) | dict.fromkeys(
     ("MILLRACE_API_PORT", *(f"MILLRACE_{service.upper()}_HEALTH_PORT" for service in SERVICES if service != "api")),
     "8080 in an image, whose health check asks there",

@@ -115,7 +115,7 @@ spec:
             {{- toYaml . | nindent 12 }}
             {{- end }}
       volumes:
-        - {name: tmp, emptyDir: {sizeLimit: {{ $section.scratch }}}}
+        - {name: tmp, emptyDir: {sizeLimit: {{ $section.tmp }}}}
         {{- if $volume }}
         - {name: workspace, persistentVolumeClaim: {claimName: {{ include "millrace.claim" .root }}}}
         {{- end }}

@@ -13,7 +13,7 @@ from nats.errors import Error as NatsError
 from services.api.accounts.directory import NotPossible
 from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
-from services.api.admin import commands, operations
+from services.api.admin import bus_commands, commands, operations
 from services.api.admin.context import AdminContext
 from services.api.contract.errors import ApiError
 from services.api.contract.quotas import LEAST_WEIGHT, MOST_QUOTA, MOST_WEIGHT, QUOTAS
@@ -63,6 +63,17 @@ def _parser() -> argparse.ArgumentParser:
     command = add("revoke-token", commands.revoke_token)
     command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
     command.add_argument("token", metavar="ID", type=_uuid, help="as list-tokens shows it")
+    add("new-bus-keys", bus_commands.new_bus_keys)
+    command = add("create-bus-user", bus_commands.create)
+    command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
+    command.add_argument("--name", type=_name, default="", help="by which people know it")
+    command = add("list-bus-users", bus_commands.list_all)
+    command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
+    command.add_argument("--limit", type=int, default=100, help="at most so many (100)")
+    for verb, run in (("rotate", bus_commands.rotate), ("revoke", bus_commands.revoke)):
+        command = add(f"{verb}-bus-user", run)
+        command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
+        command.add_argument("user", metavar="ID", type=_uuid, help="as list-bus-users shows it")
     command = add("set-storage", commands.set_storage)
     command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
     command = add("set-quotas", commands.set_quotas)

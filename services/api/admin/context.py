@@ -36,7 +36,7 @@ class AdminContext:
         """
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
-                client = await connect(self.settings.nats_url, "api-admin")
+                client = await connect(self.settings.nats_url, "api-admin", tls=self.settings.nats_tls)
         except TimeoutError:
             raise NotPossible("NATS is out of reach, or refuses the credentials") from None
         try:

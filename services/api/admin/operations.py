@@ -8,7 +8,7 @@ from nats.aio.client import Client
 
 from services.api.accounts.directory import NotPossible
 from services.api.admin.context import AdminContext
-from services.api.admin.showing import Row, duration, show, tell
+from services.api.admin.showing import Row, show, tell
 from services.api.intake.intake import Intake
 from services.api.intake.quotas import JobQuotas
 from services.api.intake.reservations import Reservations
@@ -16,6 +16,7 @@ from services.api.jobs.jobs import Jobs
 from services.api.jobs.live import LiveProgress
 from services.api.operator import drain as draining
 from services.api.operator.dead_letters import DeadLetter, DeadLetters, Wanted
+from services.api.operator.durations import duration
 from services.api.operator.left_overs import LeftOvers
 from services.api.operator.replay import NotReplayable, Replay
 from services.api.operator.unfinished import Caps, UnfinishedJob, UnfinishedJobs
@@ -136,7 +137,9 @@ async def drain(context: AdminContext, arguments: argparse.Namespace) -> None:
             lost = state.lost
             running = sum(len(worker.running) for worker in state.left)
             row = {name: [one.id for one in getattr(state, name)] for name in ("left", "drained", "lost")}
-            sentence = f"{len(state.drained)} drained, {len(state.left)} left with {running} pieces of work"
+            know = sum(worker.draining for worker in state.left)
+            left = f"{len(state.left)} left, of which {know} know of it, with {running} pieces of work"
+            sentence = f"{len(state.drained)} drained, {left}"
             tell(row | {"running": running}, sentence, as_json=arguments.json)
             if arguments.no_wait:
                 return

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import pairwise
 from typing import Any
 
 from shared.payload import timestamp
@@ -41,19 +40,8 @@ def print_table(head: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-def duration(seconds: float) -> str:
-    """So many seconds in two units at most: ``42 s``, ``3 min 5 s``, ``2 h 10 min``, ``3 d 4 h``."""
-    whole = max(0, round(seconds))
-    units = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-    for (length, unit), (smaller, below) in pairwise(units):
-        if whole >= length:
-            rest = whole % length // smaller
-            return f"{whole // length} {unit}" + (f" {rest} {below}" if rest else "")
-    return f"{whole} s"
-
-
 def _cell(value: Any) -> str:
-    if value is None or value == "":
+    if value is None:
         return "-"
     return str(timestamp(value) if isinstance(value, datetime) else value)
 

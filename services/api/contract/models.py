@@ -224,6 +224,12 @@ class TokenRequest(Request):
     name: TokenName = Field(description="A name by which people know it.", examples=["build server"])
 
 
+class BusUserRequest(Request):
+    """A user of the bus to be made."""
+
+    name: TokenName = Field("", description="A name by which people know it.", examples=["dashboard"])
+
+
 def _header_text(value: str) -> str:
     if not (value.isascii() and value.isprintable()) or value != value.strip():
         raise PydanticCustomError("header", "Use printable ASCII characters, without spaces at the ends.")

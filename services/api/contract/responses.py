@@ -44,6 +44,33 @@ class LiveToken(Response):
     current: bool = Field(description="Whether this request carries it")
 
 
+class BusUser(Response):
+    """A user of the bus that follows the jobs of its organization, without its password."""
+
+    id: UUID
+    name: str = Field(description="By which people know it", examples=["dashboard"])
+    username: str = Field(description="What it logs in to NATS with", examples=["a1b2c3-k7w9x2m4p1"])
+    inbox_prefix: str = Field(
+        description="What its client has to be given as the prefix of inboxes: it may listen to replies there alone",
+        examples=["_INBOX.a1b2c3-k7w9x2m4p1"],
+    )
+    subjects: list[str] = Field(
+        description="What it may subscribe to",
+        examples=[["feed.jobs.a1b2c3.>", "progress.a1b2c3.>", "waiting.a1b2c3.>"]],
+    )
+    replay_subject: str = Field(
+        description="Where it asks for events of the past: docs/events.md", examples=["feed.replay.a1b2c3"]
+    )
+    created: datetime
+    rotated: datetime = Field(description="When its password was made; connections from before have ended")
+
+
+class NewBusUser(BusUser):
+    """A bus user with its password."""
+
+    password: str = Field(pattern="^[0-9a-f]{64}$", description="It is shown this once.")
+
+
 class Message(Response):
     """What was done."""
 
@@ -196,6 +223,10 @@ class JobPage(Page[JobItem]):
 
 class TokenPage(Page[LiveToken]):
     """A page of tokens."""
+
+
+class BusUserPage(Page[BusUser]):
+    """A page of bus users."""
 
 
 class WebhookPage(Page[Webhook]):

@@ -1,70 +1,27 @@
 """The edge to HTTP: each handler reads the request, calls the use case and words the answer."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from urllib.parse import urljoin
-from uuid import UUID
 
-import structlog
 from aiohttp import web
 
-from services.api.accounts.accounts import Accounts, Identity
-from services.api.accounts.request_rate import RequestRate
-from services.api.accounts.sessions import Sessions
-from services.api.accounts.tokens import Tokens
-from services.api.contract.errors import NotFound, Unavailable
-from services.api.contract.listing import Parameters, page_json, read_job_query, read_window
+from services.api.accounts.accounts import Identity
+from services.api.contract.errors import NotFound
+from services.api.contract.listing import page_json, read_job_query, read_window
 from services.api.contract.models import JobRequest, LoginRequest, RetryRequest, TokenRequest, WebhookRequest
 from services.api.contract.peers import Network, client_address
 from services.api.contract.retries import retry_members
 from services.api.contract.validation import validate
 from services.api.http.answers import json_answer
+from services.api.http.authorized import Runtime, Services, authorized, query_of, uuid_in_path
 from services.api.http.body import read_body
 from services.api.http.event_response import send_events
 from services.api.http.links import Links
-from services.api.intake.intake import Accepted, Intake, Submission
+from services.api.intake.intake import Accepted, Submission
 from services.api.intake.reservations import check_key
-from services.api.jobs.event_stream import EventStream
-from services.api.jobs.jobs import Jobs
-from services.api.webhooks.webhooks import Webhooks
 from shared.addresses import AddressPolicy
 from shared.payload import timestamp
-
-
-@dataclass(frozen=True)
-class Services:
-    """What the handlers call. It is there once the database and the bus are."""
-
-    accounts: Accounts
-    rate: RequestRate
-    tokens: Tokens
-    sessions: Sessions
-    intake: Intake
-    jobs: Jobs
-    webhooks: Webhooks
-    stream: EventStream
-
-
-@dataclass
-class Runtime:
-    """The services as soon as they have started."""
-
-    services: Services | None = None
-
-    @property
-    def started(self) -> Services:
-        """The services.
-
-        Raises:
-            Unavailable: they are still starting.
-        """
-        if self.services is None:
-            raise Unavailable("The server is still starting. Try again.")
-        return self.services
-
-
-Authorized = Callable[[web.Request, Services, Identity], Awaitable[web.StreamResponse]]
 
 
 class Handlers:
@@ -90,26 +47,27 @@ class Handlers:
         token = tokens + "{token}/"
         hooks = "/api/v1/{org}/webhooks/"
         hook = hooks + "{hook}/"
+        runtime = self._runtime
         return [
             web.post("/api/auth/login/", self.login),
             web.post("/api/auth/logout/", self.logout),
-            web.get(tokens, self._authorized(self.list_tokens)),
-            web.get(token, self._authorized(self.read_token)),
-            web.put(token, self._authorized(self.name_token)),
-            web.delete(token, self._authorized(self.revoke_token)),
-            web.post(jobs, self._authorized(self.create_job)),
-            web.get(jobs, self._authorized(self.list_jobs)),
-            web.get(job, self._authorized(self.retrieve_job)),
-            web.delete(job, self._authorized(self.cancel_job)),
-            web.post(job + "retry/", self._authorized(self.retry_job)),
-            web.get(job + "events/", self._authorized(self.follow_job), allow_head=False),
-            web.post(hooks, self._authorized(self.register_webhook)),
-            web.get(hooks, self._authorized(self.list_webhooks)),
-            web.get(hook, self._authorized(self.read_webhook)),
-            web.put(hook, self._authorized(self.replace_webhook)),
-            web.delete(hook, self._authorized(self.remove_webhook)),
-            web.get(hook + "deliveries/", self._authorized(self.list_deliveries)),
-            web.post(hook + "deliveries/{delivery}/redeliver/", self._authorized(self.redeliver)),
+            web.get(tokens, authorized(runtime, self.list_tokens)),
+            web.get(token, authorized(runtime, self.read_token)),
+            web.put(token, authorized(runtime, self.name_token)),
+            web.delete(token, authorized(runtime, self.revoke_token)),
+            web.post(jobs, authorized(runtime, self.create_job)),
+            web.get(jobs, authorized(runtime, self.list_jobs)),
+            web.get(job, authorized(runtime, self.retrieve_job)),
+            web.delete(job, authorized(runtime, self.cancel_job)),
+            web.post(job + "retry/", authorized(runtime, self.retry_job)),
+            web.get(job + "events/", authorized(runtime, self.follow_job), allow_head=False),
+            web.post(hooks, authorized(runtime, self.register_webhook)),
+            web.get(hooks, authorized(runtime, self.list_webhooks)),
+            web.get(hook, authorized(runtime, self.read_webhook)),
+            web.put(hook, authorized(runtime, self.replace_webhook)),
+            web.delete(hook, authorized(runtime, self.remove_webhook)),
+            web.get(hook + "deliveries/", authorized(runtime, self.list_deliveries)),
+            web.post(hook + "deliveries/{delivery}/redeliver/", authorized(runtime, self.redeliver)),
         ]
 
     async def login(self, request: web.Request) -> web.StreamResponse:
@@ -129,7 +87,7 @@ class Handlers:
 
     async def list_tokens(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A page of the organization's live tokens."""
-        parameters = _parameters(request)
+        parameters = query_of(request)
         window = read_window(parameters)
         found = await services.tokens.page(identity, window)
         base = self._links.address(request)
@@ -137,18 +95,18 @@ class Handlers:
 
     async def read_token(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """One token."""
-        return json_answer(await services.tokens.read(identity, _uuid(request, "token")))
+        return json_answer(await services.tokens.read(identity, uuid_in_path(request, "token")))
 
     async def name_token(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """Give a token another name."""
-        token = _uuid(request, "token")
+        token = uuid_in_path(request, "token")
         _, members = await read_body(request)
         wanted = validate(TokenRequest, members, policy=self._policy)
         return json_answer(await services.tokens.rename(identity, token, wanted.name))
 
     async def revoke_token(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """Revoke a token, which may be that of the request."""
-        await services.tokens.revoke(identity, _uuid(request, "token"))
+        await services.tokens.revoke(identity, uuid_in_path(request, "token"))
         return web.Response(status=204)
 
     async def create_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
@@ -173,7 +131,7 @@ class Handlers:
 
     async def list_jobs(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A page of the organization's jobs."""
-        parameters = _parameters(request)
+        parameters = query_of(request)
         wanted, window = read_job_query(parameters)
         found = await services.jobs.list(identity.org, wanted, window)
         base = self._links.address(request)
@@ -204,7 +162,7 @@ class Handlers:
 
     async def list_webhooks(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A page of the organization's webhooks."""
-        parameters = _parameters(request)
+        parameters = query_of(request)
         window = read_window(parameters)
         found = await services.webhooks.page(identity.org, window)
         base = self._links.address(request)
@@ -212,23 +170,25 @@ class Handlers:
 
     async def read_webhook(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """One webhook."""
-        return json_answer((await services.webhooks.read(identity.org, _uuid(request, "hook"))).model_dump_json())
+        return json_answer(
+            (await services.webhooks.read(identity.org, uuid_in_path(request, "hook"))).model_dump_json()
+        )
 
     async def replace_webhook(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """Replace a webhook's members."""
-        hook = _uuid(request, "hook")
+        hook = uuid_in_path(request, "hook")
         _, members = await read_body(request)
         wanted = validate(WebhookRequest, members, policy=self._policy)
         return json_answer((await services.webhooks.replace(identity.org, hook, wanted)).model_dump_json())
 
     async def remove_webhook(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """Remove a webhook."""
-        await services.webhooks.remove(identity.org, _uuid(request, "hook"))
+        await services.webhooks.remove(identity.org, uuid_in_path(request, "hook"))
         return web.Response(status=204)
 
     async def list_deliveries(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A page of the attempts to deliver to a webhook."""
-        hook, parameters = _uuid(request, "hook"), _parameters(request)
+        hook, parameters = uuid_in_path(request, "hook"), query_of(request)
         window = read_window(parameters)
         found = await services.webhooks.deliveries(identity.org, hook, window)
         base = self._links.address(request)
@@ -239,21 +199,8 @@ class Handlers:
         number = request.match_info["delivery"]
         if not re.fullmatch(r"[0-9]{1,18}", number):
             raise NotFound()
-        queued = await services.webhooks.redeliver(identity.org, _uuid(request, "hook"), int(number))
+        queued = await services.webhooks.redeliver(identity.org, uuid_in_path(request, "hook"), int(number))
         return json_answer(queued.model_dump_json(), 202)
-
-    def _authorized(self, handler: Authorized) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        async def handle(request: web.Request) -> web.StreamResponse:
-            services = self._runtime.started
-            identity = await services.accounts.identify(request.headers.get("Authorization"))
-            services.rate.count(identity.org, identity.requests_per_minute)
-            if identity.org != request.match_info["org"]:
-                # As if it did not exist.
-                raise NotFound()
-            with structlog.contextvars.bound_contextvars(organization=identity.org):
-                return await handler(request, services, identity)
-
-        return handle
 
 
 async def _created(services: Services, accepted: Accepted, jobs: str) -> web.Response:
@@ -267,14 +214,3 @@ async def _created(services: Services, accepted: Accepted, jobs: str) -> web.Res
 def _idempotency_key(request: web.Request) -> str | None:
     key = request.headers.get("Idempotency-Key")
     return None if key is None else check_key(key)
-
-
-def _parameters(request: web.Request) -> Parameters:
-    return list(request.query.items())
-
-
-def _uuid(request: web.Request, name: str) -> UUID:
-    try:
-        return UUID(request.match_info[name])
-    except ValueError:
-        raise NotFound() from None

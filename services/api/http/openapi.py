@@ -5,8 +5,17 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from services.api.contract.models import JobRequest, LoginRequest, RetryRequest, TokenRequest, WebhookRequest
+from services.api.contract.models import (
+    BusUserRequest,
+    JobRequest,
+    LoginRequest,
+    RetryRequest,
+    TokenRequest,
+    WebhookRequest,
+)
 from services.api.contract.responses import (
+    BusUser,
+    BusUserPage,
     DeliveryPage,
     Detail,
     FieldErrors,
@@ -15,6 +24,7 @@ from services.api.contract.responses import (
     JobPage,
     LiveToken,
     Message,
+    NewBusUser,
     Quota,
     Redelivery,
     ServerError,
@@ -28,7 +38,14 @@ from shared.errors import ERRORS
 
 API_VERSION = "1"
 _REF = "#/components/schemas/{model}"
-_REQUESTS: tuple[type[BaseModel], ...] = (LoginRequest, TokenRequest, JobRequest, RetryRequest, WebhookRequest)
+_REQUESTS: tuple[type[BaseModel], ...] = (
+    LoginRequest,
+    TokenRequest,
+    JobRequest,
+    RetryRequest,
+    WebhookRequest,
+    BusUserRequest,
+)
 _RESPONSES: tuple[type[BaseModel], ...] = (
     Token,
     LiveToken,
@@ -41,6 +58,9 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     WebhookPage,
     DeliveryPage,
     Redelivery,
+    BusUser,
+    NewBusUser,
+    BusUserPage,
     Detail,
     FieldErrors,
     Quota,
@@ -51,7 +71,11 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
 _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
     400: ("Wrong: from each field to its messages, or a detail where no field is at fault", FieldErrors, ()),
     401: ("No token, or none that is good", Detail, ("WWW-Authenticate",)),
-    403: ("The operator has made as many tokens as the organization may have", Detail, ()),
+    403: (
+        "The organization has as many tokens or bus users as it may have, or the server has no bus users",
+        Detail,
+        (),
+    ),
     404: ("There is no such thing, or it is another organization's", Detail, ()),
     409: ("The Idempotency-Key came with another body before, or the job cannot be run again now", Detail, ()),
     413: ("The body is too large", Detail, ()),

@@ -5,13 +5,23 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from services.api.contract.models import JobRequest, LoginRequest, RetryRequest, TokenRequest, WebhookRequest
+from services.api.contract.models import (
+    BusUserRequest,
+    JobRequest,
+    LoginRequest,
+    RetryRequest,
+    TokenRequest,
+    WebhookRequest,
+)
 from services.api.contract.responses import (
+    BusUser,
+    BusUserPage,
     DeliveryPage,
     Job,
     JobPage,
     LiveToken,
     Message,
+    NewBusUser,
     Redelivery,
     Token,
     TokenPage,
@@ -19,7 +29,7 @@ from services.api.contract.responses import (
     WebhookPage,
 )
 
-IN_PATH = ("org", "token", "job", "hook", "delivery")
+IN_PATH = ("org", "token", "bus_user", "job", "hook", "delivery")
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,7 @@ class Operation:
 _TOKENS = "/api/v1/{org}/tokens/"
 _JOBS = "/api/v1/{org}/transcoding_jobs/"
 _HOOKS = "/api/v1/{org}/webhooks/"
+_BUS_USERS = "/api/v1/{org}/bus_users/"
 _PAGE = ("page", "page_size")
 OPERATIONS = (
     Operation(
@@ -207,6 +218,62 @@ OPERATIONS = (
         202,
         Redelivery,
     ),
+    Operation(
+        "post",
+        _BUS_USERS,
+        "createBusUser",
+        "Bus users",
+        "Make a user of the bus",
+        201,
+        NewBusUser,
+        request=BusUserRequest,
+        errors=(400, 403, 413, 415),
+        description="It may log in to NATS and follow the events of this organization's jobs, live and from any earlier point, "
+        "and can do nothing else: docs/events.md.",
+    ),
+    Operation(
+        "get",
+        _BUS_USERS,
+        "listBusUsers",
+        "Bus users",
+        "List bus users, oldest first",
+        200,
+        BusUserPage,
+        query=_PAGE,
+        errors=(400, 403),
+    ),
+    Operation(
+        "get",
+        _BUS_USERS + "{bus_user}/",
+        "retrieveBusUser",
+        "Bus users",
+        "Retrieve a bus user",
+        200,
+        BusUser,
+        errors=(403,),
+    ),
+    Operation(
+        "post",
+        _BUS_USERS + "{bus_user}/rotate/",
+        "rotateBusUser",
+        "Bus users",
+        "Give a bus user a new password",
+        200,
+        NewBusUser,
+        errors=(403,),
+        description="The old one stops working at once; connections that were made with it end within seconds.",
+    ),
+    Operation(
+        "delete",
+        _BUS_USERS + "{bus_user}/",
+        "revokeBusUser",
+        "Bus users",
+        "Revoke a bus user",
+        204,
+        None,
+        errors=(403,),
+        description="It cannot log in from then on; its connections end within seconds.",
+    ),
 )
 
 PARAMETERS: dict[str, dict[str, Any]] = {
@@ -216,6 +283,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "pattern": "^[a-z0-9]{6}$"},
     },
     "token": {"in": "path", "description": "Id of the token", "schema": {"type": "string", "format": "uuid"}},
+    "bus_user": {"in": "path", "description": "Id of the bus user", "schema": {"type": "string", "format": "uuid"}},
     "job": {"in": "path", "description": "Id of the job", "schema": {"type": "string"}},
     "hook": {"in": "path", "description": "Id of the webhook", "schema": {"type": "string", "format": "uuid"}},
     "delivery": {"in": "path", "description": "Id of the delivery", "schema": {"type": "integer"}},

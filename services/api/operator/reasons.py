@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from services.api.operator.durations import duration
 from shared.bus.attempts import Attempts
 from shared.bus.roster import UnderWay, Worker
 from shared.bus.topology import FETCHER, TRANSCODER, UPLOADER, Durable
@@ -160,10 +161,10 @@ def reason_for_piece(
 
 
 def _working(worker: Worker, running: UnderWay, now: datetime) -> str:
-    minutes, seconds = divmod(max(0, round((now - running.since).total_seconds())), 60)
+    since = duration((now - running.since).total_seconds())
     delivery = f", delivery {running.delivery}" if running.delivery > 1 else ""
     leaving = ", which is draining" if worker.draining else ""
-    return f"worked on by {worker.id} for {minutes} min {seconds} s{delivery}{leaving}"
+    return f"worked on by {worker.id} for {since}{delivery}{leaving}"
 
 
 def _history(attempts: Attempts | None) -> str:

@@ -9,10 +9,9 @@ from datetime import UTC, datetime
 
 import structlog
 from nats.aio.client import Client
-from nats.errors import Error as NatsError
 
 from services.api import metrics
-from services.api.database.pool import Connection, Database, DatabaseDown
+from services.api.database.pool import Connection, Database
 from services.api.projection.projection import load_offset
 from shared.bus.direct import direct_get
 from shared.bus.topology import DEAD, DELIVERIES, DURABLES, JOBS, WEBHOOKS, Durable
@@ -60,13 +59,17 @@ class Overview:
         """Look until cancelled, whatever happens."""
         repetition = Repetition()
         while True:
+            seen = False
             try:
                 if self._leads():
                     await self.look()
-            except (NatsError, TimeoutError, DatabaseDown) as error:
+                    seen = self._leads()
+            except Exception as error:
+                # Nothing depends on it, so that nothing may end for it.
                 if repetition.is_due():
-                    await structlog.get_logger().awarning("overview incomplete", error=repr(error))
-            if not self._leads():
+                    await structlog.get_logger().awarning("no overview", error=repr(error))
+            if not seen:
+                # What was seen last would look as if all were well.
                 metrics.forget()
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -82,9 +85,11 @@ class Overview:
         for code, jobs in {**dict.fromkeys(metrics.WAITED_FOR, 0), **self._held_up()}.items():
             metrics.HELD_UP.labels(error_label(code)).inc(jobs)
         async with self._database.connection() as connection:
-            for stream in _STREAMS:
-                await self._look_at_stream(stream, connection)
             await self._look_at_jobs(connection)
+            # Before the streams: what comes in between counts as lag then, and never as less than none.
+            offsets = {stream: await load_offset(connection, stream) for stream in _PROJECTED}
+        for stream in _STREAMS:
+            await self._look_at_stream(stream, offsets.get(stream))
 
     async def _look_at_queue(self, durable: Durable) -> None:
         info = await self._js.consumer_info(durable.stream, durable.name)
@@ -100,13 +105,11 @@ class Overview:
         ):
             gauge.labels(durable.name).set(value or 0)
 
-    async def _look_at_stream(self, stream: str, connection: Connection) -> None:
-        # Read first: messages that come in between count as lag then, and never as less than none.
-        offset = await load_offset(connection, stream) if stream in _PROJECTED else 0
+    async def _look_at_stream(self, stream: str, offset: int | None) -> None:
         state = (await self._js.stream_info(stream)).state
         metrics.STREAM_MESSAGES.labels(stream).set(state.messages)
         metrics.STREAM_BYTES.labels(stream).set(state.bytes)
-        if stream in _PROJECTED:
+        if offset is not None:
             behind = max(0, state.last_seq - offset)
             metrics.PROJECTION_LAG.labels(stream).set(behind)
             age = await self._age_after(stream, offset, (">",)) if behind else 0.0

@@ -1,0 +1,89 @@
+"""What all handlers stand on: the services as soon as they are there, who asks, and what stands in the address."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from aiohttp import web
+
+from services.api.accounts.accounts import Accounts, Identity
+from services.api.accounts.request_rate import RequestRate
+from services.api.accounts.sessions import Sessions
+from services.api.accounts.tokens import Tokens
+from services.api.contract.errors import NotFound, Unavailable
+from services.api.contract.listing import Parameters
+from services.api.feed.users import BusUsers
+from services.api.intake.intake import Intake
+from services.api.jobs.event_stream import EventStream
+from services.api.jobs.jobs import Jobs
+from services.api.webhooks.webhooks import Webhooks
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the handlers call. It is there once the database and the bus are."""
+
+    accounts: Accounts
+    rate: RequestRate
+    tokens: Tokens
+    sessions: Sessions
+    intake: Intake
+    jobs: Jobs
+    webhooks: Webhooks
+    stream: EventStream
+    bus_users: BusUsers | None = None
+
+
+@dataclass
+class Runtime:
+    """The services as soon as they have started."""
+
+    services: Services | None = None
+
+    @property
+    def started(self) -> Services:
+        """The services.
+
+        Raises:
+            Unavailable: they are still starting.
+        """
+        if self.services is None:
+            raise Unavailable("The server is still starting. Try again.")
+        return self.services
+
+
+Authorized = Callable[[web.Request, Services, Identity], Awaitable[web.StreamResponse]]
+
+
+def authorized(runtime: Runtime, handler: Authorized) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """A handler that is called for those alone whose token is one of the organization in the path."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        services = runtime.started
+        identity = await services.accounts.identify(request.headers.get("Authorization"))
+        services.rate.count(identity.org, identity.requests_per_minute)
+        if identity.org != request.match_info["org"]:
+            # As if it did not exist.
+            raise NotFound()
+        with structlog.contextvars.bound_contextvars(organization=identity.org):
+            return await handler(request, services, identity)
+
+    return handle
+
+
+def query_of(request: web.Request) -> Parameters:
+    """The parameters in the address."""
+    return list(request.query.items())
+
+
+def uuid_in_path(request: web.Request, name: str) -> UUID:
+    """An id in the path.
+
+    Raises:
+        NotFound: it is none.
+    """
+    try:
+        return UUID(request.match_info[name])
+    except ValueError:
+        raise NotFound() from None
