@@ -102,7 +102,7 @@ bench: $(STAMP) ## Measure a clip, or CLIP=<path>, against plain ffmpeg
 ladder: $(STAMP) ## Measure the encoding profiles on a clip, or CLIP=<path>
 	@$(VENV)/bin/python -m tools.measure_ladder "$$CLIP"
 
-fleet: $(STAMP) ## Run fleets of 1 to 64 simulated slots on a film of two hours and on 500 mixed jobs; half an hour
+fleet: $(STAMP) ## Run fleets of 1 to 64 simulated slots on a film of two hours and on 500 mixed jobs; more than an hour
 	@$(VENV)/bin/python -m tests.chaos.fleet
 
 formats: $(STAMP) ## Send a sample of every format through a stack and write docs/formats.md

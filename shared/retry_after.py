@@ -1,7 +1,8 @@
 """The header ``Retry-After``, as sources, storages and receivers of webhooks send it."""
 
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+
+from shared.http_dates import http_date
 
 LONGEST_RETRY_AFTER = 24 * 3600.0
 
@@ -12,10 +13,7 @@ def seconds_until(text: str | None, now: datetime | None = None) -> float | None
     if text.isascii() and text.isdigit():
         # More digits than any time has would be slow to read, and mean the longest wait anyhow.
         return min(float(text[:12]), LONGEST_RETRY_AFTER)
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
+    moment = http_date(text)
+    if moment is None:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
     return min(max((moment - (now or datetime.now(UTC))).total_seconds(), 0.0), LONGEST_RETRY_AFTER)

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import ssl
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib import import_module
@@ -31,6 +31,7 @@ from yarl import URL
 from shared.addresses import AddressPolicy, ForbiddenAddress
 from shared.errors import MillraceError, Outage, PermanentError, TransientError
 from shared.garbage import discarded
+from shared.http_dates import clocks_differ
 from shared.locations import S3Location
 from shared.network import AddressGuard, guarded_connector, is_misaddressed
 from shared.path_style import VirtualHostsOnDemand
@@ -218,7 +219,9 @@ def problem_of(error: BaseException) -> Problem:
             return "forbidden_address"
         seen = seen.__cause__ or seen.__context__
     if isinstance(error, ClientError):
-        status, code, _ = _answer(error)
+        status, code, message = _answer(error)
+        if status in (400, 401, 403) and _of_another_time(error, code, message):
+            return "busy"
         if code in _BY_CODE:
             return _BY_CODE[code]
         # HEAD has no body, so only the status tells.
@@ -231,6 +234,15 @@ def problem_of(error: BaseException) -> Problem:
             return "refused"
         return "refused" if told else _BY_STATUS.get(status, "refused")
     return "refused" if isinstance(error, _NONSENSE) else "unreachable"
+
+
+def _of_another_time(error: ClientError, code: str, message: str) -> bool:
+    """Refused because it was signed at another time than the storage's. Somebody has set a clock, and will set it right.
+
+    HEAD has no words for it, but all answers have a date; it may be right again since, and so the words count as well.
+    """
+    said = code == "RequestTimeTooSkewed" or "difference between the request time and" in message
+    return said or clocks_differ(_headers(error).get("date", ""))
 
 
 def words_of(error: BaseException, location: S3Location) -> str:
@@ -276,8 +288,13 @@ def retry_after(error: BaseException) -> float | None:
     """Seconds after which a storage that is busy wants to be asked again, None if it does not say."""
     if not isinstance(error, ClientError):
         return None
-    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    headers = _headers(error)
     return seconds_until(headers.get("retry-after"))
+
+
+def _headers(error: ClientError) -> Mapping[str, str]:
+    headers: Mapping[str, str] = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return headers
 
 
 def _answer(error: ClientError) -> tuple[int, str, str]:

@@ -23,6 +23,7 @@ from stack.processes import Identity, descendants, identify
 from stack.services import PREFIX, environment
 from tests.chaos.redelivery import Redelivery
 from tests.chaos.schedule import SECOND, SERVERS, Kind, Strike
+from tests.support.clock import Clock
 from tests.support.faults import Fault
 from tests.support.receiver import Reply
 from tests.support.servers import Server, free_port
@@ -33,6 +34,7 @@ _SHARE: tuple[Fault | None, ...] = ("unavailable", "broken", "refused", "cut", "
 _SLOW_SECONDS = 2.0
 _WITHIN_SECONDS = 5.0
 _MOST_STARTS = 5
+_STEP_SECONDS = 3600
 _MORE_THAN_FREE = 2**30
 
 
@@ -124,8 +126,11 @@ class Field:
         second: Mapping[str, Second],
         troubles: Mapping[str, Trouble],
         redelivery: Redelivery,
+        clock: Clock,
     ) -> None:
         self._stack = stack
+        self._clock = clock
+        self._step = _STEP_SECONDS
         self._redelivery = redelivery
         self._second = second
         self._troubles = troubles
@@ -146,6 +151,8 @@ class Field:
                 return await self._redelivery.again(strike.victim)
             case "twice":
                 return await self._redelivery.twice(strike.victim, strike.seconds)
+            case "step":
+                return await self._set_clock(strike.seconds)
             case "full":
                 await self._fill(strike.seconds)
                 return True
@@ -193,6 +200,16 @@ class Field:
             await asyncio.wait_for(kill_each(), seconds)
         except TimeoutError:
             return
+
+    async def _set_clock(self, seconds: float) -> bool:
+        """To a wrong time, ahead and behind in turns, and right again."""
+        self._step = -self._step
+        self._clock.set(self._step)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._clock.set(0)
+        return self._clock.settable
 
     async def _fill(self, seconds: float) -> None:
         """A file without content, as large as no disk: downloads keep the room free that others have reserved in this way."""

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import aiohttp
 import nats
@@ -26,6 +27,7 @@ from tests.chaos.orders import Order, orders
 from tests.chaos.redelivery import Redelivery
 from tests.chaos.report import Blow, Report
 from tests.chaos.schedule import SECOND, Strike, schedule
+from tests.support.clock import Clock
 from tests.support.faults import FaultyProxy
 from tests.support.jobs import another_organization
 from tests.support.receiver import WebhookReceiver
@@ -95,8 +97,12 @@ async def run(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> R
     """
     dice = random.Random(plan.seed)
     troubles = {name: Trouble(dice, _SHARE) for name in ("source", "storage", "receiver")}
-    stack = running_stack(folder, transcoders=2, env=SETTINGS)
     async with AsyncExitStack() as exits:
+        clock = Clock(Path(exits.enter_context(TemporaryDirectory(prefix="millrace-chaos-clock-"))))
+        if not clock.settable:
+            say("there is no C compiler (cc), so nobody's clock is set")
+        settings = SETTINGS | clock.environment
+        stack = running_stack(folder, transcoders=2, env=settings)
         await exits.enter_async_context(stack)
         receiver = await exits.enter_async_context(WebhookReceiver(troubles["receiver"].reply))
         source = await exits.enter_async_context(source_server())
@@ -104,7 +110,7 @@ async def run(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> R
             "source": await exits.enter_async_context(FaultyProxy(source.url(""), troubles["source"])),
             "storage": await exits.enter_async_context(FaultyProxy(stack.env["S3_ENDPOINT"], troubles["storage"])),
         }
-        second = {name: Second(name, stack.layout, SETTINGS) for name in SECOND if plan.second}
+        second = {name: Second(name, stack.layout, settings) for name in SECOND if plan.second}
         await asyncio.gather(*(exits.enter_async_context(server) for server in second.values()))
         customers = []
         for env in (stack.env, await another_organization(stack, "second")):
@@ -114,7 +120,7 @@ async def run(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> R
             customers.append(Customer(env, source, **endpoints, patience=plan.patience))
         client = await nats.connect(stack.env["NATS_URL"], max_reconnect_attempts=-1, error_cb=_expected)
         exits.push_async_callback(client.close)
-        strikes = Field(stack, second, troubles, Redelivery(client))
+        strikes = Field(stack, second, troubles, Redelivery(client), clock)
         around = _Run(plan, stack, strikes, proxies, receiver, customers, say)
         await _post_and_strike(around)
         for trouble in troubles.values():

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from itertools import chain, islice, repeat
 from typing import Literal
 
-Kind = Literal["SIGKILL", "SIGTERM", "SIGSTOP", "outage", "refused", "unavailable", "silent", "full", "again", "twice"]
+Kind = Literal[
+    "SIGKILL", "SIGTERM", "SIGSTOP", "outage", "refused", "unavailable", "silent", "full", "again", "twice", "step"
+]
 
 SERVICES = ("api", "fetcher", "transcoder-1", "transcoder-2", "uploader", "notifier")
 SECOND = ("api-2", "fetcher-2", "uploader-2", "notifier-2")
@@ -33,6 +35,8 @@ _VICTIMS: dict[Kind, Sequence[str]] = {
     "again": CONSUMERS,
     # Those that are being worked on are given to a second worker as well.
     "twice": (*CONSUMERS, "webhook-attempts"),
+    # Set by an hour, and set right after a while.
+    "step": ("clock",),
 }
 _LASTS: dict[Kind, tuple[float, float]] = {
     "SIGKILL": (0, 0),
@@ -45,6 +49,7 @@ _LASTS: dict[Kind, tuple[float, float]] = {
     "full": (2, 10),
     "again": (0, 0),
     "twice": (3, 10),
+    "step": (2, 10),
 }
 
 
@@ -55,7 +60,7 @@ class Strike:
     Attributes:
         at: seconds after the beginning. seconds: how long it lasts; 0 where it is over at once.
         victim: a program of the stack, a second service (``fetcher-2``), an encoder (``ffmpeg``), a server of the customer's,
-            the work space, or a consumer of the log.
+            the work space, a consumer of the log, or the clock of the services' host.
     """
 
     at: float

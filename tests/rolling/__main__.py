@@ -1,6 +1,7 @@
 """``python -m tests.rolling``, with ``OLD`` (a revision) and ``SEED`` out of the environment, as ``make rolling`` hands them over."""
 
 import asyncio
+import logging
 import os
 import sys
 import tempfile
@@ -13,6 +14,9 @@ from tests.rolling.versions import WORKING_TREE, NoVersion, Version, default_rev
 
 def main() -> int:
     """Run, and say what became of the jobs; the exit status is 1 where any promise was broken."""
+    # Connections of this process break off where a service stops.
+    for name in ("aiohttp.server", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="millrace-rolling-") as folder:
         try:
             revision = os.environ.get("OLD") or default_revision()

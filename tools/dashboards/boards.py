@@ -279,6 +279,11 @@ BUS = Board(
             graph("Messages in streams", ("max by (stream) (millrace_stream_messages)", "{{stream}}")),
             graph("Size of streams", ("max by (stream) (millrace_stream_bytes)", "{{stream}}"), unit="bytes"),
             graph("Messages not projected", ("max by (stream) (millrace_projection_lag_messages)", "{{stream}}")),
+            graph(
+                "Spans dropped a minute",
+                (_rate("millrace_spans_dropped_total", share=" * 60"), "spans"),
+                about="That the collector of traces did not take; the work goes on without them",
+            ),
         ),
     ),
 )
