@@ -220,6 +220,8 @@ WORKERS = Board(
                 "Bytes",
                 (_rate("millrace_fetched_bytes_total"), "fetched"),
                 (_rate("millrace_uploaded_bytes_total"), "uploaded"),
+                (_rate("millrace_copied_bytes_total"), "of these copied by the storage"),
+                (_rate("millrace_workspace_bytes_total", "direction"), "{{direction}} in the work space"),
                 unit="Bps",
             ),
             graph("Objects written", (_rate("millrace_uploaded_objects_total"), "objects"), unit="ops"),

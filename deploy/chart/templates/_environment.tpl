@@ -12,6 +12,10 @@
 {{- if include "millrace.usesWorkspace" . }}
 {{- $_ := set $settings "MILLRACE_WORKSPACE_URL" ($values.workspace.url | default "file:///var/lib/millrace/workspace") -}}
 {{- end }}
+{{- if and (include "millrace.usesWorkspace" .) $values.workspace.url }}
+{{- /* On the volume that the section's "scratch" sizes. */}}
+{{- $_ := set $settings "MILLRACE_SCRATCH" "/tmp/scratch" -}}
+{{- end }}
 {{- with $values.nats.tls }}
 {{- if .existingSecret }}
 {{- $_ := set $settings "MILLRACE_NATS_TLS_CA" "/etc/millrace/nats-tls/ca.crt" -}}
