@@ -11,9 +11,10 @@ RUN for extras in "" api media uploader; do python tools/locked_requirements.py 
 # What every service needs. All images share these layers.
 FROM python:3.11-slim AS base
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
-# The work space's folder lends its owner to a volume that is mounted over it for the first time.
+# The folders of work space and scratch lend their owner to a volume that is mounted over them for the first time.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin millrace \
-    && install -d -o millrace -g millrace /var/lib/millrace && install -d -o millrace -g millrace -m 0700 /var/lib/millrace/workspace
+    && install -d -o millrace -g millrace /var/lib/millrace \
+    && install -d -o millrace -g millrace -m 0700 /var/lib/millrace/workspace /var/lib/millrace/scratch
 WORKDIR /app
 COPY --from=lock /lock/base.txt /lock/
 RUN pip install --no-cache-dir --require-hashes -r /lock/base.txt

@@ -2,6 +2,7 @@
 
 TRANSCODERS ?= 1
 NATS_NODES ?= 1
+WORKSPACE ?= folder
 NATS_TLS ?= 0
 PORT_BASE ?= 18080
 STATE_DIR ?= .millrace
@@ -17,7 +18,7 @@ OLD ?=
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 # Values reach the commands through the environment, so that spaces and quotes in a path are just characters.
-export TRANSCODERS NATS_NODES NATS_TLS PORT_BASE STATE_DIR VIDEO CLIP SERVICE VERSION SEED JOBS MINUTES OLD
+export TRANSCODERS NATS_NODES NATS_TLS WORKSPACE PORT_BASE STATE_DIR VIDEO CLIP SERVICE VERSION SEED JOBS MINUTES OLD
 
 # The tests and the stack start hundreds of Python processes: each would compile all of its modules again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -25,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 STAMP := $(VENV)/.installed
 STACK := $(VENV)/bin/python -m stack
-CHOICES := --state-dir "$$STATE_DIR" --port-base "$$PORT_BASE" --transcoders "$$TRANSCODERS" --nats-nodes "$$NATS_NODES" --nats-tls "$$NATS_TLS"
+CHOICES := --state-dir "$$STATE_DIR" --port-base "$$PORT_BASE" --transcoders "$$TRANSCODERS" --nats-nodes "$$NATS_NODES" --nats-tls "$$NATS_TLS" --workspace "$$WORKSPACE"
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down ps logs test test-unit coverage corpus chaos rolling lanes compose soak check format bench ladder fleet formats documents lock release .venv
@@ -36,7 +37,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "Choices, as in \`make up TRANSCODERS=2 PORT_BASE=28000 STATE_DIR=/somewhere\`:"
-	@echo "  TRANSCODERS=$(TRANSCODERS)  NATS_NODES=$(NATS_NODES) (1, or 3 for a cluster)  NATS_TLS=$(NATS_TLS) (1 for TLS)  PORT_BASE=$(PORT_BASE) (this and the 99 ports after it)  STATE_DIR=$(STATE_DIR)"
+	@echo "  TRANSCODERS=$(TRANSCODERS)  NATS_NODES=$(NATS_NODES) (1, or 3 for a cluster)  NATS_TLS=$(NATS_TLS) (1 for TLS)  WORKSPACE=$(WORKSPACE) (or s3)  PORT_BASE=$(PORT_BASE) (this and the 99 ports after it)  STATE_DIR=$(STATE_DIR)"
 
 demo: $(STAMP) ## Transcode a clip, or VIDEO=<path or URL>, and watch it being done
 	@$(STACK) demo $(CHOICES) --video "$$VIDEO"
@@ -68,7 +69,7 @@ test-unit: $(STAMP) ## Run the tests that need no server
 	@$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal --hypothesis-profile quick tests/unit
 
 corpus: $(STAMP) ## Send all real files of ../shared/media, films of many hours and ten thousand jobs through a stack; encode a thousand broken files
-	@CORPUS=all $(VENV)/bin/python -m pytest tests/integration/test_mutants.py tests/integration/test_endings.py tests/e2e/test_corpus.py tests/e2e/test_field.py \
+	@CORPUS=all $(VENV)/bin/python -m pytest tests/integration/test_mutants.py tests/integration/test_endings.py tests/e2e/test_corpus.py tests/e2e/test_field.py tests/e2e/test_workspace_in_s3.py \
 		tests/e2e/test_long.py tests/e2e/test_long_outage.py tests/e2e/test_long_queue.py
 
 chaos: $(STAMP) ## Run JOBS=60 jobs while faults of all kinds hit a stack for MINUTES=4, and account for each; SEED=<n> repeats a run
@@ -102,7 +103,7 @@ bench: $(STAMP) ## Measure a clip, or CLIP=<path>, against plain ffmpeg
 ladder: $(STAMP) ## Measure the encoding profiles on a clip, or CLIP=<path>
 	@$(VENV)/bin/python -m tools.measure_ladder "$$CLIP"
 
-fleet: $(STAMP) ## Run fleets of 1 to 64 simulated slots on a film of two hours and on 500 mixed jobs; half an hour
+fleet: $(STAMP) ## Run fleets of 1 to 64 simulated slots on a film of two hours and on 500 mixed jobs; more than an hour
 	@$(VENV)/bin/python -m tests.chaos.fleet
 
 formats: $(STAMP) ## Send a sample of every format through a stack and write docs/formats.md

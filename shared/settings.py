@@ -29,6 +29,7 @@ from pydantic import (
 from shared.addresses import AddressPolicy
 from shared.bus.servers import parse_servers
 from shared.bus.tls import Tls
+from shared.locations import parse_s3
 
 S = TypeVar("S", bound="CommonSettings")
 
@@ -74,9 +75,17 @@ class CommonSettings(BaseModel):
         description="Begin with TLS, so that nobody in between can turn it off. NATS needs `handshake_first` for it: `auto` or "
         "`true`",
     )
-    workspace_url: str = Field(
-        "file:///var/lib/millrace/workspace", description="The work space all workers share: file:///an/absolute/folder"
+    workspace_url: SecretStr = Field(
+        SecretStr("file:///var/lib/millrace/workspace"),
+        description="The work space all workers share: file:///an/absolute/folder, or, for workers on several hosts,"
+        " s3://bucket/prefix?region=…&endpoint=…&path_style=…&access_key=…&secret_key=…; without keys those of the host or of its"
+        " role",
     )
+    scratch: Path = Field(
+        Path("/var/lib/millrace/scratch"),
+        description="With a work space in S3, a folder of the host for what its workers need on a disk",
+    )
+    scratch_bytes: int = Field(100 * 2**30, ge=2**26, description="What may be in that folder at the most")
     seal_keys: SecretStr = Field(
         description="Keys that seal credentials: base64 of 32 bytes each, comma separated; the first one seals, all of them open"
     )
@@ -110,6 +119,12 @@ class CommonSettings(BaseModel):
     @classmethod
     def _servers_are_servers(cls, value: SecretStr) -> SecretStr:
         parse_servers(value.get_secret_value())
+        return value
+
+    @field_validator("workspace_url")
+    @classmethod
+    def _workspace_is_one(cls, value: SecretStr) -> SecretStr:
+        check_workspace(value.get_secret_value())
         return value
 
     @field_validator("nats_tls_ca")
@@ -220,6 +235,16 @@ def decode_keys(keys: SecretStr) -> list[bytes]:
             raise ValueError("every key must be base64 of 32 bytes; make one with: openssl rand -base64 32")
         decoded.append(key)
     return decoded
+
+
+def check_workspace(url: str) -> None:
+    """Raises: ValueError: this is no address of a work space."""
+    if url.startswith("s3://"):
+        parse_s3(url, is_prefix=True)
+        return
+    parts = urlsplit(url)
+    if parts.scheme != "file" or parts.netloc or not parts.path.startswith("/"):
+        raise ValueError("the work space must be file:///an/absolute/folder or s3://bucket/prefix?…")
 
 
 def settings_or_exit(settings: type[S]) -> S:

@@ -152,7 +152,7 @@ async def warm_up() -> None:
 
 @asynccontextmanager
 async def s3_client(
-    location: S3Location, *, policy: AddressPolicy, read_timeout: float = 60, attempts: int = 5
+    location: S3Location, *, policy: AddressPolicy, read_timeout: float = 60, attempts: int = 5, own: bool = False
 ) -> "AsyncIterator[S3Client]":
     """A client for the service that the location is on.
 
@@ -163,10 +163,12 @@ async def s3_client(
     Args:
         policy: where the service may be; a call that leads elsewhere fails with :class:`ForbiddenAddress`.
         attempts: at one call, with growing delays, where the service is busy or out of reach.
+        own: the storage is the operator's: without credentials in the location those of this machine are used, as boto finds
+            them (environment, files, role of the host or container).
     """
     config = AioConfig(
         # Without credentials of the customer's the call goes unsigned: never with some that this machine happens to have.
-        signature_version="s3v4" if location.access_key else UNSIGNED,
+        signature_version="s3v4" if location.access_key or own else UNSIGNED,
         s3={"addressing_style": _STYLES[location.path_style] or ("path" if location.endpoint else "auto")},
         retries={"total_max_attempts": attempts, "mode": "standard"},
         connect_timeout=10,

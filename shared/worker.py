@@ -153,6 +153,12 @@ async def _finish(bus: Bus, lifeline: Lifeline, presence: Presence) -> None:
     await end_tasks(stopped, finishing)
 
 
+async def _close(client: Client) -> None:
+    # One that is lost already says so, and has nothing to send any more.
+    with suppress(NatsError, ConnectionError):
+        await client.close()
+
+
 async def _start(
     settings: WorkerSettings,
     register: Register,
@@ -162,7 +168,7 @@ async def _start(
     side_work: bool,
 ) -> tuple[Bus, dict[str, Check]]:
     client = await connect(settings.nats_url, settings.service, tls=settings.nats_tls, on_end=lifeline.cut)
-    stack.push_async_callback(client.close)
+    stack.push_async_callback(_close, client)
     access = ACCESS[settings.service]
     await wait_until_provisioned(client.jetstream(), access.durables, access.buckets)
     job_log = JobLog(client)

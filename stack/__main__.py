@@ -24,6 +24,7 @@ def main() -> None:
             options.transcoders,
             options.nats_nodes,
             nats_tls=bool(options.nats_tls),
+            workspace_in=options.workspace,
         )
         status = _run(options, layout)
     except StackError as error:
@@ -41,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--port-base", type=int, default=DEFAULT_PORT_BASE, help="the first of a hundred ports")
     common.add_argument("--transcoders", type=int, default=1, help="how many transcoder processes")
     common.add_argument("--nats-nodes", type=int, default=1, help="how many servers NATS has: 1, or 3 for a cluster")
+    common.add_argument("--workspace", default="folder", help="where the work space is: folder, or s3")
     common.add_argument("--nats-tls", type=int, default=0, choices=(0, 1), help="1 for TLS with NATS")
     commands = parser.add_subparsers(dest="command", required=True)
 

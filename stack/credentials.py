@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import nkeys  # type: ignore[import-untyped]
 
 from shared.bus.permissions import OPERATOR
-from stack.layout import BUCKET, REGION, Layout
+from stack.layout import BUCKET, REGION, WORKSPACE_BUCKET, Layout
 
 
 def _password() -> str:
@@ -68,10 +68,17 @@ class Credentials:
         """Address of the database with user and password."""
         return f"postgresql://millrace:{self.postgres_password}@127.0.0.1:{layout.ports['postgres']}/millrace"
 
+    def workspace_url(self, layout: Layout) -> str:
+        """Address of the work space."""
+        return self._s3_url(layout, WORKSPACE_BUCKET) if layout.workspace_in == "s3" else layout.workspace.as_uri()
+
     def storage_url(self, layout: Layout) -> str:
         """The stack's bucket as an ``s3://`` address with everything that it takes to write there."""
+        return self._s3_url(layout, BUCKET)
+
+    def _s3_url(self, layout: Layout, bucket: str) -> str:
         access = {"access_key": self.s3_access_key, "secret_key": self.s3_secret_key}
-        return f"s3://{BUCKET}/?" + urlencode(access | {"region": REGION, "endpoint": layout.s3_endpoint})
+        return f"s3://{bucket}/?" + urlencode(access | {"region": REGION, "endpoint": layout.s3_endpoint})
 
 
 def load_or_create(state: Path) -> Credentials:

@@ -9,6 +9,8 @@ MOST_TRANSCODERS = 80
 NATS_NODES = (1, 3)
 NATS_CA = "ca.pem"
 BUCKET = "millrace"
+WORKSPACES = ("folder", "s3")
+WORKSPACE_BUCKET = "millrace-workspace"
 REGION = "us-east-1"
 # For clients, for the monitor, and for the other servers of the cluster, after the first port.
 _NATS_PORTS = ((1, 2, 6), (7, 8, 9), (14, 15, 16))
@@ -28,6 +30,7 @@ class Layout:
         port_base: the first of the 100 ports that belong to this stack.
         transcoders: how many transcoder processes run.
         nats: how many servers NATS has; three make a cluster.
+        workspace_in: where the work space is: ``folder``, or ``s3`` as with workers on hosts of their own.
         nats_tls: whether NATS is spoken to by TLS alone, with certificates of the stack's own CA.
 
     Raises:
@@ -39,6 +42,7 @@ class Layout:
     transcoders: int = 1
     nats: int = 1
     nats_tls: bool = False
+    workspace_in: str = "folder"
 
     def __post_init__(self) -> None:
         if not 1024 <= self.port_base <= 65536 - PORTS_TAKEN:
@@ -47,6 +51,8 @@ class Layout:
             raise StackError(f"TRANSCODERS must be from 0 to {MOST_TRANSCODERS}, not {self.transcoders}")
         if self.nats not in NATS_NODES:
             raise StackError(f"NATS_NODES must be 1 or 3, not {self.nats}")
+        if self.workspace_in not in WORKSPACES:
+            raise StackError(f"WORKSPACE must be folder or s3, not {self.workspace_in}")
 
     @property
     def nats_nodes(self) -> tuple[str, ...]:
@@ -111,8 +117,12 @@ class Layout:
 
     @property
     def workspace(self) -> Path:
-        """The work space that the services share."""
+        """The folder that the services share as their work space."""
         return self.state / "workspace"
+
+    def scratch(self, name: str) -> Path:
+        """The scratch folder of a service process: each has its own, as if it were on a host of its own."""
+        return self.state / "scratch" / name
 
     @property
     def clips(self) -> Path:

@@ -131,6 +131,7 @@ def _compare(wanted: Layout, running: Layout) -> None:
             ("TRANSCODERS", running.transcoders, wanted.transcoders),
             ("PORT_BASE", running.port_base, wanted.port_base),
             ("NATS_NODES", running.nats, wanted.nats),
+            ("WORKSPACE", running.workspace_in, wanted.workspace_in),
             ("NATS_TLS", int(running.nats_tls), int(wanted.nats_tls)),
         )
         if now != then
@@ -149,12 +150,20 @@ def _check_ports(layout: Layout) -> None:
 
 
 def _start_supervisor(layout: Layout) -> None:
-    choices = {"port_base": layout.port_base, "transcoders": layout.transcoders, "nats": layout.nats}
+    choices: dict[str, object] = {"port_base": layout.port_base, "transcoders": layout.transcoders, "nats": layout.nats}
     choices["nats_tls"] = layout.nats_tls
+    choices["workspace_in"] = layout.workspace_in
     write_private(layout.choices_file, json.dumps(choices))
     argv = [sys.executable, "-m", "stack", "supervise", "--state-dir", str(layout.state)]
     argv += ["--port-base", str(layout.port_base), "--transcoders", str(layout.transcoders)]
-    argv += ["--nats-nodes", str(layout.nats), "--nats-tls", str(int(layout.nats_tls))]
+    argv += [
+        "--nats-nodes",
+        str(layout.nats),
+        "--nats-tls",
+        str(int(layout.nats_tls)),
+        "--workspace",
+        layout.workspace_in,
+    ]
     log = layout.log / f"{SUPERVISOR}.log"
     log.touch(0o600)
     with log.open("ab") as output:

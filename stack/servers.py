@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from stack.credentials import Credentials, write_private
-from stack.layout import BUCKET, REPOSITORY, Layout, StackError
+from stack.layout import BUCKET, REPOSITORY, WORKSPACE_BUCKET, Layout, StackError
 from stack.nats import nats_programs, prepare_nats
 from stack.probes import http_answers, postgres_accepts
 from stack.program import Program, installed, plain_environment
@@ -27,7 +27,8 @@ def prepare(layout: Layout, credentials: Credentials) -> None:
         StackError: PostgreSQL could not make its data directory, or NATS cannot take over what is there.
     """
     prepare_nats(layout, credentials)
-    for folder in (layout.run, layout.log, layout.workspace, layout.objects, layout.objects / BUCKET):
+    buckets = (layout.objects / BUCKET, layout.objects / WORKSPACE_BUCKET)
+    for folder in (layout.run, layout.log, layout.workspace, layout.objects, *buckets):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
     _create_database(layout, credentials)
@@ -114,7 +115,7 @@ def _s3(layout: Layout, credentials: Credentials) -> Program:
 def _playback(layout: Layout) -> Program:
     port = layout.ports["playback"]
     # No directory cache: the folder changes through another process, and what is there must be seen at once.
-    options = ("--read-only", "--dir-cache-time=0s", "--allow-origin=*")
+    options = ("--read-only", "--dir-cache-time=0s", "--allow-origin=*", f"--exclude=/{WORKSPACE_BUCKET}/**")
     return Program(
         name="playback",
         port=port,

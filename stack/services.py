@@ -29,7 +29,8 @@ def environment(name: str, layout: Layout, credentials: Credentials, caller: Map
     defaults = {PREFIX + "ALLOWED_HOSTS": LOOPBACK, "PYTHONUNBUFFERED": "1", PREFIX + "NATS_REPLICAS": str(layout.nats)}
     own = {
         PREFIX + "NATS_URL": credentials.nats_url(layout, _module(name)),
-        PREFIX + "WORKSPACE_URL": layout.workspace.as_uri(),
+        PREFIX + "WORKSPACE_URL": credentials.workspace_url(layout),
+        PREFIX + "SCRATCH": str(layout.scratch(name)),
         PREFIX + "SEAL_KEYS": credentials.seal_key,
     }
     if layout.nats_ca:

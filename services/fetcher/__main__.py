@@ -1,6 +1,7 @@
-"""``python -m services.fetcher``."""
+"""Starts the fetcher: settings, wiring, run."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 from services.fetcher.handlers import register
 from services.fetcher.settings import FetcherSettings
@@ -8,11 +9,11 @@ from shared.settings import settings_or_exit
 from shared.worker import run_worker
 
 
-def main() -> None:
-    """Run the fetcher until SIGTERM."""
-    settings = settings_or_exit(FetcherSettings)
-    asyncio.run(run_worker(settings, lambda bus: register(bus, settings)))
+async def run(settings: FetcherSettings) -> None:
+    """Run until SIGTERM."""
+    async with AsyncExitStack() as resources:
+        await run_worker(settings, lambda bus: register(bus, settings, resources))
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(run(settings_or_exit(FetcherSettings)))

@@ -20,6 +20,7 @@ from services.fetcher.output_check import check_output
 from services.fetcher.plan.bounds import bounded, bounded_warnings
 from services.fetcher.plan.plan import make_audio_plan, make_plan
 from services.fetcher.plan.recipe import recipe_of
+from services.fetcher.plan.spans import with_spans
 from services.fetcher.probe.audio_probe import AudioProbe
 from services.fetcher.probe.compressed_header import with_plain_header
 from services.fetcher.probe.plausibility import check_plausible
@@ -150,6 +151,7 @@ class Fetch:
                 make_plan, source, probed.index, created.resolutions, created.profile, window=self._window
             )
         check_plausible(source, probed.index, probed.evidence, float(plan.duration))
+        plan, source = await asyncio.to_thread(with_spans, plan, source, probed.places)
         warnings = bounded_warnings(probed.warnings + left_out + warnings)
         return Fetched(org=created.org, job=created.job, source=source, plan=plan, warnings=warnings)
 

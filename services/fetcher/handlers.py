@@ -1,5 +1,7 @@
 """The bus edge of the fetcher."""
 
+from contextlib import AsyncExitStack
+
 from services.fetcher.download.download import DownloadLimits
 from services.fetcher.download.patience import PatienceLimits
 from services.fetcher.fetch import Fetch
@@ -15,14 +17,18 @@ from shared.health import Check
 from shared.media.tools import ffmpeg_path, ffprobe_path
 from shared.storage import warm_up
 from shared.worker import Bus
-from shared.workspace.opening import open_workspace
+from shared.workspace.opening import serve_workspace
 from shared.workspace.space import WorkSpace
 
 
-async def register(bus: Bus, settings: FetcherSettings) -> dict[str, Check]:
-    """Build the use case and let it take work."""
+async def register(bus: Bus, settings: FetcherSettings, resources: AsyncExitStack) -> dict[str, Check]:
+    """Build the use case and let it take work.
+
+    Args:
+        resources: takes what has to be closed at the end.
+    """
     await warm_up()
-    space = open_workspace(settings.workspace_url)
+    space = serve_workspace(bus, settings, resources)
     fetch = make_fetch(settings, bus, space)
 
     async def on_admitted(event: Admitted) -> None:

@@ -1,6 +1,7 @@
 """Starts the transcoder: settings, wiring, run."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 from services.transcoder.handlers import register
 from services.transcoder.settings import TranscoderSettings
@@ -8,11 +9,11 @@ from shared.settings import settings_or_exit
 from shared.worker import run_worker
 
 
-def main() -> None:
+async def run(settings: TranscoderSettings) -> None:
     """Run until SIGTERM."""
-    settings = settings_or_exit(TranscoderSettings)
-    asyncio.run(run_worker(settings, lambda bus: register(bus, settings)))
+    async with AsyncExitStack() as resources:
+        await run_worker(settings, lambda bus: register(bus, settings, resources))
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(run(settings_or_exit(TranscoderSettings)))

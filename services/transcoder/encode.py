@@ -12,8 +12,9 @@ from nats.aio.client import Client
 from services.transcoder import command, metrics, packaging, stills
 from services.transcoder.audio_times import Piece, read_frames, straighten
 from services.transcoder.command import FRAME_STATS, Tools
-from services.transcoder.ffmpeg import EncoderFailed, Ffmpeg, NothingDecoded, complains_of_damage
+from services.transcoder.ffmpeg import EncoderFailed, Ffmpeg, NothingDecoded, complains_of_damage, is_undisturbed
 from services.transcoder.inherit import inherited
+from services.transcoder.reads import source_read
 from services.transcoder.text import text_segments
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject
@@ -23,7 +24,7 @@ from shared.media.plan import AudioPart, TextPart, VideoPart
 from shared.media.result import JobWarning, PartRecord, SegmentTable, digest_of
 from shared.media.stills import Still
 from shared.process import ProcessLimits
-from shared.workspace.space import SourceInput, SourceRead, WorkSpace
+from shared.workspace.space import SourceInput, WorkSpace
 
 _DAMAGED = JobWarning(
     code="source_damaged",
@@ -40,6 +41,10 @@ _NO_AUDIO = JobWarning(
 
 # What a disk gives at the least, bytes per second: looking for subtitles in a large file, ffmpeg may be silent for long.
 _SLOWEST_DISK = 20_000_000
+
+
+class MoreNeeded(Exception):
+    """A part of the source was not enough, or perhaps not: nothing was made of it that could be wrong."""
 
 
 @dataclass(frozen=True)
@@ -113,14 +118,26 @@ class Encode:
         )
 
     async def _make(self, fetched: Fetched, name: str, folder: Path) -> AttemptResult:
-        read = SourceRead(fetched.source.file, fetched.source.bytes)
+        read = source_read(fetched.source, fetched.plan.video_part(name))
         async with self._space.source(fetched.org, fetched.job, read) as opened:
+            try:
+                return await self._make_of(fetched, name, opened, folder)
+            except MoreNeeded as error:
+                await structlog.get_logger().awarning(
+                    "more of the source is needed than was planned", reason=str(error)
+                )
+        async with self._space.source(fetched.org, fetched.job, read.all_of_it) as opened:
             return await self._make_of(fetched, name, opened, folder)
 
     async def _make_of(self, fetched: Fetched, name: str, opened: SourceInput, folder: Path) -> AttemptResult:
         video, audio = fetched.plan.video_part(name), fetched.plan.audio_part(name)
         if video:
-            return await self._make_video(fetched, video, opened, folder)
+            try:
+                return await self._make_video(fetched, video, opened, folder)
+            except PermanentError as error:
+                if opened.whole:
+                    raise
+                raise MoreNeeded(error.detail) from error
         if audio:
             return await self._make_audio(fetched, audio, opened, folder)
         text = fetched.plan.text_part(name)
@@ -169,7 +186,11 @@ class Encode:
         try:
             tail = await attempt(part)
             exact = _is_exact(folder, part, tail)
-        except NothingDecoded:
+            if not opened.whole and not (exact and is_undisturbed(tail)):
+                raise MoreNeeded(tail)
+        except NothingDecoded as error:
+            if not opened.whole:
+                raise MoreNeeded(str(error)) from error
             if part.first_pts is None:
                 raise
             exact = False

@@ -16,6 +16,9 @@ from shared.tracing.spans import span
 # What ffmpeg says of pictures that could not be decoded, or only in part.
 _DAMAGE = ("corrupt decoded frame", "Decoding error", "Error submitting packet to decoder")
 
+# What it says when reading fails, whereupon it goes on as if the input had ended there.
+_UNREADABLE = "Error during demuxing"
+
 # What it says when the input has ended, and not one frame has come out of it.
 _NOTHING = "Could not open encoder before EOF"
 
@@ -82,6 +85,11 @@ class Ffmpeg:
 def complains_of_damage(tail: str) -> bool:
     """Whether ffmpeg met pictures that it could not decode, or not wholly."""
     return any(complaint in tail for complaint in _DAMAGE)
+
+
+def is_undisturbed(tail: str) -> bool:
+    """Whether ffmpeg could read all that it wanted to."""
+    return _UNREADABLE not in tail
 
 
 def _failure(finished: Finished) -> Exception:

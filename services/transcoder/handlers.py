@@ -1,5 +1,7 @@
 """The bus edge of the transcoder."""
 
+from contextlib import AsyncExitStack
+
 from services.transcoder.choose import choose_encoder
 from services.transcoder.command import Tools
 from services.transcoder.encode import Encode
@@ -13,18 +15,22 @@ from shared.health import Check
 from shared.media.tools import ffmpeg_path
 from shared.process import ProcessLimits
 from shared.worker import Bus
-from shared.workspace.opening import open_workspace
+from shared.workspace.opening import serve_workspace
 
 
-async def register(bus: Bus, settings: TranscoderSettings) -> dict[str, Check]:
-    """Build the use case and let it take work."""
+async def register(bus: Bus, settings: TranscoderSettings, resources: AsyncExitStack) -> dict[str, Check]:
+    """Build the use case and let it take work.
+
+    Args:
+        resources: takes what has to be closed at the end.
+    """
     ffmpeg = ffmpeg_path(settings.ffmpeg)
     tools = Tools(ffmpeg, await choose_encoder(ffmpeg, settings.encoder), await toolchain(ffmpeg))
     ENCODER.labels(tools.encoder).set(1)
     limits = ProcessLimits(
         stall_seconds=settings.stall_seconds, memory_bytes=settings.memory_bytes, file_bytes=settings.file_bytes
     )
-    space = open_workspace(settings.workspace_url)
+    space = serve_workspace(bus, settings, resources)
     encode = Encode(bus.client, bus.log, space, tools, limits)
 
     async def on_part_requested(event: PartRequested) -> None:

@@ -8,7 +8,6 @@ import structlog
 
 from services.uploader.bucket.bucket import Bucket
 from services.uploader.bucket.buckets import Buckets
-from services.uploader.bucket.parallel import in_parallel
 from services.uploader.bucket.verify import verify_contents, verify_sizes
 from services.uploader.compliance import check_compliance, not_compliant
 from services.uploader.manifest.assembly import Mismatch, assemble
@@ -26,6 +25,7 @@ from shared.events import Completed
 from shared.media.layout import DASH, IFRAMES, MULTIVARIANT, SHEET
 from shared.media.plan import Plan
 from shared.media.result import Compliance, PartRecord
+from shared.parallel import in_parallel
 from shared.workspace.space import WorkSpace
 
 

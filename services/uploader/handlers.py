@@ -15,7 +15,7 @@ from shared.events import Cancelled, Completed, Failed, PartTranscoded
 from shared.health import Check
 from shared.storage import warm_up
 from shared.worker import Bus
-from shared.workspace.opening import open_workspace
+from shared.workspace.opening import serve_workspace
 
 # Removing a folder takes little time, and many jobs may end at once.
 _JANITOR_SLOTS = 2
@@ -28,7 +28,7 @@ async def register(bus: Bus, settings: UploaderSettings, resources: AsyncExitSta
         resources: takes what has to be closed at the end.
     """
     await warm_up()
-    space = open_workspace(settings.workspace_url)
+    space = serve_workspace(bus, settings, resources)
     buckets = Buckets(bus.vault, policy=settings.address_policy, cache_control=settings.cache_control)
     resources.push_async_callback(buckets.close)
     finish = Finish(bus.log, buckets, space, parallel=settings.parallel_requests)

@@ -5,6 +5,11 @@ from prometheus_client import Counter, Histogram
 from shared.metrics import JOB_SECONDS, REGISTRY
 
 UPLOADED_BYTES = Counter("millrace_uploaded_bytes_total", "Bytes of objects written to buckets", registry=REGISTRY)
+COPIED_BYTES = Counter(
+    "millrace_copied_bytes_total",
+    "Of the bytes written to buckets, those that the storage copied itself",
+    registry=REGISTRY,
+)
 UPLOADED_OBJECTS = Counter("millrace_uploaded_objects_total", "Objects written to buckets", registry=REGISTRY)
 FINISH_SECONDS = Histogram(
     "millrace_finish_seconds",

@@ -8,7 +8,6 @@ import structlog
 
 from services.uploader.bucket.bucket import Bucket
 from services.uploader.bucket.buckets import Buckets
-from services.uploader.bucket.parallel import in_parallel
 from services.uploader.finish import Finish
 from services.uploader.metrics import FINISH_SECONDS
 from services.uploader.record import record_of
@@ -20,6 +19,7 @@ from shared.bus.subjects import job_subject
 from shared.errors import PermanentError
 from shared.events import Fetched, PartTranscoded, PartUploaded
 from shared.media.result import PartRecord
+from shared.parallel import in_parallel
 from shared.tracing.spans import span
 from shared.workspace.space import MadePart, WorkSpace
 
@@ -101,11 +101,17 @@ class Upload:
         return await self._append_numbered(uploaded)
 
     async def _put(self, bucket: Bucket, made: MadePart, item: UploadObject) -> None:
-        tag = await bucket.put(item.path, await self._content(made, item.path, item.size))
+        tag = await self._write(bucket, made, item)
         # A full disk must not stop what is about to make room.
         with suppress(OSError):
             await self._space.note_uploaded(made, item.path, tag)
         await made_headway("output", kept=True)
+
+    async def _write(self, bucket: Bucket, made: MadePart, item: UploadObject) -> str:
+        """Have an object in the bucket; its entity tag."""
+        origin = self._space.address(made, item.path)
+        tag = await bucket.copy(item.path, origin, item.size) if origin else None
+        return await bucket.put(item.path, await self._content(made, item.path, item.size)) if tag is None else tag
 
     async def _append_numbered(self, event: PartUploaded) -> PartUploaded:
         """Append the fact with its number among the job's uploaded parts. Returns the one that stands in the log."""

@@ -160,6 +160,7 @@ class Presence:
         running: Callable[[], Sequence[UnderWay]],
         on_order: Callable[[DrainOrder], None],
     ) -> None:
+        self._nc = client
         self._roster = Roster(client)
         self._running = running
         self._on_order = on_order
@@ -199,10 +200,15 @@ class Presence:
 
     async def end(self) -> None:
         """The process ends."""
+        # What is written without a connection is kept for the next one, and is in the way of closing this one.
+        if not self._nc.is_connected:
+            return
         with suppress(NatsError, TimeoutError):
             await self._roster.leave(self._worker)
 
     async def _turn(self) -> None:
+        if not self._nc.is_connected:
+            return
         entry = self._worker.model_copy(update={"running": tuple(self._running()), "at": datetime.now(UTC)})
         await self._roster.write(entry)
         if not self._ordered and (order := await self._roster.order_for(entry)):

@@ -71,6 +71,8 @@ class VideoPart(_Model):
             transcoder checks them, so that a container that seeks inexactly can never lead to a wrong cut. None where
             frames are made anew (fields woven into frames).
         pad: how many frames at its end may be repeats of the last one, where the source's video ends before its audio.
+        span: the bytes of the source that decoding it reads (the first, and the one after the last), besides the source's head
+            and tail; None where nobody can tell.
     """
 
     name: PartName
@@ -82,6 +84,7 @@ class VideoPart(_Model):
     shown_first: int | None = None
     shown_last: int | None = None
     pad: int = 0
+    span: tuple[int, int] | None = None
 
 
 class AudioPart(_Model):

@@ -160,6 +160,8 @@ class Source(_Model):
         duration: seconds from the first to the last instant of any audio or video stream.
         video_track: what is transcoded of the picture (``video`` in JSON); None where only the sound was asked for.
         cuttable: ffmpeg can seek in it exactly, so that it may be cut into parts.
+        head, tail: where the bytes end that are read to know its tracks, and where those begin that lie behind all packets; None
+            where nobody needs to know.
     """
 
     model_config = ConfigDict(serialize_by_alias=True)
@@ -172,6 +174,8 @@ class Source(_Model):
     audio: tuple[AudioTrack, ...] = ()
     text: tuple[TextTrack, ...] = ()
     cuttable: bool = True
+    head: int | None = None
+    tail: int | None = None
 
     @property
     def video(self) -> VideoTrack:

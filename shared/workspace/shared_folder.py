@@ -1,7 +1,7 @@
 """The work space as a folder that all workers share: one host, or a network file system."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -153,12 +153,8 @@ class SharedFolder:
         """Remove what removals that were cut off have left."""
         await asyncio.to_thread(self.folder.remove_leftovers)
 
-    async def scratch_jobs(self) -> list[tuple[str, str]]:
+    async def sweep_scratch(self, ended: Callable[[str, str], Awaitable[bool]]) -> None:
         """No host has anything for itself."""
-        return []
-
-    async def sweep_scratch(self, org: str, job: str) -> None:
-        """Nothing to do."""
 
     def free_bytes(self) -> int:
         """Of the file system, but for what downloads have reserved."""

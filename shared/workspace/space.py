@@ -1,6 +1,6 @@
 """What the work space does for the services."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,14 @@ class SourceRead:
 
     Attributes:
         file: name of the source's file. size: its bytes.
-        spans: what is read of it, ascending and apart from each other; None where nobody can tell, or all of it.
+        own: the spans that nobody else reads; None where nobody can tell, or for all of it.
+        common: further spans, which others read as well. No two overlap.
     """
 
     file: str
     size: int
-    spans: tuple[Span, ...] | None = None
+    own: tuple[Span, ...] | None = None
+    common: tuple[Span, ...] = ()
 
     @property
     def all_of_it(self) -> "SourceRead":
@@ -38,8 +40,7 @@ class SourceInput:
 
     Attributes:
         address: what stands after ``-i``. protocols: what stands after ``-protocol_whitelist``.
-        whole: all of the source is there. Otherwise ffmpeg meets an error (:data:`shared.workspace.pieces.HOLE`) where it reads
-            what is not.
+        whole: all of the source is there. Otherwise ffmpeg meets an error where it reads what is not.
     """
 
     address: str
@@ -161,12 +162,12 @@ class WorkSpace(RetrySpace, Protocol):
         """Remove what removals and uploads that were cut off have left."""
         ...
 
-    async def scratch_jobs(self) -> list[tuple[str, str]]:
-        """Organization and job of every job that this host alone has anything of."""
-        ...
+    async def sweep_scratch(self, ended: Callable[[str, str], Awaitable[bool]]) -> None:
+        """Remove what this host alone has of jobs that have ended and of workers that are dead, but for what is in use.
 
-    async def sweep_scratch(self, org: str, job: str) -> None:
-        """Remove what this host alone has of a job that has ended, but for what is in use."""
+        Args:
+            ended: whether a job (organization, job) has.
+        """
         ...
 
     def free_bytes(self) -> int:

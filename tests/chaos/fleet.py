@@ -31,7 +31,7 @@ from tests.support.service import Service
 
 SLOTS = (1, 4, 16, 64)
 SLOTS_OF_A_PROCESS = 16
-IDEAL_SECONDS = (120.0, 300.0)
+IDEAL_SECONDS = (120.0, 900.0)
 """What an ideal fleet would take: for the film, and for the mixed jobs, each of which costs the services something beside encodes."""
 
 FILM_SECONDS = 7200

@@ -9,13 +9,16 @@ import re
 import sys
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
+import asyncpg
+
+from services.api.accounts import directory
 from stack.client import Client
+from stack.credentials import Credentials
 from tests.support.clips import made
 from tests.support.receiver import WebhookReceiver
 from tests.support.sources import source_server
@@ -88,9 +91,7 @@ async def soak(jobs: int, folder: Path) -> list[Sample]:
         AsyncExitStack() as opened,
     ):
         url = source.host(sound.name, sound.read_bytes())
-        names = [f"organization-{number}" for number in range(1, min(ORGANIZATIONS, jobs))]
-        with ThreadPoolExecutor(4) as several:
-            environments = [stack.env, *several.map(stack.another_organization, names)]
+        environments = await _organizations(stack, min(ORGANIZATIONS, jobs))
         clients = [await opened.enter_async_context(Client(env)) for env in environments]
         for client in clients:
             await client.add_webhook(receiver.url)
@@ -117,6 +118,22 @@ async def soak(jobs: int, folder: Path) -> list[Sample]:
                 tasks.create_task(one(number))
         assert pids == {name: stack.pid(name) for name in stack.layout.services}, "a service was started again"
     return samples
+
+
+async def _organizations(stack: RunningStack, count: int) -> list[dict[str, str]]:
+    """The ``env`` of so many new organizations, by which nobody can log in: the admin command takes a second for each."""
+    found = []
+    connection = await asyncpg.connect(stack.env["DATABASE_URL"])
+    try:
+        for number in range(count):
+            token = Credentials().api_token
+            name = f"soak-{number}"
+            async with connection.transaction():
+                code = await directory.bootstrap(connection, name=name, username=name, password_hash="", token=token)
+            found.append(stack.env | {"ORG_ID": code, "API_TOKEN": token})
+    finally:
+        await connection.close()
+    return found
 
 
 def _sample(stack: RunningStack, jobs: int) -> Sample:

@@ -24,7 +24,7 @@ from shared.events import Admitted, Fetched, PartRequested
 from shared.media.plan import Plan
 from shared.media.source import Source, VideoTrack
 from shared.worker import Bus
-from shared.workspace.opening import open_workspace
+from shared.workspace.shared_folder import SharedFolder
 from tests.support.encoded import make_record, write_part
 from tests.support.working import serving
 
@@ -75,7 +75,7 @@ class SimulatedFetch(Fetch):
     def __init__(self, bus: Bus, space: Path, workload: Workload) -> None:
         none: Any = None
         super().__init__(
-            bus.client, bus.log, bus.vault, open_workspace(space.as_uri()), none, none, none, none, window=0,
+            bus.client, bus.log, bus.vault, SharedFolder(space.as_uri()), none, none, none, none, window=0,
             stall_seconds=0, response_seconds=0, policy=none,
         )  # fmt: skip
         self._workload = workload
@@ -92,7 +92,7 @@ class SimulatedEncode(Encode):
 
     def __init__(self, bus: Bus, space: Path, workload: Workload) -> None:
         none: Any = None
-        super().__init__(bus.client, bus.log, open_workspace(space.as_uri()), Tools("no ffmpeg"), none)
+        super().__init__(bus.client, bus.log, SharedFolder(space.as_uri()), Tools("no ffmpeg"), none)
         self._workload = workload
 
     async def _make(self, fetched: Fetched, name: str, folder: Path) -> AttemptResult:

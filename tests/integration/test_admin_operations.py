@@ -32,7 +32,7 @@ from shared.bus.topology import (
 )
 from shared.ids import new_job_id
 from shared.waiting import Waiting
-from shared.workspace.opening import open_workspace
+from shared.workspace.shared_folder import SharedFolder
 from tests.support.api import Account, ApiProcess, Caller
 from tests.support.bus import until
 from tests.support.samples import fetched, plan, requested, transcoded
@@ -311,7 +311,7 @@ async def test_what_belongs_to_no_job_is_found_and_removed_and_nothing_else(
         await connection.close()
     pool = await open_pool(SecretStr(database_url), 1)
     try:
-        things = LeftOvers(client, Database(pool), log, open_workspace(space.as_uri()), age=timedelta())
+        things = LeftOvers(client, Database(pool), log, SharedFolder(space.as_uri()), age=timedelta())
         found = [one for one in await things.find() if one.job in (job, never)]
         assert {(one.kind, one.place) for one in found if one.kind != "idempotency key"} == {
             ("credentials", f"{org}.{never}"),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.bus.permissions import ACCESS, inbox_prefix
+from shared.bus.permissions import ACCESS, bus_user_permissions, inbox_prefix, permissions_of
 from tests.support.guarded_bus import GuardedBus, violations
 
 ALL = set(ACCESS)
@@ -154,3 +154,39 @@ async def test_nobody_connects_without_a_password_that_is_his(bus: GuardedBus) -
     # The api, which does not run here, is asked in vain about whom the server does not know.
     strangers = (("", ""), ("fetcher", "api"), ("nobody", "nobody"))
     await asyncio.gather(*(bus.refuses(user, password) for user, password in strangers))
+
+
+def example(pattern: str) -> str:
+    """A subject that a pattern allows."""
+    return ".".join({"*": "x", ">": "x.y"}.get(token, token) for token in pattern.split("."))
+
+
+def matches(subject: str, pattern: str) -> bool:
+    """Whether a pattern allows a subject, by NATS's rules."""
+    tokens, wanted = subject.split("."), pattern.split(".")
+    for number, token in enumerate(wanted):
+        if token == ">":
+            return len(tokens) > number
+        if number >= len(tokens) or token not in ("*", tokens[number]):
+            return False
+    return len(tokens) == len(wanted)
+
+
+@pytest.mark.parametrize("service", ACCESS)
+async def test_nobody_may_do_anything_of_what_only_others_may(bus: GuardedBus, service: str) -> None:
+    everything = [permissions_of(name) for name in ACCESS] + [bus_user_permissions("other0", "other0-0123456789")]
+    own = permissions_of(service)
+
+    def is_refused(subject: str, allowed: tuple[str, ...], denied: tuple[str, ...] = ()) -> bool:
+        return any(matches(subject, one) for one in denied) or not any(matches(subject, one) for one in allowed)
+
+    published = {example(subject) for permissions in everything for subject in permissions.publish}
+    heard = {example(subject) for permissions in everything for subject in permissions.subscribe}
+    client = await bus.connect_as(service)
+    refused = await violations(client, publishes=published)
+    foreign = {subject for subject in published if is_refused(subject, own.publish, own.never_publish)}
+    assert refused == {subject.lower() for subject in foreign}
+    assert len(foreign) > 30
+    refused = await violations(client, subscribes=heard)
+    assert refused == {subject.lower() for subject in heard if is_refused(subject, own.subscribe)}
+    await client.close()

@@ -28,6 +28,9 @@ from tests.support.prometheus import FOLDER, alerts
 from tools.documents.settings import settings_models
 
 KUBERNETES = ("1.30", "1.37")
+TLS_FILES = {f"MILLRACE_NATS_TLS_{name}" for name in ("CA", "CERT", "KEY")}
+BUS_USERS = {"MILLRACE_API_BUS_ISSUER_SEED", "MILLRACE_API_BUS_SYSTEM_URL"}
+BUCKET_KEYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
 WORKERS = tuple(service for service in SERVICES if service != "api")
 FILLED = {
     "MILLRACE_SEAL_KEYS": "A" * 43 + "=",
@@ -57,8 +60,12 @@ def test_services_start_with_what_their_pods_are_given(name: str) -> None:
         given = environment(deployment)
         secret = {variable for variable, value in given.items() if isinstance(value, dict)}
         texts = {variable: value for variable, value in given.items() if isinstance(value, str)} | {
-            variable: FILLED[variable] for variable in secret if variable.startswith("MILLRACE_")
+            variable: FILLED[variable] for variable in secret if variable in FILLED
         }
+        # Files of Secrets, which are not here.
+        files = {variable: Path(texts.pop(variable)) for variable in list(texts) if variable in TLS_FILES}
+        mounts = [Path(mount["mountPath"]) for mount in container(deployment)["volumeMounts"]]
+        assert all(file.parent in mounts for file in files.values())
         settings = settings_models()[service].from_environment(texts)
         pod = deployment["spec"]["template"]["spec"]
         assert pod["terminationGracePeriodSeconds"] >= settings.model_dump()["grace_seconds"] + 30
@@ -66,8 +73,9 @@ def test_services_start_with_what_their_pods_are_given(name: str) -> None:
         assert ports["health"] == settings.model_dump()["health_port"]
         # No password stands in a manifest, and nobody has one who does not need it.
         database = {"MILLRACE_API_DATABASE_URL"} if service == "api" else set()
-        bucket = {variable for variable in secret if variable.startswith("AWS_")}
-        assert secret - bucket == {"MILLRACE_SEAL_KEYS", "MILLRACE_NATS_URL"} | database
+        optional = BUS_USERS | BUCKET_KEYS
+        assert secret - optional == {"MILLRACE_SEAL_KEYS", "MILLRACE_NATS_URL"} | database
+        assert service == "api" or not secret & BUS_USERS
         # Kubernetes' own variables about a Service begin with the prefix of the settings.
         assert pod["enableServiceLinks"] is False
 
@@ -113,6 +121,22 @@ def test_scalers_read_consumers_that_exist_and_every_consumer_of_a_service_is_re
         for trigger in each["spec"]["triggers"]
     }
     assert read == {(durable.stream, durable.name) for durable in DURABLES}
+
+
+def test_nats_is_reached_by_tls_where_there_is_a_secret_for_it() -> None:
+    for deployment in of_kind(render(values_of("s3")), "Deployment").values():
+        given = environment(deployment)
+        assert given["MILLRACE_NATS_TLS_FIRST"] == "true"
+        assert {variable for variable in given if variable in TLS_FILES} == TLS_FILES
+    for deployment in of_kind(render(changed("nats/tls", {"existingSecret": "ca-alone"})), "Deployment").values():
+        assert environment(deployment).keys() & TLS_FILES == {"MILLRACE_NATS_TLS_CA"}
+    for deployment in of_kind(render(values_of("gpu")), "Deployment").values():
+        assert not any("TLS" in variable for variable in environment(deployment))
+
+
+def test_only_the_api_knows_the_keys_of_bus_users() -> None:
+    for service, deployment in of_kind(render(values_of("s3")), "Deployment").items():
+        assert environment(deployment).keys() & BUS_USERS == (BUS_USERS if service == "api" else set())
 
 
 def test_a_scaled_service_leaves_its_number_to_the_scaler() -> None:
@@ -168,11 +192,13 @@ COLUMNS = {"NATS": {4222}, "PostgreSQL": {5432}, "work space": {443}}
 @pytest.mark.parametrize("space", ["s3", "gpu"])
 def test_network_policies_say_what_the_table_in_the_architecture_says(space: str) -> None:
     text = (ROOT / "docs/architecture.md").read_text().partition("## What each process may reach\n")[2]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.split("\n\n")[1].splitlines()]
+    lines = (line for line in text.split("\n\n")[0].splitlines() if line.startswith("|"))
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     columns = rows[0][1:]
+    assert {row[0] for row in rows[2:]} >= set(SERVICES)
     policies = of_kind(render(values_of(space)), "NetworkPolicy")
     assert set(policies) == set(SERVICES)
-    for service, *cells in rows[2:]:
+    for service, *cells in (row for row in rows if row[0] in SERVICES):
         reaches = {column for column, cell in zip(columns, cells, strict=True) if cell}
         expected = {frozenset({53})}
         expected |= {frozenset(ports) for column, ports in COLUMNS.items() if column in reaches}
@@ -223,6 +249,17 @@ def test_series_have_the_names_of_jobs_that_rules_and_dashboards_look_for() -> N
     assert names == {each["job_name"] for each in yaml.safe_load(text)["scrape_configs"]}
 
 
+def test_the_test_of_the_release_may_reach_the_api_where_not_everybody_may() -> None:
+    objects = render(values_of("s3"))
+    [pod] = of_kind(objects, "Pod").values()
+    http, _health = of_kind(objects, "NetworkPolicy")["api"]["spec"]["ingress"]
+    [own] = [peer["podSelector"]["matchLabels"] for peer in http["from"] if "podSelector" in peer]
+    assert own.items() <= pod["metadata"]["labels"].items()
+    # It is no target of the Services.
+    for service in of_kind(objects, "Service").values():
+        assert not service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+
+
 def changed(path: str, value: Any, name: str = "s3") -> dict[str, Any]:
     """Values of a file with one of them changed; the path has dots."""
     values: dict[str, Any] = deepcopy(values_of(name))
@@ -260,6 +297,7 @@ def test_alert_rules_and_dashboards_come_along() -> None:
         ("nats/replicas", 7),
         ("settings/MILLRACE_SEAL_KEYS", "a secret in the open"),
         ("settings/log_level", "debug"),
+        ("api/settings/MILLRACE_API_BUS_ISSUER_SEED", "a secret in the open"),
         ("api/settings/MILLRACE_API_DATABASE_URL", "postgresql://millrace:x@db/millrace"),
         ("pods/env", [{"name": "MILLRACE_LOG_LEVEL", "value": "debug"}]),
         ("workspace/url", "file:///var/lib/millrace/workspace"),

@@ -27,7 +27,7 @@ from shared.bus.subjects import dead_subject, job_subject
 from shared.bus.topology import ATTEMPTS_BUCKET, DEAD, JOBS, QUEUES_BUCKET, SECRETS_BUCKET, provision
 from shared.ids import new_job_id
 from shared.tasks import end_tasks
-from shared.workspace.opening import open_workspace
+from shared.workspace.shared_folder import SharedFolder
 from tests.support.bus import tell, until
 from tests.support.guarded_bus import GuardedBus
 from tests.support.samples import ORG, created, fetched, plan, requested
@@ -91,7 +91,7 @@ async def test_a_stuck_job_its_dead_letters_and_what_is_left_over(
     assert await letters.drop([letter, letter]) == 1
     assert int((await js.get_last_msg(JOBS, subject)).seq or 0) > recorded[-1].sequence
 
-    things = LeftOvers(client, database, own, open_workspace(tmp_path.as_uri()), age=timedelta())
+    things = LeftOvers(client, database, own, SharedFolder(tmp_path.as_uri()), age=timedelta())
     found = await things.find()
     assert {one.kind for one in found} == {"credentials", "delivery queue", "attempts"}
     for one in found:

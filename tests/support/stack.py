@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from shared.events import Event
 from stack import envfile, lifecycle
 from stack.credentials import Credentials, load_or_create
-from stack.layout import PORTS_TAKEN, Layout
+from stack.layout import PORTS_TAKEN, WORKSPACE_BUCKET, Layout
 from stack.probes import port_is_free
 from stack.processes import Identity, Record, descendants, identify, read_records, wait_until
 from tests.support.observe import job_events
@@ -167,8 +167,10 @@ class RunningStack:
         return counted
 
     def workspace_files(self, job: str) -> list[Path]:
-        """What lies in the work space for a job, of whichever organization."""
-        return [path for path in below(self.layout.workspace) if job in str(path) and path.is_file()]
+        """What lies in the work space or a scratch folder for a job, of whichever organization."""
+        roots = (self.layout.workspace, self.state_dir / "scratch", self.layout.objects / WORKSPACE_BUCKET)
+        found = (path for root in roots if root.exists() for path in below(root))
+        return [path for path in found if job in str(path) and path.is_file()]
 
     def dump_database(self) -> str:
         """The whole database as SQL."""
@@ -186,6 +188,7 @@ def running_stack(
     env: Mapping[str, str] | None = None,
     nats: int = 1,
     nats_tls: bool = False,
+    workspace_in: str = "folder",
 ) -> RunningStack:
     """A stack for a ``with`` or ``async with`` block.
 
@@ -193,10 +196,12 @@ def running_stack(
         port_base: by default where a hundred ports are free.
         env: ``MILLRACE_…`` settings for its services, beside those in ``QUICK``.
         nats: how many servers NATS has. nats_tls: whether they are spoken to by TLS.
+        workspace_in: where the work space is, ``folder`` or ``s3``.
     """
-    return RunningStack(
-        Layout(state_dir, port_base or free_port_base(), transcoders, nats, nats_tls=nats_tls), QUICK | dict(env or {})
+    layout = Layout(
+        state_dir, port_base or free_port_base(), transcoders, nats, nats_tls=nats_tls, workspace_in=workspace_in
     )
+    return RunningStack(layout, QUICK | dict(env or {}))
 
 
 def free_port_base() -> int:

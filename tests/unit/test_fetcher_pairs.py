@@ -11,7 +11,7 @@ from services.fetcher.probe.pairs import join_pairs
 def packets(*lines: str) -> VideoPackets:
     """Each written ``pts duration flags``; N is none."""
     cells = (line.replace("N", "N/A").split() for line in lines)
-    return read_packets((f"0,{pts},{pts},{length},9,{flags}" for pts, length, flags in cells), 0).video
+    return read_packets((f"0,{pts},{pts},{length},9,0,{flags}" for pts, length, flags in cells), 0).video
 
 
 def dated(frames: int, step: int = 40) -> list[str]:

@@ -95,7 +95,7 @@ def test_a_trial_is_read() -> None:
 
 def sound(*lines: str) -> float:
     """Seconds of sound in packets of stream 1, each written ``pts duration`` in milliseconds."""
-    table = read_packets((f"1,{pts},{pts},{length},9,K__" for pts, length in map(str.split, lines)), 0)
+    table = read_packets((f"1,{pts},{pts},{length},9,0,K__" for pts, length in map(str.split, lines)), 0)
     return sound_seconds(table, [{"index": 1, "codec_type": "audio", "time_base": "1/1000"}])
 
 

@@ -16,7 +16,7 @@ def packets(*lines: str) -> VideoPackets:
     """Packets of stream 0, each written ``pts dts duration flags``; N is N/A."""
     cells = (line.split() for line in lines)
     expanded = (["N/A" if cell == "N" else cell for cell in one] for one in cells)
-    return read_packets((f"0,{p},{d},{n},{0 if 'E' in f else 9},{f}" for p, d, n, f in expanded), 0).video
+    return read_packets((f"0,{p},{d},{n},{0 if 'E' in f else 9},0,{f}" for p, d, n, f in expanded), 0).video
 
 
 def steady(count: int, step: int, key_every: int = 5, start: int = 0) -> list[str]:
@@ -173,7 +173,7 @@ def test_what_comes_before_the_first_frame_that_can_be_decoded_is_not_shown(
 
 def test_the_list_of_packets() -> None:
     table = read_packets(
-        ["0,0,0,40,100,K__,\n", "1,5,5,20,9,K__\n", "1,N/A,N/A,20,9,K__\n", "1,25,25,20,9,_D_\n", "0,N/A,40"], 0
+        ["0,0,0,40,100,0,K__,\n", "1,5,5,20,9,0,K__\n", "1,N/A,N/A,20,9,0,K__\n", "1,25,25,20,9,0,_D_\n", "0,N/A,40"], 0
     )
     assert list(table.video.pts) == [0] and len(table.video) == 1, "a line that was cut off is left out"
     sound = table.extent(1)

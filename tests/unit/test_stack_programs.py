@@ -84,7 +84,7 @@ def test_a_worker_understands_its_settings(name: str, settings: type[WorkerSetti
     read = settings.from_environment(environment(name, LAYOUT, CREDENTIALS, {}))
     assert read.health_port == LAYOUT.ports[name]
     assert read.health_host == "127.0.0.1"
-    assert read.workspace_url == "file:///var/lib/stack/workspace"
+    assert read.workspace_url.get_secret_value() == "file:///var/lib/stack/workspace"
     assert read.address_policy.networks
 
 

@@ -220,6 +220,8 @@ WORKERS = Board(
                 "Bytes",
                 (_rate("millrace_fetched_bytes_total"), "fetched"),
                 (_rate("millrace_uploaded_bytes_total"), "uploaded"),
+                (_rate("millrace_copied_bytes_total"), "of these copied by the storage"),
+                (_rate("millrace_workspace_bytes_total", "direction"), "{{direction}} in the work space"),
                 unit="Bps",
             ),
             graph("Objects written", (_rate("millrace_uploaded_objects_total"), "objects"), unit="ops"),
@@ -279,6 +281,11 @@ BUS = Board(
             graph("Messages in streams", ("max by (stream) (millrace_stream_messages)", "{{stream}}")),
             graph("Size of streams", ("max by (stream) (millrace_stream_bytes)", "{{stream}}"), unit="bytes"),
             graph("Messages not projected", ("max by (stream) (millrace_projection_lag_messages)", "{{stream}}")),
+            graph(
+                "Spans dropped a minute",
+                (_rate("millrace_spans_dropped_total", share=" * 60"), "spans"),
+                about="That the collector of traces did not take; the work goes on without them",
+            ),
         ),
     ),
 )

@@ -7,6 +7,7 @@ from shared.bus.permissions import OPERATOR
 from stack.bus_users import USERS, authorization
 from tools.dashboards.boards import dashboard_files
 from tools.documents.asyncapi import asyncapi_yaml
+from tools.documents.bus_access import access_tables
 from tools.documents.errors import error_tables
 from tools.documents.events import event_sections
 from tools.documents.metrics import metric_tables
@@ -39,6 +40,7 @@ def documents(root: Path) -> dict[str, str]:
         **dashboard_files(),
         "deploy/nats-users.conf": f"{_CONFIGURATION}{authorization(passwords, '$NATS_ISSUER')}",
         ".env.example": env_example(),
+        "docs/bus-access.md": f"{MADE}\n\n{access_tables()}",
         "docs/errors.md": f"{MADE}\n\n{error_tables()}",
         "docs/metrics.md": f"{MADE}\n\n{metric_tables()}",
         "docs/configuration.md": f"{MADE}\n\n{settings_tables()}",

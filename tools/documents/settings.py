@@ -54,6 +54,9 @@ S3_SECRET_KEY=
 #NATS_PORT=4222
 #S3_PORT=9000
 #PLAYBACK_PORT=8090
+# The work space: the volume, or a bucket, such as this one of the included trial S3 server:
+# s3://millrace-workspace/?region=us-east-1&endpoint=http://s3:9000&access_key=${S3_ACCESS_KEY}&secret_key=${S3_SECRET_KEY}
+#WORKSPACE_URL=file:///var/lib/millrace/workspace
 # Most memory of one fetcher and of one transcoder, and most cores of one transcoder (0: all).
 #FETCHER_MEMORY=4g
 #TRANSCODER_MEMORY=8g

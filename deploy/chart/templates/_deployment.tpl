@@ -111,6 +111,9 @@ spec:
             {{- if $volume }}
             - {name: workspace, mountPath: /var/lib/millrace/workspace}
             {{- end }}
+            {{- if .root.Values.nats.tls.existingSecret }}
+            - {name: nats-tls, mountPath: /etc/millrace/nats-tls, readOnly: true}
+            {{- end }}
             {{- with $section.volumeMounts }}
             {{- toYaml . | nindent 12 }}
             {{- end }}
@@ -118,6 +121,9 @@ spec:
         - {name: tmp, emptyDir: {sizeLimit: {{ $section.tmp }}}}
         {{- if $volume }}
         - {name: workspace, persistentVolumeClaim: {claimName: {{ include "millrace.claim" .root }}}}
+        {{- end }}
+        {{- with .root.Values.nats.tls.existingSecret }}
+        - {name: nats-tls, secret: {secretName: {{ . | quote }}, defaultMode: 0440}}
         {{- end }}
         {{- with $section.volumes }}
         {{- toYaml . | nindent 8 }}

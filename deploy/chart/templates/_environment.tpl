@@ -12,6 +12,20 @@
 {{- if include "millrace.usesWorkspace" . }}
 {{- $_ := set $settings "MILLRACE_WORKSPACE_URL" ($values.workspace.url | default "file:///var/lib/millrace/workspace") -}}
 {{- end }}
+{{- if and (include "millrace.usesWorkspace" .) $values.workspace.url }}
+{{- /* On the volume that the section's "scratch" sizes. */}}
+{{- $_ := set $settings "MILLRACE_SCRATCH" "/tmp/scratch" -}}
+{{- end }}
+{{- with $values.nats.tls }}
+{{- if .existingSecret }}
+{{- $_ := set $settings "MILLRACE_NATS_TLS_CA" "/etc/millrace/nats-tls/ca.crt" -}}
+{{- if .clientCertificate }}
+{{- $_ := set $settings "MILLRACE_NATS_TLS_CERT" "/etc/millrace/nats-tls/tls.crt" -}}
+{{- $_ := set $settings "MILLRACE_NATS_TLS_KEY" "/etc/millrace/nats-tls/tls.key" -}}
+{{- end }}
+{{- end }}
+{{- if .first }}{{ $_ := set $settings "MILLRACE_NATS_TLS_FIRST" true }}{{ end -}}
+{{- end }}
 {{- if and (eq .service "transcoder") $section.gpu.enabled }}
 {{- $_ := set $settings "NVIDIA_DRIVER_CAPABILITIES" "video,compute,utility" -}}
 {{- end }}
@@ -31,6 +45,13 @@
 {{- if eq .service "api" }}
 - name: MILLRACE_API_DATABASE_URL
   valueFrom: {secretKeyRef: {name: {{ $values.database.existingSecret | quote }}, key: {{ $values.database.key | quote }}}}
+{{- end }}
+{{- if and (eq .service "api") $values.busUsers.existingSecret }}
+{{- $from := $values.busUsers }}
+- name: MILLRACE_API_BUS_ISSUER_SEED
+  valueFrom: {secretKeyRef: {name: {{ $from.existingSecret | quote }}, key: {{ $from.seedKey | quote }}}}
+- name: MILLRACE_API_BUS_SYSTEM_URL
+  valueFrom: {secretKeyRef: {name: {{ $from.existingSecret | quote }}, key: {{ $from.urlKey | quote }}}}
 {{- end }}
 {{- if and (include "millrace.usesWorkspace" .) $values.workspace.url $values.workspace.existingSecret }}
 {{- range list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" }}

@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     def add(name: str, run: commands.Command) -> argparse.ArgumentParser:
         text = (run.__doc__ or "").strip()
         command = subparsers.add_parser(name, help=text.partition(".")[0], description=text)
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, needs_database=True)
         return command
 
     add("bootstrap", commands.bootstrap)
@@ -63,7 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     command = add("revoke-token", commands.revoke_token)
     command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
     command.add_argument("token", metavar="ID", type=_uuid, help="as list-tokens shows it")
-    add("new-bus-keys", bus_commands.new_bus_keys)
+    # For NATS, without which nothing else starts.
+    add("new-bus-keys", bus_commands.new_bus_keys).set_defaults(needs_database=False)
     command = add("create-bus-user", bus_commands.create)
     command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
     command.add_argument("--name", type=_name, default="", help="by which people know it")
@@ -196,7 +197,8 @@ async def run(settings: ApiSettings, arguments: argparse.Namespace) -> None:
     """
     pool = await open_pool(settings.database_url, 2)
     try:
-        await migrate(pool)
+        if arguments.needs_database:
+            await migrate(pool)
         database = Database(pool)
         storages = Storages(database, Sealer(decode_keys(settings.seal_keys)))
         await arguments.run(AdminContext(settings, pool, database, Passwords(), storages), arguments)

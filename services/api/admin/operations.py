@@ -25,7 +25,7 @@ from shared.bus.roster import Worker
 from shared.bus.vault import Vault
 from shared.sealing import Sealer
 from shared.settings import decode_keys
-from shared.workspace.opening import open_workspace
+from shared.workspace.opening import opened_workspace
 
 _MOST_DROPPED = 10_000
 
@@ -149,8 +149,7 @@ async def drain(context: AdminContext, arguments: argparse.Namespace) -> None:
 
 async def left_overs(context: AdminContext, arguments: argparse.Namespace) -> None:
     """List rows, entries and files that belong to no job any more; with --remove, remove them."""
-    async with context.bus() as client:
-        space = open_workspace(context.settings.workspace_url)
+    async with context.bus() as client, opened_workspace(context.settings) as space:
         things = LeftOvers(client, context.database, JobLog(client), space)
         found = await things.find()
         rows = [{"kind": one.kind, "place": one.place, "org": one.org, "job": one.job, "why": one.why} for one in found]

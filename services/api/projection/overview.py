@@ -25,9 +25,12 @@ _BUS_SECONDS = 5.0
 _STREAMS = (JOBS, DELIVERIES, WEBHOOKS, DEAD)
 _PROJECTED = (JOBS, DELIVERIES)
 _QUEUE = "admission"
-# Each is read from an index of exactly these rows.
-_WAITING = "select count(*), min(created) from jobs where not admitted and status = 'queued'"
-_RUNNING = "select count(*) from jobs where admitted and status in ('queued', 'transcoding')"
+# One statement, which sees all of it at one moment; each half reads an index of exactly these rows.
+_JOBS = """
+    select waiting.*, running.* from
+        (select count(*), min(created) from jobs where not admitted and status = 'queued') as waiting (jobs, oldest),
+        (select count(*) from jobs where admitted and status in ('queued', 'transcoding')) as running (jobs)
+"""
 
 
 class Overview:
@@ -116,9 +119,9 @@ class Overview:
             metrics.PROJECTION_LAG_SECONDS.labels(stream).set(age)
 
     async def _look_at_jobs(self, connection: Connection) -> None:
-        waiting, oldest = await connection.fetchrow(_WAITING) or (0, None)
+        waiting, oldest, running = await connection.fetchrow(_JOBS) or (0, None, 0)
         metrics.JOBS.labels("waiting").set(waiting)
-        metrics.JOBS.labels("running").set(await connection.fetchval(_RUNNING) or 0)
+        metrics.JOBS.labels("running").set(running)
         metrics.JOBS_OLDEST.labels(_QUEUE).set(_age_of(oldest) if oldest else 0)
         metrics.PLACES.labels(_QUEUE).set(self._places)
 

@@ -15,6 +15,7 @@ from services.fetcher.probe.evidence import Evidence, Trial, sound_seconds
 from services.fetcher.probe.index import VideoIndex
 from services.fetcher.probe.integrity import Findings
 from services.fetcher.probe.packets import NO_TIME, Extent, PacketTable
+from services.fetcher.probe.places import Places
 from services.fetcher.probe.signal import alpha_decoder, is_enhancement, mastering, with_base_layer
 from services.fetcher.probe.timeline import Claims, Timeline, make_timeline
 from shared.media.result import JobWarning
@@ -67,6 +68,7 @@ class Probed:
     Attributes:
         movable: the packets can be written into another container as they are, each with a time stamp of its own.
         evidence: what a plan is checked against.
+        places: where its packets lie in the file.
     """
 
     source: Source
@@ -74,6 +76,7 @@ class Probed:
     warnings: tuple[JobWarning, ...] = ()
     movable: bool = False
     evidence: Evidence = field(default_factory=Evidence)
+    places: Places = field(default_factory=Places)
 
 
 def findings(answers: Answers) -> Findings:
@@ -119,7 +122,7 @@ def assemble(answers: Answers) -> Probed:
     movable = not timeline.joined and (timeline.exact or timeline.jumps > 0)
     found = _jump_warning(timeline) + _left_out(answers) + silent + unread
     evidence = Evidence(answers.trial, sound_seconds(answers.packets, answers.header["streams"]))
-    return Probed(source, timeline.index, found, movable, evidence)
+    return Probed(source, timeline.index, found, movable, evidence, answers.packets.places)
 
 
 def declared_duration(demuxer: str, header: dict[str, Any], video: st.Stream | None) -> float | None:

@@ -1,14 +1,18 @@
-"""The packets of a file as ffprobe lists them, one line each: ``stream,pts,dts,duration,size,flags,side data…``."""
+"""The packets of a file as ffprobe lists them, one line each: ``stream,pts,dts,duration,size,pos,flags,side data…``."""
 
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from services.fetcher.probe.places import Places
+
 NO_TIME = -(2**63)
 """Stands where a packet has no time stamp."""
 
-ENTRIES = "packet=stream_index,pts,dts,duration,size,flags:packet_side_data=side_data_type,skip_samples,discard_padding"
+ENTRIES = (
+    "packet=stream_index,pts,dts,duration,size,pos,flags:packet_side_data=side_data_type,skip_samples,discard_padding"
+)
 NO_STREAM = -1
 """Stands for the chosen video stream where there is none."""
 
@@ -86,11 +90,17 @@ class Extent:
 
 @dataclass
 class PacketTable:
-    """Packets of the chosen video stream, the extents of all other streams by index, and the streams that are encrypted."""
+    """What is known of all packets.
+
+    Attributes:
+        video: those of the chosen video stream. others: the extents of all other streams by index.
+        encrypted: indexes of streams that are. places: where packets lie in the file.
+    """
 
     video: VideoPackets
     others: dict[int, Extent]
     encrypted: frozenset[int] = frozenset()
+    places: Places = field(default_factory=Places)
 
     def extent(self, stream: int) -> Extent:
         """The extent of a stream, an empty one if it has no packets."""
@@ -100,14 +110,15 @@ class PacketTable:
 def read_packets(lines: Iterable[str], video_stream: int) -> PacketTable:
     """Read ffprobe's list. Lines that are cut off (the last one, when ffprobe was stopped) are left out."""
     video, others = VideoPackets(), dict[int, Extent]()
-    wanted, encrypted = str(video_stream), set[int]()
+    wanted, encrypted, places = str(video_stream), set[int](), Places()
     for line in lines:
         cells = line.rstrip("\n").split(",")
-        if len(cells) < 6:
+        if len(cells) < 7:
             continue
-        stream, pts, dts, duration, size, flags = cells[:6]
-        if _ENCRYPTED in cells[6:]:
+        stream, pts, dts, duration, size, place, flags = cells[:7]
+        if _ENCRYPTED in cells[7:]:
             encrypted.add(int(stream))
+        places.add(place, size, _time(pts) if stream == wanted else None)
         if stream == wanted:
             video.pts.append(_time(pts))
             video.dts.append(_time(dts))
@@ -116,8 +127,8 @@ def read_packets(lines: Iterable[str], video_stream: int) -> PacketTable:
         elif "D" not in flags:
             time = _time(pts)
             extent = others.setdefault(int(stream), Extent())
-            extent.add(_time(dts) if time == NO_TIME else time, _length(duration), _padding(cells[6:]))
-    return PacketTable(video, others, frozenset(encrypted))
+            extent.add(_time(dts) if time == NO_TIME else time, _length(duration), _padding(cells[7:]))
+    return PacketTable(video, others, frozenset(encrypted), places)
 
 
 def gaps(values: "array[int]") -> list[int]:

@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from services.uploader.bucket.bucket import Bucket
-from services.uploader.bucket.parallel import in_parallel
 from shared.errors import PermanentError
+from shared.parallel import in_parallel
 
 # An object that a listing lacks is asked for itself before it counts as lost; and again, because some storages take a
 # moment. There is no more than that to try: its file has left the work space.

@@ -1,0 +1,94 @@
+"""Workers on hosts of their own: three scratch folders and no shared one, and the stream is the one that a shared folder gives."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.events import PartTranscoded
+from stack.client import Client
+from tests.support.bus import until
+from tests.support.clips import made
+from tests.support.jobs import follow
+from tests.support.observe import job_events
+from tests.support.stack import RunningStack, free_port_base, running_stack
+from tests.support.walk import below
+
+RATE = 8
+RESOLUTIONS = ["144p", "240p"]
+PREFIX = "workspace/film"
+not_all = os.environ.get("CORPUS") != "all"
+
+
+def film(seconds: int) -> Path:
+    """Large for its length, so that a part reads a small piece of it."""
+    noise = f"testsrc2=size=426x240:rate={RATE}:duration={seconds},noise=alls=40:allf=t"
+    return made(
+        f"large-{seconds}.mp4",
+        *("-f", "lavfi", "-i", noise, "-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}"),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-qp", "16", "-g", str(2 * RATE), "-c:a", "aac", "-shortest"),
+    )
+
+
+async def begun(client: Client, seconds: int) -> dict[str, Any]:
+    await client.upload(film(seconds), "sources/large.mp4")
+    return {
+        "input_path": client.location("sources/large.mp4"),
+        "output_path": client.location(f"{PREFIX}/"),
+        "resolutions": RESOLUTIONS,
+    }
+
+
+def output(stack: RunningStack) -> dict[str, bytes]:
+    """Every object of the output, by its path."""
+    root = stack.layout.objects / "millrace" / PREFIX
+    return {str(path.relative_to(root)): path.read_bytes() for path in below(root) if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        96,
+        pytest.param(
+            900,
+            marks=[pytest.mark.skipif(not_all, reason="takes long; make corpus runs it"), pytest.mark.timeout(3600)],
+        ),
+    ],
+)
+async def test_three_hosts_one_of_which_dies_give_the_bytes_of_one_folder(
+    stack: RunningStack, tmp_path: Path, seconds: int
+) -> None:
+    async with Client(stack.env) as client:
+        job = await follow(client, await begun(client, seconds))
+        assert job["status"] == "Completed", job
+    with running_stack(tmp_path / "s3", free_port_base(), transcoders=3, workspace_in="s3") as hosts:
+        async with Client(hosts.env) as client:
+            following = asyncio.create_task(follow(client, await begun(client, seconds)))
+            victim = await until(lambda: asyncio.to_thread(encoding, hosts), seconds=60, what="a part under way")
+            former = await asyncio.to_thread(hosts.kill, victim, signal.SIGKILL)
+            job = await following
+        assert job["status"] == "Completed", job
+        await asyncio.to_thread(hosts.wait_restarted, victim, former)
+        events = await job_events(hosts.env["NATS_URL"], hosts.env["ORG_ID"], job["id"])
+        parts = len([event for event in events if isinstance(event, PartTranscoded)])
+        assert parts >= 9
+        assert sum((await asyncio.to_thread(hosts.encodes_of, job["id"])).values()) > parts, "nothing was done twice"
+        assert "more of the source" not in "".join(hosts.log(name) for name in hosts.layout.services)
+        made_there = await asyncio.to_thread(output, hosts)
+        assert made_there == await asyncio.to_thread(output, stack)
+        await until(lambda: asyncio.to_thread(cleaned, hosts, job["id"]), seconds=60, what="nothing is left")
+        assert not list(hosts.layout.workspace.iterdir()), "the shared folder was used"
+        assert not hosts.refusals()
+
+
+def encoding(hosts: RunningStack) -> str | None:
+    """A transcoder that has begun with a part of the video, if there is any."""
+    names = (name for name in hosts.layout.services if name.startswith("transcoder-"))
+    return next((name for name in names if "/attempts/v0" in hosts.log(name)), None)
+
+
+def cleaned(hosts: RunningStack, job: str) -> bool:
+    return not hosts.workspace_files(job)
