@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from shared.locations import parse_s3
 from shared.settings import CommonSettings
 from shared.worker import Bus
+from shared.workspace import metrics
 from shared.workspace.objects import Objects
 from shared.workspace.s3_space import S3Space
 from shared.workspace.scratch import Scratch
@@ -38,6 +39,7 @@ def serve_workspace(bus: Bus, settings: CommonSettings, resources: AsyncExitStac
     Args:
         resources: takes what has to be closed at the end.
     """
+    metrics.begin()
     space = open_workspace(settings)
     resources.push_async_callback(space.close)
     sweeping = bus.lifeline.keep(sweep_scratch_forever(space, bus.log), "scratch")

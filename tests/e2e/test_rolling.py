@@ -13,7 +13,7 @@ EARLIER = Version("schema of before", launcher="tests.support.earlier")
 
 async def test_services_go_over_one_after_the_other_and_back_while_jobs_come_in(tmp_path: Path) -> None:
     said: list[str] = []
-    turns = [Turn(WORKING_TREE, (*WORKERS, "api")), Turn(EARLIER, ("api", *WORKERS))]
+    turns = [Turn(WORKING_TREE, (*WORKERS, "api")), Turn(EARLIER, ("transcoder", "uploader", "fetcher"))]
     async with site(EARLIER, tmp_path, WORKERS) as made:
         outcome = await roll(made, turns, pace=1, most=3, say=said.append)
         logs = [line for service in made.services.values() for line in service.complaints()]

@@ -11,7 +11,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from shared.bus.topology import DURABLES
-from shared.settings import SERVICES, variables
+from shared.settings import SERVICES, CommonSettings, variables
 from tests.support.chart import (
     CHART,
     ROOT,
@@ -171,10 +171,17 @@ def test_a_bucket_takes_the_place_of_the_volume() -> None:
         url = environment(deployment).get("MILLRACE_WORKSPACE_URL")
         assert url == ("s3://millrace-workspace/prod?region=eu-central-1" if uses else None)
         assert not any(name.startswith("AWS_") for name in environment(deployment))
-        volumes = deployment["spec"]["template"]["spec"]["volumes"]
-        assert not any("persistentVolumeClaim" in volume for volume in volumes)
+        volumes = {each["name"]: each for each in deployment["spec"]["template"]["spec"]["volumes"]}
+        assert not any("persistentVolumeClaim" in volume for volume in volumes.values())
+        # The file system of the image cannot be written.
+        mounts = {mount["name"]: mount["mountPath"] for mount in container(deployment)["volumeMounts"]}
+        assert mounts.get("scratch") == (str(CommonSettings.model_fields["scratch"].default) if uses else None)
+        if uses:
+            assert environment(deployment)["MILLRACE_SCRATCH_BYTES"] == str(100 * 2**30)
+            assert volumes["scratch"]["emptyDir"] == {"sizeLimit": "110Gi"}
         account = of_kind(objects, "ServiceAccount")[service]
         assert bool(account["metadata"].get("annotations")) == uses
+    assert "scratch" not in str(render(values_of("gpu")))
     keyed = values_of("s3") | {"workspace": {"url": "s3://b/p", "existingSecret": "bucket"}}
     for service, deployment in of_kind(render(keyed), "Deployment").items():
         uses = service in ("fetcher", "transcoder", "uploader")

@@ -24,6 +24,7 @@ from tests.support.sources import SourceServer, source_server
 WORKERS = ("fetcher", "transcoder-1", "transcoder-2", "uploader-1", "uploader-2", "notifier")
 """Two of those whose work on one job meets: a part that one of another version has made, or uploaded."""
 
+LOOPBACK = "127.0.0.1"
 _LEASE_SECONDS = 5
 
 
@@ -41,13 +42,16 @@ class RolledService(Server):
         self.version = version
         service = name.partition("-")[0]
         self._module = f"services.{service}"
-        own = "MILLRACE_API" if service == "api" else f"MILLRACE_{service.upper()}_HEALTH"
-        self._variables = {**settings, f"{own}_PORT": str(self.port), f"{own}_HOST": "127.0.0.1"}
+        own, port = f"MILLRACE_{service.upper()}", str(self.port)
+        # The api answers about its health where it answers everything.
+        ports = {"PORT": port, "HEALTH_PORT": "0", "HOST": LOOPBACK} if service == "api" else {"HEALTH_PORT": port}
+        places = {"HEALTH_HOST": LOOPBACK, **ports}
+        self._variables = {**settings, **{f"{own}_{kind}": value for kind, value in places.items()}}
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{LOOPBACK}:{self.port}"
 
     def argv(self) -> list[str]:
         variables = {**self._variables, **self.version.settings, **watch.inherited()}

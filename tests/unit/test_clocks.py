@@ -19,6 +19,10 @@ READERS = {
     "shared/workspace/objects.py",
     # When a token ends; PostgreSQL's clock decides whether it has.
     "services/api/accounts/accounts.py",
+    # When a permission to use the bus was signed.
+    "services/api/feed/signing.py",
+    # Held against the dates of uploads in pieces that a storage tells of.
+    "shared/workspace/objects.py",
     # The instant that a webhook's signature covers.
     "services/notifier/receiver.py",
     # When a worker was last heard of, and since when it has been at what: for people.

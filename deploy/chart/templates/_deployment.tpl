@@ -4,6 +4,7 @@
 {{- $selector := include "millrace.selector" . -}}
 {{- $space := include "millrace.usesWorkspace" . -}}
 {{- $volume := and $space (not .root.Values.workspace.url) -}}
+{{- $scratch := and $space .root.Values.workspace.url .root.Values.workspace.scratchGigabytes -}}
 {{- $gpu := and (eq .service "transcoder") $section.gpu.enabled -}}
 {{- if $gpu }}
 {{- $_ := set $section "nodeSelector" (merge $section.gpu.nodeSelector $section.nodeSelector) -}}
@@ -111,6 +112,9 @@ spec:
             {{- if $volume }}
             - {name: workspace, mountPath: /var/lib/millrace/workspace}
             {{- end }}
+            {{- if $scratch }}
+            - {name: scratch, mountPath: /var/lib/millrace/scratch}
+            {{- end }}
             {{- if .root.Values.nats.tls.existingSecret }}
             - {name: nats-tls, mountPath: /etc/millrace/nats-tls, readOnly: true}
             {{- end }}
@@ -121,6 +125,10 @@ spec:
         - {name: tmp, emptyDir: {sizeLimit: {{ $section.tmp }}}}
         {{- if $volume }}
         - {name: workspace, persistentVolumeClaim: {claimName: {{ include "millrace.claim" .root }}}}
+        {{- end }}
+        {{- if $scratch }}
+        # A tenth more than the service keeps to, or Kubernetes would end the pod over a rounding.
+        - {name: scratch, emptyDir: {sizeLimit: {{ div (mul (int64 $scratch) 11) 10 }}Gi}}
         {{- end }}
         {{- with .root.Values.nats.tls.existingSecret }}
         - {name: nats-tls, secret: {secretName: {{ . | quote }}, defaultMode: 0440}}

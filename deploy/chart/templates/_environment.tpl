@@ -16,6 +16,9 @@
 {{- /* On the volume that the section's "scratch" sizes. */}}
 {{- $_ := set $settings "MILLRACE_SCRATCH" "/tmp/scratch" -}}
 {{- end }}
+{{- if and (include "millrace.usesWorkspace" .) $values.workspace.url }}
+{{- $_ := set $settings "MILLRACE_SCRATCH_BYTES" (mul (int64 $values.workspace.scratchGigabytes) 1073741824) -}}
+{{- end }}
 {{- with $values.nats.tls }}
 {{- if .existingSecret }}
 {{- $_ := set $settings "MILLRACE_NATS_TLS_CA" "/etc/millrace/nats-tls/ca.crt" -}}

@@ -36,6 +36,8 @@ MOST_REQUEST_BYTES = 1024
 _MOST_OF_ONE = 4
 _MOST_WAITING = 256
 _MOST_READ = 4
+# Requests that have arrived and were not looked at: of a flood, more are dropped, for others stand behind it.
+_MOST_UNREAD = 2_000
 _READ_SECONDS = 5.0
 _LAG_PAUSE = 0.05
 _QUEUE = "replay"
@@ -65,13 +67,17 @@ class Replays:
     async def start(self) -> None:
         """Begin to answer. May be repeated after a failure."""
         if self._subscription is None:
-            self._subscription = await self._nc.subscribe(replay_subject("*"), queue=_QUEUE, cb=self._asked)
+            self._subscription = await self._nc.subscribe(
+                replay_subject("*"), queue=_QUEUE, cb=self._asked, pending_msgs_limit=_MOST_UNREAD
+            )
 
     async def stop(self) -> None:
         """Answer no more."""
         await end_tasks(*self._answering)
 
     async def _asked(self, message: Msg) -> None:
+        # The client calls again at once while there is more, and a flood would have the event loop for itself.
+        await asyncio.sleep(0)
         org = message.subject.rpartition(".")[2]
         # Only users of this organization may publish here. The reply goes out with the rights of the api, so that it must lead
         # to one of them.
