@@ -15,8 +15,6 @@ READERS = {
     # Held against a date that a server has sent.
     "shared/http_dates.py",
     "shared/retry_after.py",
-    # Held against the date of an unfinished upload, as the storage has it: after a day nobody goes on with it.
-    "shared/workspace/objects.py",
     # When a token ends; PostgreSQL's clock decides whether it has.
     "services/api/accounts/accounts.py",
     # When a permission to use the bus was signed.

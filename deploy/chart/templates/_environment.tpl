@@ -13,10 +13,6 @@
 {{- $_ := set $settings "MILLRACE_WORKSPACE_URL" ($values.workspace.url | default "file:///var/lib/millrace/workspace") -}}
 {{- end }}
 {{- if and (include "millrace.usesWorkspace" .) $values.workspace.url }}
-{{- /* On the volume that the section's "scratch" sizes. */}}
-{{- $_ := set $settings "MILLRACE_SCRATCH" "/tmp/scratch" -}}
-{{- end }}
-{{- if and (include "millrace.usesWorkspace" .) $values.workspace.url }}
 {{- $_ := set $settings "MILLRACE_SCRATCH_BYTES" (mul (int64 $values.workspace.scratchGigabytes) 1073741824) -}}
 {{- end }}
 {{- with $values.nats.tls }}
