@@ -26,7 +26,7 @@ from shared.bus.slots import TurnRules
 from shared.bus.topology import Durable, wait_until_provisioned
 from shared.bus.vault import Vault
 from shared.bus.write_check import WriteCheck
-from shared.garbage import settle
+from shared.garbage import settle, spare_what_is_loaded
 from shared.health import Check, Health, still_starting
 from shared.lifeline import Lifeline
 from shared.logs import configure_logs
@@ -90,6 +90,7 @@ async def run_worker(settings: WorkerSettings, register: Register, *, side_work:
     """Run until SIGTERM or SIGINT. From here on the process makes files that only its own user can read."""
     # Films are nobody else's business. The workers that share a work space are one user's.
     os.umask(0o077)
+    spare_what_is_loaded()
     configure_logs(settings.service, settings.log_level)
     log = structlog.get_logger()
     lifeline = Lifeline()
