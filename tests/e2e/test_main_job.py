@@ -93,9 +93,16 @@ async def test_hls_js_plays_it_to_the_end(by_http: Outcome, tmp_path: Path) -> N
 PAGE = Path(__file__).resolve().parents[2] / "deploy/player/index.html"
 
 
+def _host_page(stack: RunningStack, bucket: str) -> None:
+    page = stack.state_dir / "s3" / bucket / "page.html"
+    shutil.copy(PAGE, page)
+    # As all that lies in a stack's folder: other tests look that nothing there is open to others.
+    page.chmod(0o600)
+
+
 async def test_the_page_of_compose_plays_it_to_the_end(stack: RunningStack, by_http: Outcome, tmp_path: Path) -> None:
     host, bucket = stack.env["PLAYBACK_URL"], stack.env["S3_BUCKET"]
-    shutil.copy(PAGE, stack.state_dir / "s3" / bucket / "page.html")
+    _host_page(stack, bucket)
     playlist = by_http.job["outputs"]["master"].removeprefix("s3://")
     report = await open_page(f"{host}/{bucket}/page.html?/{playlist}", tmp_path / "page.png")
     assert report["ended"], report
@@ -107,7 +114,7 @@ async def test_the_page_of_compose_plays_it_to_the_end(stack: RunningStack, by_h
 
 async def test_the_page_of_compose_says_what_is_wrong(stack: RunningStack, tmp_path: Path) -> None:
     host, bucket = stack.env["PLAYBACK_URL"], stack.env["S3_BUCKET"]
-    shutil.copy(PAGE, stack.state_dir / "s3" / bucket / "page.html")
+    _host_page(stack, bucket)
     report = await open_page(f"{host}/{bucket}/page.html?/{bucket}/none.m3u8", tmp_path / "page.png", until="404")
     assert f"{host}/{bucket}/none.m3u8: 404 Not Found" in report["text"]
 
