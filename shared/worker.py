@@ -14,7 +14,7 @@ from faststream.nats import JStream, NatsBroker, PullSub
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from shared.bus.connection import connect, make_broker
+from shared.bus.connection import connect, connect_broker, make_broker
 from shared.bus.joblog import JobLog
 from shared.bus.lease import LeaseRuntime
 from shared.bus.metrics import handler_metrics
@@ -190,6 +190,7 @@ async def _start(
     await leases.start()
     for task in leases.following:
         lifeline.watch(task)
+    await connect_broker(broker)
     # What of it has started already is left as it is.
     await until_done(broker.start, "consumers")
     bus.pulls.begin(broker.connection)

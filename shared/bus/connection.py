@@ -1,6 +1,7 @@
 """Connections to NATS that are there for as long as their process is."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import nats
@@ -27,6 +28,8 @@ _OPTIONS: dict[str, Any] = {
     # The first one tried may be the one that hangs.
     "connect_timeout": 3,
 }
+ATTEMPT_SECONDS = 15.0
+"""How long the client may try. It waits for ever for the end of a connection whose TLS handshake has failed."""
 
 
 async def connect(
@@ -47,17 +50,13 @@ async def connect(
     guard = ConnectionGuard(name, on_end)
     who = {"user": servers.user, "password": servers.password, "token": servers.token} | tls.options()
     inbox = inbox_prefix(servers.user)
-    while True:
-        try:
-            client = await nats.connect(
-                list(servers.urls), name=name, inbox_prefix=inbox, **who, **_OPTIONS, **guard.callbacks(), **options
-            )
-        except (NoServersError, OSError, TimeoutError) as problem:
-            await structlog.get_logger().awarning("no bus yet", error=tls_problem(problem) or str(problem))
-            await asyncio.sleep(0.5)
-        else:
-            guard.connected()
-            return client
+    client = await _persistently(
+        lambda: nats.connect(
+            list(servers.urls), name=name, inbox_prefix=inbox, **who, **_OPTIONS, **guard.callbacks(), **options
+        )
+    )
+    guard.connected()
+    return client
 
 
 def make_broker(
@@ -79,6 +78,22 @@ def make_broker(
         **guard.callbacks(),
         **options,
     )
+
+
+async def connect_broker(broker: NatsBroker) -> None:
+    """Connect a broker before it is started, as soon as there is a server."""
+    await _persistently(broker.connect)
+
+
+async def _persistently(attempt: Callable[[], Awaitable[Client]]) -> Client:
+    while True:
+        try:
+            async with asyncio.timeout(ATTEMPT_SECONDS):
+                return await attempt()
+        except (NoServersError, OSError, TimeoutError) as problem:
+            said = tls_problem(problem) or str(problem) or "no answer"
+            await structlog.get_logger().awarning("no bus yet", error=said)
+            await asyncio.sleep(0.5)
 
 
 def _security(servers: Servers, tls: Tls) -> NatsSecurity | None:

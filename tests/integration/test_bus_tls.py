@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from shared.bus.connection import connect, make_broker
+from shared.bus import connection
+from shared.bus.connection import connect, connect_broker, make_broker
 from shared.bus.tls import Tls
 from stack.certificates import CA, CERTIFICATE, KEY, make_certificates
 from tests.support.api import SEAL_KEY, ApiProcess
@@ -65,6 +67,46 @@ async def test_a_connection_over_tls(bus: SecureBus, certificates: Path, first: 
     await broker.start()
     assert await broker.ping(5)
     await broker.stop()
+
+
+async def test_a_failed_handshake_is_tried_again(
+    bus: SecureBus, certificates: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client would wait for ever for the end of that connection."""
+    monkeypatch.setattr(connection, "ATTEMPT_SECONDS", 3)
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        if connections <= 2:
+            writer.write(b'INFO {"server_id": "x", "tls_required": true, "max_payload": 1048576}\r\n')
+            await reader.read(1)
+            writer.write(b"-ERR 'Secure Connection - TLS Required'\r\n")
+            await writer.drain()
+            writer.close()
+            return
+        there, back = await asyncio.open_connection("127.0.0.1", bus.port)
+        await asyncio.gather(_pass_on(reader, back), _pass_on(there, writer))
+
+    tls = Tls(ca=certificates / CA)
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as spoiling:
+        url = SecretStr(bus.url_of("millrace").replace(str(bus.port), str(spoiling.sockets[0].getsockname()[1])))
+        async with asyncio.timeout(60):
+            client = await connect(url, "test", tls=tls)
+            broker = make_broker(url, "test", tls=tls)
+            await connect_broker(broker)
+        assert client.is_connected and await broker.ping(5)
+        await broker.stop()
+        await client.close()
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while piece := await reader.read(65536):
+            writer.write(piece)
+            await writer.drain()
+    writer.close()
 
 
 async def refusal(url: str, **more: Any) -> str:
