@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from shared.encryption.protection import Hex128, Protection
 from shared.ids import JobId, OrgCode, PartName
 from shared.media.plan import Plan
 from shared.media.result import JobWarning, Outputs, PartRecord, RenditionTotals
@@ -61,7 +62,8 @@ class Created(Event):
     """The api accepted a job. Consumed by the api's projector and the notifier.
 
     ``client_metadata`` is the JSON text exactly as the client wrote it; ``retry_of`` is the ended job that this one runs again,
-    None for all others and in events of before.
+    None for all others and in events of before. ``drm_content_id`` (hex) is what key services know the content by, None where
+    the output is not encrypted.
     """
 
     subject = "created"
@@ -70,6 +72,7 @@ class Created(Event):
     output_path: str
     resolutions: tuple[str, ...]
     enable_drm: bool = False
+    drm_content_id: Hex128 | None = None
     client_metadata: str | None = None
     priority: Priority = "normal"
     profile: str = "balanced"
@@ -99,7 +102,8 @@ class Fetched(Event):
 
     Published by the fetcher, read by transcoder and uploader. ``recipe`` is what all parts are made by: SHA-256 (hex) of the
     content of the source, as far as its server tells it from others, and of the plan. Where two jobs have the same one, so are
-    their parts. Empty where the server tells nothing, and in events of before.
+    their parts. Empty where the server tells nothing, and in events of before. ``protection`` says how the output is encrypted,
+    without the keys; None where it is not.
     """
 
     subject = "fetched"
@@ -108,6 +112,7 @@ class Fetched(Event):
     plan: Plan
     warnings: tuple[JobWarning, ...] = ()
     recipe: str = ""
+    protection: Protection | None = None
 
 
 class PartRequested(Event):
