@@ -21,6 +21,7 @@ SHARED: tuple[Tracks, ...] = ("all",)
 """One key for sound and pictures."""
 
 _ROW = "select content_id, keys, created from drm_contents where org = $1 and content_id = $2"
+_BY_KIDS = "select content_id, keys, created from drm_contents where org = $1 and kids && $2"
 _PAGE = (
     "select content_id, keys, created from drm_contents where org = $1 order by created, content_id limit $2 offset $3"
 )
@@ -59,10 +60,11 @@ class Contents:
         async with self._database.connection() as connection:
             # Whoever comes first decides, and all others take what he made.
             await connection.execute(
-                "insert into drm_contents (org, content_id, keys) values ($1, $2, $3) on conflict do nothing",
+                "insert into drm_contents (org, content_id, keys, kids) values ($1, $2, $3, $4) on conflict do nothing",
                 org,
                 content_id,
                 self._sealer.seal(_text(made), purpose(org, content_id)),
+                [key.kid.hex() for key in made],
             )
         kept = await self.read(org, content_id)
         return kept.keys if kept else made
@@ -76,6 +78,16 @@ class Contents:
         async with self._database.connection() as connection:
             row = await connection.fetchrow(_ROW, org, content_id)
         return self._opened(org, row) if row else None
+
+    async def by_kids(self, org: str, kids: Sequence[bytes]) -> list[ContentKey]:
+        """The keys of an organization that have one of these ids.
+
+        Raises:
+            Unavailable: one was sealed with a key that is gone.
+        """
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(_BY_KIDS, org, [kid.hex() for kid in kids])
+        return [key for row in rows for key in self._opened(org, row).keys if key.kid in kids]
 
     async def page(self, org: str, window: Window) -> tuple[int, list[Content]]:
         """How many contents an organization has, and a page of them, oldest first.
