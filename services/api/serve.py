@@ -17,9 +17,11 @@ from services.api.accounts.request_rate import RequestRate
 from services.api.accounts.sessions import Sessions
 from services.api.accounts.tokens import Tokens
 from services.api.app import make_app
+from services.api.contract.key_addresses import KeyAddresses
 from services.api.contract.peers import parse_networks
 from services.api.database.migrate import migrate_when_there
 from services.api.database.pool import Database, DatabaseDown, close_pool, open_pool
+from services.api.drm.encryption import Encryptions
 from services.api.feed.callout import Callout
 from services.api.feed.connections import BusConnections
 from services.api.feed.replay import Replays
@@ -152,7 +154,9 @@ async def _start(
     accounts = Accounts(
         database, Passwords(), guard, days=settings.token_days, most_tokens=settings.tokens_per_organization
     )
-    intake = Intake(database, job_log, vault, Storages(database, sealer), reservations)
+    addresses = KeyAddresses.below(settings.public_url)
+    encryptions = Encryptions(database, sealer, addresses, static_keys=settings.static_keys)
+    intake = Intake(database, job_log, vault, Storages(database, sealer), reservations, encryptions)
 
     await until_done(live.start, "live progress")
     stack.push_async_callback(live.stop)

@@ -151,6 +151,11 @@ class ApiSettings(CommonSettings):
         10, ge=1, le=1000, description="Connections to the bus that one of them may have at the same time"
     )
 
+    static_keys: bool = Field(
+        False,
+        description="Whether organizations may have the key provider `static`, whose keys everybody knows: for tests alone",
+    )
+
     @field_validator("bus_issuer_seed")
     @classmethod
     def _is_seed(cls, value: SecretStr | None) -> SecretStr | None:
