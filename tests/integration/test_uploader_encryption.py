@@ -16,6 +16,7 @@ from tests.support.encoded import make_plan
 from tests.support.encrypted import KEY_FILE, content_key, protection
 from tests.support.faults import FaultyProxy, Hold, seen
 from tests.support.servers import NatsServer
+from tests.support.service import Service
 from tests.support.uploads import Job, Site, expected_objects
 from tests.support.written import Memory
 
@@ -30,6 +31,12 @@ def key_set(scheme: Scheme = "cbcs") -> KeySet:
 def site(nats_server_of_module: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with Site.opened(nats_server_of_module, tmp_path_factory.mktemp("workspace")) as site:
         yield site
+
+
+@pytest.fixture(scope="module")
+def uploader(site: Site) -> Iterator[Service]:
+    with site.uploader() as running:
+        yield running
 
 
 @pytest.fixture
@@ -60,10 +67,10 @@ async def violated(job: Job) -> set[str]:
     return rules & set(apply_rules(await Reading(Memory(files)).presentation("video.m3u8")).violated)
 
 
-async def test_killed_while_uploading_and_the_same_again(client: Client, site: Site) -> None:
+async def test_killed_while_uploading_and_the_same_again(client: Client, site: Site, uploader: Service) -> None:
     """What a killed uploader has left and what the next one adds are, together, what any other uploader would have written."""
     hold = Hold("PUT", "480p/video_00003.m4s")
-    async with FaultyProxy(site.s3.endpoint, hold) as proxy, site.uploader() as uploader:
+    async with FaultyProxy(site.s3.endpoint, hold) as proxy:
         job, again = await begin(client, site, endpoint=proxy.endpoint), await begin(client, site)
         await asyncio.gather(job.transcode(), again.transcode())
         await seen(lambda: hold.holding > 0)
@@ -88,11 +95,11 @@ async def test_killed_while_uploading_and_the_same_again(client: Client, site: S
     assert contents(job)["text/0-en/text_00000.vtt"].startswith(b"text/0-en#0;")
 
 
+@pytest.mark.usefixtures("uploader")
 async def test_whole_segments(client: Client, site: Site) -> None:
-    async with site.uploader():
-        job = await begin(client, site, "aes-128")
-        await job.transcode()
-        end = await job.end()
+    job = await begin(client, site, "aes-128")
+    await job.transcode()
+    end = await job.end()
     assert isinstance(end, Completed), end
     objects = contents(job)
     assert set(objects) == {path for path in expected_objects(job.plan) if not path.endswith(("iframes.m3u8", ".mpd"))}
@@ -105,12 +112,12 @@ async def test_whole_segments(client: Client, site: Site) -> None:
     assert b"segment of" not in b"".join(body for path, body in objects.items() if path.endswith(".m4s"))
 
 
+@pytest.mark.usefixtures("uploader")
 async def test_a_part_that_nobody_laid_out_for_encryption_goes_nowhere(client: Client, site: Site) -> None:
-    async with site.uploader():
-        job = await begin(client, site)
-        job.keys = None
-        await job.transcode("v0000")
-        end = await job.end()
+    job = await begin(client, site)
+    job.keys = None
+    await job.transcode("v0000")
+    end = await job.end()
     assert isinstance(end, Failed), end
     assert end.code == "internal_error" and "cannot be encrypted" in end.detail
     assert not [path for path in job.objects if path.endswith(".m4s")]
