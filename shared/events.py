@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from shared.encryption.protection import Hex128, Protection
 from shared.ids import JobId, OrgCode, PartName
 from shared.media.plan import Plan
-from shared.media.result import JobWarning, Outputs, PartRecord, RenditionTotals
+from shared.media.result import JobWarning, Layout, Outputs, PartRecord, RenditionTotals
 from shared.media.source import Source
 
 Priority = Literal["low", "normal", "high"]
@@ -113,6 +113,11 @@ class Fetched(Event):
     warnings: tuple[JobWarning, ...] = ()
     recipe: str = ""
     protection: Protection | None = None
+
+    @property
+    def layout(self) -> Layout:
+        """What the parts' segments are laid out for."""
+        return self.protection.layout if self.protection else "clear"
 
 
 class PartRequested(Event):
