@@ -15,7 +15,7 @@ from shared.encryption.protection import Hex128, Protection
 from shared.encryption.request import EncryptionRequest
 from shared.ids import JobId, OrgCode, PartName
 from shared.media.plan import Plan
-from shared.media.result import JobWarning, Outputs, PartRecord, RenditionTotals
+from shared.media.result import JobWarning, Layout, Outputs, PartRecord, RenditionTotals
 from shared.media.source import Source
 
 Priority = Literal["low", "normal", "high"]
@@ -115,6 +115,11 @@ class Fetched(Event):
     warnings: tuple[JobWarning, ...] = ()
     recipe: str = ""
     protection: Protection | None = None
+
+    @property
+    def layout(self) -> Layout:
+        """What the parts' segments are laid out for."""
+        return self.protection.layout if self.protection else "clear"
 
 
 class PartRequested(Event):
