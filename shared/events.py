@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shared.encryption.protection import Hex128, Protection
+from shared.encryption.request import EncryptionRequest
 from shared.ids import JobId, OrgCode, PartName
 from shared.media.plan import Plan
 from shared.media.result import JobWarning, Outputs, PartRecord, RenditionTotals
@@ -62,8 +63,8 @@ class Created(Event):
     """The api accepted a job. Consumed by the api's projector and the notifier.
 
     ``client_metadata`` is the JSON text exactly as the client wrote it; ``retry_of`` is the ended job that this one runs again,
-    None for all others and in events of before. ``drm_content_id`` (hex) is what key services know the content by, None where
-    the output is not encrypted.
+    None for all others and in events of before. ``drm_content_id`` (hex) is what key services know the content by, and
+    ``encryption`` what is asked for; both are None where the output is not encrypted. ``enable_drm`` is true for ``cbcs`` alone.
     """
 
     subject = "created"
@@ -73,6 +74,7 @@ class Created(Event):
     resolutions: tuple[str, ...]
     enable_drm: bool = False
     drm_content_id: Hex128 | None = None
+    encryption: EncryptionRequest | None = None
     client_metadata: str | None = None
     priority: Priority = "normal"
     profile: str = "balanced"
