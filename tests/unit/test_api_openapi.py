@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any, get_args
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 from aiohttp import web
 from openapi_spec_validator import validate
