@@ -13,7 +13,7 @@ from services.api.accounts.accounts import Accounts
 from services.api.accounts.login_guard import LoginGuard
 from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
-from services.api.accounts.request_rate import RequestRate
+from services.api.accounts.request_rate import AddressRate, RequestRate
 from services.api.accounts.sessions import Sessions
 from services.api.accounts.tokens import Tokens
 from services.api.app import make_app
@@ -21,7 +21,11 @@ from services.api.contract.key_addresses import KeyAddresses
 from services.api.contract.peers import parse_networks
 from services.api.database.migrate import migrate_when_there
 from services.api.database.pool import Database, DatabaseDown, close_pool, open_pool
+from services.api.drm.contents import Contents
+from services.api.drm.demand import KeysOnDemand
 from services.api.drm.encryption import Encryptions
+from services.api.drm.providers import KeyProviders
+from services.api.drm.signing_keys import SigningKeys
 from services.api.feed.callout import Callout
 from services.api.feed.connections import BusConnections
 from services.api.feed.replay import Replays
@@ -155,6 +159,7 @@ async def _start(
         database, Passwords(), guard, days=settings.token_days, most_tokens=settings.tokens_per_organization
     )
     addresses = KeyAddresses.below(settings.public_url)
+    contents = Contents(database, sealer)
     encryptions = Encryptions(database, sealer, addresses, static_keys=settings.static_keys)
     intake = Intake(database, job_log, vault, Storages(database, sealer), reservations, encryptions)
 
@@ -182,6 +187,10 @@ async def _start(
         Jobs(database, job_log, live),
         Webhooks(database, client, book, job_log),
         stream,
+        contents,
+        KeysOnDemand(contents, KeyProviders(database, sealer)),
+        SigningKeys(database, sealer),
+        AddressRate(settings.key_requests_per_minute),
         bus_users,
     )
     del checks["start"]

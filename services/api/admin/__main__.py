@@ -14,7 +14,7 @@ from nats.errors import Error as NatsError
 from services.api.accounts.directory import NotPossible
 from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
-from services.api.admin import bus_commands, commands, key_commands, operations
+from services.api.admin import bus_commands, commands, key_commands, operations, sealing_commands
 from services.api.admin.context import AdminContext
 from services.api.contract.errors import ApiError
 from services.api.contract.quotas import LEAST_WEIGHT, MOST_QUOTA, MOST_WEIGHT, QUOTAS
@@ -110,6 +110,9 @@ def _add_keys(add: Callable[[str, commands.Command], argparse.ArgumentParser]) -
     command.add_argument("--secrets", type=Path, metavar="FILE", help="with the secrets, a line for each")
     command = add("show-key-provider", key_commands.show_provider)
     command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
+    command = add("rotate-signing-key", sealing_commands.rotate_signing_key)
+    command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
+    add("reseal", sealing_commands.reseal_all)
 
 
 def _add_operations(add: Callable[[str, commands.Command], argparse.ArgumentParser]) -> None:

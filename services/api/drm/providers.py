@@ -27,7 +27,7 @@ class KeyProviders:
         if not sealed:
             return SealedStore()
         try:
-            return PROVIDERS.validate_json(self._sealer.open(sealed, _purpose(org)))
+            return PROVIDERS.validate_json(self._sealer.open(sealed, purpose(org)))
         except (SealBroken, ValidationError) as error:
             await structlog.get_logger().aerror(
                 "the key provider has to be set again", organization=org, error=str(error)
@@ -43,7 +43,7 @@ class KeyProviders:
             whether there is such an organization.
         """
         text = PROVIDERS.dump_json(provider).decode()
-        sealed = None if isinstance(provider, SealedStore) else self._sealer.seal(text, _purpose(org))
+        sealed = None if isinstance(provider, SealedStore) else self._sealer.seal(text, purpose(org))
         async with self._database.connection() as connection:
             changed: str = await connection.execute(
                 "update organizations set key_provider = $2 where code = $1", org, sealed
@@ -51,5 +51,6 @@ class KeyProviders:
         return changed == "UPDATE 1"
 
 
-def _purpose(org: str) -> str:
+def purpose(org: str) -> str:
+    """What the provider of an organization is sealed for."""
     return f"key provider of {org}"
