@@ -52,7 +52,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Outputs:
     signals = [signals_of(system, KEY) for system in ("widevine", "fairplay", "clearkey")]
     sampled = Protection(scheme="cbcs", content_id=CONTENT, keys=(with_signals(KEY, signals),))
     plain = encode(event, film, root / "work")
-    mapped = encode(event.model_copy(update={"protection": sampled}), film, root / "mapped")
+    mapped = encode(event.encrypted(sampled), film, root / "mapped")
     publish(plain, root / "clear")
     for name, told, parts in (("aes-128", whole, plain), ("cbcs", sampled, mapped)):
         stream = publish(parts, root / name, told, [KEY])

@@ -115,7 +115,8 @@ def make_fetched(org: str, job: str, plan: Plan, protection: Protection | None =
     )  # fmt: skip
     sound = AudioTrack(index=1, codec="aac", channels=2, sample_rate=SAMPLE_RATE, start=0, end=seconds)
     source = Source(demuxer="mov", file="source", bytes=1, duration=seconds, video=video, audio=(sound,))
-    return Fetched(org=org, job=job, source=source, plan=plan, protection=protection)
+    fetched = Fetched(org=org, job=job, source=source, plan=plan)
+    return fetched.encrypted(protection) if protection else fetched
 
 
 def leave_part(space: WorkFolder, org: str, job: str, plan: Plan, part: str, *, recipe: str = "") -> PartTranscoded:
