@@ -193,6 +193,10 @@ class ApiSettings(CommonSettings):
         description="Origins of the pages whose players may fetch keys and licences, comma separated, such as "
         "https://video.example.com; * for any",
     )
+    static_keys: bool = Field(
+        False,
+        description="Whether organizations may have the key provider `static`, whose keys everybody knows: for tests alone",
+    )
 
     @field_validator("bus_issuer_seed")
     @classmethod

@@ -5,6 +5,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any, get_args
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 from aiohttp import web
 from openapi_spec_validator import validate
@@ -63,6 +64,17 @@ def test_requests_forbid_unknown_members() -> None:
     for name in ("JobRequest", "LoginRequest", "WebhookRequest"):
         assert schemas[name]["additionalProperties"] is False
     assert schemas["JobRequest"]["required"] == ["output_path", "resolutions"]
+
+
+def test_examples_are_what_they_are_examples_of() -> None:
+    schemas = document()["components"]["schemas"]
+    seen = 0
+    for schema in schemas.values():
+        for member in schema.get("properties", {}).values():
+            for example in member.get("examples", ()):
+                jsonschema.validate(example, member | {"components": {"schemas": schemas}})
+                seen += 1
+    assert seen > 30
 
 
 def full_job(status: Status) -> Job:

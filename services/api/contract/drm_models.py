@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from services.api.contract.models import Omittable, Request, _optional
+from services.api.contract.members import Omittable, Request, optional
 from services.api.contract.responses import Page, Response
 from shared.encryption.protection import Hex128, Tracks
 
@@ -44,7 +44,7 @@ class WidevineKeyRequest(KeyRequest):
             "eyJjb250ZW50X2lkIjoiZ2hiYzI1RERTaytLdnhaeFl3cUlGdz09IiwidHJhY2tzIjpbeyJ0eXBlIjoiU0QifV0sInByb3RlY3Rpb25fc2NoZW1lIjoiQ0JDUyJ9"
         ],
     )
-    signer: Omittable[Annotated[str, StringConstraints(max_length=255)]] = _optional(
+    signer: Omittable[Annotated[str, StringConstraints(max_length=255)]] = optional(
         "Whom the packager calls its signer; the signature alone counts."
     )
 
@@ -52,7 +52,7 @@ class WidevineKeyRequest(KeyRequest):
 class KeyAddressRequest(Request):
     """For how long an address of a key is wanted."""
 
-    seconds: Omittable[Annotated[int, Field(strict=True, ge=1, le=MOST_SECONDS)]] = _optional(
+    seconds: Omittable[Annotated[int, Field(strict=True, ge=1, le=MOST_SECONDS)]] = optional(
         "How long it works; when left out, as long as the server usually lets it."
     )
 

@@ -5,7 +5,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import asyncpg
 import structlog
@@ -107,7 +106,7 @@ class Contents:
         except SealBroken as error:
             structlog.get_logger().error("content keys cannot be opened", content_id=content_id, error=str(error))
             raise Unavailable("The keys of this content cannot be opened with this server's sealing keys.") from None
-        return Content(content_id, tuple(_key(item) for item in json.loads(text)), row["created"])
+        return Content(content_id, tuple(ContentKey.from_json(item) for item in json.loads(text)), row["created"])
 
 
 def purpose(org: str, content_id: str) -> str:
@@ -122,11 +121,4 @@ def _new_key(tracks: Tracks, content_id: str) -> ContentKey:
 
 
 def _text(keys: Sequence[ContentKey]) -> str:
-    return json.dumps(
-        [{"tracks": key.tracks, "kid": key.kid.hex(), "iv": key.iv.hex(), "key": key.key.hex()} for key in keys]
-    )
-
-
-def _key(item: Any) -> ContentKey:
-    kid, iv, key = (bytes.fromhex(item[name]) for name in ("kid", "iv", "key"))
-    return ContentKey(tracks=item["tracks"], kid=kid, iv=iv, key=key)
+    return json.dumps([key.to_json() for key in keys])
