@@ -18,7 +18,7 @@ from services.api.accounts.sessions import Sessions
 from services.api.accounts.tokens import Tokens
 from services.api.app import make_app
 from services.api.contract.key_addresses import KeyAddresses
-from services.api.contract.peers import parse_networks
+from services.api.contract.peers import parse_codes, parse_networks
 from services.api.database.migrate import migrate_when_there
 from services.api.database.pool import Database, DatabaseDown, close_pool, open_pool
 from services.api.drm.contents import Contents
@@ -158,7 +158,7 @@ async def _start(
     accounts = Accounts(
         database, Passwords(), guard, days=settings.token_days, most_tokens=settings.tokens_per_organization
     )
-    addresses = KeyAddresses.below(settings.public_url)
+    addresses = KeyAddresses(settings.public_url, parse_codes(settings.clear_key_organizations or ""))
     contents = Contents(database, sealer)
     encryptions = Encryptions(database, sealer, addresses, static_keys=settings.static_keys)
     intake = Intake(database, job_log, vault, Storages(database, sealer), reservations, encryptions)

@@ -43,11 +43,16 @@ _PLAYREADY_RECORD_HEADER = 1
 
 @dataclass(frozen=True)
 class Signals:
-    """What one system tells players of a key; see :class:`shared.encryption.protection.ProtectedKey`."""
+    """What one system tells players of a key; see :class:`shared.encryption.protection.ProtectedKey`.
+
+    Attributes:
+        attributes: of the lines in playlists. session: of those in the multivariant playlist; None where they are the same.
+    """
 
     pssh: tuple[bytes, ...] = ()
     attributes: tuple[str, ...] = ()
     mpd: tuple[str, ...] = ()
+    session: tuple[str, ...] | None = None
 
 
 def protected_key(key: ContentKey, request: EncryptionRequest, content_id: str) -> ProtectedKey:
@@ -62,15 +67,16 @@ def protected_key(key: ContentKey, request: EncryptionRequest, content_id: str) 
 def with_signals(key: ContentKey, signals: Iterable[Signals]) -> ProtectedKey:
     """A key without the key, with what each system tells of it."""
     known = tuple(signals)
-    attributes = [text for one in known for text in one.attributes]
     return ProtectedKey(
         tracks=key.tracks,
         kid=key.kid.hex(),
         iv=key.iv.hex(),
         # Base64 is what the model takes, in whichever way it is made.
         pssh=tuple(b64encode(box) for one in known for box in one.pssh),
-        media_lines=tuple(media_line(text) for text in attributes),
-        session_lines=tuple(session_line(text) for text in attributes),
+        media_lines=tuple(media_line(text) for one in known for text in one.attributes),
+        session_lines=tuple(
+            session_line(text) for one in known for text in (one.attributes if one.session is None else one.session)
+        ),
         mpd=tuple(element for one in known for element in one.mpd),
     )
 

@@ -198,6 +198,20 @@ async def test_static_keys_are_for_servers_that_allow_them(nats_url: str, databa
             kept = await vault.key_set(account.org, plain)
             assert kept
             assert f"https://video.example.com/api/v1/{account.org}/" in kept.protection.keys[0].media_lines[0]
+            # Nobody has allowed that this server gives licences of Clear Key; its players have to be told of others.
+            trial = await caller.created(enable_drm=True, drm={"systems": ["clearkey"]})
+            kept = await vault.key_set(account.org, trial)
+            assert kept
+            assert "Laurl" not in kept.protection.keys[0].mpd[0]
+    with ApiProcess(
+        **settings, static_keys="true", public_url="https://video.example.com", clear_key_organizations=account.org
+    ) as trials:
+        async with Caller(trials, account) as caller:
+            kept = await vault.key_set(
+                account.org, await caller.created(enable_drm=True, drm={"systems": ["clearkey"]})
+            )
+            assert kept
+            assert f"/{account.org}/clearkey_license/</dashif:Laurl>" in kept.protection.keys[0].mpd[0]
     with ApiProcess(**settings) as strict:
         async with Caller(strict, account) as caller:
             refused = await caller.create(enable_drm=True)

@@ -10,6 +10,7 @@ from services.api.accounts.directory import NotPossible
 from services.api.admin.context import AdminContext
 from services.api.admin.showing import Row, show, tell
 from services.api.contract.key_addresses import KeyAddresses
+from services.api.contract.peers import parse_codes
 from services.api.drm.encryption import Encryptions
 from services.api.intake.intake import Intake
 from services.api.intake.quotas import JobQuotas
@@ -187,7 +188,7 @@ def _replay(context: AdminContext, client: Client) -> Replay:
     encryptions = Encryptions(
         context.database,
         Sealer(decode_keys(settings.seal_keys)),
-        KeyAddresses.below(settings.public_url),
+        KeyAddresses(settings.public_url, parse_codes(settings.clear_key_organizations or "")),
         static_keys=settings.static_keys,
     )
     intake = Intake(context.database, log, vault, context.storages, reservations, encryptions)

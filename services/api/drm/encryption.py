@@ -89,18 +89,17 @@ class Encryptions:
         """What is asked for, with all that may be left out."""
         options = request.drm
         if scheme == "aes-128":
-            address = (options and options.key_uri) or (self._addresses.key or "").replace("{org}", org)
+            address = (options and options.key_uri) or self._addresses.key_of(org)
             if not address:
                 message = "key_uri: Say where players fetch the key. This server does not know its own address to give it out."
                 raise Invalid({"drm": [message]})
             return EncryptionRequest(scheme=scheme, key_uri=address)
         systems = tuple(options.systems) if options and options.systems else DEFAULT_SYSTEMS
-        licence = self._addresses.licence.replace("{org}", org) if self._addresses.licence else None
         return EncryptionRequest(
             scheme=scheme,
             systems=systems,
             keys=(options and options.keys) or "shared",
-            licence_url=licence if "clearkey" in systems else None,
+            licence_url=self._addresses.licence_of(org) if "clearkey" in systems else None,
         )
 
     async def _check_content(self, org: str, content_id: str, wanted: EncryptionRequest) -> None:

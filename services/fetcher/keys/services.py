@@ -1,10 +1,11 @@
 """Key services: whom to ask."""
 
-from services.fetcher.keys.http import KeyHttp, refused
+from services.fetcher.keys.http import KeyHttp
+from services.fetcher.keys.speke import ask_speke
 from services.fetcher.keys.tpstreams import ask_tpstreams
 from shared.addresses import AddressPolicy
 from shared.encryption.keys import KeySet
-from shared.encryption.providers import KeyService, TpStreams
+from shared.encryption.providers import KeyService, Speke, TpStreams
 from shared.encryption.request import EncryptionRequest
 
 
@@ -27,5 +28,5 @@ class KeyServices:
         match service:
             case TpStreams():
                 return await ask_tpstreams(self._http, service, request, content_id)
-            case _:
-                raise refused(f"this version does not speak {service.kind}")
+            case Speke():
+                return await ask_speke(self._http, service, request, content_id)
