@@ -130,8 +130,8 @@ class Fetch:
                 keys = keys.only_for(tracks_of(fetched.plan)) if keys else None
                 content = await asyncio.to_thread(content_of, folder, created.input_url)
                 recipe = await asyncio.to_thread(recipe_of, content, fetched.source, fetched.plan, keys)
-                protection = keys.protection if keys else None
-                fetched = fetched.model_copy(update={"recipe": recipe, "protection": protection})
+                fetched = fetched.model_copy(update={"recipe": recipe})
+                fetched = fetched.encrypted(keys.protection) if keys else fetched
             await self._space.keep_source(org, job, folder / fetched.source.file)
         await structlog.get_logger().ainfo(
             "fetched",

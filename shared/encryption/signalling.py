@@ -125,7 +125,8 @@ def playready(key: ContentKey, header: bytes) -> Signals:
 def clear_key(key: ContentKey, licence_url: str | None) -> Signals:
     """Clear Key, with the address of its licence server in the manifest where that is known."""
     pssh = common_pssh(key.kid)
-    uri = f"data:text/plain;base64,{b64encode(pssh).decode()}"
+    # hls.js takes the first 16 bytes for the id of the key, whatever KEYID says; the box it finds in the track.
+    uri = f"data:text/plain;base64,{b64encode(key.kid).decode()}"
     laurl = f"<dashif:Laurl>{escape(licence_url)}</dashif:Laurl>" if licence_url else ""
     return Signals(
         (pssh,),
