@@ -132,6 +132,23 @@ def test_the_page_loads_nothing_from_elsewhere() -> None:
     assert re.findall(r"fetch\(([^)]*)\)", text) == ['"/openapi.json"']
 
 
+@pytest.mark.parametrize(
+    ("setting", "right", "wrong"),
+    [
+        ("LICENCE_SERVER_URL", ["https://a.example.com/{drm_type}?o={organization}"], ["ftp://a/", "https://{drm_type}/", "https://a/{job}", "a"]),
+        ("PLAYER_ORIGINS", ["*", "https://a.example.com, http://localhost:8000"], ["a.example.com", "https://a/b"]),
+        ("CLEAR_KEY_ORGANIZATIONS", ["", "a1b2c3, d4e5f6"], ["*", "a1b2c"]),
+    ],
+)  # fmt: skip
+def test_settings_of_the_key_api(setting: str, right: list[str], wrong: list[str]) -> None:
+    base = {"MILLRACE_SEAL_KEYS": SEAL_KEY, "MILLRACE_API_DATABASE_URL": "postgresql://host/name"}
+    for value in right:
+        ApiSettings.from_environment(base | {f"MILLRACE_API_{setting}": value})
+    for value in wrong:
+        with pytest.raises(SettingsError):
+            ApiSettings.from_environment(base | {f"MILLRACE_API_{setting}": value})
+
+
 def test_settings_are_read_by_their_names_and_no_other() -> None:
     base = {"MILLRACE_SEAL_KEYS": SEAL_KEY, "MILLRACE_API_DATABASE_URL": "postgresql://host/name"}
     read = ApiSettings.from_environment(

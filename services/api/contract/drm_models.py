@@ -9,6 +9,9 @@ from services.api.contract.members import Omittable, Request, optional
 from services.api.contract.responses import Page, Response
 from shared.encryption.protection import Hex128, Tracks
 
+LICENCE_PLACES = ("{organization}", "{content_id}", "{drm_type}")
+"""What is filled in, in the address of a licence server."""
+
 MOST_KIDS = 100
 MOST_SECONDS = 366 * 24 * 3600
 _LONGEST_REQUEST = 16 * 1024

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -78,15 +78,15 @@ class Contents:
             row = await connection.fetchrow(_ROW, org, content_id)
         return self._opened(org, row) if row else None
 
-    async def by_kids(self, org: str, kids: Sequence[bytes]) -> list[ContentKey]:
-        """The keys of an organization that have one of these ids.
+    async def by_kids(self, org: str, kids: Collection[bytes]) -> list[Content]:
+        """The contents of an organization that have keys of these ids.
 
         Raises:
             Unavailable: one was sealed with a key that is gone.
         """
         async with self._database.connection() as connection:
             rows = await connection.fetch(_BY_KIDS, org, [kid.hex() for kid in kids])
-        return [key for row in rows for key in self._opened(org, row).keys if key.kid in kids]
+        return [self._opened(org, row) for row in rows]
 
     async def page(self, org: str, window: Window) -> tuple[int, list[Content]]:
         """How many contents an organization has, and a page of them, oldest first.

@@ -146,12 +146,13 @@ class KeyHandlers:
             raise Forbidden(_NO_CLEAR_KEY)
         _, members = await read_body(request, any_type=True)
         wanted = validate(ClearKeyRequest, members, policy=self._policy)
-        kids = [_kid(text) for text in wanted.kids]
-        keys = await call.services.contents.by_kids(call.org, kids)
-        if not keys:
+        kids = frozenset(_kid(text) for text in wanted.kids)
+        found = await call.services.contents.by_kids(call.org, kids)
+        if not found:
             raise NotFound("No content has a key of these ids.")
-        for key in keys:
-            call.given(key.kid.hex())
+        for content in found:
+            call.given(content.content_id)
+        keys = [key for content in found for key in content.keys if key.kid in kids]
         return json_answer(clear_key_licence(keys, wanted.type).model_dump_json())
 
     async def aes_key(self, request: web.Request) -> web.StreamResponse:
