@@ -208,11 +208,12 @@ class SpriteOutput(_Model):
 class Outputs(_Model):
     """Where a completed job's output is. Locations are ``s3://bucket/key`` without credentials.
 
-    ``compliance`` is None only in the log of a version that did not check.
+    ``dash`` is None where the output is encrypted as DASH players do not know it. ``compliance`` is None only in the log of a
+    version that did not check.
     """
 
     master: str
-    dash: str
+    dash: str | None
     renditions: tuple[RenditionOutput, ...]
     audio: tuple[AudioOutput, ...]
     bytes: int
