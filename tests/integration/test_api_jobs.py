@@ -5,12 +5,14 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import nats
 import pytest
 from nats.aio.client import Client
 
 from services.api.contract.responses import Job as ShownJob
+from services.api.contract.responses import JobCounts
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import waiting_subject
 from shared.bus.vault import Vault
@@ -340,6 +342,43 @@ async def test_listing_pages_and_filters(api: ApiProcess) -> None:
         assert (await caller.call("GET", "transcoding_jobs/?state=queued")).body == {
             "state": ['Unknown parameter. Did you mean "status"?']
         }
+
+
+async def test_jobs_are_searched_and_counted(api: ApiProcess) -> None:
+    async with Caller(api, api.account("searcher")) as caller:
+        metadata = {"title": "Été à la mer", "order": "A-1077"}
+        film = await caller.created(input_url="https://example.com/My_Holiday-2024.MP4", client_metadata=metadata)
+        clip = await caller.created(input_url="https://example.com/holidays.mov")
+        await caller.call("DELETE", f"transcoding_jobs/{clip}/")
+
+        async def found(**query: str) -> list[str]:
+            page = (await caller.call("GET", f"transcoding_jobs/?{urlencode(query)}")).body
+            assert page["count"] == len(page["results"])
+            return [job["id"] for job in page["results"]]
+
+        assert await found(search="holiday") == [clip, film]
+        assert await found(search="HOLIDAY mp4 2024") == [film]
+        assert (
+            await found(search="été") == await found(search="a-1077") == await found(search=film[:6].lower()) == [film]
+        )
+        assert await found(search="oliday") == await found(search="holiday missing") == []
+        assert await found(search="holiday", status="cancelled", enable_drm="false") == [clip]
+        async with Caller(api, api.account("searcher-beside")) as other:
+            assert (await other.call("GET", "transcoding_jobs/?search=holiday")).body["count"] == 0
+
+        async def counts(query: str = "") -> Any:
+            answer = await caller.call("GET", f"transcoding_jobs/counts/{query}")
+            assert JobCounts.model_validate(answer.body)
+            return {status: jobs for status, jobs in answer.body["by_status"].items() if jobs} | {
+                "": answer.body["count"]
+            }
+
+        unfinished = (await caller.job(film))["status"].lower()
+        everything = {unfinished: 1, "cancelled": 1, "": 2}
+        assert await counts() == await counts("?search=holi") == await counts("?created_from=2020-01-01") == everything
+        assert await counts("?search=mov&enable_drm=false") == {"cancelled": 1, "": 1}
+        assert await counts("?created_to=2020-01-01") == await counts("?enable_drm=true") == {"": 0}
+        assert (await caller.call("GET", "transcoding_jobs/counts/?status=queued")).status == 400
 
 
 async def test_methods_paths_and_headers(caller: Caller) -> None:

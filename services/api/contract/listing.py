@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from typing import get_args
 from urllib.parse import urlencode
@@ -20,8 +20,14 @@ MOST_PAGE_SIZE = 100
 # Far beyond any list, and well inside what Postgres takes as an offset.
 _MOST_PAGE = 1_000_000_000
 PAGE_PARAMETERS = ("page", "page_size")
-JOB_PARAMETERS = ("status", "enable_drm", "created_from", "created_to", "ordering", *PAGE_PARAMETERS)
+# What both the list and the counts take; of the list's own parameters the counts know nothing.
+COUNT_PARAMETERS = ("search", "enable_drm", "created_from", "created_to")
+JOB_PARAMETERS = ("status", *COUNT_PARAMETERS, "ordering", *PAGE_PARAMETERS)
+MOST_SEARCH_CHARACTERS = 200
 ORDERINGS = ("created", "-created")
+# As the database tells words apart: migrations/0010_search.sql.
+_IN_A_WORD = re.compile(r"[0-9A-Za-z\x80-\U0010ffff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*")
 # A + that was not escaped reaches us as a space.
@@ -43,9 +49,14 @@ class Window:
 
 @dataclass(frozen=True)
 class JobFilter:
-    """Which jobs to list. ``created_from`` and ``created_to`` belong to the span."""
+    """Which jobs to list. ``created_from`` and ``created_to`` belong to the span.
+
+    Attributes:
+        search: each of its words begins a word of the job's id, input or metadata.
+    """
 
     statuses: tuple[Status, ...] = ()
+    search: str | None = None
     enable_drm: bool | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
@@ -71,16 +82,26 @@ def read_job_query(parameters: Parameters) -> tuple[JobFilter, Window]:
         Invalid: naming each parameter that is unknown or malformed.
     """
     reader = _Reader(parameters, JOB_PARAMETERS)
-    wanted = JobFilter(
+    wanted = replace(
+        reader.filter(),
         statuses=reader.statuses(),
-        enable_drm=reader.boolean("enable_drm"),
-        created_from=reader.instant("created_from", time.min),
-        created_to=reader.instant("created_to", time.max),
         newest_first=reader.choice("ordering", ORDERINGS, "-created") == "-created",
     )
     window = reader.window()
     reader.finish()
     return wanted, window
+
+
+def read_count_query(parameters: Parameters) -> JobFilter:
+    """Which jobs are to be counted by their status.
+
+    Raises:
+        Invalid: naming each parameter that is unknown or malformed.
+    """
+    reader = _Reader(parameters, COUNT_PARAMETERS)
+    wanted = reader.filter()
+    reader.finish()
+    return wanted
 
 
 def page_json(results: Sequence[str], *, count: int, window: Window, parameters: Parameters, base: str) -> str:
@@ -120,6 +141,25 @@ class _Reader:
         """Raises: Invalid: if anything was wrong."""
         if self._problems:
             raise Invalid(self._problems)
+
+    def filter(self) -> JobFilter:
+        """All but the status."""
+        return JobFilter(
+            search=self.search(),
+            enable_drm=self.boolean("enable_drm"),
+            created_from=self.instant("created_from", time.min),
+            created_to=self.instant("created_to", time.max),
+        )
+
+    def search(self) -> str | None:
+        value = self._single("search")
+        if value is None:
+            return None
+        if len(value) > MOST_SEARCH_CHARACTERS:
+            self._wrong("search", f"Ensure this parameter has no more than {MOST_SEARCH_CHARACTERS} characters.")
+        if "\0" in value or _SURROGATE.search(value) or not _IN_A_WORD.search(value):
+            self._wrong("search", "Enter words, or how they begin: letters and digits.")
+        return value
 
     def statuses(self) -> tuple[Status, ...]:
         known = {str(status): status for status in get_args(Status)}

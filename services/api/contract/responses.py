@@ -221,6 +221,25 @@ class JobPage(Page[JobItem]):
     """A page of jobs."""
 
 
+class StatusCounts(Response):
+    """How many jobs there are of each status."""
+
+    queued: int
+    transcoding: int
+    completed: int
+    error: int
+    cancelled: int
+
+
+class JobCounts(Response):
+    """How many jobs there are."""
+
+    count: int = Field(description="Of every status", examples=[1283])
+    by_status: StatusCounts = Field(
+        examples=[{"queued": 4, "transcoding": 2, "completed": 1260, "error": 12, "cancelled": 5}]
+    )
+
+
 class TokenPage(Page[LiveToken]):
     """A page of tokens."""
 

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from services.api.accounts.accounts import Identity
 from services.api.contract.errors import NotFound
-from services.api.contract.listing import page_json, read_job_query, read_window
+from services.api.contract.listing import page_json, read_count_query, read_job_query, read_window
 from services.api.contract.models import JobRequest, LoginRequest, RetryRequest, TokenRequest, WebhookRequest
 from services.api.contract.peers import Network, client_address
 from services.api.contract.retries import retry_members
@@ -57,6 +57,8 @@ class Handlers:
             web.delete(token, authorized(runtime, self.revoke_token)),
             web.post(jobs, authorized(runtime, self.create_job)),
             web.get(jobs, authorized(runtime, self.list_jobs)),
+            # Ahead of the jobs, whose ids these names are not.
+            web.get(jobs + "counts/", authorized(runtime, self.count_jobs)),
             web.get(job, authorized(runtime, self.retrieve_job)),
             web.delete(job, authorized(runtime, self.cancel_job)),
             web.post(job + "retry/", authorized(runtime, self.retry_job)),
@@ -136,6 +138,11 @@ class Handlers:
         found = await services.jobs.list(identity.org, wanted, window)
         base = self._links.address(request)
         return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
+
+    async def count_jobs(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """How many of the organization's jobs have each status."""
+        counts = await services.jobs.counts(identity.org, read_count_query(query_of(request)))
+        return json_answer({"count": sum(counts.values()), "by_status": counts})
 
     async def retrieve_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """One job."""

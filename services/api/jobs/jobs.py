@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import get_args
 
 import structlog
 
@@ -9,13 +10,13 @@ from services.api.contract.errors import Conflict, NotFound
 from services.api.contract.listing import JobFilter, Window
 from services.api.database.pool import Connection, Database, DatabaseDown
 from services.api.jobs.live import LiveProgress
-from services.api.jobs.query import count_query, page_query
+from services.api.jobs.query import count_query, page_query, status_counts_query
 from services.api.jobs.standing import standings
 from services.api.projection.projection import refresh_job
 from shared.bus.joblog import JobEnded, JobLog
 from shared.events import Cancelled, Completed, Event, Failed
 from shared.ids import JOB_PATTERN
-from shared.job import Job
+from shared.job import Job, Status
 from shared.payload import Standing, Surface, job_json
 
 _ID = re.compile(JOB_PATTERN)
@@ -92,6 +93,14 @@ class Jobs:
             standing = await standings(connection, org, jobs)
         shown = [self._text(job, "list", percents.get(job.id), standing[job.id]) for job in jobs]
         return JobSlice(count, shown)
+
+    async def counts(self, org: str, wanted: JobFilter) -> dict[Status, int]:
+        """How many of the organization's jobs have each status."""
+        counting = status_counts_query(org, wanted)
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(counting.sql, *counting.values)
+        found = {row["status"]: row["jobs"] for row in rows}
+        return {status: found.get(status, 0) for status in get_args(Status)}
 
     async def cancel(self, org: str, job: str) -> str:
         """Cancel a job, unless it has ended.
