@@ -1,7 +1,8 @@
 """Settings from the environment: one frozen, described model for each service.
 
 Fields of :class:`CommonSettings` are read from ``MILLRACE_<NAME>``, a service's own fields from
-``MILLRACE_<SERVICE>_<NAME>``, but for those of :data:`UNPREFIXED`. A variable that starts with ``MILLRACE_`` and means
+``MILLRACE_<SERVICE>_<NAME>``, but for those of :data:`UNPREFIXED`. What is secret may instead lie in a file, which the same
+name with :data:`FILE` behind it names. A variable that starts with ``MILLRACE_`` and means
 nothing stops the start: a misspelt setting must never be silently ignored. Variables of the other services are let pass,
 so that one env file can serve all.
 """
@@ -12,7 +13,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -29,6 +30,7 @@ from pydantic import (
 from shared.addresses import AddressPolicy
 from shared.bus.servers import parse_servers
 from shared.bus.tls import Tls
+from shared.environ import keep_secrets
 from shared.locations import parse_s3
 
 S = TypeVar("S", bound="CommonSettings")
@@ -37,6 +39,9 @@ PREFIX = "MILLRACE_"
 SERVICES = ("api", "fetcher", "transcoder", "uploader", "notifier")
 UNPREFIXED = frozenset({"lease_seconds"})
 """Fields of one service whose variable lacks its name, because what they set holds for all services."""
+
+FILE = "_FILE"
+"""Behind the variable of a secret: the path of a file that holds its value, as containers are given secrets."""
 
 _REPLACED = {
     "MILLRACE_ALLOW_PRIVATE_ADDRESSES": "use MILLRACE_ALLOWED_HOSTS, a list of networks and hosts such as 10.0.0.0/8,minio"
@@ -177,18 +182,27 @@ class CommonSettings(BaseModel):
             SettingsError: a variable is missing, malformed or unknown.
         """
         environ = os.environ if environ is None else environ
-        names = variables(cls)
+        names, files = variables(cls), {name + FILE: name for name in secret_variables(cls)}
         unknown = [
             name
             for name in environ
-            if name.startswith(PREFIX) and name not in names and not _belongs_to_another(name, cls.service)
+            if name.startswith(PREFIX)
+            and name not in names
+            and name not in files
+            and not _belongs_to_another(name, cls.service)
         ]
         if unknown:
             raise SettingsError(
                 "\n".join(f"{name}: {_REPLACED.get(name, 'no such setting')}" for name in sorted(unknown))
             )
+        given = {name: environ[name] for name in names if name in environ}
+        given |= {
+            files[name]: _read_secret(name, given.get(files[name]), environ[name])
+            for name in files
+            if environ.get(name)
+        }
         try:
-            return cls.model_validate({field: environ[name] for name, field in names.items() if name in environ})
+            return cls.model_validate({names[name]: value for name, value in given.items()})
         except ValidationError as error:
             by_field = {field: name for name, field in names.items()}
             lines = [f"{by_field.get(str(item['loc'][0]), item['loc'])}: {item['msg']}" for item in error.errors()]
@@ -217,6 +231,24 @@ def variables(settings: type[CommonSettings]) -> dict[str, str]:
         (PREFIX if field in common or field in UNPREFIXED else own) + field.upper(): field
         for field in settings.model_fields
     }
+
+
+def secret_variables(settings: type[CommonSettings]) -> list[str]:
+    """Names of those of its variables that hold secrets."""
+    return [name for name, field in variables(settings).items() if _is_secret(settings.model_fields[field].annotation)]
+
+
+def _is_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or SecretStr in get_args(annotation)
+
+
+def _read_secret(name: str, beside: str | None, path: str) -> str:
+    if beside:
+        raise SettingsError(f"{name}: {name.removesuffix(FILE)} is set as well")
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{name}: the file cannot be read: {type(error).__name__}") from None
 
 
 def decode_keys(keys: SecretStr) -> list[bytes]:
@@ -248,12 +280,17 @@ def check_workspace(url: str) -> None:
 
 
 def settings_or_exit(settings: type[S]) -> S:
-    """The settings of this process, or the end of it with the reasons on standard error."""
+    """The settings of this process, or the end of it with the reasons on standard error.
+
+    Its environment holds none of their secrets afterwards.
+    """
     try:
-        return settings.from_environment()
+        found = settings.from_environment()
     except SettingsError as error:
         print(f"{settings.service} cannot start:\n{error}", file=sys.stderr)
         raise SystemExit(2) from None
+    keep_secrets(secret_variables(settings))
+    return found
 
 
 def _belongs_to_another(name: str, service: str) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import stat
 import subprocess
 from contextlib import suppress
@@ -11,11 +12,14 @@ from typing import Any
 from urllib.parse import quote
 
 import nats
+import pytest
 from nats.js.api import ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 
 from services.fetcher.download.download import SOURCE_FILE
+from shared.settings import SERVICES
 from stack.client import Client
+from stack.credentials import load_or_create
 from tests.support.jobs import Api, short_clip
 from tests.support.observe import command_lines, eventually
 from tests.support.receiver import WebhookReceiver
@@ -72,6 +76,21 @@ async def test_credentials_stay_out_of_sight(stack: RunningStack) -> None:
     assert len(seen) > 50
     for word in (secret, WRONG, SIGNATURE, quote(secret, safe=""), quote(WRONG, safe="")):
         assert not [text[max(0, text.index(word) - 200) :][:400] for text in seen if word in text]
+
+
+async def test_services_have_no_secrets_in_their_environment(stack: RunningStack) -> None:
+    """Other users cannot open it at all; root can, and finds nothing."""
+    kept = load_or_create(stack.state_dir)
+    secrets = [kept.seal_key, kept.bus_issuer_seed, *(stack.env[name] for name in ("S3_SECRET_KEY", "DATABASE_URL"))]
+    secrets += [kept.nats_url(stack.layout, service) for service in SERVICES]
+    for name in stack.layout.services:
+        shown = Path(f"/proc/{stack.pid(name)}/environ")
+        if os.geteuid():
+            with pytest.raises(PermissionError):
+                shown.read_bytes()
+            continue
+        text = shown.read_bytes().decode(errors="replace")
+        assert not [word for word in ("MILLRACE", *secrets) if word in text]
 
 
 def dump_database(url: str) -> str:

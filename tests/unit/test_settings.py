@@ -117,6 +117,26 @@ def test_an_empty_path_means_the_default() -> None:
     assert (settings.ffmpeg, settings.ffprobe) == (None, Path("/opt/ffprobe"))
 
 
+def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{KEY}\n")
+    for beside in ({}, {"MILLRACE_SEAL_KEYS": ""}):
+        settings = TranscoderSettings.from_environment({"MILLRACE_SEAL_KEYS_FILE": str(file)} | beside)
+        assert settings.seal_keys.get_secret_value() == KEY
+    # An empty one is none, as in an env file that has a line for it.
+    TranscoderSettings.from_environment(MINIMAL | {"MILLRACE_SEAL_KEYS_FILE": ""})
+
+
+def test_a_file_with_a_secret_that_does_not_work_out_is_named(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    with pytest.raises(SettingsError, match=r"^MILLRACE_SEAL_KEYS_FILE: the file cannot be read: FileNotFoundError$"):
+        TranscoderSettings.from_environment({"MILLRACE_SEAL_KEYS_FILE": missing})
+    with pytest.raises(SettingsError, match=r"^MILLRACE_SEAL_KEYS_FILE: MILLRACE_SEAL_KEYS is set as well$"):
+        TranscoderSettings.from_environment(MINIMAL | {"MILLRACE_SEAL_KEYS_FILE": missing})
+    with pytest.raises(SettingsError, match=r"^MILLRACE_LOG_LEVEL_FILE: no such setting$"):
+        TranscoderSettings.from_environment(MINIMAL | {"MILLRACE_LOG_LEVEL_FILE": missing})
+
+
 def test_secrets_do_not_show() -> None:
     settings = TranscoderSettings.from_environment(MINIMAL | {"MILLRACE_NATS_URL": "nats://user:hunter2@bus"})
     assert "hunter2" not in f"{settings!r} {settings}"

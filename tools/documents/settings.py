@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
-from shared.settings import SERVICES, CommonSettings, variables
+from shared.settings import SERVICES, CommonSettings, secret_variables, variables
 
 _SERVICE_HEADINGS = {
     "api": "The REST API, admission and the projection of the log",
@@ -22,6 +22,11 @@ All settings come from environment variables. `MILLRACE_<NAME>` is common to the
 belongs to one of them (`MILLRACE_LEASE_SECONDS` belongs to the api, since it applies to all). A service refuses to start if a
 variable with the prefix `MILLRACE_` is unknown or has an invalid value, and names it; variables of other services are ignored,
 so that one file serves all five.
+
+What is secret may also lie in a file, which the variable with `_FILE` behind its name says, such as `MILLRACE_SEAL_KEYS_FILE`.
+These settings are marked "or a file". Read from a variable, a secret [leaves the environment](operations.md#secrets-in-memory) of
+the process.
+
 [.env.example](../.env.example) lists the same settings, ready for `docker compose`.
 """
 _ENV_HEAD = """\
@@ -143,7 +148,7 @@ def _row(name: str, model: type[CommonSettings], field: str) -> str:
     optional = f"`{default}`" if default else ""
     shown = "**required**" if model.model_fields[field].is_required() else optional
     meaning = (model.model_fields[field].description or "").replace("|", "\\|")
-    limits = _limits(model, field)
+    limits = "or a file" if name in secret_variables(model) else _limits(model, field)
     return f"| `{name}` | {shown} | {meaning}{f' ({limits})' if limits else ''} |"
 
 
