@@ -75,11 +75,9 @@ def _found(wanted: JobFilter, arguments: "_Arguments", *, with_jobs: bool = Fals
     """What a search finds. The rows of jobs, which are long, are looked at only where more is asked of them than when."""
     query = arguments.add(wanted.search, "text")
     # Materialized, or the server might go through all jobs for a word that it takes to be common.
-    words = (
-        "(with found as materialized"
-        f" (select job as id, created from job_words where words @@ search_query($1, {query}){_span(wanted, arguments)})"  # noqa: S608
-        " select * from found) as found"
-    )
+    conditions = f"words @@ search_query($1, {query}){_span(wanted, arguments)}"
+    listed = f"select job as id, created from job_words where {conditions}"  # noqa: S608 - our own text
+    words = f"(with found as materialized ({listed}) select * from found) as found"  # noqa: S608 - our own text
     if not (with_jobs or wanted.statuses or wanted.enable_drm is not None):
         return words
     # Row by row: where the server takes more to be found than is, it would go through all jobs once.
