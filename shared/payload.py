@@ -83,7 +83,7 @@ def job_json(
         "created": timestamp(job.created),
         "progress": max(progress or 0, job.progress()),
         "stage": job.stage,
-        "waiting": _waiting_json(waiting),
+        "waiting": waiting_json(waiting) if waiting else None,
         "error_code": job.error_code,
         "error_detail": job.error_detail or None,
         "warnings": [warning.model_dump() for warning in job.warnings],
@@ -100,9 +100,8 @@ def job_json(
     return text.replace(_METADATA_MARK, job.client_metadata if job.client_metadata is not None else "null", 1)
 
 
-def _waiting_json(waiting: Waiting | None) -> dict[str, str | None] | None:
-    if waiting is None:
-        return None
+def waiting_json(waiting: Waiting) -> dict[str, str | None]:
+    """What is shown of an outage that a job waits for."""
     return {
         "code": waiting.code,
         "message": waiting.message,

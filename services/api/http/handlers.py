@@ -21,7 +21,7 @@ from services.api.http.links import Links
 from services.api.intake.intake import Accepted, Submission
 from services.api.intake.reservations import check_key
 from shared.addresses import AddressPolicy
-from shared.payload import timestamp
+from shared.payload import json_text, timestamp, waiting_json
 
 
 class Handlers:
@@ -61,6 +61,7 @@ class Handlers:
             web.get(jobs + "counts/", authorized(runtime, self.count_jobs)),
             web.get(job, authorized(runtime, self.retrieve_job)),
             web.delete(job, authorized(runtime, self.cancel_job)),
+            web.get(job + "timeline/", authorized(runtime, self.show_timeline)),
             web.post(job + "retry/", authorized(runtime, self.retry_job)),
             web.get(job + "events/", authorized(runtime, self.follow_job), allow_head=False),
             web.post(hooks, authorized(runtime, self.register_webhook)),
@@ -145,6 +146,21 @@ class Handlers:
     async def retrieve_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """One job."""
         return json_answer(await services.jobs.retrieve(identity.org, request.match_info["job"]))
+
+    async def show_timeline(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """What has happened to a job, with a page of its parts."""
+        parameters = query_of(request)
+        window = read_window(parameters)
+        found = await services.jobs.timeline(identity.org, request.match_info["job"])
+        names = list(found.parts)[window.offset : window.offset + window.size]
+        parts = [json_text(part) for part in found.page(names)]
+        base, count = self._links.address(request), len(found.parts)
+        page = page_json(parts, count=count, window=window, parameters=parameters, base=base)
+        waiting = [
+            {"work": work, **waiting_json(waits)} for work, waits in sorted(services.jobs.waiting(found.job).items())
+        ]
+        beside = {"stages": found.stages(), "fetch": found.fetch(), "finish": found.finish(), "waiting": waiting}
+        return json_answer(f"{json_text(beside)[:-1]}, {page[1:]}")
 
     async def cancel_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """Cancel a job; one that has ended stays as it is."""

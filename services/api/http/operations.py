@@ -21,6 +21,7 @@ from services.api.contract.responses import (
     Message,
     NewBusUser,
     Redelivery,
+    TimelinePage,
     Token,
     TokenPage,
     Webhook,
@@ -146,6 +147,19 @@ OPERATIONS = (
         "are still there and still valid are used again. Credentials are not "
         "kept after a job's end, so they have to come again, unless the organization's storage supplies them. 409 for a job "
         "that has not ended, is completed, by itself or by a retry, or is being run again already.",
+    ),
+    Operation(
+        "get",
+        _JOBS + "{job}/timeline/",
+        "showTimeline",
+        "Transcoding jobs",
+        "Show what has happened to a job",
+        200,
+        TimelinePage,
+        query=_PAGE,
+        errors=(400,),
+        description="Its stages, and who has fetched, encoded and uploaded its parts, when and at which attempt. The "
+        "pages are of the parts, which a film of a day has a thousand of.",
     ),
     Operation(
         "get",

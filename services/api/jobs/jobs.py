@@ -1,6 +1,8 @@
 """Reading, listing and cancelling jobs."""
 
+import asyncio
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
 
@@ -12,12 +14,14 @@ from services.api.database.pool import Connection, Database, DatabaseDown
 from services.api.jobs.live import LiveProgress
 from services.api.jobs.query import count_query, page_query, status_counts_query
 from services.api.jobs.standing import standings
+from services.api.jobs.timeline import Timeline, fold_timeline
 from services.api.projection.projection import refresh_job
 from shared.bus.joblog import JobEnded, JobLog
 from shared.events import Cancelled, Completed, Event, Failed
 from shared.ids import JOB_PATTERN
 from shared.job import Job, Status
 from shared.payload import Standing, Surface, job_json
+from shared.waiting import Waiting
 
 _ID = re.compile(JOB_PATTERN)
 
@@ -47,6 +51,23 @@ class Jobs:
         async with self._database.connection() as connection:
             found = await self._find(connection, org, job)
             return await self._shown(connection, found)
+
+    async def timeline(self, org: str, job: str) -> Timeline:
+        """What has happened to a job so far, by its events in the log.
+
+        Raises:
+            NotFound: it is not there. BusUnavailable: the log cannot be asked.
+        """
+        found = await self.require(org, job)
+        events = await self._log.read(org, job)
+        # A film of a day has thousands of events.
+        folded = await asyncio.to_thread(fold_timeline, (recorded.event for recorded in events))
+        # Pruned in this very moment.
+        return folded or Timeline(found)
+
+    def waiting(self, job: Job) -> Mapping[str, Waiting]:
+        """What each piece of a job's work waits for at present, by its name."""
+        return {} if job.finished else self._live.waits.each_of(job.id)
 
     async def shown(self, job: Job) -> str:
         """A job that is known as JSON text, even where Postgres is down."""
