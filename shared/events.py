@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from shared.attempt import Attempt
 from shared.encryption.protection import Hex128, Protection
+from shared.encryption.request import EncryptionRequest
 from shared.ids import JobId, OrgCode, PartName
 from shared.media.plan import Plan
-from shared.media.result import JobWarning, Outputs, PartRecord, RenditionTotals
+from shared.media.result import JobWarning, Layout, Outputs, PartRecord, RenditionTotals
 from shared.media.source import Source
 
 Priority = Literal["low", "normal", "high"]
@@ -69,8 +70,8 @@ class Created(Event):
     """The api accepted a job. Consumed by the api's projector and the notifier.
 
     ``client_metadata`` is the JSON text exactly as the client wrote it; ``retry_of`` is the ended job that this one runs again,
-    None for all others and in events of before. ``drm_content_id`` (hex) is what key services know the content by, None where
-    the output is not encrypted.
+    None for all others and in events of before. ``drm_content_id`` (hex) is what key services know the content by, and
+    ``encryption`` what is asked for; both are None where the output is not encrypted. ``enable_drm`` is true for ``cbcs`` alone.
     """
 
     subject = "created"
@@ -80,6 +81,7 @@ class Created(Event):
     resolutions: tuple[str, ...]
     enable_drm: bool = False
     drm_content_id: Hex128 | None = None
+    encryption: EncryptionRequest | None = None
     client_metadata: str | None = None
     priority: Priority = "normal"
     profile: str = "balanced"
@@ -110,16 +112,27 @@ class Fetched(Result):
     Published by the fetcher, read by transcoder and uploader. ``recipe`` is what all parts are made by: SHA-256 (hex) of the
     content of the source, as far as its server tells it from others, and of the plan. Where two jobs have the same one, so are
     their parts. Empty where the server tells nothing, and in events of before. ``protection`` says how the output is encrypted,
-    without the keys; None where it is not.
+    without the keys; None where it is not. Version 2 has it: a reader of before, which would publish such an output in the
+    clear, takes no notice of the event.
     """
 
     subject = "fetched"
+    versions = (1, 2)
     type: Literal["fetched"] = "fetched"
     source: Source
     plan: Plan
     warnings: tuple[JobWarning, ...] = ()
     recipe: str = ""
     protection: Protection | None = None
+
+    def encrypted(self, protection: Protection) -> "Fetched":
+        """The same of a job whose output is encrypted so."""
+        return self.model_copy(update={"v": 2, "protection": protection})
+
+    @property
+    def layout(self) -> Layout:
+        """What the parts' segments are laid out for."""
+        return self.protection.layout if self.protection else "clear"
 
 
 class PartRequested(Event):

@@ -70,7 +70,7 @@ async def test_a_job_is_answered_in_the_documented_shape(caller: Caller) -> None
         "output_path": body["output_path"].replace("AKIDEXAMPLE", "<access_key>").replace("wJalrXUtnFEMI", "<secret_key>"),
         "start_time": None, "end_time": None, "error_message": None, "client_metadata": None, "created": "", "progress": 0,
         "stage": "queued", "waiting": None, "error_code": None, "error_detail": None, "warnings": [], "outputs": None,
-        "priority": "normal", "profile": "balanced", "retry_of": None, "retried_by": None, "queue_position": None,
+        "priority": "normal", "profile": "balanced", "encryption": "none", "retry_of": None, "retried_by": None, "queue_position": None,
         "timings": {"queued": None, "fetching": None, "transcoding": None, "uploading": None},
     }  # fmt: skip
     assert answer.headers["Location"].endswith(f"/transcoding_jobs/{shown['id']}/")
@@ -181,7 +181,7 @@ async def test_a_body_that_is_wrong_changes_nothing(caller: Caller) -> None:
     before = (await caller.call("GET", "transcoding_jobs/")).body["count"]
     refused = await caller.create(resolutions=["999p"])
     assert refused.body["resolutions"][0] == '"999p" is not a valid choice.'
-    assert (await caller.create(enable_drm=True)).status == 400
+    assert (await caller.create(enable_drm=True, encryption="none")).status == 400
     malformed = await caller.call("POST", "transcoding_jobs/", b'{"a": ')
     assert (malformed.status, malformed.body["detail"][:16]) == (400, "JSON parse error")
     form = await caller.call(
@@ -345,6 +345,10 @@ async def test_listing_pages_and_filters(api: ApiProcess) -> None:
         assert (await caller.call("GET", "transcoding_jobs/?state=queued")).body == {
             "state": ['Unknown parameter. Did you mean "status"?']
         }
+        encrypted = await caller.created(enable_drm=True)
+        await caller.created(encryption="aes-128", drm={"key_uri": "https://example.com/{content_id}"})
+        assert await ids("enable_drm=true") == [encrypted]
+        assert encrypted not in await ids("enable_drm=false")
 
 
 async def test_jobs_are_searched_and_counted(api: ApiProcess) -> None:

@@ -5,6 +5,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any, get_args
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 from aiohttp import web
 from openapi_spec_validator import validate
@@ -65,6 +66,17 @@ def test_requests_forbid_unknown_members() -> None:
     assert schemas["JobRequest"]["required"] == ["output_path", "resolutions"]
 
 
+def test_examples_are_what_they_are_examples_of() -> None:
+    schemas = document()["components"]["schemas"]
+    seen = 0
+    for schema in schemas.values():
+        for member in schema.get("properties", {}).values():
+            for example in member.get("examples", ()):
+                jsonschema.validate(example, member | {"components": {"schemas": schemas}})
+                seen += 1
+    assert seen > 30
+
+
 def full_job(status: Status) -> Job:
     at = datetime(2026, 1, 31, 12, 30, 0, 5, UTC)
     rendition = RenditionOutput(
@@ -110,6 +122,23 @@ def test_the_page_loads_nothing_from_elsewhere() -> None:
     assert not re.findall(r"(?:src|href)=[\"']?(?:https?:)?//", text)
     assert "@import" not in text
     assert re.findall(r"fetch\(([^)]*)\)", text) == ['"/openapi.json"']
+
+
+@pytest.mark.parametrize(
+    ("setting", "right", "wrong"),
+    [
+        ("LICENCE_SERVER_URL", ["https://a.example.com/{drm_type}?o={organization}"], ["ftp://a/", "https://{drm_type}/", "https://a/{job}", "a"]),
+        ("PLAYER_ORIGINS", ["*", "https://a.example.com, http://localhost:8000"], ["a.example.com", "https://a/b"]),
+        ("CLEAR_KEY_ORGANIZATIONS", ["", "a1b2c3, d4e5f6"], ["*", "a1b2c"]),
+    ],
+)  # fmt: skip
+def test_settings_of_the_key_api(setting: str, right: list[str], wrong: list[str]) -> None:
+    base = {"MILLRACE_SEAL_KEYS": SEAL_KEY, "MILLRACE_API_DATABASE_URL": "postgresql://host/name"}
+    for value in right:
+        ApiSettings.from_environment(base | {f"MILLRACE_API_{setting}": value})
+    for value in wrong:
+        with pytest.raises(SettingsError):
+            ApiSettings.from_environment(base | {f"MILLRACE_API_{setting}": value})
 
 
 def test_settings_are_read_by_their_names_and_no_other() -> None:

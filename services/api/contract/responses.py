@@ -132,8 +132,12 @@ class JobItem(Response):
     resolutions: list[str] = Field(examples=[["240p", "480p"]])
     video_duration: int | None = Field(description="Whole seconds; null until known")
     status: Status
-    enable_drm: bool
-    drm_content_id: str | None
+    enable_drm: bool = Field(description="Whether the output is encrypted for Widevine, FairPlay and the like")
+    drm_content_id: str | None = Field(
+        pattern="^[0-9a-f]{32}$",
+        description="What key services know the content by; null where the output is not encrypted",
+        examples=["cf6c30dd50c1492e82344ea3e139da1d"],
+    )
     input_url: str = Field(description="The input, whichever way it was given, without its secrets")
     output_path: str = Field(
         description="Where the output goes; the credentials read `<access_key>` and `<secret_key>`"
@@ -155,6 +159,7 @@ class JobItem(Response):
     timings: Timings
     priority: Priority
     profile: str
+    encryption: Literal["none", "cbcs", "aes-128"] = Field(description="How the output is encrypted")
     retry_of: str | None = Field(
         pattern=_JOB_ID,
         description="The ended job that this one runs again; null if none. It may have been removed since",
