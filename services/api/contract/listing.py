@@ -25,7 +25,7 @@ COUNT_PARAMETERS = ("search", "enable_drm", "created_from", "created_to")
 JOB_PARAMETERS = ("status", *COUNT_PARAMETERS, "ordering", *PAGE_PARAMETERS)
 MOST_SEARCH_CHARACTERS = 200
 ORDERINGS = ("created", "-created")
-# As the database tells words apart: migrations/0011_search.sql.
+# As the database tells words apart: migrations/0012_search.sql.
 _IN_A_WORD = re.compile(r"[0-9A-Za-z\x80-\U0010ffff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
