@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -55,6 +56,7 @@ def job_json(
     progress: int | None = None,
     standing: Standing = NO_STANDING,
     waiting: Waiting | None = None,
+    fields: Collection[str] | None = None,
 ) -> str:
     """The job object as JSON text.
 
@@ -65,6 +67,7 @@ def job_json(
         progress: percent to show where more is known than the events tell.
         standing: left out of webhooks, which come when it may be another one.
         waiting: what the job waits for, where that is known; the events do not tell.
+        fields: the members to show; None for all.
     """
     shown = {
         "id": job.id,
@@ -96,7 +99,7 @@ def job_json(
         "retried_by": standing.retried_by,
         "queue_position": standing.queue_position,
     }
-    text = json_text(shown)
+    text = json_text(shown if fields is None else {name: shown[name] for name in shown if name in fields})
     # No other member can hold a NUL: addresses with control characters are refused at intake, and details are cleaned.
     return text.replace(_METADATA_MARK, job.client_metadata if job.client_metadata is not None else "null", 1)
 

@@ -420,6 +420,16 @@ async def test_a_timeline_tells_of_stages_and_parts(caller: Caller, client: Clie
     assert (await caller.call("GET", f"transcoding_jobs/{job}/timeline/?status=queued")).status == 400
 
 
+async def test_members_that_were_asked_for_are_shown_alone(caller: Caller) -> None:
+    job = await caller.created(client_metadata={"fields": "id"})
+    shown = (await caller.call("GET", f"transcoding_jobs/{job}/?fields=progress,id")).text
+    assert shown == f'{{"id": "{job}", "progress": 0}}'
+    page = (await caller.call("GET", "transcoding_jobs/?fields=client_metadata,id&page_size=1")).body
+    assert page["results"] == [{"id": job, "client_metadata": {"fields": "id"}}]
+    assert "fields=client_metadata%2Cid" in page["next"]
+    assert list((await caller.call("GET", f"transcoding_jobs/{job}/?fields=state")).body) == ["fields"]
+
+
 async def test_methods_paths_and_headers(caller: Caller) -> None:
     wrong = await caller.call("PATCH", "transcoding_jobs/", {})
     assert (wrong.status, wrong.headers["Allow"]) == (405, "GET, HEAD, OPTIONS, POST")

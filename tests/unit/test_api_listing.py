@@ -12,13 +12,14 @@ from services.api.contract.listing import (
     Window,
     page_json,
     read_count_query,
+    read_fields,
     read_job_query,
     read_window,
 )
 
 
 def read(query: str) -> tuple[JobFilter, Window]:
-    return read_job_query(parse_qsl(query, keep_blank_values=True))
+    return read_job_query(parse_qsl(query, keep_blank_values=True))[:2]
 
 
 def problems(query: str) -> dict[str, object]:
@@ -69,7 +70,7 @@ def test_times_and_dates_a_date_counts_to_its_end(text: str, expected: datetime)
         "stauts=queued", "status=done", "status=", "enable_drm=1", "enable_drm=", "created_from=yesterday",
         "created_from=2026-13-01", "created_to=20260131", "created_to=1769862600", "created_from=0001-01-01T00:00:00%2B14:00",
         "ordering=id", "ordering=created&ordering=created", "page=0", "page=-1", "page=x", "page=1.5", "page=99999999999",
-        "search=", "search=%20-%2F!", "search=a%00b", "search=" + 201 * "a", "search=a&search=b",
+        "fields=", "fields=state", "fields=id,,status", "fields=id&fields=status", "search=", "search=%20-%2F!", "search=a%00b", "search=" + 201 * "a", "search=a&search=b",
         "page=1&page=2", "page=%D9%A3", "page_size=0", "page_size=101",
     ],
 )  # fmt: skip
@@ -90,6 +91,15 @@ def test_counts_take_the_filters_but_the_status() -> None:
     for name, value in (("status", "1"), ("ordering", "1"), ("page", "1"), ("page_size", "1"), ("search", "a\ud800")):
         with pytest.raises(Invalid):
             read_count_query([(name, value)])
+
+
+def test_members_to_show() -> None:
+    assert read_job_query([("fields", "status,id")])[2] == frozenset({"id", "status"})
+    assert read_fields([("fields", "id,status"), ("t", "1")]) == frozenset({"id", "status"})
+    assert read_job_query([])[2] is read_fields([("t", "1")]) is None
+    with pytest.raises(Invalid) as caught:
+        read_fields([("fields", "id,state")])
+    assert str(dict(caught.value.body)["fields"]).startswith('[\'"state" is not a valid choice. Choose from id, type, ')
 
 
 def test_other_lists_know_only_pages() -> None:

@@ -8,6 +8,7 @@ from typing import get_args
 from urllib.parse import urlencode
 
 from services.api.contract.errors import Invalid, NotFound
+from services.api.contract.responses import JobItem
 from services.api.contract.validation import MOST_MESSAGES, is_not_a_choice, these_are_choices, unknown_name
 from shared.job import Status
 from shared.payload import json_text
@@ -22,7 +23,8 @@ _MOST_PAGE = 1_000_000_000
 PAGE_PARAMETERS = ("page", "page_size")
 # What both the list and the counts take; of the list's own parameters the counts know nothing.
 COUNT_PARAMETERS = ("search", "enable_drm", "created_from", "created_to")
-JOB_PARAMETERS = ("status", *COUNT_PARAMETERS, "ordering", *PAGE_PARAMETERS)
+FIELDS = "fields"
+JOB_PARAMETERS = ("status", *COUNT_PARAMETERS, "ordering", FIELDS, *PAGE_PARAMETERS)
 MOST_SEARCH_CHARACTERS = 200
 ORDERINGS = ("created", "-created")
 # As the database tells words apart: migrations/0012_search.sql.
@@ -75,8 +77,20 @@ def read_window(parameters: Parameters) -> Window:
     return window
 
 
-def read_job_query(parameters: Parameters) -> tuple[JobFilter, Window]:
-    """Filter and page of the list of jobs.
+def read_fields(parameters: Parameters) -> frozenset[str] | None:
+    """The members of a job that are to be shown; None for all. Other parameters are nobody's business here.
+
+    Raises:
+        Invalid: one is unknown.
+    """
+    reader = _Reader([(name, value) for name, value in parameters if name == FIELDS], (FIELDS,))
+    fields = reader.fields()
+    reader.finish()
+    return fields
+
+
+def read_job_query(parameters: Parameters) -> tuple[JobFilter, Window, frozenset[str] | None]:
+    """Filter, page and members to show of the list of jobs.
 
     Raises:
         Invalid: naming each parameter that is unknown or malformed.
@@ -87,9 +101,9 @@ def read_job_query(parameters: Parameters) -> tuple[JobFilter, Window]:
         statuses=reader.statuses(),
         newest_first=reader.choice("ordering", ORDERINGS, "-created") == "-created",
     )
-    window = reader.window()
+    window, fields = reader.window(), reader.fields()
     reader.finish()
-    return wanted, window
+    return wanted, window, fields
 
 
 def read_count_query(parameters: Parameters) -> JobFilter:
@@ -160,6 +174,15 @@ class _Reader:
         if "\0" in value or _SURROGATE.search(value) or not _IN_A_WORD.search(value):
             self._wrong("search", "Enter words, or how they begin: letters and digits.")
         return value
+
+    def fields(self) -> frozenset[str] | None:
+        value = self._single(FIELDS)
+        if value is None:
+            return None
+        names = frozenset(value.split(","))
+        for name in sorted(names - JobItem.model_fields.keys()):
+            self._wrong(FIELDS, f"{is_not_a_choice(name)} Choose from {', '.join(JobItem.model_fields)}.")
+        return names
 
     def statuses(self) -> tuple[Status, ...]:
         known = {str(status): status for status in get_args(Status)}

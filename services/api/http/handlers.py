@@ -8,7 +8,7 @@ from aiohttp import web
 
 from services.api.accounts.accounts import Identity
 from services.api.contract.errors import NotFound
-from services.api.contract.listing import page_json, read_count_query, read_job_query, read_window
+from services.api.contract.listing import page_json, read_count_query, read_fields, read_job_query, read_window
 from services.api.contract.models import JobRequest, LoginRequest, RetryRequest, TokenRequest, WebhookRequest
 from services.api.contract.peers import Network
 from services.api.contract.retries import retry_members
@@ -133,8 +133,8 @@ class Handlers:
     async def list_jobs(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A page of the organization's jobs."""
         parameters = query_of(request)
-        wanted, window = read_job_query(parameters)
-        found = await services.jobs.list(identity.org, wanted, window)
+        wanted, window, fields = read_job_query(parameters)
+        found = await services.jobs.list(identity.org, wanted, window, fields)
         base = self._links.address(request)
         return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
 
@@ -145,7 +145,8 @@ class Handlers:
 
     async def retrieve_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """One job."""
-        return json_answer(await services.jobs.retrieve(identity.org, request.match_info["job"]))
+        fields = read_fields(query_of(request))
+        return json_answer(await services.jobs.retrieve(identity.org, request.match_info["job"], fields))
 
     async def show_timeline(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """What has happened to a job, with a page of its parts."""
@@ -168,9 +169,10 @@ class Handlers:
 
     async def follow_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A job's states as server-sent events."""
+        fields = read_fields(query_of(request))
         job = await services.jobs.require(identity.org, request.match_info["job"])
         with services.sessions.hold(identity) as session:
-            return await send_events(services.stream, request, identity.org, job.id, session)
+            return await send_events(services.stream, request, identity.org, job.id, session, fields)
 
     async def register_webhook(
         self, request: web.Request, services: Services, identity: Identity

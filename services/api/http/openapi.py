@@ -50,7 +50,8 @@ from services.api.contract.responses import (
     WebhookPage,
 )
 from services.api.http.operation import Operation
-from services.api.http.operations import IN_PATH, OPERATIONS, PARAMETERS
+from services.api.http.operations import IN_PATH, OPERATIONS
+from services.api.http.parameters import PARAMETERS
 from shared.errors import ERRORS
 
 API_VERSION = "1"

@@ -1,7 +1,5 @@
 """The operations of the API as the OpenAPI document describes them."""
 
-from typing import Any
-
 from services.api.contract.models import (
     BusUserRequest,
     JobRequest,
@@ -27,7 +25,7 @@ from services.api.contract.responses import (
     Webhook,
     WebhookPage,
 )
-from services.api.http.drm_operations import DRM_OPERATIONS, DRM_PARAMETERS
+from services.api.http.drm_operations import DRM_OPERATIONS
 from services.api.http.operation import Operation
 
 IN_PATH = ("org", "token", "bus_user", "job", "hook", "delivery", "content_id")
@@ -107,7 +105,7 @@ OPERATIONS = (
         "List jobs",
         200,
         JobPage,
-        query=("status", "search", "enable_drm", "created_from", "created_to", "ordering", *_PAGE),
+        query=("status", "search", "enable_drm", "created_from", "created_to", "ordering", "fields", *_PAGE),
         errors=(400,),
     ),
     Operation(
@@ -121,7 +119,17 @@ OPERATIONS = (
         query=("search", "enable_drm", "created_from", "created_to"),
         errors=(400,),
     ),
-    Operation("get", _JOBS + "{job}/", "retrieveJob", "Transcoding jobs", "Retrieve a job", 200, Job),
+    Operation(
+        "get",
+        _JOBS + "{job}/",
+        "retrieveJob",
+        "Transcoding jobs",
+        "Retrieve a job",
+        200,
+        Job,
+        query=("fields",),
+        errors=(400,),
+    ),
     Operation(
         "delete",
         _JOBS + "{job}/",
@@ -169,6 +177,8 @@ OPERATIONS = (
         "Follow a job",
         200,
         "text/event-stream",
+        query=("fields",),
+        errors=(400,),
         description="Server-sent events: the job now and whenever status, stage or progress change, until it has ended or the "
         "token has been revoked. A change of `queue_position` alone sends nothing.",
     ),
@@ -276,53 +286,3 @@ OPERATIONS = (
     ),
     *DRM_OPERATIONS,
 )
-
-PARAMETERS: dict[str, dict[str, Any]] = {
-    "org": {
-        "in": "path",
-        "description": "Code of the organization",
-        "schema": {"type": "string", "pattern": "^[a-z0-9]{6}$"},
-    },
-    "token": {"in": "path", "description": "Id of the token", "schema": {"type": "string", "format": "uuid"}},
-    "bus_user": {"in": "path", "description": "Id of the bus user", "schema": {"type": "string", "format": "uuid"}},
-    "job": {"in": "path", "description": "Id of the job", "schema": {"type": "string"}},
-    "hook": {"in": "path", "description": "Id of the webhook", "schema": {"type": "string", "format": "uuid"}},
-    "delivery": {"in": "path", "description": "Id of the delivery", "schema": {"type": "integer"}},
-    "status": {
-        "in": "query",
-        "description": "Only jobs of this status, in any case; may be repeated",
-        "schema": {
-            "type": "array",
-            "items": {"type": "string", "enum": ["queued", "transcoding", "completed", "error", "cancelled"]},
-        },
-        "explode": True,
-    },
-    "search": {
-        "in": "query",
-        "description": "Only jobs where each of these words begins a word of the id, the input or the metadata, names of members "
-        "included; in any case. A word is a run of letters and digits",
-        "schema": {"type": "string", "maxLength": 200},
-        "example": "holiday mp4",
-    },
-    "enable_drm": {"in": "query", "description": "Only jobs with or without DRM", "schema": {"type": "boolean"}},
-    "created_from": {
-        "in": "query",
-        "description": "Only jobs created then or later: ISO 8601, a time or a date",
-        "schema": {"type": "string"},
-    },
-    "created_to": {
-        "in": "query",
-        "description": "Only jobs created then or earlier: ISO 8601, a time or a date, which counts to its end",
-        "schema": {"type": "string"},
-    },
-    "ordering": {"in": "query", "schema": {"type": "string", "enum": ["created", "-created"], "default": "-created"}},
-    "page": {"in": "query", "schema": {"type": "integer", "minimum": 1, "default": 1}},
-    "page_size": {"in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}},
-    **DRM_PARAMETERS,
-    "Idempotency-Key": {
-        "in": "header",
-        "description": "1 to 255 printable characters. For 24 hours, the same key with the same body answers the first job "
-        "(with the header Idempotent-Replayed), with another body 409",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-    },
-}

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
@@ -42,15 +42,15 @@ class Jobs:
         self._log = log
         self._live = live
 
-    async def retrieve(self, org: str, job: str) -> str:
-        """A job as JSON text.
+    async def retrieve(self, org: str, job: str, fields: Collection[str] | None = None) -> str:
+        """A job as JSON text. ``fields``: the members to show; None for all.
 
         Raises:
             NotFound: it is not there.
         """
         async with self._database.connection() as connection:
             found = await self._find(connection, org, job)
-            return await self._shown(connection, found)
+            return await self._shown(connection, found, fields)
 
     async def timeline(self, org: str, job: str) -> Timeline:
         """What has happened to a job so far, by its events in the log.
@@ -103,8 +103,10 @@ class Jobs:
             raise Conflict("Job is completed. Create a job to make its output again.")
         return found
 
-    async def list(self, org: str, wanted: JobFilter, window: Window) -> JobSlice:
-        """A page of the organization's jobs."""
+    async def list(
+        self, org: str, wanted: JobFilter, window: Window, fields: Collection[str] | None = None
+    ) -> JobSlice:
+        """A page of the organization's jobs. ``fields``: the members to show of each; None for all."""
         counting, paging = count_query(org, wanted), page_query(org, wanted, window)
         async with self._database.connection() as connection:
             count = await connection.fetchval(counting.sql, *counting.values)
@@ -112,7 +114,7 @@ class Jobs:
             jobs = [Job.model_validate_json(row["state"]) for row in rows]
             percents = await self._live.percent(connection, jobs)
             standing = await standings(connection, org, jobs)
-        shown = [self._text(job, "list", percents.get(job.id), standing[job.id]) for job in jobs]
+        shown = [self._text(job, "list", percents.get(job.id), standing[job.id], fields) for job in jobs]
         return JobSlice(count, shown)
 
     async def counts(self, org: str, wanted: JobFilter) -> dict[Status, int]:
@@ -160,13 +162,16 @@ class Jobs:
             raise NotFound()
         return late
 
-    async def _shown(self, connection: "Connection", job: Job) -> str:
+    async def _shown(self, connection: "Connection", job: Job, fields: Collection[str] | None = None) -> str:
         percents = await self._live.percent(connection, [job])
         standing = await standings(connection, job.org, [job])
-        return self._text(job, "detail", percents.get(job.id), standing[job.id])
+        return self._text(job, "detail", percents.get(job.id), standing[job.id], fields)
 
-    def _text(self, job: Job, surface: Surface, percent: int | None, standing: Standing) -> str:
-        return job_json(job, surface, progress=percent, standing=standing, waiting=self._live.waiting(job))
+    def _text(
+        self, job: Job, surface: Surface, percent: int | None, standing: Standing, fields: Collection[str] | None
+    ) -> str:
+        waiting = self._live.waiting(job)
+        return job_json(job, surface, progress=percent, standing=standing, waiting=waiting, fields=fields)
 
 
 def _already(status: str) -> str:
