@@ -1,0 +1,87 @@
+"""A user of its own for a process that root starts.
+
+The user is one that owns nothing and that nobody else is: another for each process, by its id, out of a range that no
+distribution and no container uses. It keeps one privilege, to pass by the permissions of files (``CAP_DAC_OVERRIDE``), so that it
+gets to folders that only root may enter, and can write into one of them. So it is only for a process that Landlock holds,
+which decides instead. Everything else that root may do it may not: signals, other processes' memory, devices, owners of files.
+"""
+
+import ctypes
+import os
+from functools import cache
+from pathlib import Path
+
+from shared.cage import kernel
+
+# Between the ranges of systemd's list https://systemd.io/UIDS-GIDS, and below what is no signed number of 32 bits.
+_FIRST_UID = 0x7000_0000
+_CAPSET = {"x86_64": 126, "aarch64": 91}
+_CAP_DAC_OVERRIDE, _CAP_SETGID, _CAP_SETUID, _CAP_SETPCAP = 1, 6, 7, 8
+_AMBIENT_RAISE, _AMBIENT_CLEAR = 2, 4
+_VERSION_3 = 0x20080522
+
+
+class _Header(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _Sets(ctypes.Structure):
+    _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
+
+
+def can_change_user() -> bool:
+    """Whether this process is root with what it takes: in a container it may be root without."""
+    needed = sum(1 << bit for bit in (_CAP_DAC_OVERRIDE, _CAP_SETGID, _CAP_SETUID, _CAP_SETPCAP))
+    # Known before any fork.
+    _capabilities()
+    return os.geteuid() == 0 and kernel.MACHINE in _CAPSET and _effective() & needed == needed
+
+
+def become_another() -> None:
+    """Between fork and exec: be another user, and keep the one privilege.
+
+    Raises:
+        OSError: the kernel refuses; such a user may not exist in this user namespace.
+    """
+    # It has to be in the bounding set to be inherited.
+    _drop_bounding_set(but=_CAP_DAC_OVERRIDE)
+    kernel.prctl(kernel.PR_SET_KEEPCAPS, 1)
+    uid = _FIRST_UID + os.getpid()
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    _set_capabilities(1 << _CAP_DAC_OVERRIDE)
+    kernel.prctl(kernel.PR_CAP_AMBIENT, _AMBIENT_RAISE, _CAP_DAC_OVERRIDE)
+
+
+def drop_privileges() -> None:
+    """Between fork and exec: stay who we are, and lose all privileges, also those that an exec by root would give again."""
+    if os.geteuid() == 0 and _effective() & 1 << _CAP_SETPCAP:
+        _drop_bounding_set()
+        _set_capabilities(0)
+
+
+def _drop_bounding_set(but: int | None = None) -> None:
+    for capability in range(_capabilities()):
+        if capability != but:
+            kernel.prctl(kernel.PR_CAPBSET_DROP, capability)
+
+
+@cache
+def _capabilities() -> int:
+    """How many this kernel has."""
+    return int(Path("/proc/sys/kernel/cap_last_cap").read_text()) + 1
+
+
+def _set_capabilities(mask: int) -> None:
+    kernel.prctl(kernel.PR_CAP_AMBIENT, _AMBIENT_CLEAR)
+    header = _Header(_VERSION_3, 0)
+    sets = (_Sets * 2)(_Sets(mask, mask, mask), _Sets(0, 0, 0))
+    kernel.syscall(_CAPSET[kernel.MACHINE], ctypes.addressof(header), ctypes.addressof(sets))
+
+
+def _effective() -> int:
+    for line in Path("/proc/thread-self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            return int(line.split()[1], 16)
+    return 0
