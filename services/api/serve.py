@@ -13,13 +13,15 @@ from services.api.accounts.accounts import Accounts
 from services.api.accounts.login_guard import LoginGuard
 from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
-from services.api.accounts.request_rate import RequestRate
+from services.api.accounts.request_rate import AddressRate, RequestRate
 from services.api.accounts.sessions import Sessions
 from services.api.accounts.tokens import Tokens
 from services.api.app import make_app
 from services.api.contract.peers import parse_networks
 from services.api.database.migrate import migrate_when_there
 from services.api.database.pool import Database, DatabaseDown, close_pool, open_pool
+from services.api.drm.contents import Contents
+from services.api.drm.signing_keys import SigningKeys
 from services.api.feed.callout import Callout
 from services.api.feed.connections import BusConnections
 from services.api.feed.replay import Replays
@@ -178,6 +180,9 @@ async def _start(
         Jobs(database, job_log, live),
         Webhooks(database, client, book, job_log),
         stream,
+        Contents(database, sealer),
+        SigningKeys(database, sealer),
+        AddressRate(settings.key_requests_per_minute),
         bus_users,
     )
     del checks["start"]

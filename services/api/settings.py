@@ -1,11 +1,13 @@
 """Settings of the api: ``MILLRACE_API_…`` beside what all services share."""
 
+from collections.abc import Callable
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from services.api.contract.peers import parse_hosts, parse_networks
+from services.api.contract.drm_models import MOST_SECONDS
+from services.api.contract.peers import check_template, parse_codes, parse_hosts, parse_networks, parse_origins
 from services.api.contract.quotas import MOST_QUOTA
 from services.api.feed.signing import Issuer
 from shared.bus.servers import parse_servers
@@ -13,6 +15,13 @@ from shared.settings import CommonSettings
 
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
 OptionalText = Annotated[str | None, BeforeValidator(lambda value: value or None)]
+_LISTS: dict[str, Callable[[str], object]] = {
+    "trusted_proxies": parse_networks,
+    "host_names": parse_hosts,
+    "player_origins": parse_origins,
+    "clear_key_organizations": parse_codes,
+}
+"""What reads the settings that are lists, and refuses those that are none."""
 
 
 class ApiSettings(CommonSettings):
@@ -151,6 +160,40 @@ class ApiSettings(CommonSettings):
         10, ge=1, le=1000, description="Connections to the bus that one of them may have at the same time"
     )
 
+    signed_key_requests: bool = Field(
+        True,
+        description="Whether content keys and licences are given to requests that are signed as TPStreams has it. Such a request "
+        "can be sent again by whoever has seen it; without this, keys are given to tokens and to signed addresses alone",
+    )
+    key_requests_per_minute: int = Field(
+        600,
+        ge=0,
+        le=MOST_QUOTA,
+        description="Requests for keys and licences within a minute for an organization from one address that each process of "
+        "the api answers; 0 for no limit",
+    )
+    key_address_seconds: float = Field(
+        3600,
+        ge=1,
+        le=MOST_SECONDS,
+        description="How long a signed address of an AES-128 key works where its request does not say",
+    )
+    licence_server_url: OptionalSecret = Field(
+        None,
+        description="Where drm_license/ passes requests for Widevine and FairPlay licences on to, with {organization}, "
+        "{content_id} and {drm_type} filled in: https://licences.example.com/{drm_type}. Without it, drm_license/ answers 501",
+    )
+    clear_key_organizations: OptionalText = Field(
+        None,
+        description="Codes of the organizations, comma separated, whose keys anybody may have who knows their ids: W3C's Clear "
+        "Key, for trials",
+    )
+    player_origins: str = Field(
+        "*",
+        description="Origins of the pages whose players may fetch keys and licences, comma separated, such as "
+        "https://video.example.com; * for any",
+    )
+
     @field_validator("bus_issuer_seed")
     @classmethod
     def _is_seed(cls, value: SecretStr | None) -> SecretStr | None:
@@ -167,16 +210,17 @@ class ApiSettings(CommonSettings):
             raise ValueError("is needed where MILLRACE_API_BUS_ISSUER_SEED is set")
         return value
 
-    @field_validator("trusted_proxies")
+    @field_validator(*_LISTS)
     @classmethod
-    def _are_networks(cls, value: str | None) -> str | None:
-        parse_networks(value or "")
+    def _is_list(cls, value: str | None, info: ValidationInfo) -> str | None:
+        _LISTS[str(info.field_name)](value or "")
         return value
 
-    @field_validator("host_names")
+    @field_validator("licence_server_url")
     @classmethod
-    def _are_hosts(cls, value: str | None) -> str | None:
-        parse_hosts(value or "")
+    def _is_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value:
+            check_template(value.get_secret_value())
         return value
 
     @field_validator("public_url")

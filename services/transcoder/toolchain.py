@@ -11,7 +11,7 @@ from shared.process import ProcessLimits, ProcessTimeout, run_process
 _SECONDS = 20.0
 _ROOT = Path(__file__).parents[2]
 # Everything that has a say in the bytes of a part.
-_CODE = ("services/transcoder", "shared/media", "shared/mp4")
+_CODE = ("services/transcoder", "shared/encryption", "shared/media", "shared/mp4")
 
 
 async def toolchain(ffmpeg: str) -> str:

@@ -5,7 +5,7 @@ cut into segments whose times are absolute, so that independently made parts joi
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 # tfhd flags
@@ -117,16 +117,18 @@ def read_movie(data: bytes | memoryview) -> Movie:
     """
     file_type, movie = find(data, b"ftyp"), find(data, b"moov")
     track = _track_defaults(data, movie)
-    fragments: list[Fragment] = []
-    pending: Box | None = None
-    for box in boxes(data):
-        if box.kind == b"moof":
-            pending = box
-        elif box.kind == b"mdat" and pending is not None:
-            fragments.append(_fragment(data, pending, box, track))
-            pending = None
+    fragments = tuple(fragment for _, fragment in _fragments(data, track))
     init_segment = bytes(data[file_type.start : file_type.end]) + _without(data, movie, {b"udta"})
-    return Movie(init_segment, timescale_of(data, movie), tuple(fragments))
+    return Movie(init_segment, timescale_of(data, movie), fragments)
+
+
+def read_fragments(segment: bytes | memoryview) -> Iterator[tuple[Box, Fragment]]:
+    """The fragments of a segment that :func:`write_fragment` made, each with its ``traf``.
+
+    Raises:
+        MalformedMedia: they cannot be read.
+    """
+    return _fragments(segment, _TrackDefaults(0, 0, 0))
 
 
 def timescale_of(data: bytes | memoryview, movie: Box | None = None) -> int:
@@ -145,11 +147,14 @@ def write_fragment(
     sequence: int,
     offsets: Sequence[int] | None = None,
     groups: bytes = b"",
+    protection: Callable[[int], bytes] = lambda _offset: b"",
 ) -> bytes:
     """A fragment of samples that all last ``duration`` ticks.
 
     Args:
         groups: boxes that say which groups the samples are in (``sbgp``).
+        protection: makes boxes that say which bytes of the samples are to be encrypted, given their own offset from the start
+            of the ``moof``.
         offsets: cts − dts of each sample, not negative, for video: then only the first sample is a sync sample. Without
             them every sample is one, as in audio.
     """
@@ -167,12 +172,14 @@ def write_fragment(
     first_flags = struct.pack(">I", _SYNC_SAMPLE) if offsets is not None else b""
     run_size = 8 + 4 + 4 + 4 + len(first_flags) + 4 * len(table)
     traf_size = 8 + (8 + len(head)) + 20 + run_size + len(groups)
+    protected = protection(8 + 16 + traf_size)
+    traf_size += len(protected)
     moof_size = 8 + 16 + traf_size
     moof = struct.pack(">I4s", moof_size, b"moof") + struct.pack(">I4sII", 16, b"mfhd", 0, sequence)
     moof += struct.pack(">I4s", traf_size, b"traf") + struct.pack(">I4s", 8 + len(head), b"tfhd") + head
     moof += struct.pack(">I4sIQ", 20, b"tfdt", 1 << 24, decode_time)
     moof += struct.pack(">I4sIIi", run_size, b"trun", run_flags, len(samples), moof_size + 8) + first_flags
-    moof += struct.pack(f">{len(table)}I", *table) + groups
+    moof += struct.pack(f">{len(table)}I", *table) + groups + protected
     payload = b"".join(samples)
     return moof + struct.pack(">I4s", 8 + len(payload), b"mdat") + payload
 
@@ -210,8 +217,18 @@ def _track_defaults(data: bytes | memoryview, movie: Box) -> _TrackDefaults:
     return _TrackDefaults(duration, size, flags)
 
 
-def _fragment(data: bytes | memoryview, moof: Box, mdat: Box, track: _TrackDefaults) -> Fragment:
-    traf = find(data, b"traf", start=moof.body, end=moof.end)
+def _fragments(data: bytes | memoryview, track: _TrackDefaults) -> Iterator[tuple[Box, Fragment]]:
+    pending: Box | None = None
+    for box in boxes(data):
+        if box.kind == b"moof":
+            pending = box
+        elif box.kind == b"mdat" and pending is not None:
+            traf = find(data, b"traf", start=pending.body, end=pending.end)
+            yield traf, _fragment(data, pending, traf, box, track)
+            pending = None
+
+
+def _fragment(data: bytes | memoryview, moof: Box, traf: Box, mdat: Box, track: _TrackDefaults) -> Fragment:
     defaults = _fragment_defaults(data, find(data, b"tfhd", start=traf.body, end=traf.end), track)
     time = find(data, b"tfdt", start=traf.body, end=traf.end)
     if data[time.body] != 1:

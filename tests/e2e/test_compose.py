@@ -54,9 +54,27 @@ async def test_it_ends_with_a_video_that_plays(copy: Path, tmp_path: Path) -> No
 
 async def test_two_of_every_service(copy: Path) -> None:
     run(copy, "API_PORT=8080-8081 docker compose up --detach --wait " + " ".join(TWO))
+    follow_a_job_at_each_api(copy, "folder")
+
+
+async def test_two_of_every_service_with_a_work_space_in_s3(copy: Path) -> None:
+    keys = "access_key=$S3_ACCESS_KEY&secret_key=$S3_SECRET_KEY"
+    url = f"s3://millrace-workspace/space?{keys}&region=us-east-1&endpoint=http://s3:9000"
+    run(copy, f'. ./.env; printf "WORKSPACE_URL=\'%s\'\\n" "{url}" >> .env')
+    run(copy, "API_PORT=8080-8081 docker compose up --detach --wait " + " ".join(TWO))
+    for service in ("fetcher", "transcoder", "uploader"):
+        used = run(copy, f"docker compose exec --index 2 {service} sh -c 'echo $MILLRACE_WORKSPACE_URL'")
+        assert used.startswith("s3://millrace-workspace/"), service
+    follow_a_job_at_each_api(copy, "s3")
+    left = run(copy, "docker compose exec s3 find /data/millrace-workspace -type f")
+    assert not re.search(r"/(source|parts)/", left), left
+
+
+def follow_a_job_at_each_api(copy: Path, prefix: str) -> None:
+    """A job at each of the two, written below a prefix, and followed to its end."""
     names = run(copy, "docker compose ps --services --filter status=running").split()
     assert set(names) >= {"api", "fetcher", "transcoder", "uploader", "notifier", "playback"}
     session = block("Docker", "sh", level=3).partition("# A job, followed to its end.\n")[2]
     for port in (8080, 8081):
-        again = session.replace(":8080/", f":{port}/").replace("s3://millrace/clip/", f"s3://millrace/again-{port}/")
+        again = session.replace(":8080/", f":{port}/").replace("s3://millrace/clip/", f"s3://millrace/{prefix}-{port}/")
         assert '"status": "completed"' in run(copy, again)

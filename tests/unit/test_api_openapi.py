@@ -38,7 +38,7 @@ def routes() -> set[tuple[str, str]]:
     for route in app.router.routes():
         resource = route.resource
         assert resource
-        if resource.canonical.startswith("/api/") and route.method != "HEAD":
+        if resource.canonical.startswith("/api/") and route.method not in ("HEAD", "OPTIONS"):
             found.add((route.method.lower(), resource.canonical))
     return found
 

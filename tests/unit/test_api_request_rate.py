@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.api.accounts.request_rate import MOST_ORGANIZATIONS, RequestRate
+from services.api.accounts.request_rate import MOST_KEYS, RequestRate
 from services.api.contract.errors import QuotaExceeded
 
 
@@ -64,7 +64,7 @@ def test_the_refusal_names_the_quota_and_its_value() -> None:
 
 def test_memory_is_bounded() -> None:
     rate = RequestRate(1, Clock())
-    for number in range(MOST_ORGANIZATIONS + 1):
+    for number in range(MOST_KEYS + 1):
         rate.count(f"{number:06}", None)
     assert wait(rate, "000000") == 0
-    assert wait(rate, f"{MOST_ORGANIZATIONS:06}")
+    assert wait(rate, f"{MOST_KEYS:06}")

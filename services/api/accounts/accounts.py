@@ -97,6 +97,12 @@ class Accounts:
         async with self._database.connection() as connection:
             await connection.execute("delete from tokens where hash = $1", identity.token_hash)
 
+    async def name_of(self, org: str) -> str:
+        """The name of an organization; its code where it is gone."""
+        async with self._database.connection() as connection:
+            name: str | None = await connection.fetchval("select name from organizations where code = $1", org)
+        return name or org
+
     async def forget_expired(self) -> None:
         """Delete tokens whose time is over."""
         async with self._database.connection() as connection:

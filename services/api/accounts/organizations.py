@@ -26,7 +26,7 @@ class Storages:
         if not sealed:
             return None
         try:
-            return parse_s3(self._sealer.open(sealed, _purpose(org)), is_prefix=True)
+            return parse_s3(self._sealer.open(sealed, storage_purpose(org)), is_prefix=True)
         except SealBroken as error:
             await structlog.get_logger().aerror("the storage has to be set again", organization=org, error=str(error))
             return None
@@ -45,10 +45,13 @@ class Storages:
             raise ValueError("access_key and secret_key are missing: s3://bucket/?access_key=…&secret_key=…&region=…")
         async with self._database.connection() as connection:
             changed: str = await connection.execute(
-                "update organizations set storage = $2 where code = $1", org, self._sealer.seal(url, _purpose(org))
+                "update organizations set storage = $2 where code = $1",
+                org,
+                self._sealer.seal(url, storage_purpose(org)),
             )
         return changed == "UPDATE 1"
 
 
-def _purpose(org: str) -> str:
+def storage_purpose(org: str) -> str:
+    """What the storage of an organization is sealed for."""
     return f"storage of {org}"

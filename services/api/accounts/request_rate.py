@@ -1,22 +1,45 @@
-"""How many requests a minute an organization may send. Each process counts for itself."""
+"""How many requests a minute an organization may send, and an address for one. Each process counts for itself."""
 
 import math
 from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
 
+from services.api.contract.errors import TooManyRequests
 from services.api.contract.quotas import in_force, too_many_requests
 
 _MINUTE = 60.0
 # Memory stays bounded; whoever has been silent the longest is forgotten first.
-MOST_ORGANIZATIONS = 10_000
+MOST_KEYS = 10_000
+
+
+class MinuteRate:
+    """Lets each key take a minute's requests at once, and after that as many as its rate gives back.
+
+    Of each key one instant is kept: when it will have all of a minute's requests at hand again. So a request costs the same
+    whatever the rate, and no key is in another one's way.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._full_again: OrderedDict[str, float] = OrderedDict()
+
+    def take(self, key: str, per_minute: int) -> int:
+        """Count a request. Returns 0, or whole seconds until the next one is allowed, where it is one too many."""
+        now, cost = self._clock(), _MINUTE / per_minute
+        full_again = max(self._full_again.get(key, now), now) + cost
+        # A rounding error must not cost the last request.
+        if full_again - now > _MINUTE + cost / 2:
+            return max(1, math.ceil(full_again - now - _MINUTE))
+        self._full_again[key] = full_again
+        self._full_again.move_to_end(key)
+        if len(self._full_again) > MOST_KEYS:
+            self._full_again.popitem(last=False)
+        return 0
 
 
 class RequestRate:
-    """Lets an organization send a minute's requests at once, and after that as many as its rate gives back.
-
-    Of each organization one instant is kept: when it will have all of a minute's requests at hand again. So a request costs
-    the same whatever the rate, and no organization is in another one's way.
+    """How many requests a minute organizations may send.
 
     Args:
         per_minute: for organizations without a quota of their own; 0 is no limit.
@@ -24,8 +47,7 @@ class RequestRate:
 
     def __init__(self, per_minute: int, clock: Callable[[], float] = monotonic) -> None:
         self._per_minute = per_minute
-        self._clock = clock
-        self._full_again: OrderedDict[str, float] = OrderedDict()
+        self._rate = MinuteRate(clock)
 
     def count(self, org: str, own: int | None) -> None:
         """Count a request of an organization, whose own quota is ``own``.
@@ -34,14 +56,26 @@ class RequestRate:
             QuotaExceeded: it is one too many, and is not counted.
         """
         limit = in_force(own, self._per_minute)
-        if not limit:
-            return
-        now, cost = self._clock(), _MINUTE / limit
-        full_again = max(self._full_again.get(org, now), now) + cost
-        # A rounding error must not cost the last request.
-        if full_again - now > _MINUTE + cost / 2:
-            raise too_many_requests(limit, max(1, math.ceil(full_again - now - _MINUTE)))
-        self._full_again[org] = full_again
-        self._full_again.move_to_end(org)
-        if len(self._full_again) > MOST_ORGANIZATIONS:
-            self._full_again.popitem(last=False)
+        if limit and (seconds := self._rate.take(org, limit)):
+            raise too_many_requests(limit, seconds)
+
+
+class AddressRate:
+    """How many requests a minute of those that need no token may come for an organization from one address.
+
+    Args:
+        per_minute: 0 is no limit.
+    """
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = monotonic) -> None:
+        self._per_minute = per_minute
+        self._rate = MinuteRate(clock)
+
+    def count(self, org: str, address: str) -> None:
+        """Count a request.
+
+        Raises:
+            TooManyRequests: it is one too many, and is not counted.
+        """
+        if self._per_minute and (seconds := self._rate.take(f"{org} {address}", self._per_minute)):
+            raise TooManyRequests(seconds)

@@ -13,7 +13,7 @@ from nats.errors import Error as NatsError
 from services.api.accounts.directory import NotPossible
 from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
-from services.api.admin import bus_commands, commands, operations
+from services.api.admin import bus_commands, commands, operations, sealing_commands
 from services.api.admin.context import AdminContext
 from services.api.contract.errors import ApiError
 from services.api.contract.quotas import LEAST_WEIGHT, MOST_QUOTA, MOST_WEIGHT, QUOTAS
@@ -77,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("user", metavar="ID", type=_uuid, help="as list-bus-users shows it")
     command = add("set-storage", commands.set_storage)
     command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
+    command = add("rotate-signing-key", sealing_commands.rotate_signing_key)
+    command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
+    add("reseal", sealing_commands.reseal_all)
     command = add("set-quotas", commands.set_quotas)
     command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
     for name in QUOTAS:

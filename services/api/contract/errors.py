@@ -87,6 +87,10 @@ class QuotaExceeded(ApiError):
         super().__init__({"detail": detail, "quota": quota, "limit": limit, "retry_after": retry_after})
 
 
+class NotSetUp(_WithDetail):
+    """This server could do it, but its operator has not said how."""
+
+
 class Unavailable(_WithDetail):
     """Something that the api needs is down. Nothing was changed, unless ``detail`` says so. Retry after seconds."""
 

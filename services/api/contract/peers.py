@@ -1,12 +1,17 @@
 """Who calls and whom: the client's address, perhaps behind trusted proxies, and the names of this server. Pure."""
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
+
+from shared.ids import ORG_PATTERN
 
 Network = IPv4Network | IPv6Network
 # A customer of a provider is given at least so much of IPv6, and can call from any address in it.
 _IPV6_CUSTOMER = 64
+_ORIGIN = re.compile(r"https?://[^\s/@?#,]+")
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
@@ -29,6 +34,39 @@ def parse_hosts(text: str) -> tuple[str, ...]:
         if any(character in host for character in "/@?# *"):
             raise ValueError(f"{host} is not a host name such as video.example.com or video.example.com:8080")
     return hosts
+
+
+def parse_origins(text: str) -> tuple[str, ...]:
+    """Origins of pages, comma separated, such as ``https://video.example.com``; ``*`` is any.
+
+    Raises:
+        ValueError: one of them is more than a scheme, a host and a port.
+    """
+    origins = tuple(origin.strip() for origin in text.split(",") if origin.strip())
+    for origin in origins:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise ValueError(f"{origin} is not an origin such as https://video.example.com")
+    return origins
+
+
+def parse_codes(text: str) -> tuple[str, ...]:
+    """Codes of organizations, comma separated.
+
+    Raises:
+        ValueError: one of them is none.
+    """
+    codes = tuple(code.strip() for code in text.split(",") if code.strip())
+    for code in codes:
+        if not re.match(ORG_PATTERN, code):
+            raise ValueError(f"{code} is not the code of an organization, 6 lower-case letters and digits")
+    return codes
+
+
+def check_template(url: str) -> None:
+    """Raises: ValueError: this is no http or https address, or the server's name is left open in it."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "{" in parts.netloc or parts.fragment:
+        raise ValueError("must be an address such as https://licences.example.com/{drm_type}")
 
 
 def client_address(peer: str, forwarded: Sequence[str], proxies: Sequence[Network]) -> str:

@@ -27,6 +27,7 @@ STATUS: Mapping[type[errors.ApiError], int] = {
     errors.UnsupportedEncoding: 415,
     errors.TooManyRequests: 429,
     errors.QuotaExceeded: 429,
+    errors.NotSetUp: 501,
     errors.Unavailable: 503,
 }
 

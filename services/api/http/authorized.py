@@ -1,6 +1,6 @@
 """What all handlers stand on: the services as soon as they are there, who asks, and what stands in the address."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,11 +8,14 @@ import structlog
 from aiohttp import web
 
 from services.api.accounts.accounts import Accounts, Identity
-from services.api.accounts.request_rate import RequestRate
+from services.api.accounts.request_rate import AddressRate, RequestRate
 from services.api.accounts.sessions import Sessions
 from services.api.accounts.tokens import Tokens
 from services.api.contract.errors import NotFound, Unavailable
 from services.api.contract.listing import Parameters
+from services.api.contract.peers import Network, client_address
+from services.api.drm.contents import Contents
+from services.api.drm.signing_keys import SigningKeys
 from services.api.feed.users import BusUsers
 from services.api.intake.intake import Intake
 from services.api.jobs.event_stream import EventStream
@@ -32,6 +35,9 @@ class Services:
     jobs: Jobs
     webhooks: Webhooks
     stream: EventStream
+    contents: Contents
+    signing_keys: SigningKeys
+    key_rate: AddressRate
     bus_users: BusUsers | None = None
 
 
@@ -57,13 +63,13 @@ Authorized = Callable[[web.Request, Services, Identity], Awaitable[web.StreamRes
 
 
 def authorized(runtime: Runtime, handler: Authorized) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """A handler that is called for those alone whose token is one of the organization in the path."""
+    """A handler that is called for those alone whose token is good, and one of the organization in the path if there is one."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         services = runtime.started
         identity = await services.accounts.identify(request.headers.get("Authorization"))
         services.rate.count(identity.org, identity.requests_per_minute)
-        if identity.org != request.match_info["org"]:
+        if identity.org != request.match_info.get("org", identity.org):
             # As if it did not exist.
             raise NotFound()
         with structlog.contextvars.bound_contextvars(organization=identity.org):
@@ -75,6 +81,11 @@ def authorized(runtime: Runtime, handler: Authorized) -> Callable[[web.Request],
 def query_of(request: web.Request) -> Parameters:
     """The parameters in the address."""
     return list(request.query.items())
+
+
+def client_of(request: web.Request, proxies: Sequence[Network]) -> str:
+    """The address that a request is counted for. ``proxies``: who may say on whose behalf they call."""
+    return client_address(request.remote or "", request.headers.getall("X-Forwarded-For", []), proxies)
 
 
 def uuid_in_path(request: web.Request, name: str) -> UUID:

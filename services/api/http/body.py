@@ -20,16 +20,29 @@ ENCODINGS = ("gzip", "deflate", "identity")
 """What a body may be encoded as."""
 
 
-async def read_body(request: web.Request) -> tuple[bytes, Members]:
+async def read_body(request: web.Request, *, any_type: bool = False) -> tuple[bytes, Members]:
     """The body of a request as bytes, and its members.
+
+    Args:
+        any_type: whatever its ``Content-Type`` says; players call their JSON octets.
 
     Raises:
         UnsupportedMediaType, UnsupportedEncoding, BadRequest, Invalid, BodyTimeout, HTTPRequestEntityTooLarge: it is none.
     """
     given = request.headers.get("Content-Type")
     # Some clients name a type where they send nothing.
-    if given and request.can_read_body and not _JSON.fullmatch(given.partition(";")[0].strip()):
+    if not any_type and given and request.can_read_body and not _JSON.fullmatch(given.partition(";")[0].strip()):
         raise UnsupportedMediaType(given.partition(";")[0].strip()[:100])
+    body = await read_bytes(request)
+    return body, parse_members(body)
+
+
+async def read_bytes(request: web.Request) -> bytes:
+    """The body of a request, whatever it is.
+
+    Raises:
+        UnsupportedEncoding, BadRequest, BodyTimeout, HTTPRequestEntityTooLarge: it did not come, or not whole.
+    """
     encoding = request.headers.get("Content-Encoding", "").strip().lower() or "identity"
     if encoding.removeprefix("x-") not in ENCODINGS:
         raise UnsupportedEncoding(encoding[:100], ENCODINGS)
@@ -42,7 +55,7 @@ async def read_body(request: web.Request) -> tuple[bytes, Members]:
         raise BadRequest(f"The body did not arrive as its headers announce it: {error}.") from None
     if encoding != "identity" and body:
         body = _decompressed(body, encoding, request.client_max_size)
-    return body, parse_members(body)
+    return body
 
 
 def _decompressed(body: bytes, encoding: str, limit: int) -> bytes:

@@ -10,11 +10,11 @@ from services.api.accounts.accounts import Identity
 from services.api.contract.errors import NotFound
 from services.api.contract.listing import page_json, read_job_query, read_window
 from services.api.contract.models import JobRequest, LoginRequest, RetryRequest, TokenRequest, WebhookRequest
-from services.api.contract.peers import Network, client_address
+from services.api.contract.peers import Network
 from services.api.contract.retries import retry_members
 from services.api.contract.validation import validate
 from services.api.http.answers import json_answer
-from services.api.http.authorized import Runtime, Services, authorized, query_of, uuid_in_path
+from services.api.http.authorized import Runtime, Services, authorized, client_of, query_of, uuid_in_path
 from services.api.http.body import read_body
 from services.api.http.event_response import send_events
 from services.api.http.links import Links
@@ -74,9 +74,7 @@ class Handlers:
         """A token for a user name, a password and an organization."""
         _, members = await read_body(request)
         wanted = validate(LoginRequest, members, policy=self._policy)
-        forwarded = request.headers.getall("X-Forwarded-For", [])
-        address = client_address(request.remote or "", forwarded, self._proxies)
-        issued = await self._runtime.started.accounts.login(wanted, address)
+        issued = await self._runtime.started.accounts.login(wanted, client_of(request, self._proxies))
         return json_answer({"token": issued.token, "expiry": timestamp(issued.expiry)})
 
     async def logout(self, request: web.Request) -> web.StreamResponse:

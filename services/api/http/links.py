@@ -22,9 +22,10 @@ class Links:
 
     def address(self, request: web.Request) -> str:
         """The address of what is asked for, without its query."""
-        return self._begin(request) + request.rel_url.raw_path
+        return self.begin(request) + request.rel_url.raw_path
 
-    def _begin(self, request: web.Request) -> str:
+    def begin(self, request: web.Request) -> str:
+        """What addresses at this server begin with; empty where that is not known."""
         if self._public_url:
             return self._public_url
         host = request.headers.get("Host", "").lower()

@@ -5,6 +5,20 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from services.api.contract.drm_models import (
+    ClearKeyLicence,
+    ClearKeyRequest,
+    Content,
+    ContentPage,
+    EncryptionKeys,
+    FairplayKey,
+    KeyAddress,
+    KeyAddressRequest,
+    KeyRequest,
+    OrganizationPage,
+    WidevineKeyRequest,
+    WidevineKeys,
+)
 from services.api.contract.models import (
     BusUserRequest,
     JobRequest,
@@ -33,7 +47,8 @@ from services.api.contract.responses import (
     Webhook,
     WebhookPage,
 )
-from services.api.http.operations import IN_PATH, OPERATIONS, PARAMETERS, Operation
+from services.api.http.operation import Operation
+from services.api.http.operations import IN_PATH, OPERATIONS, PARAMETERS
 from shared.errors import ERRORS
 
 API_VERSION = "1"
@@ -45,6 +60,10 @@ _REQUESTS: tuple[type[BaseModel], ...] = (
     RetryRequest,
     WebhookRequest,
     BusUserRequest,
+    KeyRequest,
+    WidevineKeyRequest,
+    KeyAddressRequest,
+    ClearKeyRequest,
 )
 _RESPONSES: tuple[type[BaseModel], ...] = (
     Token,
@@ -61,6 +80,14 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     BusUser,
     NewBusUser,
     BusUserPage,
+    OrganizationPage,
+    EncryptionKeys,
+    FairplayKey,
+    WidevineKeys,
+    Content,
+    ContentPage,
+    KeyAddress,
+    ClearKeyLicence,
     Detail,
     FieldErrors,
     Quota,
@@ -72,16 +99,26 @@ _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
     400: ("Wrong: from each field to its messages, or a detail where no field is at fault", FieldErrors, ()),
     401: ("No token, or none that is good", Detail, ("WWW-Authenticate",)),
     403: (
-        "The organization has as many tokens or bus users as it may have, or the server has no bus users",
+        "The organization has as many tokens or bus users as it may have, or the server does not offer this; a signature that "
+        "does not fit, or has expired",
         Detail,
         (),
     ),
     404: ("There is no such thing, or it is another organization's", Detail, ()),
-    409: ("The Idempotency-Key came with another body before, or the job cannot be run again now", Detail, ()),
+    409: (
+        "The Idempotency-Key came with another body before, the job cannot be run again now, or the content has several keys",
+        Detail,
+        (),
+    ),
     413: ("The body is too large", Detail, ()),
     415: ("The body is not JSON, or encoded in another way than gzip or deflate", Detail, ()),
-    429: ("Too many failed logins, or a quota of the organization is used up", Quota, ("Retry-After",)),
+    429: (
+        "Too many failed logins or requests from there, or a quota of the organization is used up",
+        Quota,
+        ("Retry-After",),
+    ),
     500: ("A mistake of the server", ServerError, ()),
+    501: ("The operator has not said how; the detail says what is missing", Detail, ()),
     503: ("Something that the server needs is down; try again", Detail, ("Retry-After",)),
 }
 
@@ -200,7 +237,8 @@ def _description() -> str:
         [
             "Send a video over REST, and get adaptive HLS and DASH in your bucket.",
             "",
-            "Every call but login carries `Authorization: Token <token>`. All paths end in a slash. Times are ISO 8601 in UTC.",
+            "Every call but login and those of players and packagers carries `Authorization: Token <token>`. All paths end in a "
+            "slash. Times are ISO 8601 in UTC.",
             "",
             "## Why a job failed",
             "",

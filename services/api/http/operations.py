@@ -1,9 +1,6 @@
 """The operations of the API as the OpenAPI document describes them."""
 
-from dataclasses import dataclass
 from typing import Any
-
-from pydantic import BaseModel
 
 from services.api.contract.models import (
     BusUserRequest,
@@ -28,33 +25,10 @@ from services.api.contract.responses import (
     Webhook,
     WebhookPage,
 )
+from services.api.http.drm_operations import DRM_OPERATIONS, DRM_PARAMETERS
+from services.api.http.operation import Operation
 
-IN_PATH = ("org", "token", "bus_user", "job", "hook", "delivery")
-
-
-@dataclass(frozen=True)
-class Operation:
-    """An operation of the API: what its part of the document is made from.
-
-    Attributes:
-        answer: the model of the body of success, a media type with no model, or None for an empty body.
-        errors: statuses beside 401, 404, 429, 500 and 503, which all may answer.
-    """
-
-    method: str
-    path: str
-    name: str
-    tag: str
-    summary: str
-    status: int
-    answer: type[BaseModel] | str | None
-    request: type[BaseModel] | None = None
-    query: tuple[str, ...] = ()
-    headers: tuple[str, ...] = ()
-    errors: tuple[int, ...] = ()
-    description: str = ""
-    public: bool = False
-
+IN_PATH = ("org", "token", "bus_user", "job", "hook", "delivery", "content_id")
 
 _TOKENS = "/api/v1/{org}/tokens/"
 _JOBS = "/api/v1/{org}/transcoding_jobs/"
@@ -274,6 +248,7 @@ OPERATIONS = (
         errors=(403,),
         description="It cannot log in from then on; its connections end within seconds.",
     ),
+    *DRM_OPERATIONS,
 )
 
 PARAMETERS: dict[str, dict[str, Any]] = {
@@ -310,6 +285,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "ordering": {"in": "query", "schema": {"type": "string", "enum": ["created", "-created"], "default": "-created"}},
     "page": {"in": "query", "schema": {"type": "integer", "minimum": 1, "default": 1}},
     "page_size": {"in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}},
+    **DRM_PARAMETERS,
     "Idempotency-Key": {
         "in": "header",
         "description": "1 to 255 printable characters. For 24 hours, the same key with the same body answers the first job "

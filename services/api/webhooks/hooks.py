@@ -66,12 +66,17 @@ class HookBook:
 
     def seal_secret(self, hook: UUID, secret: str) -> bytes:
         """A hook's secret token as the row keeps it."""
-        return self._sealer.seal(secret, f"secret of webhook {hook}")
+        return self._sealer.seal(secret, secret_purpose(hook))
 
     def open_secret(self, hook: UUID, sealed: bytes) -> str:
         """A hook's secret token; empty if it was sealed with a key that is gone, so that its owner can set another one."""
         try:
-            return self._sealer.open(sealed, f"secret of webhook {hook}")
+            return self._sealer.open(sealed, secret_purpose(hook))
         except SealBroken as error:
             structlog.get_logger().error("a webhook is out of use", webhook=str(hook), error=str(error))
             return ""
+
+
+def secret_purpose(hook: UUID) -> str:
+    """What the secret token of a hook is sealed for."""
+    return f"secret of webhook {hook}"

@@ -9,6 +9,7 @@ from shared.media.plan import AudioPart, Plan, Rung
 from shared.mp4.captions import Triplet
 from shared.mp4.cmaf import cmaf_header
 from shared.mp4.entry import without_bitrate
+from shared.mp4.subsamples import SampleMap
 
 Container = Literal["cmaf", "ts"]
 Device = Literal["cpu", "nvidia"]
@@ -84,6 +85,8 @@ class VideoCodec(Codec):
         parameter_sets: by kind, out of an initialization segment.
         is_random_access: whether decoding can begin with a sample.
         read_captions: closed captions in a sample.
+        sample_map: which bytes of the samples of a track are protected where it is encrypted, given its initialization segment;
+            raises MalformedMedia.
     """
 
     encoders: tuple[VideoEncoder, ...]
@@ -92,6 +95,7 @@ class VideoCodec(Codec):
     parameter_sets: Callable[[bytes], tuple[list[bytes], ...]]
     is_random_access: Callable[[bytes | memoryview], bool]
     read_captions: Callable[[bytes | memoryview], list[Triplet]]
+    sample_map: Callable[[bytes], SampleMap]
 
     def encoder_on(self, device: Device) -> VideoEncoder:
         """The encoder on a device; where there is none, that on the CPU."""

@@ -4,11 +4,15 @@ import struct
 from fractions import Fraction
 
 from shared.media.codecs.codec import InitSegmentConflict, VideoCodec, VideoEncoder
+from shared.media.codecs.h264_sets import UnknownSyntax
+from shared.media.codecs.h264_slices import LENGTH_BYTES, SliceHeaders
 from shared.media.plan import Plan, Rung
+from shared.mp4.bits import Bits
 from shared.mp4.bmff import Box, sample_entry
 from shared.mp4.captions import Triplet, read_captions
 from shared.mp4.entry import VIDEO_ENTRY_BYTES, entry_box, path_to_entry, with_box
 from shared.mp4.nal import AVC, is_random_access
+from shared.mp4.subsamples import SampleMap
 
 # Table A-1: level, macroblocks a second, macroblocks in a frame, kilobits a second in High profile.
 _LEVELS = (
@@ -139,9 +143,7 @@ def _union(ours: list[bytes], theirs: list[bytes]) -> list[bytes]:
 def _set_id(unit: bytes) -> int:
     """The id of a parameter set: the first Exp-Golomb number, after profile and level in a sequence parameter set."""
     payload = unit[4:] if unit[0] & AVC.mask == _SEQUENCE_SET else unit[1:]
-    bits = "".join(f"{byte:08b}" for byte in payload[:8])
-    zeros = len(bits) - len(bits.lstrip("0"))
-    return int(bits[zeros : 2 * zeros + 1], 2) - 1
+    return Bits(payload).golomb()
 
 
 def _blank(init_segment: bytes, config: Box) -> tuple[bytes, bytes, bytes]:
@@ -171,6 +173,12 @@ def _is_random_access(sample: bytes | memoryview) -> bool:
     return is_random_access(sample, AVC)
 
 
+def _sample_map(init_segment: bytes) -> SampleMap:
+    if init_segment[_config(init_segment).body + 4] & 3 != LENGTH_BYTES - 1:
+        raise UnknownSyntax(f"lengths of other than {LENGTH_BYTES} bytes")
+    return SliceHeaders(*parameter_sets(init_segment)).subsamples
+
+
 def _read_captions(sample: bytes | memoryview) -> list[Triplet]:
     return read_captions(sample, syntax=AVC)
 
@@ -192,4 +200,5 @@ H264 = VideoCodec(
     parameter_sets=parameter_sets,
     is_random_access=_is_random_access,
     read_captions=_read_captions,
+    sample_map=_sample_map,
 )

@@ -1,0 +1,1 @@
+"""Keys of encrypted contents: kept sealed for as long as the content is played, and given to whoever may have them."""

@@ -1,0 +1,132 @@
+"""The sealed store: the keys of each content, made once."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import structlog
+
+from services.api.contract.errors import Unavailable
+from services.api.contract.listing import Window
+from services.api.database.pool import Database
+from shared.encryption.keys import ContentKey
+from shared.encryption.protection import Tracks
+from shared.sealing import SealBroken, Sealer
+
+SHARED: tuple[Tracks, ...] = ("all",)
+"""One key for sound and pictures."""
+
+_ROW = "select content_id, keys, created from drm_contents where org = $1 and content_id = $2"
+_BY_KIDS = "select content_id, keys, created from drm_contents where org = $1 and kids && $2"
+_PAGE = (
+    "select content_id, keys, created from drm_contents where org = $1 order by created, content_id limit $2 offset $3"
+)
+
+
+@dataclass(frozen=True)
+class Content:
+    """A content with its keys, in the order in which a track takes the first that is for it."""
+
+    content_id: str
+    keys: tuple[ContentKey, ...]
+    created: datetime
+
+
+class Contents:
+    """The contents of all organizations. What one organization calls a content means nothing to another."""
+
+    def __init__(self, database: Database, sealer: Sealer) -> None:
+        self._database = database
+        self._sealer = sealer
+
+    async def content_keys(
+        self, org: str, content_id: str, tracks: Sequence[Tracks] = SHARED
+    ) -> tuple[ContentKey, ...]:
+        """The keys of a content, made now if it has none.
+
+        Args:
+            tracks: that keys are made for. A content that has keys keeps them, whatever they are for.
+
+        Raises:
+            Unavailable: they were sealed with a key that is gone.
+        """
+        if found := await self.read(org, content_id):
+            return found.keys
+        made = tuple(_new_key(one, content_id) for one in tracks)
+        async with self._database.connection() as connection:
+            # Whoever comes first decides, and all others take what he made.
+            await connection.execute(
+                "insert into drm_contents (org, content_id, keys, kids) values ($1, $2, $3, $4) on conflict do nothing",
+                org,
+                content_id,
+                self._sealer.seal(_text(made), purpose(org, content_id)),
+                [key.kid.hex() for key in made],
+            )
+        kept = await self.read(org, content_id)
+        return kept.keys if kept else made
+
+    async def read(self, org: str, content_id: str) -> Content | None:
+        """A content, None where the organization has none of that id.
+
+        Raises:
+            Unavailable: its keys were sealed with a key that is gone.
+        """
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(_ROW, org, content_id)
+        return self._opened(org, row) if row else None
+
+    async def by_kids(self, org: str, kids: Sequence[bytes]) -> list[ContentKey]:
+        """The keys of an organization that have one of these ids.
+
+        Raises:
+            Unavailable: one was sealed with a key that is gone.
+        """
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(_BY_KIDS, org, [kid.hex() for kid in kids])
+        return [key for row in rows for key in self._opened(org, row).keys if key.kid in kids]
+
+    async def page(self, org: str, window: Window) -> tuple[int, list[Content]]:
+        """How many contents an organization has, and a page of them, oldest first.
+
+        Raises:
+            Unavailable: keys of one were sealed with a key that is gone.
+        """
+        async with self._database.connection() as connection:
+            count = await connection.fetchval("select count(*) from drm_contents where org = $1", org)
+            rows = await connection.fetch(_PAGE, org, window.size, window.offset)
+        return count, [self._opened(org, row) for row in rows]
+
+    def _opened(self, org: str, row: asyncpg.Record) -> Content:
+        content_id = row["content_id"]
+        try:
+            text = self._sealer.open(row["keys"], purpose(org, content_id))
+        except SealBroken as error:
+            structlog.get_logger().error("content keys cannot be opened", content_id=content_id, error=str(error))
+            raise Unavailable("The keys of this content cannot be opened with this server's sealing keys.") from None
+        return Content(content_id, tuple(_key(item) for item in json.loads(text)), row["created"])
+
+
+def purpose(org: str, content_id: str) -> str:
+    """What the keys of a content are sealed for."""
+    return f"keys of {org} {content_id}"
+
+
+def _new_key(tracks: Tracks, content_id: str) -> ContentKey:
+    # Packagers that are given a single key take the content id for its id.
+    kid = bytes.fromhex(content_id) if tracks == "all" else os.urandom(16)
+    return ContentKey(tracks=tracks, kid=kid, iv=os.urandom(16), key=os.urandom(16))
+
+
+def _text(keys: Sequence[ContentKey]) -> str:
+    return json.dumps(
+        [{"tracks": key.tracks, "kid": key.kid.hex(), "iv": key.iv.hex(), "key": key.key.hex()} for key in keys]
+    )
+
+
+def _key(item: Any) -> ContentKey:
+    kid, iv, key = (bytes.fromhex(item[name]) for name in ("kid", "iv", "key"))
+    return ContentKey(tracks=item["tracks"], kid=kid, iv=iv, key=key)

@@ -1,0 +1,78 @@
+"""The sealed store of content keys in PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+from pydantic import SecretStr
+
+from services.api.contract.errors import Unavailable
+from services.api.contract.listing import Window
+from services.api.database.pool import Connection, Database, close_pool, open_pool
+from services.api.drm.contents import Contents
+from shared.sealing import Sealer
+from tests.support.samples import ORG
+from tests.support.schema import new_organization
+
+OLD, NEW = b"o" * 32, b"n" * 32
+
+
+@pytest.fixture
+async def database(url: str, connection: Connection) -> AsyncIterator[Database]:
+    await new_organization(connection, "z9z9z9")
+    pool = await open_pool(SecretStr(url), 5)
+    yield Database(pool)
+    await close_pool(pool)
+
+
+async def test_keys_are_made_once_and_are_no_one_elses(database: Database, connection: Connection) -> None:
+    contents, content_id = Contents(database, Sealer([OLD])), uuid4().hex
+    made = await asyncio.gather(*(contents.content_keys(ORG, content_id) for _ in range(8)))
+    assert len(set(made)) == 1
+    (key,) = made[0]
+    assert (key.tracks, key.kid.hex()) == ("all", content_id)
+    assert (len(key.key), len(key.iv)) == (16, 16)
+    assert await contents.content_keys(ORG, content_id, ("audio", "video")) == made[0]
+    assert await contents.read("z9z9z9", content_id) is None
+    (other,) = await contents.content_keys("z9z9z9", content_id)
+    assert other.key != key.key
+    assert other.iv != key.iv
+    rows = repr([tuple(row) for row in await connection.fetch("select * from drm_contents")])
+    for text in (key.key.hex(), key.key.decode("latin-1"), repr(key.key)[2:-1]):
+        assert text not in rows
+    assert key.key.hex() not in repr(made)
+
+
+async def test_separate_keys_have_ids_of_their_own(database: Database) -> None:
+    contents, content_id = Contents(database, Sealer([OLD])), uuid4().hex
+    keys = await contents.content_keys(ORG, content_id, ("audio", "sd", "hd"))
+    assert [key.tracks for key in keys] == ["audio", "sd", "hd"]
+    assert len({content_id} | {key.kid.hex() for key in keys}) == 4
+    assert len({key.key for key in keys} | {key.iv for key in keys}) == 6
+
+
+async def test_a_row_opens_in_its_own_place_alone(database: Database, connection: Connection) -> None:
+    contents = Contents(database, Sealer([OLD]))
+    mine, yours = uuid4().hex, uuid4().hex
+    await contents.content_keys(ORG, mine)
+    await contents.content_keys("z9z9z9", yours)
+    await connection.execute(
+        "update drm_contents set keys = (select keys from drm_contents where content_id = $1) where content_id = $2",
+        mine,
+        yours,
+    )
+    with pytest.raises(Unavailable):
+        await contents.read("z9z9z9", yours)
+    with pytest.raises(Unavailable):
+        await Contents(database, Sealer([NEW])).content_keys(ORG, mine)
+
+
+async def test_pages_are_oldest_first(database: Database) -> None:
+    contents = Contents(database, Sealer([OLD]))
+    ids = [uuid4().hex for _ in range(3)]
+    for content_id in ids:
+        await contents.content_keys(ORG, content_id)
+    count, page = await contents.page(ORG, Window(page=2, size=2))
+    assert count == 3
+    assert [content.content_id for content in page] == ids[2:]
