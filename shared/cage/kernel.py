@@ -11,14 +11,8 @@ _syscall, _prctl, _unshare = _libc.syscall, _libc.prctl, _libc.unshare
 MACHINE = platform.machine()
 """The processor as ``uname`` names it: x86_64, aarch64."""
 
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = (
-    1,
-    4,
-    8,
-    24,
-    38,
-    47,
-)
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS = 1, 4, 8
+PR_SET_SECUREBITS, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 28, 38, 47
 
 
 def syscall(number: int, *arguments: "int | ctypes.c_void_p") -> int:

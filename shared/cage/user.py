@@ -8,7 +8,6 @@ which decides instead. Everything else that root may do it may not: signals, oth
 
 import ctypes
 import os
-from functools import cache
 from pathlib import Path
 
 from shared.cage import kernel
@@ -18,6 +17,8 @@ _FIRST_UID = 0x7000_0000
 _CAPSET = {"x86_64": 126, "aarch64": 91}
 _CAP_DAC_OVERRIDE, _CAP_SETGID, _CAP_SETUID, _CAP_SETPCAP = 1, 6, 7, 8
 _AMBIENT_RAISE, _AMBIENT_CLEAR = 2, 4
+# To be root is to have no privileges, for good.
+_NO_ROOT, _NO_ROOT_LOCKED = 1 << 0, 1 << 1
 _VERSION_3 = 0x20080522
 
 
@@ -32,19 +33,15 @@ class _Sets(ctypes.Structure):
 def can_change_user() -> bool:
     """Whether this process is root with what it takes: in a container it may be root without."""
     needed = sum(1 << bit for bit in (_CAP_DAC_OVERRIDE, _CAP_SETGID, _CAP_SETUID, _CAP_SETPCAP))
-    # Known before any fork.
-    _capabilities()
     return os.geteuid() == 0 and kernel.MACHINE in _CAPSET and _effective() & needed == needed
 
 
 def become_another() -> None:
-    """Between fork and exec: be another user, and keep the one privilege.
+    """Between fork and exec: be another user, and keep the one privilege. No new ones are given to a process of the cage.
 
     Raises:
         OSError: the kernel refuses; such a user may not exist in this user namespace.
     """
-    # It has to be in the bounding set to be inherited.
-    _drop_bounding_set(but=_CAP_DAC_OVERRIDE)
     kernel.prctl(kernel.PR_SET_KEEPCAPS, 1)
     uid = _FIRST_UID + os.getpid()
     os.setgroups([])
@@ -57,20 +54,8 @@ def become_another() -> None:
 def drop_privileges() -> None:
     """Between fork and exec: stay who we are, and lose all privileges, also those that an exec by root would give again."""
     if os.geteuid() == 0 and _effective() & 1 << _CAP_SETPCAP:
-        _drop_bounding_set()
+        kernel.prctl(kernel.PR_SET_SECUREBITS, _NO_ROOT | _NO_ROOT_LOCKED)
         _set_capabilities(0)
-
-
-def _drop_bounding_set(but: int | None = None) -> None:
-    for capability in range(_capabilities()):
-        if capability != but:
-            kernel.prctl(kernel.PR_CAPBSET_DROP, capability)
-
-
-@cache
-def _capabilities() -> int:
-    """How many this kernel has."""
-    return int(Path("/proc/sys/kernel/cap_last_cap").read_text()) + 1
 
 
 def _set_capabilities(mask: int) -> None:

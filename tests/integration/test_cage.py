@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -137,17 +138,18 @@ async def test_without_the_work_space_no_other_user_is_trusted_to_work_there(tmp
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
-def test_another_user_than_root_is_held_as_well(tmp_path: Path) -> None:
+def test_another_user_than_root_is_held_as_well() -> None:
     """With a Python that everybody can run, and a copy of the code that everybody can read."""
     python = "/usr/bin/python3"
     if not shutil.which(python) or subprocess.run([python, "-c", "import tomllib"], check=False).returncode:
         pytest.skip("there is no Python 3.11 or newer that everybody can run")
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
-        folder.chmod(0o755)
-    shutil.copytree(REPOSITORY / "shared", tmp_path / "shared", ignore=shutil.ignore_patterns("__pycache__"))
-    done = subprocess.run(
-        [python, "-m", "shared.cage", "--inside"], cwd=tmp_path, user=1234, group=1234, extra_groups=[], env={"PATH": os.environ["PATH"]},
-        check=False, capture_output=True, text=True,
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        place.chmod(0o755)
+        shutil.copytree(REPOSITORY / "shared", place / "shared", ignore=shutil.ignore_patterns("__pycache__"))
+        done = subprocess.run(
+            [python, "-m", "shared.cage", "--inside"], cwd=place, user=1234, group=1234, extra_groups=[],
+            env={"PATH": os.environ["PATH"]}, check=False, capture_output=True, text=True,
+        )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 not as it should be" in done.stdout
