@@ -98,7 +98,7 @@ def attempts(field: Field) -> list[Attempt]:
         Attempt("read the source of the job", "read_file", str(field.source)),
         Attempt("write to its output", "write_file", str(field.output / "made")),
         Attempt("read the environment of a service", "read_file", f"/proc/{victim}/environ", memory),
-        Attempt("read the memory of a service", "read_memory", victim, memory | calls),
+        Attempt("read the memory of a service", "read_memory", victim, memory),
         Attempt("read the memory of a service by a call", "read_memory_by_call", victim, memory | calls),
         Attempt("read the command line of a service", "read_file", f"/proc/{victim}/cmdline", files),
         Attempt("debug a service", "trace", victim, memory | calls),
