@@ -36,7 +36,7 @@ _LIBRARIES = (
     "/usr/local/lib64",
 )
 _SHARED = (
-    *("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime", "/usr/share/zoneinfo"),
+    *("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo"),
     *("/etc/fonts", "/usr/share/fonts", "/usr/local/share/fonts", "/usr/share/fontconfig", "/var/cache/fontconfig"),
     # How many processors there are, and how they lie to memory.
     *("/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu", "/sys/devices/system/node"),
@@ -107,6 +107,7 @@ class Cage:
         return Entrance(
             caged=True,
             own_user="user" in self.walls,
+            privileged=_is_privileged(),
             threads_counted_alone="user" in self.walls or (os.geteuid() != 0 and _counts_by_namespace()),
             ruleset=ruleset,
             calls=seccomp.rules(unix_sockets=touches.gpu) if "seccomp" in self.walls else None,
@@ -120,6 +121,7 @@ class Entrance:
 
     caged: bool = False
     own_user: bool = False
+    privileged: bool = False
     ruleset: int | None = None
     calls: seccomp.Rules | None = None
     own_proc: bool = False
@@ -141,7 +143,10 @@ class Entrance:
             if self.threads_counted_alone and away:
                 # Elsewhere all threads of that user on the host are counted, those of other containers as well.
                 resource.setrlimit(resource.RLIMIT_NPROC, (self.threads, self.threads))
-            user.become_another() if self.own_user else user.drop_privileges()
+            if self.own_user:
+                user.become_another()
+            elif self.privileged:
+                user.drop_privileges()
         on_the_way()
         if self.caged:
             kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
@@ -260,6 +265,11 @@ def _loader(program: Path) -> Path | None:
                 file.seek(begin)
                 return Path(os.fsdecode(file.read(length).rstrip(b"\0")))
     return None
+
+
+@cache
+def _is_privileged() -> bool:
+    return user.has_privileges()
 
 
 @cache

@@ -30,8 +30,19 @@ class _Sets(ctypes.Structure):
     _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
 
 
+# Laid out beforehand, and not between fork and exec.
+_HEADER = _Header(_VERSION_3, 0)
+_THE_ONE = (_Sets * 2)(_Sets(*[1 << _CAP_DAC_OVERRIDE] * 3))
+_NONE = (_Sets * 2)()
+
+
+def has_privileges() -> bool:
+    """Whether this process is root with privileges that it may lose; in a container it may be root without."""
+    return os.geteuid() == 0 and kernel.MACHINE in _CAPSET and bool(_effective() & 1 << _CAP_SETPCAP)
+
+
 def can_change_user() -> bool:
-    """Whether this process is root with what it takes: in a container it may be root without."""
+    """Whether this process is root with what it takes."""
     needed = sum(1 << bit for bit in (_CAP_DAC_OVERRIDE, _CAP_SETGID, _CAP_SETUID, _CAP_SETPCAP))
     return os.geteuid() == 0 and kernel.MACHINE in _CAPSET and _effective() & needed == needed
 
@@ -47,22 +58,19 @@ def become_another() -> None:
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
-    _set_capabilities(1 << _CAP_DAC_OVERRIDE)
+    _set_capabilities(_THE_ONE)
     kernel.prctl(kernel.PR_CAP_AMBIENT, _AMBIENT_RAISE, _CAP_DAC_OVERRIDE)
 
 
 def drop_privileges() -> None:
     """Between fork and exec: stay who we are, and lose all privileges, also those that an exec by root would give again."""
-    if os.geteuid() == 0 and _effective() & 1 << _CAP_SETPCAP:
-        kernel.prctl(kernel.PR_SET_SECUREBITS, _NO_ROOT | _NO_ROOT_LOCKED)
-        _set_capabilities(0)
-
-
-def _set_capabilities(mask: int) -> None:
+    kernel.prctl(kernel.PR_SET_SECUREBITS, _NO_ROOT | _NO_ROOT_LOCKED)
     kernel.prctl(kernel.PR_CAP_AMBIENT, _AMBIENT_CLEAR)
-    header = _Header(_VERSION_3, 0)
-    sets = (_Sets * 2)(_Sets(mask, mask, mask), _Sets(0, 0, 0))
-    kernel.syscall(_CAPSET[kernel.MACHINE], ctypes.addressof(header), ctypes.addressof(sets))
+    _set_capabilities(_NONE)
+
+
+def _set_capabilities(sets: "ctypes.Array[_Sets]") -> None:
+    kernel.syscall(_CAPSET[kernel.MACHINE], ctypes.addressof(_HEADER), ctypes.addressof(sets))
 
 
 def _effective() -> int:
