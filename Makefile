@@ -69,7 +69,7 @@ test-unit: $(STAMP) ## Run the tests that need no server
 	@$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal --hypothesis-profile quick tests/unit
 
 corpus: $(STAMP) ## Send all real files of ../shared/media, films of many hours and ten thousand jobs through a stack; encode a thousand broken files
-	@CORPUS=all $(VENV)/bin/python -m pytest tests/integration/test_mutants.py tests/integration/test_endings.py tests/e2e/test_corpus.py tests/e2e/test_field.py tests/e2e/test_workspace_in_s3.py \
+	@CORPUS=all $(VENV)/bin/python -m pytest tests/integration/test_mutants.py tests/integration/test_endings.py tests/integration/test_encrypted_playback.py tests/e2e/test_corpus.py tests/e2e/test_field.py tests/e2e/test_workspace_in_s3.py \
 		tests/e2e/test_long.py tests/e2e/test_long_outage.py tests/e2e/test_long_queue.py
 
 chaos: $(STAMP) ## Run JOBS=60 jobs while faults of all kinds hit a stack for MINUTES=4, and account for each; SEED=<n> repeats a run

@@ -13,9 +13,10 @@ from checker.source import Unreadable
 
 _EPILOGUE = """\
 Everything that the playlist leads to is read, and beside it the DASH manifest of the same name and the pictures for the seek
-bar. Each rule comes out as ok, as MUST or SHOULD where it is violated, or as skip. Its id says where it is from: apple-N, item
-N of Apple's HLS authoring specification; rfc8216bis-N, section N of that draft; dash-…, ISO/IEC 23009-1; millrace-…, a promise
-of Millrace.
+bar. Samples that are encrypted (cbcs) are checked without their keys; where whole segments are (AES-128), the key is read from
+where the playlist says. Each rule comes out as ok, as MUST or SHOULD where it is violated, or as skip. Its id says where it is
+from: apple-N, item N of Apple's HLS authoring specification; rfc8216bis-N, section N of that draft; dash-…, ISO/IEC 23009-1;
+cmaf-…, ISO/IEC 23000-19; mp4-…, ISO/IEC 14496-14; millrace-…, a promise of Millrace.
 
 exit status: 0 where no MUST is violated, 1 where one is, 2 where the multivariant playlist cannot be read."""
 

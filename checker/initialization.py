@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from checker.aac import AudioConfig, read_elementary_stream
 from checker.boxes import Box, MalformedMedia, boxes_of, first_of
+from checker.protection import ENCRYPTED_ENTRIES, TrackProtection, read_protection
 from checker.sps import Sps, parse_sps
 
 AUDIO_FORMATS = frozenset({"mp4a", "ac-3", "ec-3", "ac-4", "alac", "fLaC", "Opus"})
@@ -37,6 +38,7 @@ class InitializationSegment:
         brands: compatible ones of the file. alternate_group: of the track.
         edit: seconds of the media that lie before the presentation.
         parameter_sets: the sequence parameter sets, of H.264 only. length_size: bytes of a NAL unit's length.
+        protection: of an encrypted track, of which everything else is told as if it were none.
         audio: of AAC only. preroll: samples that have to be decoded before one in the (first) group of type ``roll``; None
             where there is no such group.
     """
@@ -53,6 +55,7 @@ class InitializationSegment:
     brands: tuple[str, ...] = ()
     alternate_group: int = 0
     preroll: int | None = None
+    protection: TrackProtection | None = None
 
     @property
     def is_audio(self) -> bool:
@@ -78,6 +81,10 @@ def read_initialization(data: bytes) -> InitializationSegment:
     entry = next(iter(track.child("mdia", "minf", "stbl", "stsd").children(_TABLE)), None)
     if entry is None:
         raise MalformedMedia("no sample entry")
+    protection = None
+    if entry.kind in ENCRYPTED_ENTRIES:
+        original, protection = read_protection(entry, _VIDEO_FIELDS if entry.kind == "encv" else _AUDIO_FIELDS)
+        entry = replace(entry, kind=original)
     found = InitializationSegment(
         format=entry.kind,
         codecs=entry.kind,
@@ -87,6 +94,7 @@ def read_initialization(data: bytes) -> InitializationSegment:
         brands=brands_of(boxes, "ftyp"),
         alternate_group=_alternate_group(track),
         preroll=_preroll(track),
+        protection=protection,
     )
     try:
         if entry.kind in ("avc1", "avc3"):

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 from checker.playlist import resolver
 
 _NAMESPACE = "{urn:mpeg:dash:schema:mpd:2011}"
+_DEFAULT_KID = "{urn:mpeg:cenc:2013}default_KID"
 _DURATION = re.compile(
     r"P(?:([0-9]{1,6})D)?(?:T(?:([0-9]{1,6})H)?(?:([0-9]{1,6})M)?(?:([0-9]{1,9}(?:\.[0-9]{1,12})?)S)?)?", re.ASCII
 )
@@ -31,11 +32,12 @@ Timed = tuple[str, int, int]
 
 
 class Descriptor(NamedTuple):
-    """An element such as ``Role``: its scheme and value."""
+    """An element such as ``Role``: its scheme and value; of ``ContentProtection`` perhaps the id of a key."""
 
     element: str
     scheme: str
     value: str
+    default_kid: str | None = None
 
 
 @dataclass(frozen=True)
@@ -238,7 +240,9 @@ def _set(element: ElementTree.Element, base: str, around: Template | None) -> Ad
 
 def _descriptors(element: ElementTree.Element) -> tuple[Descriptor, ...]:
     return tuple(
-        Descriptor(one.tag.removeprefix(_NAMESPACE), one.attrib["schemeIdUri"], one.get("value", ""))
+        Descriptor(
+            one.tag.removeprefix(_NAMESPACE), one.attrib["schemeIdUri"], one.get("value", ""), one.get(_DEFAULT_KID)
+        )
         for one in element
         if "schemeIdUri" in one.attrib
     )

@@ -92,6 +92,7 @@ class MediaPlaylist:
         tags: all tags in order but those that belong to one segment, EXTINF and EXT-X-BYTERANGE.
         initialization: address of the initialization segment; None without EXT-X-MAP.
         timescale: how many ticks of EXTINF, as finely as it is written, are a second: 1,000,000 for six decimals.
+        first_line: of the first segment, counted from 1; 0 without segments.
         uris, durations, byte_ranges: of each segment the address, EXTINF in ticks, and which part of the file it is; None
             where it is all of it. There are hundreds of thousands in a long presentation, hence no objects.
     """
@@ -100,6 +101,7 @@ class MediaPlaylist:
     tags: tuple[Tag, ...] = field(repr=False)
     initialization: str | None
     timescale: int
+    first_line: int = 0
     uris: list[str] = field(repr=False)
     durations: list[int] = field(repr=False)
     byte_ranges: list[ByteRange | None] = field(repr=False)
@@ -180,7 +182,7 @@ def parse_media(body: bytes, url: str) -> MediaPlaylist:
     """
     lines, tags, resolve = _lines(body, url), list[Tag](), resolver(url)
     references, told, byte_ranges = list[str](), list[str](), list[ByteRange | None]()
-    duration, byte_range = None, None
+    duration, byte_range, first_line = None, None, 0
     for number, line in enumerate(lines, start=1):
         if not line:
             continue
@@ -195,6 +197,7 @@ def parse_media(body: bytes, url: str) -> MediaPlaylist:
         else:
             if duration is None:
                 raise NotAPlaylist(f"{url}: {line} has no EXTINF")
+            first_line = first_line or number
             references.append(line)
             told.append(duration)
             byte_ranges.append(byte_range)
@@ -208,6 +211,7 @@ def parse_media(body: bytes, url: str) -> MediaPlaylist:
         tags=tuple(tags),
         initialization=resolve(map_uri) if map_uri else None,
         timescale=timescale,
+        first_line=first_line,
         uris=[uris[reference] for reference in references],
         durations=[ticks[text] for text in told],
         byte_ranges=byte_ranges,

@@ -18,6 +18,7 @@ from checker.boxes import MalformedMedia
 from checker.cues import WebVtt, read_webvtt
 from checker.initialization import InitializationSegment, read_initialization
 from checker.jpeg import jpeg_size
+from checker.keys import decrypted, is_whole, whole_key
 from checker.manifest import Manifest, NotAManifest, parse_manifest
 from checker.playlist import ByteRange, MediaPlaylist, NotAPlaylist, parse_media, parse_multivariant
 from checker.presentation import Presentation, Sprite, Track
@@ -99,8 +100,11 @@ class Reading:
         initialization = await self._parsed(playlist.initialization, lambda body, _: read_initialization(body))
         if initialization is None:
             return None
-        listed = zip(playlist.uris, playlist.byte_ranges, strict=True)
-        found = await asyncio.gather(*(self._segment(uri, part, initialization) for uri, part in listed))
+        if is_whole(playlist):
+            found = await self._decrypted(playlist, initialization)
+        else:
+            listed = zip(playlist.uris, playlist.byte_ranges, strict=True)
+            found = await asyncio.gather(*(self._segment(uri, part, initialization) for uri, part in listed))
         # A track with a hole would break every rule about time as well, which says nothing more.
         segments = _without_holes(found)
         return Track(playlist, initialization, segments) if segments else None
@@ -111,6 +115,25 @@ class Reading:
 
     async def _segment(self, url: str, part: ByteRange | None, initialization: InitializationSegment) -> Segment | None:
         return await self._parsed(url, lambda body, _: read_segment(body, initialization), part=part)
+
+    async def _decrypted(self, playlist: MediaPlaylist, initialization: InitializationSegment) -> list[Segment | None]:
+        """The segments of a playlist that are encrypted as a whole, read as a player does; they are as long as they lie there."""
+        try:
+            told = whole_key(playlist)
+        except MalformedMedia as error:
+            self._broken[playlist.url] = str(error)
+            return []
+        key = await self._bytes(told.uri) if told else None
+        if told is None or key is None:
+            return []
+
+        async def segment(number: int, url: str, part: ByteRange | None) -> Segment | None:
+            iv = told.iv or (playlist.first_number + number).to_bytes(16)
+            parse = lambda body, _: read_segment(decrypted(body, key, iv), initialization)._replace(size=len(body))  # noqa: E731
+            return await self._parsed(url, parse, part=part)
+
+        listed = zip(playlist.uris, playlist.byte_ranges, strict=True)
+        return await asyncio.gather(*(segment(number, *one) for number, one in enumerate(listed)))
 
     async def _text(self, playlist: MediaPlaylist) -> tuple[WebVtt, ...] | None:
         return _without_holes(await asyncio.gather(*(self._webvtt(uri) for uri in playlist.uris)))

@@ -3,12 +3,38 @@
 from dataclasses import dataclass
 
 from checker.finding import Finding, Rule
-from checker.judging import boxes, dash, dash_values, documents, iframes, syntax, text, tiles, timing, variants, video
+from checker.judging import (
+    boxes,
+    dash,
+    dash_values,
+    documents,
+    encryption,
+    iframes,
+    syntax,
+    text,
+    tiles,
+    timing,
+    variants,
+    video,
+)
 from checker.presentation import Presentation
 
 RULES: tuple[Rule, ...] = tuple(
     rule
-    for module in (documents, syntax, boxes, video, variants, timing, iframes, text, dash, dash_values, tiles)
+    for module in (
+        documents,
+        syntax,
+        boxes,
+        video,
+        variants,
+        timing,
+        iframes,
+        text,
+        dash,
+        dash_values,
+        tiles,
+        encryption,
+    )
     for rule in module.RULES
 )
 

@@ -1,11 +1,13 @@
 """Measures media segments: what is in the bytes, whatever playlists and manifest say. Pure."""
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import NamedTuple
 
 from checker.boxes import Box, Fields, MalformedMedia, boxes_of
 from checker.captions import CaptionByte, captions_of_sei
 from checker.initialization import Defaults, InitializationSegment, brands_of
+from checker.protection import map_faults
 
 _NOT_SYNC = 0x10000
 _SLICES, _IDR, _SEI = (1, 5), 5, 6
@@ -46,8 +48,9 @@ class Segment(NamedTuple):
         fragments, captions: in the order of decoding, and of showing.
         brands: compatible ones. described: every fragment names its sample entry.
         rolling: every sample is in the first group of type ``roll``.
+        map_faults: what is wrong with the maps of encrypted samples, each kind once.
 
-    The last seven are None or empty where only its writer has told of it; of audio he tells ``shown`` as well.
+    The last eight are None or empty where only its writer has told of it; of audio he tells ``shown`` as well.
     """
 
     size: int
@@ -61,6 +64,7 @@ class Segment(NamedTuple):
     brands: tuple[str, ...] = ()
     described: bool = False
     rolling: bool = False
+    map_faults: tuple[str, ...] = ()
 
 
 class _Sample(NamedTuple):
@@ -94,6 +98,7 @@ def read_segment(data: bytes, initialization: InitializationSegment) -> Segment:
     if duration <= 0:
         raise MalformedMedia("segment without length")
     _check_places(samples, [box for box in boxes if box.kind == "mdat"])
+    moofs = [box for box in boxes if box.kind == "moof"]
     keys, captions = ([], []) if initialization.is_audio else _pictures(view, samples, initialization)
     return Segment(
         size=len(data),
@@ -105,9 +110,21 @@ def read_segment(data: bytes, initialization: InitializationSegment) -> Segment:
         fragments=tuple(fragments),
         captions=tuple(captions),
         brands=brands_of(boxes, "styp"),
-        described=all(_is_described(box) for box in boxes if box.kind == "moof"),
-        rolling=sum(_rolling(box) for box in boxes if box.kind == "moof") == len(samples),
+        described=all(map(_is_described, moofs)),
+        rolling=sum(map(_rolling, moofs)) == len(samples),
+        map_faults=tuple(dict.fromkeys(_map_faults(view, moofs, samples, initialization))),
     )
+
+
+def _map_faults(
+    view: memoryview, moofs: list[Box], samples: list[_Sample], initialization: InitializationSegment
+) -> Iterator[str]:
+    if initialization.protection is None:
+        return
+    length_size = initialization.length_size if initialization.parameter_sets else None
+    for moof, (_, own) in zip(moofs, groupby(samples, key=lambda sample: sample.fragment), strict=True):
+        places = [view[one.offset : one.offset + one.size] for one in own]
+        yield from map_faults(moof, initialization.protection, places, length_size)
 
 
 def _fragment(moof: Box, defaults: Defaults) -> Iterator[_Sample]:

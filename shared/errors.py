@@ -85,6 +85,18 @@ ERRORS: dict[str, ErrorCode] = {
         "you",
         True,
     ),
+    "drm_key_unavailable": ErrorCode(
+        "The key service of the organization cannot be reached, or does not answer as it should. "
+        "Try again when it works, or have the operator check its address.",
+        "operator",
+        True,
+    ),
+    "drm_key_refused": ErrorCode(
+        "The key service of the organization refused to give keys for this content. "
+        "Have the operator check its credentials, and what the service allows.",
+        "operator",
+        True,
+    ),
     "encode_failed": ErrorCode("The video could not be encoded.", "operator", True),
     "encode_stalled": ErrorCode("The encoder made no progress and was stopped.", "operator", True),
     "workspace_full": ErrorCode("The server's work space is full.", "operator", True),

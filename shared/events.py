@@ -11,10 +11,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from shared.attempt import Attempt
 from shared.encryption.protection import Hex128, Protection
+from shared.encryption.request import EncryptionRequest
 from shared.ids import JobId, OrgCode, PartName
 from shared.media.plan import Plan
-from shared.media.result import JobWarning, Outputs, PartRecord, RenditionTotals
+from shared.media.result import JobWarning, Layout, Outputs, PartRecord, RenditionTotals
 from shared.media.source import Source
 
 Priority = Literal["low", "normal", "high"]
@@ -50,6 +52,12 @@ class Event(BaseModel):
         return f"{self.subject}.{part}" if part else self.subject
 
 
+class Result(Event):
+    """What work taken from the bus has come to. ``attempt`` says by whom, when and after what; None in events of before."""
+
+    attempt: Attempt | None = None
+
+
 @dataclass(frozen=True)
 class Recorded:
     """An event with its place in the stream."""
@@ -62,8 +70,8 @@ class Created(Event):
     """The api accepted a job. Consumed by the api's projector and the notifier.
 
     ``client_metadata`` is the JSON text exactly as the client wrote it; ``retry_of`` is the ended job that this one runs again,
-    None for all others and in events of before. ``drm_content_id`` (hex) is what key services know the content by, None where
-    the output is not encrypted.
+    None for all others and in events of before. ``drm_content_id`` (hex) is what key services know the content by, and
+    ``encryption`` what is asked for; both are None where the output is not encrypted. ``enable_drm`` is true for ``cbcs`` alone.
     """
 
     subject = "created"
@@ -73,6 +81,7 @@ class Created(Event):
     resolutions: tuple[str, ...]
     enable_drm: bool = False
     drm_content_id: Hex128 | None = None
+    encryption: EncryptionRequest | None = None
     client_metadata: str | None = None
     priority: Priority = "normal"
     profile: str = "balanced"
@@ -90,29 +99,40 @@ class Admitted(Event):
     weight: Weight = 1.0
 
 
-class Started(Event):
+class Started(Result):
     """A fetcher took the job up: its status is now transcoding. Consumed by the projector and the notifier."""
 
     subject = "started"
     type: Literal["started"] = "started"
 
 
-class Fetched(Event):
+class Fetched(Result):
     """The source lies in the work space, was probed, and the encode is planned.
 
     Published by the fetcher, read by transcoder and uploader. ``recipe`` is what all parts are made by: SHA-256 (hex) of the
     content of the source, as far as its server tells it from others, and of the plan. Where two jobs have the same one, so are
     their parts. Empty where the server tells nothing, and in events of before. ``protection`` says how the output is encrypted,
-    without the keys; None where it is not.
+    without the keys; None where it is not. Version 2 has it: a reader of before, which would publish such an output in the
+    clear, takes no notice of the event.
     """
 
     subject = "fetched"
+    versions = (1, 2)
     type: Literal["fetched"] = "fetched"
     source: Source
     plan: Plan
     warnings: tuple[JobWarning, ...] = ()
     recipe: str = ""
     protection: Protection | None = None
+
+    def encrypted(self, protection: Protection) -> "Fetched":
+        """The same of a job whose output is encrypted so."""
+        return self.model_copy(update={"v": 2, "protection": protection})
+
+    @property
+    def layout(self) -> Layout:
+        """What the parts' segments are laid out for."""
+        return self.protection.layout if self.protection else "clear"
 
 
 class PartRequested(Event):
@@ -147,7 +167,7 @@ class PartRequested(Event):
         )
 
 
-class PartTranscoded(Event):
+class PartTranscoded(Result):
     """A part's files lie in the work space. Published by the transcoder, consumed by the uploader.
 
     Bounded, however long the part is: the tables of its segments stand in its record in the work space, whose SHA-256 (hex)
@@ -178,7 +198,7 @@ class PartTranscoded(Event):
         return given | {"inline": record, "renditions": record.totals, "digest": ""}
 
 
-class PartUploaded(Event):
+class PartUploaded(Result):
     """A part's segments are in the customer's bucket. Published by the uploader, which then requests further ones.
 
     ``uploaded`` is the number of the job's uploaded parts, this one included: from it follows how many may be requested, and
@@ -193,7 +213,7 @@ class PartUploaded(Event):
     uploaded: int | None = None
 
 
-class Completed(Event):
+class Completed(Result):
     """Every object that the multivariant playlist leads to can be read from the bucket. Published by the uploader. An end."""
 
     subject = "end.completed"

@@ -9,6 +9,7 @@ from typing import Any, Literal, assert_never, cast
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from shared import events as ev
+from shared.encryption.request import EncryptionRequest
 from shared.ids import JobId, OrgCode
 from shared.locations import mask
 from shared.media.result import JobWarning, Outputs
@@ -47,6 +48,8 @@ class Job(BaseModel):
     output_path: str
     resolutions: tuple[str, ...]
     enable_drm: bool = False
+    drm_content_id: str | None = None
+    encryption: EncryptionRequest | None = None
     client_metadata: str | None = None
     priority: ev.Priority = "normal"
     profile: str = "balanced"
@@ -163,6 +166,8 @@ def _created(event: ev.Created) -> Job:
         output_path=mask(event.output_path),
         resolutions=event.resolutions,
         enable_drm=event.enable_drm,
+        drm_content_id=event.drm_content_id,
+        encryption=event.encryption,
         client_metadata=event.client_metadata,
         priority=event.priority,
         profile=event.profile,

@@ -47,7 +47,7 @@ class Sealer:
         Raises:
             SealBroken: no key opens it.
         """
-        with suppress(InvalidTag):
+        with suppress(InvalidTag, ValueError):
             self._ciphers[0].decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], purpose.encode())
             return None
         return self.seal(self.open(sealed, purpose), purpose)

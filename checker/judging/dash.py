@@ -8,6 +8,7 @@ from fractions import Fraction
 from checker.finding import Finding, Rule, told
 from checker.initialization import InitializationSegment
 from checker.judging.timing import MICROSECOND
+from checker.keys import is_whole
 from checker.manifest import AdaptationSet, Manifest, NotAManifest, Representation, Timed, seconds_of, whole
 from checker.presentation import USUAL_TARGET, Presentation, Track
 
@@ -41,7 +42,9 @@ def _initialization(presentation: Presentation, representation: Representation, 
 
 
 def there(presentation: Presentation) -> Iterator[Finding]:
-    """A manifest lies beside the multivariant playlist."""
+    """A manifest lies beside the multivariant playlist, unless the segments are encrypted as no DASH player knows it."""
+    if any(is_whole(playlist) for playlist in presentation.playlists.values()):
+        return
     broken = {url for url, _ in presentation.broken}
     if presentation.manifest is None and presentation.manifest_url not in broken:
         yield Finding(presentation.name(presentation.manifest_url), "DASH manifest", "missing", "there")

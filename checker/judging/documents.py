@@ -5,11 +5,14 @@ from collections.abc import Iterable, Iterator
 
 from checker.finding import Finding, Rule
 from checker.initialization import AUDIO_FORMATS
-from checker.playlist import Entry
+from checker.keys import SAMPLES, is_whole, key_tags
+from checker.playlist import Entry, MediaPlaylist
 from checker.presentation import Presentation
 
 # RFC 8216bis, section 8: what a tag needs. EXT-X-MAP in anything but an I-frame playlist needs 6, in one 5.
 _MAP_VERSION, _IFRAME_MAP_VERSION = 6, 5
+# What is more than a key for whole segments needs this.
+_KEY_FORMAT_VERSION = 5
 # Attributes of a variant that name groups.
 _TEXT_GROUPS = ("SUBTITLES", "CLOSED-CAPTIONS")
 _GROUPS = ("AUDIO", *_TEXT_GROUPS)
@@ -53,8 +56,16 @@ def version(presentation: Presentation) -> Iterator[Finding]:
     """EXT-X-VERSION is enough for the tags that are used."""
     for playlist in presentation.playlists.values():
         needed = (_IFRAME_MAP_VERSION if playlist.iframes_only else _MAP_VERSION) if playlist.initialization else 3
+        needed = max(needed, _key_version(playlist))
         if playlist.version < needed:
             yield Finding(presentation.name(playlist.url), "EXT-X-VERSION", str(playlist.version), f"at least {needed}")
+
+
+def _key_version(playlist: MediaPlaylist) -> int:
+    keys = key_tags(playlist.tags)
+    if any(key.method == SAMPLES or {"KEYFORMAT", "KEYFORMATVERSIONS"} & key.attributes.keys() for key in keys):
+        return _KEY_FORMAT_VERSION
+    return 2 if keys else 1
 
 
 def ended(presentation: Presentation) -> Iterator[Finding]:
@@ -81,8 +92,9 @@ def independent(presentation: Presentation) -> Iterator[Finding]:
 
 
 def iframes_there(presentation: Presentation) -> Iterator[Finding]:
-    """At least one I-frame playlist, where there is video."""
-    if not presentation.multivariant.iframes and _with_video(presentation):
+    """At least one I-frame playlist, where there is video whose key frames can be had without the rest of their segment."""
+    whole = any(is_whole(playlist) for playlist in presentation.playlists.values())
+    if not presentation.multivariant.iframes and _with_video(presentation) and not whole:
         yield Finding(
             presentation.name(presentation.multivariant.url), "EXT-X-I-FRAME-STREAM-INF", "none", "at least one"
         )

@@ -17,10 +17,14 @@ from services.api.accounts.request_rate import AddressRate, RequestRate
 from services.api.accounts.sessions import Sessions
 from services.api.accounts.tokens import Tokens
 from services.api.app import make_app
-from services.api.contract.peers import parse_networks
+from services.api.contract.key_addresses import KeyAddresses
+from services.api.contract.peers import parse_codes, parse_networks
 from services.api.database.migrate import migrate_when_there
 from services.api.database.pool import Database, DatabaseDown, close_pool, open_pool
 from services.api.drm.contents import Contents
+from services.api.drm.demand import KeysOnDemand
+from services.api.drm.encryption import Encryptions
+from services.api.drm.providers import KeyProviders
 from services.api.drm.signing_keys import SigningKeys
 from services.api.feed.callout import Callout
 from services.api.feed.connections import BusConnections
@@ -154,7 +158,10 @@ async def _start(
     accounts = Accounts(
         database, Passwords(), guard, days=settings.token_days, most_tokens=settings.tokens_per_organization
     )
-    intake = Intake(database, job_log, vault, Storages(database, sealer), reservations)
+    addresses = KeyAddresses(settings.public_url, parse_codes(settings.clear_key_organizations or ""))
+    contents = Contents(database, sealer)
+    encryptions = Encryptions(database, sealer, addresses, static_keys=settings.static_keys)
+    intake = Intake(database, job_log, vault, Storages(database, sealer), reservations, encryptions)
 
     await until_done(live.start, "live progress")
     stack.push_async_callback(live.stop)
@@ -180,7 +187,8 @@ async def _start(
         Jobs(database, job_log, live),
         Webhooks(database, client, book, job_log),
         stream,
-        Contents(database, sealer),
+        contents,
+        KeysOnDemand(contents, KeyProviders(database, sealer)),
         SigningKeys(database, sealer),
         AddressRate(settings.key_requests_per_minute),
         bus_users,

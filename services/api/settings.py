@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from services.api.contract.drm_models import MOST_SECONDS
+from services.api.contract.drm_models import LICENCE_PLACES, MOST_SECONDS
 from services.api.contract.peers import check_template, parse_codes, parse_hosts, parse_networks, parse_origins
 from services.api.contract.quotas import MOST_QUOTA
 from services.api.feed.signing import Issuer
@@ -193,6 +193,10 @@ class ApiSettings(CommonSettings):
         description="Origins of the pages whose players may fetch keys and licences, comma separated, such as "
         "https://video.example.com; * for any",
     )
+    static_keys: bool = Field(
+        False,
+        description="Whether organizations may have the key provider `static`, whose keys everybody knows: for tests alone",
+    )
 
     @field_validator("bus_issuer_seed")
     @classmethod
@@ -220,7 +224,7 @@ class ApiSettings(CommonSettings):
     @classmethod
     def _is_address(cls, value: SecretStr | None) -> SecretStr | None:
         if value:
-            check_template(value.get_secret_value())
+            check_template(value.get_secret_value(), LICENCE_PLACES)
         return value
 
     @field_validator("public_url")

@@ -15,6 +15,8 @@ from services.fetcher.download.punctual import PunctualRemote
 from services.fetcher.download.remote import Remote
 from services.fetcher.download.s3_source import S3Source
 from services.fetcher.inherit import Inherit
+from services.fetcher.keys.keys import JobKeys, tracks_of
+from services.fetcher.keys.services import KeyServices
 from services.fetcher.metrics import STEP_SECONDS
 from services.fetcher.output_check import check_output
 from services.fetcher.plan.bounds import bounded, bounded_warnings
@@ -86,6 +88,7 @@ class Fetch:
         self._response_seconds = response_seconds
         self._policy = policy
         self._inherit = Inherit(space, policy)
+        self._keys = JobKeys(vault, KeyServices(policy, response_seconds))
 
     async def __call__(self, event: Admitted) -> None:
         """Do the work.
@@ -119,12 +122,16 @@ class Fetch:
             sound = AUDIO_ONLY in created.resolutions
             with STEP_SECONDS.labels("download").time(), span("download"):
                 file = await self._download(created, addresses, folder, sound=sound)
+            # Before the probe, so that a job which waits for its keys is not probed again with each try.
+            keys = await self._keys(created)
             with span("plan"):
                 file = await asyncio.to_thread(with_plain_header, file)
                 fetched = await (self._plan_audio(created, file) if sound else self._plan(created, file))
+                keys = keys.only_for(tracks_of(fetched.plan)) if keys else None
                 content = await asyncio.to_thread(content_of, folder, created.input_url)
-                recipe = await asyncio.to_thread(recipe_of, content, fetched.source, fetched.plan)
+                recipe = await asyncio.to_thread(recipe_of, content, fetched.source, fetched.plan, keys)
                 fetched = fetched.model_copy(update={"recipe": recipe})
+                fetched = fetched.encrypted(keys.protection) if keys else fetched
             await self._space.keep_source(org, job, folder / fetched.source.file)
         await structlog.get_logger().ainfo(
             "fetched",

@@ -8,6 +8,7 @@ import structlog
 from pydantic import ValidationError
 
 from shared.addresses import AddressPolicy
+from shared.encryption.objects import size_in_bucket
 from shared.events import Fetched
 from shared.listing import Listed, list_folder
 from shared.locations import S3Location
@@ -26,7 +27,7 @@ class _Candidate:
     """A part by the job's recipe.
 
     Attributes:
-        objects: bytes of what goes to the bucket with it, by path.
+        objects: bytes in the bucket of what goes there with it, by path.
         uploaded: entity tags of those that were uploaded. missing: paths of those that are not in the work space.
         tiles: paths of its tiles that were kept elsewhere, by number.
     """
@@ -96,18 +97,18 @@ def _candidates(fetched: Fetched, parts: Iterable[InheritedPart]) -> list[_Candi
     wanted = set(fetched.plan.release_order) if fetched.recipe else set()
     for part in parts:
         if part.name in wanted and part.name not in found:
-            candidate = _candidate(part, fetched.recipe)
+            candidate = _candidate(part, fetched)
             if candidate:
                 found[part.name] = candidate
     return list(found.values())
 
 
-def _candidate(part: InheritedPart, recipe: str) -> _Candidate | None:
+def _candidate(part: InheritedPart, fetched: Fetched) -> _Candidate | None:
     try:
         record = PartRecord.model_validate_json(part.record)
     except ValidationError:
         return None
-    if record.recipe != recipe:
+    if record.recipe != fetched.recipe:
         return None
     elsewhere = [still for still in record.stills if still.kind == "tile" and part.files.get(still.path) != still.size]
     if any(part.tiles.get(tile.number) != tile.size for tile in elsewhere):
@@ -115,7 +116,7 @@ def _candidate(part: InheritedPart, recipe: str) -> _Candidate | None:
     objects = record.objects
     return _Candidate(
         part,
-        objects,
+        {path: size_in_bucket(path, size, fetched.protection) for path, size in objects.items()},
         uploaded={path: tag for path, tag in part.uploaded.items() if tag and path in objects},
         missing=frozenset(path for path, size in objects.items() if part.files.get(path) != size),
         tiles={tile.number: tile.path for tile in elsewhere},

@@ -16,7 +16,7 @@ FETCHED_BYTES = Counter(
 )
 STEP_SECONDS = Histogram(
     "millrace_fetch_step_seconds",
-    "How long a step of fetching took: download, probe (with its remux and trial) or plan; failed ones too",
+    "How long a step of fetching took: download, probe (with its remux and trial), plan or keys; failed ones too",
     ["step"],
     buckets=(0.1, *JOB_SECONDS),
     registry=REGISTRY,

@@ -101,6 +101,7 @@ class Encode:
                     stills=made.stills,
                     recipe=fetched.recipe,
                     tools=self._tools.digest,
+                    layout=fetched.layout,
                 )
                 text = await self._space.finish(folder, fetched.org, fetched.job, name, record.model_dump_json())
         # What counts is what lies there: a duplicate worker may have been faster.
@@ -205,7 +206,9 @@ class Encode:
         warnings = () if exact else (_DAMAGED,)
         try:
             tracks = [
-                await asyncio.to_thread(packaging.video_segments, folder / f"{rung.name}.mp4", folder, plan, part, rung)
+                await asyncio.to_thread(
+                    packaging.video_segments, folder / f"{rung.name}.mp4", folder, plan, part, rung, fetched.layout
+                )
                 for rung in plan.rungs
             ]
             taken = stills.collect(plan, part, folder)
@@ -229,7 +232,7 @@ class Encode:
                 # The pictures may be good, and the playlists count on a track.
                 argv = command.silence_command(self._tools, fetched.plan, part, folder)
                 tail, warnings = await self._run(fetched, part, argv, self._limits), (_NO_AUDIO,)
-            track = await asyncio.to_thread(packaging.audio_segments, made, folder, fetched.plan, part)
+            track = await asyncio.to_thread(packaging.audio_segments, made, folder, fetched.plan, part, fetched.layout)
         except EncoderFailed as error:
             raise PermanentError("encode_failed", str(error)) from error
         except (packaging.WrongResult, ValueError) as error:

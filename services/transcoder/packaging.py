@@ -5,20 +5,23 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import count, pairwise
 from math import floor
 from pathlib import Path
 
+from shared.encryption.boxes import sample_encryption
 from shared.media.codecs.aac import AAC
 from shared.media.codecs.codec import Codec, VideoCodec
 from shared.media.codecs.table import video_codec
 from shared.media.layout import segment_name
 from shared.media.plan import AudioPart, Plan, Rung, VideoPart
-from shared.media.result import SegmentTable
+from shared.media.result import Layout, SegmentTable
 from shared.mp4.bmff import Fragment, Movie, read_movie, sample_entry, write_fragment
 from shared.mp4.captions import Channels
 from shared.mp4.cmaf import cmaf_header, segment_type
 from shared.mp4.edits import preroll_group, with_edit, with_preroll
+from shared.mp4.subsamples import SampleMap
 
 
 class WrongResult(Exception):
@@ -29,10 +32,16 @@ class TooShort(WrongResult):
     """The source's video ends before it should."""
 
 
-def video_segments(file: Path, folder: Path, plan: Plan, part: VideoPart, rung: Rung) -> SegmentTable:
+def video_segments(
+    file: Path, folder: Path, plan: Plan, part: VideoPart, rung: Rung, layout: Layout = "clear"
+) -> SegmentTable:
     """Cut one rendition of a part into segments, with a folder named as the rung below ``folder``.
 
+    Args:
+        layout: what the segments are laid out for. With ``cbcs`` they say which bytes of their samples are to be encrypted.
+
     Raises:
+        MalformedMedia: the file cannot be read, or it cannot be said where its slices' headers end.
         WrongResult: codec, frames, GOPs or times are not as planned; TooShort if frames are missing.
     """
     target, codec = folder / rung.name, video_codec(rung.codec)
@@ -42,13 +51,14 @@ def video_segments(file: Path, folder: Path, plan: Plan, part: VideoPart, rung: 
     with _movie(file) as (data, movie):
         _check_codec(movie, codec)
         _check_video(data, movie, plan, part, codec)
+        sample_map = codec.sample_map(movie.init_segment) if layout == "cbcs" else None
         starts = [number * gops for number in range(plan.segments_of(part))]
         for number, (start, end) in enumerate(pairwise([*starts, len(movie.fragments)])):
             absolute = part.first_segment + number
             segment = bytearray(segment_type(last=absolute == plan.segments - 1))
             marks = []
             for fragment in movie.fragments[start:end]:
-                written = _video_fragment(data, fragment, plan, part, codec)
+                written = _video_fragment(data, fragment, plan, part, codec, sample_map)
                 _feed_captions(channels, data, fragment, plan, codec)
                 # An I-frame playlist points at the fragment's head together with its first sample.
                 head = len(written) - sum(fragment.sizes) + fragment.sizes[0]
@@ -72,7 +82,7 @@ def video_segments(file: Path, folder: Path, plan: Plan, part: VideoPart, rung: 
         )
 
 
-def audio_segments(file: Path, folder: Path, plan: Plan, part: AudioPart) -> SegmentTable:
+def audio_segments(file: Path, folder: Path, plan: Plan, part: AudioPart, layout: Layout = "clear") -> SegmentTable:
     """Cut an audio rendition into segments along the video's boundaries, in the part's folder below ``folder``.
 
     The first one begins with the encoder's priming, without which its first 20 ms would fade in; an edit list hides it, so that
@@ -101,6 +111,7 @@ def audio_segments(file: Path, folder: Path, plan: Plan, part: AudioPart) -> Seg
                 decode_time=begin * AAC.frame_samples,
                 sequence=number + 1,
                 groups=preroll_group(len(samples)),
+                protection=partial(sample_encryption, [()] * len(samples)) if layout == "cbcs" else None,
             )
             (target / segment_name("audio", number)).write_bytes(segment)
             durations.append(len(samples) * AAC.frame_samples)
@@ -144,15 +155,25 @@ def read_shown(file: Path) -> Shown | None:
     return Shown(int(lines[0]), int(lines[-1])) if lines else None
 
 
-def _video_fragment(data: memoryview, fragment: Fragment, plan: Plan, part: VideoPart, codec: VideoCodec) -> bytes:
+def _video_fragment(
+    data: memoryview,
+    fragment: Fragment,
+    plan: Plan,
+    part: VideoPart,
+    codec: VideoCodec,
+    sample_map: SampleMap | None,
+) -> bytes:
     """A GOP at its absolute place. Every frame lasts exactly a frame; ffmpeg's own guess for the last one is not needed."""
     frame = part.first_frame + fragment.decode_time // plan.frame_ticks
+    samples = [data[begin : begin + size] for begin, size in _spans(fragment)]
+    protection = partial(sample_encryption, [sample_map(sample) for sample in samples]) if sample_map else None
     return write_fragment(
-        [data[begin : begin + size] for begin, size in _spans(fragment)],
+        samples,
         duration=plan.frame_ticks,
         decode_time=frame * plan.frame_ticks,
         sequence=frame // plan.gop_frames + 1,
         offsets=[offset + codec.reorder_frames * plan.frame_ticks for offset in fragment.offsets],
+        protection=protection,
     )
 
 

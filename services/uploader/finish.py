@@ -15,6 +15,7 @@ from services.uploader.manifest.dash import manifest
 from services.uploader.manifest.outputs import outputs_of
 from services.uploader.manifest.playlists import iframe_playlist, media_playlist, multivariant_playlist
 from services.uploader.manifest.presentation import Presentation, init_segments_of
+from services.uploader.manifest.protection import protected
 from services.uploader.manifest.sprite import sprite
 from services.uploader.metrics import NOT_COMPLIANT
 from services.uploader.record import JobRecord, record_of
@@ -78,7 +79,7 @@ class Finish:
             parts = await self._records(record)
             pictures = await self._sprite(org, job, record.plan)
             # Reckoning with every segment of a film takes seconds of the processor.
-            output = await asyncio.to_thread(_prepare, record.plan, parts, pictures)
+            output = await asyncio.to_thread(_prepare, record, parts, pictures)
         except Mismatch as error:
             raise PermanentError("internal_error", str(error)) from error
         async with self._buckets.of(org, job) as bucket:
@@ -125,26 +126,28 @@ def init_segments(presentation: Presentation) -> dict[str, bytes]:
 
 
 def playlists(presentation: Presentation, *, sheet_bytes: int = 0) -> dict[str, bytes]:
-    """Every playlist by path that the multivariant playlist leads to, and the DASH manifest.
+    """Every playlist by path that the multivariant playlist leads to, and the DASH manifest where there is one.
 
     Args:
         sheet_bytes: size of the sheet of tiles; 0 where there is none.
     """
     target = presentation.target
     texts = {track.playlist: media_playlist(track, target) for track in presentation.all_renditions}
-    texts |= {f"{one.folder}/{IFRAMES}": iframe_playlist(one) for one in presentation.video if one.iframes}
-    texts[DASH] = manifest(presentation, sheet_bytes=sheet_bytes)
+    texts |= {f"{one.folder}/{IFRAMES}": iframe_playlist(one) for one in presentation.with_iframes}
+    if presentation.has_manifest:
+        texts[DASH] = manifest(presentation, sheet_bytes=sheet_bytes)
     return {path: text.encode() for path, text in texts.items()}
 
 
-def _prepare(plan: Plan, parts: Mapping[str, PartRecord], pictures: Mapping[str, bytes]) -> _Output:
+def _prepare(record: JobRecord, parts: Mapping[str, PartRecord], pictures: Mapping[str, bytes]) -> _Output:
     """Everything that is written at the end, and what has to lie in the bucket already.
 
     Args:
-        parts: the records by name. pictures: sheet and cues by path.
+        parts: the records of the parts by name. pictures: sheet and cues by path.
     """
     stills = [still for part in parts.values() for still in part.stills]
-    presentation = assemble(plan, {name: part.tables for name, part in parts.items()}, stills)
+    made = assemble(record.plan, {name: part.tables for name, part in parts.items()}, stills)
+    presentation = protected(made, record.protection)
     documents = playlists(presentation, sheet_bytes=len(pictures.get(SHEET, b"")))
     multivariant = {MULTIVARIANT: multivariant_playlist(presentation).encode()}
     media = {path: size for one in presentation.all_renditions for path, size in one.objects().items()}

@@ -33,7 +33,7 @@ async def register(bus: Bus, settings: UploaderSettings, resources: AsyncExitSta
     resources.push_async_callback(buckets.close)
     finish = Finish(bus.log, buckets, space, parallel=settings.parallel_requests)
     release = Release(bus.log, FleetView(bus.client))
-    upload = Upload(bus.log, buckets, space, release, finish, parallel=settings.parallel_requests)
+    upload = Upload(bus.log, bus.vault, buckets, space, release, finish, parallel=settings.parallel_requests)
     clean_up = CleanUp(
         bus.log, bus.vault, space, keep_seconds=settings.keep_for_retry_seconds, keep_free=settings.keep_free_bytes
     )

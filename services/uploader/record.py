@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from shared.encryption.protection import Protection
 from shared.events import Completed, Fetched, PartTranscoded, PartUploaded, Recorded
 from shared.media.plan import Plan
 
@@ -14,12 +15,14 @@ class JobRecord:
     Attributes:
         transcoded: the event of each transcoded part, by its name.
         uploaded: names of the parts that are in the bucket.
+        protection: how the output is encrypted; None where it is not.
     """
 
     plan: Plan
     transcoded: Mapping[str, PartTranscoded]
     uploaded: frozenset[str]
     completed: bool = False
+    protection: Protection | None = None
 
 
 def record_of(events: Iterable[Recorded]) -> JobRecord:
@@ -29,13 +32,14 @@ def record_of(events: Iterable[Recorded]) -> JobRecord:
         ValueError: nothing is planned yet.
     """
     plan: Plan | None = None
+    protection: Protection | None = None
     transcoded: dict[str, PartTranscoded] = {}
     uploaded: set[str] = set()
     completed = False
     for recorded in events:
         match recorded.event:
-            case Fetched(plan=found):
-                plan = found
+            case Fetched() as event:
+                plan, protection = event.plan, event.protection
             case PartTranscoded() as event:
                 transcoded[event.part] = event
             case PartUploaded(part=part):
@@ -44,4 +48,4 @@ def record_of(events: Iterable[Recorded]) -> JobRecord:
                 completed = True
     if plan is None:
         raise ValueError("the log has no plan of this job")
-    return JobRecord(plan, transcoded, frozenset(uploaded), completed)
+    return JobRecord(plan, transcoded, frozenset(uploaded), completed, protection)

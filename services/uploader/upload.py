@@ -8,6 +8,7 @@ import structlog
 
 from services.uploader.bucket.bucket import Bucket
 from services.uploader.bucket.buckets import Buckets
+from services.uploader.encryption import Encryption, encryption_of
 from services.uploader.finish import Finish
 from services.uploader.metrics import FINISH_SECONDS
 from services.uploader.record import record_of
@@ -16,6 +17,8 @@ from services.uploader.results import WrongFile, made_part, read_record
 from shared.bus.headway import made_headway
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject
+from shared.bus.vault import Vault
+from shared.encryption.objects import size_in_bucket
 from shared.errors import PermanentError
 from shared.events import Fetched, PartTranscoded, PartUploaded
 from shared.media.result import PartRecord
@@ -26,7 +29,10 @@ from shared.workspace.space import MadePart, WorkSpace
 
 @dataclass(frozen=True)
 class UploadObject:
-    """What is uploaded of a part: its path in the part and below the output prefix, and its size as the transcoder told it."""
+    """What is uploaded of a part: its path in the part and below the output prefix, and its size as the transcoder told it.
+
+    In the bucket it may have another size, where it is encrypted.
+    """
 
     path: str
     size: int
@@ -36,13 +42,23 @@ class Upload:
     """Uploads parts.
 
     Args:
+        vault: has the keys of jobs whose output is encrypted.
         parallel: requests at the same time, for each part.
     """
 
     def __init__(
-        self, log: JobLog, buckets: Buckets, space: WorkSpace, release: Release, finish: Finish, *, parallel: int
+        self,
+        log: JobLog,
+        vault: Vault,
+        buckets: Buckets,
+        space: WorkSpace,
+        release: Release,
+        finish: Finish,
+        *,
+        parallel: int,
     ) -> None:
         self._log = log
+        self._vault = vault
         self._buckets = buckets
         self._space = space
         self._release = release
@@ -54,12 +70,12 @@ class Upload:
         org, job, part = event.org, event.job, event.part
         if await self._log.end_of(org, job):
             return
-        uploaded = await self._recorded(event) or await self._upload(event)
-        # Only now: had the files gone before the fact was recorded, a crash in between would have lost them.
-        await self._space.empty_part(org, job, part)
         fetched = await self._log.fact(org, job, Fetched)
         if fetched is None:
             raise PermanentError("internal_error", f"part {part} transcoded before the source was fetched")
+        uploaded = await self._recorded(event) or await self._upload(event, fetched)
+        # Only now: had the files gone before the fact was recorded, a crash in between would have lost them.
+        await self._space.empty_part(org, job, part)
         number = await self._number(uploaded)
         await self._release(fetched, uploaded=number)
         # The one who uploaded the last part finishes the job, and only he: his message stays unsettled until that is done,
@@ -78,15 +94,22 @@ class Upload:
             return len(record_of(await self._log.read(uploaded.org, uploaded.job)).uploaded)
         return uploaded.uploaded
 
-    async def _upload(self, event: PartTranscoded) -> PartUploaded:
+    async def _encryption(self, fetched: Fetched) -> Encryption | None:
+        """How the job's objects are encrypted; None where they are not."""
+        if fetched.protection is None:
+            return None
+        return encryption_of(fetched.plan, fetched.protection, await self._vault.keys(fetched.org, fetched.job))
+
+    async def _upload(self, event: PartTranscoded, fetched: Fetched) -> PartUploaded:
         org, job, part = event.org, event.job, event.part
         try:
             record, made = await read_record(self._space, event), made_part(event)
             objects = await asyncio.to_thread(objects_of, record)
             there = await self._space.uploaded(made)
             missing = [item for item in objects if item.path not in there]
+            encryption = await self._encryption(fetched)
             async with self._buckets.of(org, job) as bucket:
-                await in_parallel(missing, lambda item: self._put(bucket, made, item), limit=self._parallel)
+                await in_parallel(missing, lambda item: self._put(bucket, made, item, encryption), limit=self._parallel)
             await self._keep_tiles(made, record)
         except (FileNotFoundError, WrongFile) as error:
             # A duplicate worker that took this part over may have been faster: then the files are gone because they are
@@ -95,20 +118,23 @@ class Upload:
             if recorded is None:
                 raise WrongFile(f"{error.filename} is missing" if isinstance(error, OSError) else str(error)) from error
             return recorded
-        total = sum(item.size for item in objects)
+        total = sum(size_in_bucket(item.path, item.size, fetched.protection) for item in objects)
         uploaded = PartUploaded(org=org, job=job, part=part, objects=len(objects), bytes=total)
         await structlog.get_logger().ainfo("part uploaded", objects=len(objects), bytes=total)
         return await self._append_numbered(uploaded)
 
-    async def _put(self, bucket: Bucket, made: MadePart, item: UploadObject) -> None:
-        tag = await self._write(bucket, made, item)
+    async def _put(self, bucket: Bucket, made: MadePart, item: UploadObject, encryption: Encryption | None) -> None:
+        tag = await self._write(bucket, made, item, encryption)
         # A full disk must not stop what is about to make room.
         with suppress(OSError):
             await self._space.note_uploaded(made, item.path, tag)
         await made_headway("output", kept=True)
 
-    async def _write(self, bucket: Bucket, made: MadePart, item: UploadObject) -> str:
+    async def _write(self, bucket: Bucket, made: MadePart, item: UploadObject, encryption: Encryption | None) -> str:
         """Have an object in the bucket; its entity tag."""
+        if encryption and encryption.applies_to(item.path):
+            body = await self._content(made, item.path, item.size)
+            return await bucket.put(item.path, await encryption.encrypted(item.path, body))
         origin = self._space.address(made, item.path)
         tag = await bucket.copy(item.path, origin, item.size) if origin else None
         return await bucket.put(item.path, await self._content(made, item.path, item.size)) if tag is None else tag

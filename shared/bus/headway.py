@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Literal, Protocol
 
-Thing = Literal["input", "output", "workspace"]
+Thing = Literal["input", "output", "workspace", "drm"]
 """What work may wait for, as the error codes begin."""
 
 

@@ -168,7 +168,8 @@ ACCESS: dict[str, Access] = {
         appends=("started", "fetched", "part_requested.*"),
         publishes=("progress.*.*.fetch",),
         watches=(TRANSCODER,),
-        keeps=((SECRETS_BUCKET, ()),),
+        # It keeps the content keys that it has asked for. The transcoder, which runs ffmpeg, reads nothing of this bucket.
+        keeps=((SECRETS_BUCKET, ("*.*.keys",)),),
     ),
     "transcoder": _worker("transcoder", TRANSCODER, appends=("part_transcoded.*",), publishes=("progress.*.*.*",)),
     "uploader": _worker(

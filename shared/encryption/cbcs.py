@@ -60,14 +60,14 @@ def _encrypt_sample(sample: memoryview, spans: Spans, cipher: _Cipher) -> None:
         whole = len(sample) // _BLOCK * _BLOCK
         sample[:whole] = cipher.encryptor().update(sample[:whole])
         return
+    if sum(map(sum, spans)) != len(sample):
+        raise MalformedMedia("a map that does not fit its sample")
     position = 0
     for clear, protected in spans:
         position += clear
         if protected >= _BLOCK:
             _encrypt_pattern(sample[position : position + protected // _BLOCK * _BLOCK], cipher)
         position += protected
-    if position != len(sample):
-        raise MalformedMedia("a map that does not fit its sample")
 
 
 def _encrypt_pattern(span: memoryview, cipher: _Cipher) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.media.layout import kind_of
+from shared.media.result import Layout
 
 Scheme = Literal["cbcs", "aes-128"]
 """``cbcs`` encrypts in samples, as Common Encryption has it (ISO/IEC 23001-7); ``aes-128`` whole segments, for HLS alone (RFC
@@ -60,6 +61,11 @@ class Protection(_Model):
     scheme: Scheme
     content_id: Hex128
     keys: tuple[ProtectedKey, ...] = Field(min_length=1)
+
+    @property
+    def layout(self) -> Layout:
+        """What the segments have to be laid out for before they are encrypted; whole ones need nothing."""
+        return "cbcs" if self.scheme == "cbcs" else "clear"
 
     def key_for(self, folder: str, *, pixels: int = 0) -> ProtectedKey | None:
         """The key of the rendition in a folder; None for text, which stays clear.

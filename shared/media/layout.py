@@ -18,13 +18,15 @@ IFRAMES = "iframes.m3u8"
 SHEET, CUES = "sprite/sprite_image.jpg", "sprite/sprite.vtt"
 AUDIO_FOLDER = "audio"
 WHOLE_TEXT = "text.vtt"
+SEGMENT_SUFFIX = ".m4s"
+"""Of segments of video and audio."""
 
 # Segments and initialization segments are typed as CMAF (ISO/IEC 23000-19) and Apple's authoring rules have them: as the MP4
 # files that they are, by their kind of media. The older video/iso.segment is unknown to many servers and players.
 _TYPES = {
     ".m3u8": "application/vnd.apple.mpegurl",
     ".mpd": "application/dash+xml",
-    ".m4s": "video/mp4",
+    SEGMENT_SUFFIX: "video/mp4",
     ".mp4": "video/mp4",
     ".jpg": "image/jpeg",
     ".vtt": "text/vtt",
@@ -74,4 +76,4 @@ def uri(path: str) -> str:
 
 
 def _segment(kind: Kind, number: str) -> str:
-    return f"{kind}_{number}.{'vtt' if kind == 'text' else 'm4s'}"
+    return f"{kind}_{number}{'.vtt' if kind == 'text' else SEGMENT_SUFFIX}"

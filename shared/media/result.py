@@ -8,6 +8,10 @@ from pydantic import AliasChoices, Base64Bytes, BaseModel, ConfigDict, Field
 from shared.media.layout import WHOLE_TEXT, kind_of, segment_name
 from shared.media.stills import Still
 
+Layout = Literal["clear", "cbcs"]
+"""What the segments of a part are laid out for: to be uploaded as they are (or encrypted as a whole), or to have their samples
+encrypted by ``cbcs``, for which they say which bytes of their samples those are."""
+
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True)
@@ -92,6 +96,7 @@ class PartRecord(_Model):
         stills: taken out of the same decode.
         recipe: that of the job (:class:`shared.events.Fetched`). tools: SHA-256 (hex) of the programs and the code that made it.
             Both are empty in records of versions that knew no inheritance.
+        layout: of its segments of video and audio.
     """
 
     # Version 0.1 called the tables tracks.
@@ -102,6 +107,7 @@ class PartRecord(_Model):
     stills: tuple[Still, ...] = ()
     recipe: str = ""
     tools: str = ""
+    layout: Layout = "clear"
 
     @property
     def objects(self) -> dict[str, int]:
@@ -202,11 +208,12 @@ class SpriteOutput(_Model):
 class Outputs(_Model):
     """Where a completed job's output is. Locations are ``s3://bucket/key`` without credentials.
 
-    ``compliance`` is None only in the log of a version that did not check.
+    ``dash`` is None where the output is encrypted as DASH players do not know it. ``compliance`` is None only in the log of a
+    version that did not check.
     """
 
     master: str
-    dash: str
+    dash: str | None
     renditions: tuple[RenditionOutput, ...]
     audio: tuple[AudioOutput, ...]
     bytes: int

@@ -147,7 +147,7 @@ def write_fragment(
     sequence: int,
     offsets: Sequence[int] | None = None,
     groups: bytes = b"",
-    protection: Callable[[int], bytes] = lambda _offset: b"",
+    protection: Callable[[int], bytes] | None = None,
 ) -> bytes:
     """A fragment of samples that all last ``duration`` ticks.
 
@@ -172,7 +172,7 @@ def write_fragment(
     first_flags = struct.pack(">I", _SYNC_SAMPLE) if offsets is not None else b""
     run_size = 8 + 4 + 4 + 4 + len(first_flags) + 4 * len(table)
     traf_size = 8 + (8 + len(head)) + 20 + run_size + len(groups)
-    protected = protection(8 + 16 + traf_size)
+    protected = protection(8 + 16 + traf_size) if protection else b""
     traf_size += len(protected)
     moof_size = 8 + 16 + traf_size
     moof = struct.pack(">I4s", moof_size, b"moof") + struct.pack(">I4sII", 16, b"mfhd", 0, sequence)

@@ -11,17 +11,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import nats
 import pytest
-from nats.js.api import ConsumerConfig, DeliverPolicy
-from nats.js.errors import NotFoundError
 
 from services.fetcher.download.download import SOURCE_FILE
 from shared.settings import SERVICES
 from stack.client import Client
 from stack.credentials import load_or_create
 from tests.support.jobs import Api, short_clip
-from tests.support.observe import command_lines, eventually
+from tests.support.observe import command_lines, eventually, everything_on_the_bus
 from tests.support.receiver import WebhookReceiver
 from tests.support.sources import source_server
 from tests.support.stack import RunningStack
@@ -70,7 +67,7 @@ async def test_credentials_stay_out_of_sight(stack: RunningStack) -> None:
     assert kinds >= {"log", "nats", "postgres", "run", "s3", "workspace"}
     assert any(path.name == SOURCE_FILE for path in modes)
     assert not {str(path): oct(mode) for path, mode in modes.items() if mode & 0o077}
-    seen += await _everything_on_the_bus(env["NATS_URL"])
+    seen += [message.decode(errors="replace") for message in await everything_on_the_bus(env["NATS_URL"])]
     seen.append(dump_database(env["DATABASE_URL"]))
     seen += [path.read_text(errors="replace") for path in stack.layout.log.iterdir()]
     assert len(seen) > 50
@@ -121,30 +118,3 @@ async def _command_lines(seen: list[str]) -> None:
     while True:
         seen += [text for text in command_lines() if "rclone" not in text and text not in seen]
         await asyncio.sleep(0.05)
-
-
-async def _everything_on_the_bus(url: str) -> list[str]:
-    client = await nats.connect(url)
-    found: list[str] = []
-    try:
-        js = client.jetstream()
-        for info in await js.streams_info():
-            name = str(info.config.name)
-            subscription = (
-                await js.pull_subscribe(">", stream=name, config=ConsumerConfig(deliver_policy=DeliverPolicy.ALL))
-                if name != "WEBHOOKS"
-                else None
-            )
-            if subscription is None:
-                continue
-            left = info.state.messages
-            while left > 0:
-                try:
-                    batch = await subscription.fetch(min(left, 200), timeout=2)
-                except (TimeoutError, NotFoundError):
-                    break
-                left -= len(batch)
-                found += [message.data.decode(errors="replace") + repr(message.headers) for message in batch]
-    finally:
-        await client.close()
-    return found

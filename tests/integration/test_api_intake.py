@@ -10,14 +10,17 @@ from pydantic import SecretStr
 from services.api.accounts.organizations import Storages
 from services.api.contract.errors import ApiError, Invalid, QuotaExceeded, Unavailable
 from services.api.contract.json_body import parse_members
+from services.api.contract.key_addresses import KeyAddresses
 from services.api.contract.models import JobRequest
 from services.api.contract.validation import validate
 from services.api.database.pool import Database, close_pool, open_pool
+from services.api.drm.encryption import Encryptions
 from services.api.intake.intake import Intake, Submission
 from services.api.intake.quotas import JobQuotas
 from services.api.intake.reservations import Reservations
 from shared.bus.joblog import Appended, JobLog, Refine
 from shared.bus.vault import JobAddresses, Vault
+from shared.encryption.providers import KeyProvider
 from shared.events import Cancelled, Event
 from shared.sealing import Sealer
 from tests.support.api import job_body
@@ -50,10 +53,10 @@ class FullVault(Vault):
 
     fail = False
 
-    async def put(self, org: str, job: str, addresses: JobAddresses) -> None:
+    async def put(self, org: str, job: str, addresses: JobAddresses, provider: KeyProvider | None = None) -> None:
         if self.fail:
             raise NatsTimeoutError
-        await super().put(org, job, addresses)
+        await super().put(org, job, addresses, provider)
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,14 @@ async def scene(nats_server_of_module: NatsServer, database_url: str) -> AsyncIt
         sealer = Sealer([b"k" * 32])
         log, vault, quotas = BadDay(client), FullVault(client, sealer), JobQuotas(unfinished_jobs=5, jobs_per_hour=3)
         yield Scene(
-            Intake(database, log, vault, Storages(database, sealer), Reservations(database, log, vault, quotas)),
+            Intake(
+                database,
+                log,
+                vault,
+                Storages(database, sealer),
+                Reservations(database, log, vault, quotas),
+                Encryptions(database, sealer, KeyAddresses()),
+            ),
             log,
             vault,
             database,

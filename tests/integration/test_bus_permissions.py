@@ -54,6 +54,7 @@ PUBLISHES: dict[str, set[str]] = {
     "$JS.API.STREAM.MSG.GET.KV_secrets": {"api", "fetcher", "uploader"},
     f"$JS.API.DIRECT.GET.KV_secrets.$KV.secrets.{JOB}": set(),
     f"$KV.secrets.{JOB}": {"api", "uploader"},
+    f"$KV.secrets.{JOB}.keys": {"api", "fetcher", "uploader"},
     "$JS.API.STREAM.MSG.GET.KV_hooks": {"api", "notifier"},
     "$KV.hooks.abc123": {"api"},
     "$JS.API.STREAM.MSG.GET.KV_webhook-lanes": {"api", "notifier"},

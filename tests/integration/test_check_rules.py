@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checker.__main__ import main
+from checker.judging import encryption
 from checker.playlist import NotAPlaylist
 from checker.reading import read_presentation
 from checker.rules import RULES, apply_rules
@@ -30,7 +31,7 @@ async def test_nothing_is_found_in_a_right_presentation() -> None:
     assert report.violated == ()
     assert {one.rule.id for one in report.outcomes if one.skipped} == {
         "apple-7.3", "rfc8216bis-3.1.4", "millrace-text-cues", "millrace-text-whole", "millrace-captions",
-        "cmaf-header", "cmaf-segments", "cmaf-alternate-group", "mp4-es-id", "mp4-audio-preroll",
+        "cmaf-header", "cmaf-segments", "cmaf-sample-maps", "cmaf-alternate-group", "mp4-es-id", "mp4-audio-preroll",
     }  # fmt: skip
 
 
@@ -258,7 +259,8 @@ async def test_no_damage_is_too_much_for_it(path: str, place: float, data: bytes
 def test_every_rule_has_a_fault_that_it_finds() -> None:
     planted = {fault.rule for fault in TEXT_FAULTS} | {one[0] for one in (*PICTURE_FAULTS, *TRACK_FAULTS, *BOX_FAULTS)}
     planted |= {"apple-1.1", "millrace-parse", "millrace-uri", "millrace-dash"}
-    assert planted == {rule.id for rule in RULES}
+    # Those of encryption have an encrypted presentation of their own.
+    assert planted == {rule.id for rule in RULES} - {rule.id for rule in encryption.RULES}
     assert len({rule.id for rule in RULES}) == len(RULES)
 
 

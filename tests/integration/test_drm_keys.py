@@ -11,19 +11,27 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import aiohttp
+import asyncpg
 import pytest
 from aiohttp import web
 
 from services.api.accounts.directory import NotPossible
 from services.api.contract import drm_models as models
-from services.api.drm.signatures import SigningPair, sign
+from services.api.drm import signing_keys
+from shared.encryption.signature import SigningPair, sign
 from shared.media.tools import ffmpeg_path
+from shared.sealing import Sealer
 from tests.support.api import SEAL_KEY, Account, Answer, ApiProcess, Caller
 from tests.support.clips import made
 from tests.support.servers import free_port
 
 ORIGIN = "https://player.example.com"
 TRIAL = "tr1a1s"
+# The second organization of TPStreams' published sample.
+PUBLISHED = SigningPair(
+    bytes.fromhex("1239d18e02b9e8ebf5ef131a9f564e729e0b95e6bb8a78ddb88cfe15d7904723"),
+    bytes.fromhex("90a541d5cc608da12dee470fb654413c"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +122,25 @@ async def test_a_content_has_one_key_whoever_asks_in_whichever_form(api: ApiProc
         assert secret not in api.log()
 
 
+async def test_the_published_samples(api: ApiProcess, database_url: str) -> None:
+    account = api.account("published")
+    sealed = Sealer([b"k" * 32]).seal(PUBLISHED.key.hex() + PUBLISHED.iv.hex(), signing_keys.purpose(account.org))
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("insert into drm_signing_keys (org, pair) values ($1, $2)", account.org, sealed)
+    await connection.close()
+    async with Caller(api, account) as caller:
+        assert await pair_of(caller) == PUBLISHED
+    path = f"/api/v1/{account.org}/drm_encryption_keys/"
+    body = {
+        "request": "eyJjb250ZW50X2lkIjoiODIxNmRjZGI5MGMzNGE0ZjhhYmYxNjcxNjMwYTg4MTcifQ==",
+        "signature": "Bj9cxpxncL/6+0XS3nBIIYwrv2RkLc5uCs7Bd1J7Jco=",
+    }
+    assert (await asks(api, path, body)).body["content_id"] == "8216dcdb90c34a4f8abf1671630a8817"
+    # As it was published once: cut by hand, so that it is no JSON and has another signature.
+    corrupt = {"request": "eyJjb250ZW50X2lkIjogImNmNmMzMGRkNTBjMTQ5MmU4MjM0NGVhM2UxMzlZGExZCJ9", "signature": "JzwEMcwgf4Tp1b6o5x0HbM08o7PuXA6XnwTmWeHF0g4="}  # fmt: skip
+    assert (await asks(api, path, corrupt)).status in (400, 403)
+
+
 async def test_nobody_else_gets_it(api: ApiProcess, caller: Caller) -> None:
     pair, content_id, org = await pair_of(caller), uuid4().hex, caller.account.org
     text, path = compact(content_id=content_id), f"/api/v1/{org}/drm_encryption_keys/"
@@ -154,6 +181,45 @@ async def test_the_signing_key_is_rotated_by_the_operator_alone(api: ApiProcess)
         assert (await asks(api, path, signed(text, new))).body == before.body
     with pytest.raises(NotPossible):
         api.admin("rotate-signing-key", "n0b0dy")
+
+
+def use_tpstreams(api: ApiProcess, account: Account, pair: SigningPair) -> None:
+    secrets = f"{pair.key.hex()}\n{pair.iv.hex()}\n"
+    api.admin("set-key-provider", account.org, "tpstreams", "--account", "x9y8z7", text=secrets)
+
+
+async def test_no_keys_are_made_where_they_come_from_elsewhere(api: ApiProcess) -> None:
+    account, earlier, later = api.account("moving"), uuid4().hex, uuid4().hex
+    async with Caller(api, account) as caller:
+        pair, path = await pair_of(caller), f"/api/v1/{account.org}/drm_encryption_keys/"
+        before = await asks(api, path, signed(compact(content_id=earlier), pair))
+        use_tpstreams(api, account, pair)
+        refused = await asks(api, path, signed(compact(content_id=later), pair))
+        assert (refused.status, "tpstreams" in refused.text) == (403, True)
+        assert (await asks(api, path, signed(compact(content_id=earlier), pair))).body == before.body
+        assert (await caller.call("GET", f"drm_contents/{later}/")).status == 404
+
+
+async def test_a_content_with_several_keys(api: ApiProcess, caller: Caller) -> None:
+    pair, org = await pair_of(caller), caller.account.org
+    job = await caller.create(enable_drm=True, drm={"keys": "separate"})
+    content_id = job.body["drm_content_id"]
+    keys = {key["tracks"]: key for key in (await caller.call("GET", f"drm_contents/{content_id}/")).body["keys"]}
+    raw = base64.b64encode(bytes.fromhex(content_id)).decode()
+    tracks = [{"type": kind} for kind in ("SD", "HD", "UHD1", "UHD2", "AUDIO")]
+    got = await asks(
+        api,
+        f"/api/v1/{org}/widevine_key/",
+        signed(compact(content_id=raw, tracks=tracks, protection_scheme="CBCS"), pair),
+    )
+    answer = json.loads(base64.b64decode(models.WidevineKeys.model_validate(got.body).response))
+    assert [(track["type"], base64.b64decode(track["key"]).hex()) for track in answer["tracks"]] == [
+        (kind, keys[tracks]["key"])
+        for kind, tracks in (("SD", "sd"), ("HD", "hd"), ("UHD1", "hd"), ("UHD2", "hd"), ("AUDIO", "audio"))
+    ]
+    assert {base64.b64decode(track["iv"]).hex() for track in answer["tracks"]} == {key["iv"] for key in keys.values()}
+    refused = await asks(api, f"/api/v1/{org}/drm_encryption_keys/", signed(compact(content_id=content_id), pair))
+    assert (refused.status, "audio, sd, hd" in refused.text) == (409, True)
 
 
 async def test_requests_are_counted_by_organization_and_address(api: ApiProcess, caller: Caller) -> None:
@@ -353,9 +419,16 @@ async def test_everything_can_be_sealed_with_a_new_key(nats_url: str, database_u
             hook = (await caller.call("POST", "webhooks/", {"url": "http://127.0.0.1:1/"})).body
             path, body = f"/api/v1/{account.org}/fairplay_key/", signed(compact(content_id=content_id), pair)
             key = (await asks(api, path, body)).body
+        use_tpstreams(api, api.account("elsewhere"), pair)
     with ApiProcess(nats_url=nats_url, database_url=database_url, seal_keys=f"{fresh},{SEAL_KEY}") as both:
         printed = both.admin("reseal")
-        for column in ("organizations.storage", "webhooks.secret", "drm_contents.keys", "drm_signing_keys.pair"):
+        for column in (
+            "organizations.storage",
+            "organizations.key_provider",
+            "webhooks.secret",
+            "drm_contents.keys",
+            "drm_signing_keys.pair",
+        ):
             assert f"{column}: 0 " not in printed
             assert column in printed
         assert both.admin("reseal").count(": 0 sealed anew") == printed.count("sealed anew")

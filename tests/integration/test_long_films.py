@@ -20,12 +20,14 @@ from services.uploader.upload import Upload
 from shared.bus.fleet import FleetView
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import event_subject
+from shared.bus.vault import Vault
 from shared.events import Completed, Event, PartUploaded, Recorded
 from shared.garbage import settle
 from shared.ids import new_job_id
 from shared.locations import S3Location
 from shared.media.plan import Plan
 from shared.media.result import digest_of
+from shared.sealing import Sealer
 from shared.workspace.folder import WorkFolder
 from shared.workspace.shared_folder import SharedFolder
 from tests.support import boxes, samples, watch
@@ -143,7 +145,7 @@ async def test_a_part_costs_the_bus_the_same_wherever_it_lies(client: Client, tm
         buckets: Any = Buckets(Bucket({}))
         log = JobLog(client)
         release, finish = Release(log, FleetView(client)), Finish(log, buckets, space, parallel=4)
-        upload = Upload(log, buckets, space, release, finish, parallel=4)
+        upload = Upload(log, Vault(client, Sealer([bytes(32)])), buckets, space, release, finish, parallel=4)
         for part in parts:
             event = leave_part(space.folder, ORG, job, plan, part)
             await log.append(event)

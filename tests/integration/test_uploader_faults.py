@@ -6,13 +6,12 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from aiohttp import web
 from nats.aio.client import Client
 
 from shared.bus.topology import DEAD
 from shared.events import Completed, PartUploaded
 from tests.support.encoded import make_plan
-from tests.support.faults import Fault, FaultyProxy, seen
+from tests.support.faults import FaultyProxy, Hold, seen
 from tests.support.servers import NatsServer
 from tests.support.uploads import Site, expected_objects
 
@@ -28,25 +27,6 @@ async def client(site: Site) -> AsyncIterator[Client]:
     client = await site.nats.connect()
     yield client
     await client.close()
-
-
-class Hold:
-    """Trouble for a proxy: holds back the requests of a method whose path ends so, until it is let go; they are then refused."""
-
-    def __init__(self, method: str, ending: str) -> None:
-        self._method, self._ending = method, ending
-        self.holding = 0
-        self._let_go = asyncio.Event()
-
-    def let_go(self) -> None:
-        self._let_go.set()
-
-    async def __call__(self, _number: int, request: web.Request) -> Fault | None:
-        if self._let_go.is_set() or request.method != self._method or not request.path.endswith(self._ending):
-            return None
-        self.holding += 1
-        await self._let_go.wait()
-        return "refused"
 
 
 async def dead_letters(client: Client) -> int:

@@ -4,6 +4,7 @@ Segments are a few hundred bytes of nothing in particular; only their names, siz
 """
 
 from base64 import b64encode
+from collections.abc import Callable
 from fractions import Fraction
 from io import BytesIO
 from itertools import pairwise
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from shared.encryption.protection import Protection
 from shared.events import Fetched, PartTranscoded
 from shared.media.plan import AudioPart, Plan, Rung, TextPart, VideoPart, rung_name
 from shared.media.result import PartRecord, SegmentTable, digest_of
@@ -104,7 +106,7 @@ def make_record(plan: Plan, part: str, *, recipe: str = "") -> PartRecord:
     return PartRecord(tables=make_result(plan, part), encoder="libx264", seconds=1, stills=stills, recipe=recipe)
 
 
-def make_fetched(org: str, job: str, plan: Plan) -> Fetched:
+def make_fetched(org: str, job: str, plan: Plan, protection: Protection | None = None) -> Fetched:
     """The event that carries the plan."""
     seconds = float(plan.duration)
     video = VideoTrack(
@@ -113,14 +115,28 @@ def make_fetched(org: str, job: str, plan: Plan) -> Fetched:
     )  # fmt: skip
     sound = AudioTrack(index=1, codec="aac", channels=2, sample_rate=SAMPLE_RATE, start=0, end=seconds)
     source = Source(demuxer="mov", file="source", bytes=1, duration=seconds, video=video, audio=(sound,))
-    return Fetched(org=org, job=job, source=source, plan=plan)
+    fetched = Fetched(org=org, job=job, source=source, plan=plan)
+    return fetched.encrypted(protection) if protection else fetched
 
 
 def leave_part(space: WorkFolder, org: str, job: str, plan: Plan, part: str, *, recipe: str = "") -> PartTranscoded:
     """Write a part's files where the transcoder leaves them; returns what it would publish."""
     record = make_record(plan, part, recipe=recipe)
+    return leave_record(space, org, job, plan, part, record, lambda folder: write_part(folder, plan, part, record))
+
+
+def leave_record(
+    space: WorkFolder,
+    org: str,
+    job: str,
+    plan: Plan,
+    part: str,
+    record: PartRecord,
+    write: Callable[[Path], None],
+) -> PartTranscoded:
+    """The same with a record of the caller's, and what writes its files."""
     with space.attempt(org, job, part) as folder:
-        write_part(folder, plan, part, record)
+        write(folder)
         text = space.finish(folder, org, job, part, record.model_dump_json())
     return PartTranscoded(
         org=org,

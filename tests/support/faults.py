@@ -137,3 +137,22 @@ async def seen(condition: Callable[[], bool], seconds: float = 120) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+class Hold:
+    """Trouble for a proxy: holds back the requests of a method whose path ends so, until it is let go; they are then refused."""
+
+    def __init__(self, method: str, ending: str) -> None:
+        self._method, self._ending = method, ending
+        self.holding = 0
+        self._let_go = asyncio.Event()
+
+    def let_go(self) -> None:
+        self._let_go.set()
+
+    async def __call__(self, _number: int, request: web.Request) -> Fault | None:
+        if self._let_go.is_set() or request.method != self._method or not request.path.endswith(self._ending):
+            return None
+        self.holding += 1
+        await self._let_go.wait()
+        return "refused"

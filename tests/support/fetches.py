@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import secrets
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -9,6 +10,9 @@ from nats.aio.client import Client
 
 from shared.bus.joblog import JobLog
 from shared.bus.vault import JobAddresses, Vault
+from shared.encryption.keys import KeySet
+from shared.encryption.providers import KeyProvider
+from shared.encryption.request import EncryptionRequest
 from shared.events import Admitted, Created, Event, Failed, PartRequested
 from shared.ids import new_job_id, new_org_code
 from shared.locations import mask
@@ -43,19 +47,38 @@ class FetchJob:
     site: FetchSite
     org: str = field(default_factory=new_org_code)
     id: str = field(default_factory=new_job_id)
+    content_id: str = field(default_factory=lambda: secrets.token_hex(16))
 
     def __post_init__(self) -> None:
         self.log = JobLog(self.client)
-        self._vault = Vault(self.client, Sealer([self.site.key]))
+        self.vault = Vault(self.client, Sealer([self.site.key]))
 
-    async def create(self, input_url: str, output_path: str = "", resolutions: tuple[str, ...] = ("240p",)) -> None:
-        """Everything that the api does before it admits a job; by default with a bucket of the job's own."""
+    async def create(
+        self,
+        input_url: str,
+        output_path: str = "",
+        resolutions: tuple[str, ...] = ("240p",),
+        *,
+        encryption: EncryptionRequest | None = None,
+        provider: KeyProvider | None = None,
+        keys: KeySet | None = None,
+    ) -> None:
+        """Everything that the api does before it admits a job; by default with a bucket of the job's own.
+
+        Args:
+            encryption: of the output, with keys of ``provider`` or those that the api knew already.
+        """
         if not output_path:
             bucket = await asyncio.to_thread(self.site.s3.new_bucket)
             output_path = self.site.s3.address(bucket, f"{PREFIX}/")
-        await self._vault.put(self.org, self.id, JobAddresses(input_url, output_path))
+        if keys:
+            await self.vault.put_keys(self.org, self.id, keys)
+        await self.vault.put(self.org, self.id, JobAddresses(input_url, output_path), provider)
+        content = {"drm_content_id": self.content_id, "encryption": encryption} if encryption else {}
         shown = {"input_url": mask(input_url), "output_path": mask(output_path)}
-        await self.log.append(Created(org=self.org, job=self.id, resolutions=resolutions, profile="fast", **shown))
+        await self.log.append(
+            Created(org=self.org, job=self.id, resolutions=resolutions, profile="fast", **shown, **content)
+        )
 
     async def admit(self, *, weight: float = 1.0) -> None:
         """Let it begin."""

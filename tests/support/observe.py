@@ -6,6 +6,9 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import nats
+from nats.js.api import ConsumerConfig, DeliverPolicy
+from nats.js.errors import NotFoundError
 from pydantic import SecretStr
 
 from shared.bus.connection import connect
@@ -77,3 +80,31 @@ async def eventually(
             return time.monotonic() - begun
         assert time.monotonic() - begun < seconds, f"not within {seconds} s: {what}"
         await asyncio.sleep(every)
+
+
+async def everything_on_the_bus(url: str) -> list[bytes]:
+    """Payload and headers of every message of every stream but the queue of webhooks."""
+    client = await nats.connect(url)
+    found: list[bytes] = []
+    try:
+        js = client.jetstream()
+        for info in await js.streams_info():
+            name = str(info.config.name)
+            subscription = (
+                await js.pull_subscribe(">", stream=name, config=ConsumerConfig(deliver_policy=DeliverPolicy.ALL))
+                if name != "WEBHOOKS"
+                else None
+            )
+            if subscription is None:
+                continue
+            left = info.state.messages
+            while left > 0:
+                try:
+                    batch = await subscription.fetch(min(left, 200), timeout=2)
+                except (TimeoutError, NotFoundError):
+                    break
+                left -= len(batch)
+                found += [message.data + repr(message.headers).encode() for message in batch]
+    finally:
+        await client.close()
+    return found

@@ -5,6 +5,8 @@ import fcntl
 import json
 import os
 import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,18 +40,52 @@ async def play(
     return await _run("play.mjs", kind, url, chromium, str(screenshot), str(speed), *heard)
 
 
+@dataclass(frozen=True)
+class Keyed:
+    """An encrypted stream, or one in the clear to be compared with it.
+
+    Attributes:
+        keys: a key for each key id, in hexadecimal; nothing where the player needs none.
+    """
+
+    name: str
+    kind: Player
+    url: str
+    keys: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Still:
+    """A picture to be taken: of the rendition that is so high, with the sound of a language, at a second of the film."""
+
+    height: int
+    language: str
+    at: float
+
+
+async def play_keyed(streams: Sequence[Keyed], stills: Sequence[Still], folder: Path) -> dict[str, dict[str, Any]]:
+    """Play all of these at once to their end; returns the reports of tests/e2e/player/decrypt.mjs by name.
+
+    Args:
+        folder: gets the stills, as ``<name>-<number>.png``.
+    """
+    told = [{**asdict(one), "stills": [asdict(still) for still in stills]} for one in streams]
+    return await _run("decrypt.mjs", require_player(), str(folder), given=json.dumps(told))
+
+
 async def open_page(url: str, screenshot: Path, *, until: str = "") -> dict[str, Any]:
     """Open a page that has a video and play that to its end, or until it says something; tests/e2e/player/page.mjs' report."""
     return await _run("page.mjs", url, require_player(), str(screenshot), until)
 
 
-async def _run(script: str, *arguments: str) -> dict[str, Any]:
+async def _run(script: str, *arguments: str, given: str = "") -> dict[str, Any]:
     await _install()
     process = await asyncio.create_subprocess_exec(
-        "node", script, *arguments, cwd=_FOLDER, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
+        "node", script, *arguments, cwd=_FOLDER,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
     try:
-        out, err = await process.communicate()
+        out, err = await process.communicate(given.encode())
     finally:
         if process.returncode is None:
             process.kill()

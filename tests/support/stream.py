@@ -108,10 +108,15 @@ def packets(file: Path) -> list[Packet]:
     return [Packet(float(row[0]), float(row[1]), float(row[2]), "K" in row[3]) for row in rows]
 
 
-def decode_complaints(file: Path) -> str:
-    """What ffmpeg says at warning level when it decodes a file from end to end; empty for a good one."""
+def decode_complaints(file: Path, *, key: bytes = b"") -> str:
+    """What ffmpeg says at warning level when it decodes a file from end to end; empty for a good one.
+
+    Args:
+        key: of encrypted samples.
+    """
+    decryption = ["-decryption_key", key.hex()] if key else []
     done = subprocess.run(
-        [ffmpeg_path(), "-v", "warning", "-nostdin", "-i", str(file), "-f", "null", "-"],
+        [ffmpeg_path(), "-v", "warning", "-nostdin", *decryption, "-i", str(file), "-f", "null", "-"],
         capture_output=True,
         text=True,
         check=False,

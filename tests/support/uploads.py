@@ -10,13 +10,15 @@ from nats.aio.client import Client
 
 from shared.bus.joblog import JobLog
 from shared.bus.vault import JobAddresses, Vault
+from shared.encryption.keys import KeySet
 from shared.errors import PermanentError
 from shared.events import Created, Event, PartRequested, PartTranscoded, Recorded
 from shared.ids import new_job_id, new_org_code
 from shared.media.plan import Plan
 from shared.sealing import Sealer
 from tests.support.bus import until
-from tests.support.encoded import leave_part, make_fetched, make_plan
+from tests.support.encoded import leave_part, leave_record, make_fetched, make_plan, make_record, write_part
+from tests.support.mapped import mapped_record, write_mapped_segments
 from tests.support.service import Service
 from tests.support.site import PREFIX, WorkSite
 
@@ -37,14 +39,17 @@ class Site(WorkSite):
         }
         return Service("uploader", **(given | settings))
 
-    async def begin(self, client: Client, *, endpoint: str = "", plan: Plan | None = None) -> "Job":
+    async def begin(
+        self, client: Client, *, endpoint: str = "", plan: Plan | None = None, keys: KeySet | None = None
+    ) -> "Job":
         """A job with a plan and a bucket of its own, whose output goes below ``films/one``.
 
         Args:
             endpoint: of a proxy before the storage.
+            keys: that the output is encrypted with.
         """
         bucket = await asyncio.to_thread(self.s3.new_bucket)
-        job = Job(client, self, plan or make_plan(languages=("en", None), texts=("en",), stills=True), bucket)
+        job = Job(client, self, plan or make_plan(languages=("en", None), texts=("en",), stills=True), bucket, keys)
         await job.begin(self.s3.address(bucket, f"{PREFIX}/", endpoint=endpoint))
         return job
 
@@ -57,6 +62,7 @@ class Job:
     site: Site
     plan: Plan
     bucket: str
+    keys: KeySet | None = None
     org: str = field(default_factory=new_org_code)
     id: str = field(default_factory=new_job_id)
 
@@ -70,7 +76,10 @@ class Job:
         names = tuple(rung.resolution for rung in self.plan.rungs)
         self.created = Created(org=self.org, job=self.id, input_url="x", output_path="x", resolutions=names)
         await self.log.append(self.created)
-        await self.log.append(make_fetched(self.org, self.id, self.plan))
+        if self.keys:
+            await self._vault.put_keys(self.org, self.id, self.keys)
+        protection = self.keys.protection if self.keys else None
+        await self.log.append(make_fetched(self.org, self.id, self.plan, protection))
 
     async def request(self, *parts: str) -> None:
         """Request these parts, as the fetcher does with the first ones."""
@@ -84,7 +93,16 @@ class Job:
 
     async def leave(self, part: str) -> PartTranscoded:
         """Leave a part in the work space; returns what the transcoder would say."""
-        return await asyncio.to_thread(leave_part, self.site.space, self.org, self.id, self.plan, part)
+        place = (self.site.space, self.org, self.id, self.plan, part)
+        if self.keys is None or self.keys.protection.scheme != "cbcs":
+            return await asyncio.to_thread(leave_part, *place)
+        plan, record = self.plan, mapped_record(self.plan, make_record(self.plan, part))
+
+        def write(folder: Path) -> None:
+            write_part(folder, plan, part, record)
+            write_mapped_segments(folder, plan, record)
+
+        return await asyncio.to_thread(leave_record, *place, record, write)
 
     async def events(self) -> list[Recorded]:
         """The log of the job."""

@@ -5,6 +5,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from checker.playlist import ByteRange
@@ -16,6 +17,7 @@ from services.uploader.finish import init_segments, playlists
 from services.uploader.manifest.playlists import multivariant_playlist
 from services.uploader.manifest.presentation import AudioRendition, Presentation, TextRendition, VideoRendition
 from services.uploader.manifest.sprite import sprite
+from shared.encryption.boxes import sample_encryption
 from shared.media.layout import MULTIVARIANT, SHEET
 from shared.media.stills import Stills, StillSet
 from shared.mp4.bmff import write_fragment
@@ -71,6 +73,17 @@ def write_presentation(
     low: Picture | None = None, high: Picture | None = None, cuts: tuple[int, ...] = CUTS
 ) -> Written:
     """Ten seconds in two sizes, two languages, two texts, and pictures for the seek bar."""
+    return with_documents(*write_parts(low, high, cuts))
+
+
+def write_parts(
+    low: Picture | None = None, high: Picture | None = None, cuts: tuple[int, ...] = CUTS, *, mapped: bool = False
+) -> tuple[Presentation, dict[str, bytes], dict[str, bytes]]:
+    """The same before there are any documents: presentation, segments, and pictures for the seek bar.
+
+    Args:
+        mapped: whether segments are laid out for encryption.
+    """
     pictures = {"240p": low or Picture(), "480p": high or replace(low or Picture(), width=854, height=480)}
     ticks, counts = pictures["480p"].frame_ticks, pictures["480p"].segments
     durations, each = tuple(count * ticks for count in counts), 2 * SCALE // ticks
@@ -78,30 +91,34 @@ def write_presentation(
     tiles = TILE.model_copy(update={"frames": tuple(range(0, sum(counts), each))})
     stills = Stills(thumbnails=StillSet(frames=(), width=2, height=2), tiles=tiles, tile_frames=each, columns=3)
     presentation = Presentation(
-        tuple(write_video(files, name, one) for name, one in pictures.items()),
-        (write_audio(files, "en", cuts), write_audio(files, "de", CUTS if cuts[0] == CUTS[0] else cuts)),
+        tuple(write_video(files, name, one, mapped=mapped) for name, one in pictures.items()),
+        (
+            write_audio(files, "en", cuts, mapped=mapped),
+            write_audio(files, "de", CUTS if cuts[0] == CUTS[0] else cuts, mapped=mapped),
+        ),
         (write_text(files, "en", durations, empty=False), write_text(files, "fr", durations, empty=True)),
         stills,
     )
     bodies = {number: still_body("tile", number) for number in tiles.numbers}
-    return _with_documents(presentation, files, sprite(stills, sum(counts), Fraction(SCALE, ticks), bodies))
+    return presentation, files, sprite(stills, sum(counts), Fraction(SCALE, ticks), bodies)
 
 
 def write_audio_only(cuts: tuple[int, ...] = CUTS) -> Written:
     """Ten seconds of audio alone in two languages, the second one cut otherwise where told."""
     files: dict[str, bytes] = {}
     presentation = Presentation((), (write_audio(files, "en", CUTS), write_audio(files, "de", cuts)))
-    return _with_documents(presentation, files, {})
+    return with_documents(presentation, files, {})
 
 
-def _with_documents(presentation: Presentation, files: dict[str, bytes], pictures: Mapping[str, bytes]) -> Written:
+def with_documents(presentation: Presentation, files: Mapping[str, bytes], pictures: Mapping[str, bytes]) -> Written:
+    """A presentation with all that the uploader writes at the end, given its segments and pictures for the seek bar."""
     texts = playlists(presentation, sheet_bytes=len(pictures.get(SHEET, b"")))
     documents = {**pictures, **texts, MULTIVARIANT: multivariant_playlist(presentation).encode()}
-    return Written(presentation, files | init_segments(presentation) | documents, documents)
+    return Written(presentation, {**files, **init_segments(presentation), **documents}, documents)
 
 
-def write_video(files: dict[str, bytes], name: str, one: Picture) -> VideoRendition:
-    """Add a rendition's segments."""
+def write_video(files: dict[str, bytes], name: str, one: Picture, *, mapped: bool = False) -> VideoRendition:
+    """Add a rendition's segments, laid out for encryption or not."""
     init_segment = cmaf_header(
         boxes.init_segment(boxes.video_entry(boxes.avc_config([sps(one)], [boxes.PPS])), timescale=SCALE)
     )
@@ -115,9 +132,12 @@ def write_video(files: dict[str, bytes], name: str, one: Picture) -> VideoRendit
             units = [struct.pack(">IB", size - 4, 1 if frame else kind).ljust(size, b"x") for frame in range(count)]
             units[1] = CAPTION + units[1] if one.captions else units[1]
             decode_time = time + (one.late if number else 0)
+            # Everything but length, header and three bytes of a slice.
+            maps = [((len(unit) - size + 8, size - 8),) for unit in units]
             made = write_fragment(
-                units, duration=one.frame_ticks, decode_time=decode_time, sequence=1, offsets=[0] * count
-            )
+                units, duration=one.frame_ticks, decode_time=decode_time, sequence=1, offsets=[0] * count,
+                protection=partial(sample_encryption, maps) if mapped else no_protection,
+            )  # fmt: skip
             found.append((len(data), len(made) - sum(map(len, units[1:])), count * one.frame_ticks))
             data += made
             time += count * one.frame_ticks
@@ -133,7 +153,9 @@ def write_video(files: dict[str, bytes], name: str, one: Picture) -> VideoRendit
     )  # fmt: skip
 
 
-def write_audio(files: dict[str, bytes], language: str, cuts: tuple[int, ...]) -> AudioRendition:
+def write_audio(
+    files: dict[str, bytes], language: str, cuts: tuple[int, ...], *, mapped: bool = False
+) -> AudioRendition:
     """Add the segments of an audio rendition of so many AAC frames each, the first one's after the priming."""
     entry = bytearray(boxes.audio_entry())
     struct.pack_into(">HHHHI", entry, 8 + 16, 2, 16, 0, 0, 48_000 << 16)
@@ -142,7 +164,10 @@ def write_audio(files: dict[str, bytes], language: str, cuts: tuple[int, ...]) -
     sizes, time, counts = [], 0, (1 + cuts[0], *cuts[1:])
     for number, count in enumerate(counts):
         data, groups = segment_type(last=number == len(cuts) - 1), preroll_group(count)
-        data += write_fragment([b"audio"] * count, duration=1024, decode_time=time, sequence=1, groups=groups)
+        data += write_fragment(
+            [b"audio"] * count, duration=1024, decode_time=time, sequence=1, groups=groups,
+            protection=partial(sample_encryption, [()] * count) if mapped else no_protection,
+        )  # fmt: skip
         time += count * 1024
         files[f"audio/{language}/audio_{number:05d}.m4s"] = data
         sizes.append(len(data))
@@ -151,6 +176,11 @@ def write_audio(files: dict[str, bytes], language: str, cuts: tuple[int, ...]) -
         durations=tuple(1024 * count for count in counts), priming=1024, sizes=tuple(sizes), init_segment=init_segment,
         label=language.upper(), language=language, default=language == "en", channels=2, sample_rate=48_000,
     )  # fmt: skip
+
+
+def no_protection(_offset: int) -> bytes:
+    """Of segments that nobody will encrypt."""
+    return b""
 
 
 def write_text(files: dict[str, bytes], language: str, durations: tuple[int, ...], *, empty: bool) -> TextRendition:

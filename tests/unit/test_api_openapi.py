@@ -5,13 +5,17 @@ import re
 from datetime import UTC, datetime
 from typing import Any, get_args
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 from aiohttp import web
 from openapi_spec_validator import validate
 
 from services.api.app import make_app
+from services.api.contract.json_body import parse_members
+from services.api.contract.models import JobRequest
 from services.api.contract.responses import Job as ShownJob
 from services.api.contract.responses import JobItem
+from services.api.contract.validation import validate as validate_members
 from services.api.http.authorized import Runtime
 from services.api.http.docs_page import docs_routes
 from services.api.http.openapi import document
@@ -24,6 +28,7 @@ from shared.media.result import JobWarning, Outputs, RenditionOutput
 from shared.payload import Surface, job_json
 from shared.settings import SettingsError
 from tests.support.api import SEAL_KEY
+from tests.support.policies import PUBLIC
 
 
 def settings() -> ApiSettings:
@@ -63,6 +68,21 @@ def test_requests_forbid_unknown_members() -> None:
     for name in ("JobRequest", "LoginRequest", "WebhookRequest"):
         assert schemas[name]["additionalProperties"] is False
     assert schemas["JobRequest"]["required"] == ["output_path", "resolutions"]
+
+
+def test_examples_are_what_they_are_examples_of() -> None:
+    schemas = document()["components"]["schemas"]
+    seen = 0
+    for example in schemas["JobRequest"]["examples"]:
+        jsonschema.validate(example, schemas["JobRequest"] | {"components": {"schemas": schemas}})
+        assert validate_members(JobRequest, parse_members(json.dumps(example).encode()), policy=PUBLIC)
+        seen += 1
+    for schema in schemas.values():
+        for member in schema.get("properties", {}).values():
+            for example in member.get("examples", ()):
+                jsonschema.validate(example, member | {"components": {"schemas": schemas}})
+                seen += 1
+    assert seen > 30
 
 
 def full_job(status: Status) -> Job:
@@ -110,6 +130,23 @@ def test_the_page_loads_nothing_from_elsewhere() -> None:
     assert not re.findall(r"(?:src|href)=[\"']?(?:https?:)?//", text)
     assert "@import" not in text
     assert re.findall(r"fetch\(([^)]*)\)", text) == ['"/openapi.json"']
+
+
+@pytest.mark.parametrize(
+    ("setting", "right", "wrong"),
+    [
+        ("LICENCE_SERVER_URL", ["https://a.example.com/{drm_type}?o={organization}"], ["ftp://a/", "https://{drm_type}/", "https://a/{job}", "a"]),
+        ("PLAYER_ORIGINS", ["*", "https://a.example.com, http://localhost:8000"], ["a.example.com", "https://a/b"]),
+        ("CLEAR_KEY_ORGANIZATIONS", ["", "a1b2c3, d4e5f6"], ["*", "a1b2c"]),
+    ],
+)  # fmt: skip
+def test_settings_of_the_key_api(setting: str, right: list[str], wrong: list[str]) -> None:
+    base = {"MILLRACE_SEAL_KEYS": SEAL_KEY, "MILLRACE_API_DATABASE_URL": "postgresql://host/name"}
+    for value in right:
+        ApiSettings.from_environment(base | {f"MILLRACE_API_{setting}": value})
+    for value in wrong:
+        with pytest.raises(SettingsError):
+            ApiSettings.from_environment(base | {f"MILLRACE_API_{setting}": value})
 
 
 def test_settings_are_read_by_their_names_and_no_other() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.api.accounts.request_rate import MOST_KEYS, RequestRate
-from services.api.contract.errors import QuotaExceeded
+from services.api.accounts.request_rate import MOST_KEYS, AddressRate, RequestRate
+from services.api.contract.errors import QuotaExceeded, TooManyRequests
 
 
 class Clock:
@@ -68,3 +68,13 @@ def test_memory_is_bounded() -> None:
         rate.count(f"{number:06}", None)
     assert wait(rate, "000000") == 0
     assert wait(rate, f"{MOST_KEYS:06}")
+
+
+def test_addresses_are_counted_for_each_organization() -> None:
+    rate = AddressRate(1, Clock())
+    for org, address in (("acme00", "192.0.2.1"), ("acme00", "192.0.2.2"), ("globex", "192.0.2.1")):
+        rate.count(org, address)
+        with pytest.raises(TooManyRequests, match="60 seconds"):
+            rate.count(org, address)
+    for _ in range(100):
+        AddressRate(0, Clock()).count("acme00", "192.0.2.1")

@@ -9,6 +9,7 @@ from services.api.contract.json_body import parse_members
 from services.api.contract.models import JobRequest
 from services.api.contract.retries import retry_members
 from services.api.contract.validation import validate
+from shared.encryption.request import EncryptionRequest
 from shared.job import Job
 from shared.payload import json_text
 from tests.support.policies import PUBLIC
@@ -110,3 +111,37 @@ def test_another_place_is_another_job() -> None:
         "A retry reads the same input, https://example.com/film.mp4. Create a job for another one."
     ]
     assert wrong["output_path"] == ["A retry writes to the same place, s3://bucket/out/. Create a job for another one."]
+
+
+CONTENT = "cf6c30dd50c1492e82344ea3e139da1d"
+SEPARATE = EncryptionRequest(scheme="cbcs", systems=("widevine", "playready"), keys="separate")
+PLAIN = EncryptionRequest(scheme="aes-128", key_uri="https://example.com/{kid}")
+
+
+def encrypted(job: Job, **given: Any) -> tuple[str, dict[str, Any]]:
+    request, _ = asked(job, **given)
+    return request.encrypted, request.drm.model_dump(exclude_none=True) if request.drm else {}
+
+
+def test_a_retry_is_encrypted_as_its_job() -> None:
+    job = ended(enable_drm=True, drm_content_id=CONTENT, encryption=SEPARATE)
+    same = {"content_id": CONTENT, "systems": ["widevine", "playready"], "keys": "separate"}
+    for given in ({}, {"enable_drm": True}, {"encryption": "cbcs"}, {"enable_drm": True, "encryption": "cbcs"}):
+        assert encrypted(job, **given) == ("cbcs", same)
+    others = {"systems": ["fairplay"]}
+    assert encrypted(job, drm=others) == ("cbcs", others | {"content_id": CONTENT})
+    hyphens = "cf6c30dd-50c1-492e-8234-4ea3e139da1d"
+    assert encrypted(job, drm={"content_id": hyphens})[1] == {"content_id": CONTENT}
+    assert refused(job, drm={"content_id": CONTENT[::-1]}).keys() == {"drm"}
+    plain = ended(drm_content_id=CONTENT, encryption=PLAIN)
+    # As the first body may have had it: it says that there is no DRM, not that there is no encryption.
+    for given in ({}, {"enable_drm": False}):
+        assert encrypted(plain, **given) == ("aes-128", {"content_id": CONTENT, "key_uri": "https://example.com/{kid}"})
+
+
+def test_another_encryption_has_another_content() -> None:
+    job = ended(enable_drm=True, drm_content_id=CONTENT, encryption=SEPARATE)
+    assert encrypted(job, enable_drm=False) == ("none", {})
+    assert encrypted(job, encryption="aes-128") == ("aes-128", {})
+    assert encrypted(ended(drm_content_id=CONTENT, encryption=PLAIN), enable_drm=True) == ("cbcs", {})
+    assert encrypted(ended(), enable_drm=True, drm={"keys": "separate"}) == ("cbcs", {"keys": "separate"})

@@ -7,7 +7,8 @@ import pytest
 
 from services.api.contract.errors import ApiError, Invalid
 from services.api.contract.json_body import parse_members
-from services.api.contract.models import JobRequest, LoginRequest, Request, WebhookRequest
+from services.api.contract.members import Request
+from services.api.contract.models import JobRequest, LoginRequest, WebhookRequest
 from services.api.contract.validation import validate
 from shared.addresses import AddressPolicy
 from shared.errors import ERRORS
@@ -74,12 +75,12 @@ def test_each_mistake_has_its_message(change: dict[str, Any], expected: dict[str
 
 
 def test_all_mistakes_are_told_at_once() -> None:
-    assert problems({"resolution": ["240p"], "enable_drm": True, "output_path": "s3://"}) == {
+    assert problems({"resolution": ["240p"], "encryption": "cenc", "output_path": "s3://"}) == {
         "resolution": ['Unknown field. Did you mean "resolutions"?'],
         "input_url": ["This field is required, unless input_path is given."],
         "output_path": ["The bucket name after s3:// is missing or malformed."],
         "resolutions": ["This field is required."],
-        "enable_drm": ["DRM is not available on this server yet. Leave enable_drm out, or send false."],
+        "encryption": ['"cenc" is not a valid choice.', "Choose from none, cbcs, aes-128."],
     }
 
 

@@ -18,7 +18,7 @@ READERS = {
     # When a token ends; PostgreSQL's clock decides whether it has.
     "services/api/accounts/accounts.py",
     # When the address of a key ends.
-    "services/api/drm/key_addresses.py",
+    "services/api/drm/signed_addresses.py",
     # When a permission to use the bus was signed.
     "services/api/feed/signing.py",
     # Held against the dates of uploads in pieces that a storage tells of.

@@ -17,7 +17,8 @@ from services.api.drm.asked import (
     read_licence_data,
     read_widevine,
 )
-from services.api.drm.signatures import SigningPair, from_base64, is_signed, sign
+from services.api.drm.signatures import from_base64, is_signed
+from shared.encryption.signature import SigningPair, sign
 
 # The second organization of TPStreams' published sample.
 PAIR = SigningPair(

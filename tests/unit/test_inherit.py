@@ -8,6 +8,8 @@ import pytest
 from services.fetcher.inherit import Inherit
 from services.fetcher.plan.recipe import recipe_of
 from shared.addresses import AddressPolicy
+from shared.encryption.objects import size_in_bucket
+from shared.encryption.protection import Protection
 from shared.listing import Listed
 from shared.locations import S3Location
 from shared.media.plan import Plan
@@ -16,6 +18,7 @@ from shared.workspace.inheritance import RECORD
 from shared.workspace.shared_folder import SharedFolder
 from shared.workspace.uploaded import UPLOADED, note_uploaded, read_uploaded, write_uploaded
 from tests.support.encoded import leave_part, make_fetched, make_plan, make_record, still_body
+from tests.support.encrypted import protection
 
 ORG, OLD, NEW = "org001", "5KQfnXCg8Qh", "5KQfnXCg8Qj"
 RECIPE = "5" * 64
@@ -62,10 +65,17 @@ def upload(space: WorkFolder, plan: Plan) -> dict[str, Listed]:
     return bucket
 
 
-async def offered(space: WorkFolder, plan: Plan, bucket: dict[str, Listed], *, recipe: str = RECIPE) -> Path | None:
+async def offered(
+    space: WorkFolder,
+    plan: Plan,
+    bucket: dict[str, Listed],
+    *,
+    recipe: str = RECIPE,
+    protection: Protection | None = None,
+) -> Path | None:
     """Run the job again; returns the folder of the part that is offered."""
     space.take_over(ORG, OLD, NEW)
-    fetched = make_fetched(ORG, NEW, plan).model_copy(update={"recipe": recipe})
+    fetched = make_fetched(ORG, NEW, plan, protection).model_copy(update={"recipe": recipe})
     shared = SharedFolder(space.root.as_uri())
     parts = await shared.inherited(ORG, NEW)
     await Shelf(shared, bucket)(fetched, parts or [], S3Location(bucket="b", key="k"))
@@ -100,6 +110,14 @@ async def test_a_part_that_is_in_the_bucket(space: WorkFolder, plan: Plan) -> No
     assert folder and read_uploaded(folder).keys() == bucket.keys(), "the uploader leaves out all of it"
     tiles = [still for still in make_record(plan, PART).stills if still.kind == "tile"]
     assert tiles and all((folder / tile.path).stat().st_size == tile.size for tile in tiles)
+
+
+async def test_segments_that_are_encrypted_as_a_whole_are_longer_in_the_bucket(space: WorkFolder, plan: Plan) -> None:
+    leave(space, plan)
+    whole = protection("aes-128")
+    bucket = {path: Listed(size_in_bucket(path, one.size, whole), one.tag) for path, one in upload(space, plan).items()}
+    folder = await offered(space, plan, bucket, protection=whole)
+    assert folder and read_uploaded(folder).keys() == bucket.keys()
 
 
 @pytest.mark.parametrize("wrong", [None, Listed(1, "tag0"), "another tag", "no tag"])

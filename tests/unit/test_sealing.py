@@ -50,3 +50,14 @@ def test_a_key_is_replaced_without_a_pause() -> None:
     assert Sealer([NEW]).open(both.seal(SECRET, "job"), "job") == SECRET
     with pytest.raises(SealBroken):
         Sealer([NEW]).open(before, "job")
+
+
+def test_resealing_takes_over_what_other_keys_have_sealed() -> None:
+    sealed, both = Sealer([OLD]).seal(SECRET, "job"), Sealer([NEW, OLD])
+    anew = both.reseal(sealed, "job")
+    assert anew is not None
+    assert Sealer([NEW]).open(anew, "job") == SECRET
+    assert both.reseal(anew, "job") is None
+    for sealer, text, purpose in ((Sealer([NEW]), sealed, "job"), (both, sealed, "another"), (both, b"", "job")):
+        with pytest.raises(SealBroken):
+            sealer.reseal(text, purpose)

@@ -5,6 +5,7 @@ import asyncio
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from uuid import UUID
 
 import asyncpg
@@ -13,7 +14,7 @@ from nats.errors import Error as NatsError
 from services.api.accounts.directory import NotPossible
 from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
-from services.api.admin import bus_commands, commands, operations, sealing_commands
+from services.api.admin import bus_commands, commands, key_commands, operations, sealing_commands
 from services.api.admin.context import AdminContext
 from services.api.contract.errors import ApiError
 from services.api.contract.quotas import LEAST_WEIGHT, MOST_QUOTA, MOST_WEIGHT, QUOTAS
@@ -77,9 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("user", metavar="ID", type=_uuid, help="as list-bus-users shows it")
     command = add("set-storage", commands.set_storage)
     command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
-    command = add("rotate-signing-key", sealing_commands.rotate_signing_key)
-    command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
-    add("reseal", sealing_commands.reseal_all)
+    _add_keys(add)
     command = add("set-quotas", commands.set_quotas)
     command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
     for name in QUOTAS:
@@ -96,6 +95,24 @@ def _parser() -> argparse.ArgumentParser:
     add("rebuild-projection", commands.rebuild_projection)
     _add_operations(add)
     return parser
+
+
+def _add_keys(add: Callable[[str, commands.Command], argparse.ArgumentParser]) -> None:
+    command = add("set-key-provider", key_commands.set_provider)
+    command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
+    command.add_argument("kind", choices=key_commands.KINDS, help="sealed is this server's own store")
+    command.add_argument("--url", dest="provider_url", help="of the key service")
+    command.add_argument(
+        "--account", dest="provider_organization", metavar="CODE", help="the organization at TPStreams"
+    )
+    command.add_argument("--username", dest="provider_username", help="of SPEKE with Basic authentication")
+    command.add_argument("--header", dest="provider_header", help="of SPEKE with an API key, such as x-api-key")
+    command.add_argument("--secrets", type=Path, metavar="FILE", help="with the secrets, a line for each")
+    command = add("show-key-provider", key_commands.show_provider)
+    command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
+    command = add("rotate-signing-key", sealing_commands.rotate_signing_key)
+    command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
+    add("reseal", sealing_commands.reseal_all)
 
 
 def _add_operations(add: Callable[[str, commands.Command], argparse.ArgumentParser]) -> None:

@@ -9,6 +9,9 @@ from nats.aio.client import Client
 from services.api.accounts.directory import NotPossible
 from services.api.admin.context import AdminContext
 from services.api.admin.showing import Row, show, tell
+from services.api.contract.key_addresses import KeyAddresses
+from services.api.contract.peers import parse_codes
+from services.api.drm.encryption import Encryptions
 from services.api.intake.intake import Intake
 from services.api.intake.quotas import JobQuotas
 from services.api.intake.reservations import Reservations
@@ -182,7 +185,13 @@ def _replay(context: AdminContext, client: Client) -> Replay:
         settings.max_source_gigabytes_per_day,
     )
     reservations = Reservations(context.database, log, vault, quotas)
-    intake = Intake(context.database, log, vault, context.storages, reservations)
+    encryptions = Encryptions(
+        context.database,
+        Sealer(decode_keys(settings.seal_keys)),
+        KeyAddresses(settings.public_url, parse_codes(settings.clear_key_organizations or "")),
+        static_keys=settings.static_keys,
+    )
+    intake = Intake(context.database, log, vault, context.storages, reservations, encryptions)
     jobs = Jobs(context.database, log, LiveProgress(client))
     return Replay(client, log, context.database, jobs, intake, settings.address_policy)
 

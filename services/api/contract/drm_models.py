@@ -5,9 +5,12 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from services.api.contract.models import Omittable, Request, _optional
+from services.api.contract.members import Omittable, Request, optional
 from services.api.contract.responses import Page, Response
 from shared.encryption.protection import Hex128, Tracks
+
+LICENCE_PLACES = ("{organization}", "{content_id}", "{drm_type}")
+"""What is filled in, in the address of a licence server."""
 
 MOST_KIDS = 100
 MOST_SECONDS = 366 * 24 * 3600
@@ -44,7 +47,7 @@ class WidevineKeyRequest(KeyRequest):
             "eyJjb250ZW50X2lkIjoiZ2hiYzI1RERTaytLdnhaeFl3cUlGdz09IiwidHJhY2tzIjpbeyJ0eXBlIjoiU0QifV0sInByb3RlY3Rpb25fc2NoZW1lIjoiQ0JDUyJ9"
         ],
     )
-    signer: Omittable[Annotated[str, StringConstraints(max_length=255)]] = _optional(
+    signer: Omittable[Annotated[str, StringConstraints(max_length=255)]] = optional(
         "Whom the packager calls its signer; the signature alone counts."
     )
 
@@ -52,7 +55,7 @@ class WidevineKeyRequest(KeyRequest):
 class KeyAddressRequest(Request):
     """For how long an address of a key is wanted."""
 
-    seconds: Omittable[Annotated[int, Field(strict=True, ge=1, le=MOST_SECONDS)]] = _optional(
+    seconds: Omittable[Annotated[int, Field(strict=True, ge=1, le=MOST_SECONDS)]] = optional(
         "How long it works; when left out, as long as the server usually lets it."
     )
 

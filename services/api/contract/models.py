@@ -1,32 +1,18 @@
 """What clients send. The same models validate the bodies and make the OpenAPI document."""
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from services.api.contract.addresses import check_input, check_input_path, check_output, check_webhook
+from services.api.contract.encryption import DrmOptions, EncryptionName, contradictions, encryption_of
+from services.api.contract.members import Omittable, Request, each_once, not_null, optional
 from shared.addresses import AddressPolicy
 from shared.events import Priority
 from shared.media.profile import AUDIO_ONLY, ProfileName, Wanted
 
 MAX_METADATA_BYTES = 10 * 1024
-
-
-def _not_null(value: Any) -> Any:
-    if value is None:
-        raise PydanticCustomError("null", "This field may not be null.")
-    return value
-
-
-def _each_once(values: list[str]) -> list[str]:
-    twice = sorted({value for value in values if values.count(value) > 1})
-    if twice:
-        raise PydanticCustomError(
-            "twice", "{names} is given more than once.", {"names": ", ".join(f'"{name}"' for name in twice)}
-        )
-    return values
 
 
 def _audio_alone(values: list[str]) -> list[str]:
@@ -49,14 +35,6 @@ def _metadata(value: Any, info: ValidationInfo) -> Any:
     return value
 
 
-def _no_drm_yet(value: bool) -> bool:
-    if value:
-        raise PydanticCustomError(
-            "drm", "DRM is not available on this server yet. Leave enable_drm out, or send false."
-        )
-    return value
-
-
 def _address(check: Any) -> AfterValidator:
     """A validator that refuses addresses where the settings do."""
 
@@ -70,30 +48,6 @@ def _address(check: Any) -> AfterValidator:
     return AfterValidator(validate)
 
 
-def _optional(description: str, *, unique: bool = False, **more: Any) -> Any:
-    def edit(schema: dict[str, Any]) -> None:
-        schema.pop("default", None)
-        if unique:
-            schema["uniqueItems"] = True
-
-    return Field(None, description=description, json_schema_extra=edit, **more)
-
-
-class Request(BaseModel):
-    """What all requests have: an unknown member is an error, and values of another type are not converted."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", hide_input_in_errors=True)
-
-    @classmethod
-    def across_fields(cls, values: dict[str, Any]) -> dict[str, list[str]]:
-        """What is wrong with the members taken together; looked at even where single members are wrong."""
-        return {}
-
-
-T = TypeVar("T")
-Omittable = Annotated[T | SkipJsonSchema[None], BeforeValidator(_not_null)]
-"""A member that may be left out, and not be null."""
-
 InputUrl = Annotated[str, Field(min_length=1), _address(check_input)]
 InputPath = Annotated[str, Field(min_length=1), _address(check_input_path)]
 OutputPath = Annotated[str, Field(min_length=1), _address(check_output)]
@@ -102,8 +56,7 @@ Metadata = Annotated[
     AfterValidator(_metadata),
     WithJsonSchema({"type": "object", "additionalProperties": True, "title": "Client Metadata"}),
 ]
-Resolutions = Annotated[list[Wanted], Field(min_length=1), AfterValidator(_each_once), AfterValidator(_audio_alone)]
-Drm = Annotated[bool, AfterValidator(_no_drm_yet)]
+Resolutions = Annotated[list[Wanted], Field(min_length=1), AfterValidator(each_once), AfterValidator(_audio_alone)]
 
 
 def _one_input(values: dict[str, Any]) -> dict[str, list[str]]:
@@ -113,16 +66,33 @@ def _one_input(values: dict[str, Any]) -> dict[str, list[str]]:
     return {}
 
 
+_EXAMPLE: dict[str, Any] = {
+    "input_url": "https://example.com/input-video.mp4",
+    "output_path": "s3://example-bucket/path/?access_key=<access_key>&secret_key=<secret_key>&region=us-east-1",
+    "resolutions": ["240p", "480p"],
+}
+
+
 class JobRequest(Request):
     """A video to transcode. Exactly one of `input_url` and `input_path` is given."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["input_url"]}, {"required": ["input_path"]}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["input_url"]}, {"required": ["input_path"]}],
+            "examples": [
+                _EXAMPLE,
+                _EXAMPLE | {"enable_drm": True},
+                _EXAMPLE | {"enable_drm": True, "drm": {"systems": ["widevine", "playready"], "keys": "separate"}},
+                _EXAMPLE | {"encryption": "aes-128", "drm": {"key_uri": "https://example.com/keys/{content_id}"}},
+            ],
+        }
+    )
 
-    input_url: Omittable[InputUrl] = _optional(
+    input_url: Omittable[InputUrl] = optional(
         "Where the video is: `http(s)://…`, or an `s3://` location as in `input_path`.",
         examples=["https://example.com/input-video.mp4"],
     )
-    input_path: Omittable[InputPath] = _optional(
+    input_path: Omittable[InputPath] = optional(
         "Where the video is in a bucket: `s3://bucket/key?access_key=…&secret_key=…&region=…`, "
         "with `endpoint=https://…` for another service than AWS (and `path_style`, as in `output_path`).",
         examples=["s3://example-bucket/video.mp4?access_key=<access_key>&secret_key=<secret_key>&region=us-east-1"],
@@ -141,11 +111,21 @@ class JobRequest(Request):
         examples=[["240p", "480p"]],
         json_schema_extra={"uniqueItems": True},
     )
-    client_metadata: Annotated[Metadata, BeforeValidator(_not_null)] = _optional(
+    client_metadata: Annotated[Metadata, BeforeValidator(not_null)] = optional(
         f"Any JSON object up to {MAX_METADATA_BYTES:,} bytes; returned exactly as written.",
         examples=[{"client_id": "12345"}],
     )
-    enable_drm: Drm = Field(False, description="Encrypt the output. Not available yet: true is an error.")
+    enable_drm: bool = Field(
+        False, description="Encrypt the output for Widevine and FairPlay: the same as `encryption` with `cbcs`."
+    )
+    encryption: Omittable[EncryptionName] = optional(
+        "How to encrypt the output: `cbcs`, as `enable_drm` has it; or `aes-128`, whole segments for HLS players without DRM, "
+        "in which case there is no DASH manifest. `none` when both are left out.",
+        examples=["cbcs"],
+    )
+    drm: Omittable[DrmOptions] = optional(
+        "How an encrypted output gets its keys.", examples=[{"systems": ["widevine", "fairplay", "playready"]}]
+    )
     priority: Priority = Field("normal", description="Order among the waiting jobs of the organization.")
     profile: ProfileName = Field("balanced", description="Trade of encoding time against size and quality.")
 
@@ -155,42 +135,53 @@ class JobRequest(Request):
         return self.input_url or self.input_path or ""
 
     @property
+    def encrypted(self) -> EncryptionName:
+        """How the output shall be encrypted."""
+        return encryption_of({"encryption": self.encryption, "enable_drm": self.enable_drm})
+
+    @property
     def source_field(self) -> str:
         """Name of the member that the input came in."""
         return "input_url" if self.input_url is not None else "input_path"
 
     @classmethod
     def across_fields(cls, values: dict[str, Any]) -> dict[str, list[str]]:
-        """One input, not none and not two."""
+        """One input, not none and not two; and one way to encrypt."""
+        problems = contradictions(values)
         if "input_url" not in values and "input_path" not in values:
-            return {"input_url": ["This field is required, unless input_path is given."]}
-        return _one_input(values)
+            return problems | {"input_url": ["This field is required, unless input_path is given."]}
+        return problems | _one_input(values)
 
 
 class RetryRequest(Request):
     """What a retry needs to know or does otherwise; what is left out is as it was in the job that it runs again."""
 
-    input_url: Omittable[InputUrl] = _optional(
+    input_url: Omittable[InputUrl] = optional(
         "Where the video is, the same place as before, under a signature that is good now. Required if the job's own address "
         "had user, password or a query: what was in them is not kept longer than the job runs. An `s3://` location only needs "
         "to come again if it had credentials.",
         examples=["https://example.com/input-video.mp4?signature=…"],
     )
-    input_path: Omittable[InputPath] = _optional(
+    input_path: Omittable[InputPath] = optional(
         "The same for a place in a bucket.",
         examples=["s3://example-bucket/video.mp4?access_key=<access_key>&secret_key=<secret_key>&region=us-east-1"],
     )
-    output_path: Omittable[OutputPath] = _optional(
+    output_path: Omittable[OutputPath] = optional(
         "The prefix to write to, the same place as before. Required if the job's own `output_path` had credentials.",
         examples=["s3://example-bucket/path/?access_key=<access_key>&secret_key=<secret_key>&region=us-east-1"],
     )
-    resolutions: Omittable[Resolutions] = _optional("Renditions to make.", unique=True, examples=[["240p", "480p"]])
-    client_metadata: Annotated[Metadata, BeforeValidator(_not_null)] = _optional(
+    resolutions: Omittable[Resolutions] = optional("Renditions to make.", unique=True, examples=[["240p", "480p"]])
+    client_metadata: Annotated[Metadata, BeforeValidator(not_null)] = optional(
         f"Any JSON object up to {MAX_METADATA_BYTES:,} bytes.", examples=[{"client_id": "12345"}]
     )
-    enable_drm: Omittable[Drm] = _optional("Encrypt the output. Not available yet: true is an error.")
-    priority: Omittable[Priority] = _optional("Order among the waiting jobs of the organization.")
-    profile: Omittable[ProfileName] = _optional("Trade of encoding time against size and quality.")
+    enable_drm: Omittable[bool] = optional("Encrypt the output for Widevine and FairPlay.")
+    encryption: Omittable[EncryptionName] = optional("How to encrypt the output.", examples=["cbcs"])
+    drm: Omittable[DrmOptions] = optional(
+        "How an encrypted output gets its keys; all of it anew, but for `content_id`, which stays that of the job.",
+        examples=[{"systems": ["widevine", "fairplay", "playready"]}],
+    )
+    priority: Omittable[Priority] = optional("Order among the waiting jobs of the organization.")
+    profile: Omittable[ProfileName] = optional("Trade of encoding time against size and quality.")
 
     @classmethod
     def across_fields(cls, values: dict[str, Any]) -> dict[str, list[str]]:
@@ -243,7 +234,7 @@ class WebhookRequest(Request):
         description="Where the job is POSTed to, http or https.", examples=["https://example.com/hooks/transcoding"]
     )
     secret_token: Omittable[Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_header_text)]] = (
-        _optional(
+        optional(
             "Sent as `x-streams-token`, and the key of `webhook-signature`: after `whsec_` comes the base64 of the key, as in "
             "Standard Webhooks; any other token is the key itself. "
             "Made by the server when left out; kept when a PUT leaves it out."

@@ -62,11 +62,15 @@ def parse_codes(text: str) -> tuple[str, ...]:
     return codes
 
 
-def check_template(url: str) -> None:
-    """Raises: ValueError: this is no http or https address, or the server's name is left open in it."""
+def check_template(url: str, places: Sequence[str]) -> None:
+    """Raises: ValueError: this is no http or https address, or it leaves open the server's name or what is no place."""
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or "{" in parts.netloc or parts.fragment:
-        raise ValueError("must be an address such as https://licences.example.com/{drm_type}")
+    bare = url
+    for place in places:
+        bare = bare.replace(place, "")
+    known = parts.scheme in ("http", "https") and parts.hostname and "{" not in parts.netloc + bare
+    if not known or parts.port == 0 or parts.fragment:
+        raise ValueError(f"must be an http or https address, below whose server {', '.join(places)} may stand")
 
 
 def client_address(peer: str, forwarded: Sequence[str], proxies: Sequence[Network]) -> str:

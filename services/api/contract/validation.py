@@ -10,14 +10,17 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from services.api.contract.encryption import DrmOptions
 from services.api.contract.errors import Invalid
 from services.api.contract.json_body import Members
-from services.api.contract.models import Request, context
+from services.api.contract.members import Request
+from services.api.contract.models import context
 from shared.addresses import AddressPolicy
 from shared.payload import json_text
 
 R = TypeVar("R", bound=Request)
 MOST_MESSAGES = 20
+_INNER_MEMBERS = frozenset(DrmOptions.model_fields)
 _LONGEST_ECHO = 100
 # As pydantic lists them: 'low', 'normal' or 'high'.
 _CHOICE = re.compile("'([^']*)'")
@@ -41,10 +44,10 @@ def validate(model: type[R], members: Members, *, policy: AddressPolicy) -> R:
         for item in error.errors(include_url=False):
             # The other side of an optional member: null is no value that a client may send.
             if item["type"] != "none_required":
-                field = str(item["loc"][0])
-                _add(messages, field, _message(item))
+                field, inner = str(item["loc"][0]), _place(item)
+                _add(messages, field, inner + _message(item))
                 if item["type"] == "literal_error" and item["input"] is not None:
-                    _add(messages, field, these_are_choices(_choices(item)))
+                    _add(messages, field, inner + these_are_choices(_choices(item)))
     for field, texts in model.across_fields(members.values).items():
         for text in texts:
             _add(messages, field, text)
@@ -97,11 +100,22 @@ def _message(item: Any) -> str:
             return "Must be a valid boolean."
         case "list_type":
             return f'Expected a list of items but got type "{type(value).__name__}".'
-        case "dict_type":
+        case "extra_forbidden":
+            return "Unknown field."
+        case "dict_type" | "model_type":
             return f'Expected a dictionary of items but got type "{type(value).__name__}".'
         case _:
             # Ours, made for the reader already.
             return str(item["msg"])
+
+
+def _place(item: Any) -> str:
+    """Which member of an object is meant, if the field is one; the items of a list are told by their values."""
+    within = item["loc"][1:]
+    if item["type"] == "extra_forbidden":
+        return f"{_echo(within[-1])}: "
+    # Between the members pydantic names the types that it has tried.
+    return "".join(f"{name}: " for name in within if name in _INNER_MEMBERS)
 
 
 def _choices(item: Any) -> list[str]:

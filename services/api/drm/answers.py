@@ -9,8 +9,8 @@ from services.api.contract.errors import Conflict
 from services.api.drm import contents
 from services.api.drm.asked import KeysAsked, fitting
 from shared.encryption.keys import ContentKey
+from shared.encryption.signalling import WIDEVINE, fairplay_uri
 
-WIDEVINE_SYSTEM = "edef8ba979d64acea3c827dcd51d21ed"
 # Fields of WidevinePsshData: the id of the key, 16 bytes; the scheme, four characters as a number.
 _KEY_ID_FIELD, _SCHEME_FIELD = b"\x12\x10", b"\x48"
 
@@ -27,11 +27,6 @@ def the_one_key(keys: Sequence[ContentKey]) -> ContentKey:
     return keys[0]
 
 
-def fairplay_uri(kid: bytes) -> str:
-    """What FairPlay knows a key by."""
-    return f"skd://{kid.hex()}"
-
-
 def widevine_answer(asked: KeysAsked, keys: Sequence[ContentKey]) -> str:
     """The keys for the tracks that a packager asks for, as base64 of JSON; the same one several times where it is shared."""
     by_tracks = {key.tracks: key for key in keys}
@@ -40,7 +35,7 @@ def widevine_answer(asked: KeysAsked, keys: Sequence[ContentKey]) -> str:
         key = next((by_tracks[name] for name in fitting(kind) if name in by_tracks), None)
         if key:
             tracks.append(_widevine_track(kind, key, asked.scheme))
-    drm = [{"type": "WIDEVINE", "system_id": WIDEVINE_SYSTEM}]
+    drm = [{"type": "WIDEVINE", "system_id": WIDEVINE.hex}]
     return _base64(json.dumps({"status": "OK", "drm": drm, "tracks": tracks, "already_used": False}).encode())
 
 

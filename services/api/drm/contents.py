@@ -2,10 +2,9 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import asyncpg
 import structlog
@@ -79,15 +78,15 @@ class Contents:
             row = await connection.fetchrow(_ROW, org, content_id)
         return self._opened(org, row) if row else None
 
-    async def by_kids(self, org: str, kids: Sequence[bytes]) -> list[ContentKey]:
-        """The keys of an organization that have one of these ids.
+    async def by_kids(self, org: str, kids: Collection[bytes]) -> list[Content]:
+        """The contents of an organization that have keys of these ids.
 
         Raises:
             Unavailable: one was sealed with a key that is gone.
         """
         async with self._database.connection() as connection:
             rows = await connection.fetch(_BY_KIDS, org, [kid.hex() for kid in kids])
-        return [key for row in rows for key in self._opened(org, row).keys if key.kid in kids]
+        return [self._opened(org, row) for row in rows]
 
     async def page(self, org: str, window: Window) -> tuple[int, list[Content]]:
         """How many contents an organization has, and a page of them, oldest first.
@@ -107,7 +106,7 @@ class Contents:
         except SealBroken as error:
             structlog.get_logger().error("content keys cannot be opened", content_id=content_id, error=str(error))
             raise Unavailable("The keys of this content cannot be opened with this server's sealing keys.") from None
-        return Content(content_id, tuple(_key(item) for item in json.loads(text)), row["created"])
+        return Content(content_id, tuple(ContentKey.from_json(item) for item in json.loads(text)), row["created"])
 
 
 def purpose(org: str, content_id: str) -> str:
@@ -122,11 +121,4 @@ def _new_key(tracks: Tracks, content_id: str) -> ContentKey:
 
 
 def _text(keys: Sequence[ContentKey]) -> str:
-    return json.dumps(
-        [{"tracks": key.tracks, "kid": key.kid.hex(), "iv": key.iv.hex(), "key": key.key.hex()} for key in keys]
-    )
-
-
-def _key(item: Any) -> ContentKey:
-    kid, iv, key = (bytes.fromhex(item[name]) for name in ("kid", "iv", "key"))
-    return ContentKey(tracks=item["tracks"], kid=kid, iv=iv, key=key)
+    return json.dumps([key.to_json() for key in keys])

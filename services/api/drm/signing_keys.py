@@ -4,7 +4,8 @@ import structlog
 
 from services.api.contract.errors import Unavailable
 from services.api.database.pool import Database
-from services.api.drm.signatures import KEY_BYTES, SigningPair, new_pair
+from services.api.drm.signatures import KEY_BYTES, new_pair
+from shared.encryption.signature import SigningPair
 from shared.sealing import SealBroken, Sealer
 
 _REPLACE = """

@@ -15,6 +15,7 @@ from services.api.contract.errors import NotFound, Unavailable
 from services.api.contract.listing import Parameters
 from services.api.contract.peers import Network, client_address
 from services.api.drm.contents import Contents
+from services.api.drm.demand import KeysOnDemand
 from services.api.drm.signing_keys import SigningKeys
 from services.api.feed.users import BusUsers
 from services.api.intake.intake import Intake
@@ -36,6 +37,7 @@ class Services:
     webhooks: Webhooks
     stream: EventStream
     contents: Contents
+    keys_on_demand: KeysOnDemand
     signing_keys: SigningKeys
     key_rate: AddressRate
     bus_users: BusUsers | None = None

@@ -9,10 +9,11 @@ from services.api.accounts.accounts import Identity
 from services.api.contract.content_ids import parse_content_id
 from services.api.contract.drm_models import KeyAddress, KeyAddressRequest, Organization
 from services.api.contract.errors import NotFound
+from services.api.contract.key_addresses import AES_KEY
 from services.api.contract.listing import page_json, read_window
 from services.api.contract.peers import Network
 from services.api.contract.validation import validate
-from services.api.drm import key_addresses
+from services.api.drm import signed_addresses
 from services.api.drm.answers import listed, shown
 from services.api.drm.audit import key_given
 from services.api.drm.contents import Content
@@ -88,9 +89,9 @@ class DrmHandlers:
         content = await _content(request, services, identity)
         _, members = await read_body(request)
         wanted = validate(KeyAddressRequest, members, policy=self._policy)
-        expires = key_addresses.in_future(wanted.seconds or self._seconds)
-        query = key_addresses.parameters(identity.org, content.content_id, expires, content.keys)
-        path = f"/api/v1/{identity.org}/aes_key/{content.content_id}/"
+        expires = signed_addresses.in_future(wanted.seconds or self._seconds)
+        query = signed_addresses.parameters(identity.org, content.content_id, expires, content.keys)
+        path = AES_KEY.format(org=identity.org, content_id=content.content_id)
         made = KeyAddress(
             url=f"{self._links.begin(request)}{path}?{query}", expires=datetime.fromtimestamp(expires, UTC)
         )

@@ -18,7 +18,8 @@ from services.api.contract.drm_models import (
     WidevineKeyRequest,
     WidevineKeys,
 )
-from services.api.http.keys import AES_KEY, CLEAR_KEY_LICENCE, DRM_LICENCE
+from services.api.contract.key_addresses import AES_KEY, CLEAR_KEY_LICENCE
+from services.api.http.keys import DRM_LICENCE
 from services.api.http.operation import Operation
 
 _TAG = "DRM"

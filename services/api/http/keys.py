@@ -15,10 +15,11 @@ from services.api.contract.drm_models import (
     WidevineKeyRequest,
 )
 from services.api.contract.errors import Forbidden, Invalid, NotFound
+from services.api.contract.key_addresses import AES_KEY, CLEAR_KEY_LICENCE
 from services.api.contract.peers import Network
 from services.api.contract.validation import validate
-from services.api.drm import key_addresses
-from services.api.drm.answers import clear_key_licence, fairplay_uri, the_one_key, widevine_answer
+from services.api.drm import signed_addresses
+from services.api.drm.answers import clear_key_licence, the_one_key, widevine_answer
 from services.api.drm.asked import read_content, read_licence, read_licence_data, read_widevine
 from services.api.drm.audit import key_given, key_refused
 from services.api.drm.signatures import from_base64, is_signed, new_pair
@@ -28,10 +29,9 @@ from services.api.http.body import read_body, read_bytes
 from services.api.http.licences import LicenceServer
 from shared.addresses import AddressPolicy
 from shared.encryption.keys import ContentKey
+from shared.encryption.signalling import fairplay_uri
 from shared.ids import ORG_PATTERN
 
-AES_KEY = "/api/v1/{org}/aes_key/{content_id}/"
-CLEAR_KEY_LICENCE = "/api/v1/{org}/clearkey_license/"
 DRM_LICENCE = "/api/v1/{org}/drm_license/"
 PLAYERS_PATHS = (AES_KEY, CLEAR_KEY_LICENCE, DRM_LICENCE)
 """What players in browsers call."""
@@ -122,7 +122,7 @@ class KeyHandlers:
         """The keys of a content as Widevine's packagers ask for them, made if there are none."""
         call, text = await self._signed(request, "widevine_key", WidevineKeyRequest)
         asked = read_widevine(text)
-        keys = await call.services.contents.content_keys(call.org, asked.content_id)
+        keys = await call.services.keys_on_demand(call.org, asked.content_id)
         call.given(asked.content_id)
         return json_answer({"response": widevine_answer(asked, keys)})
 
@@ -146,12 +146,13 @@ class KeyHandlers:
             raise Forbidden(_NO_CLEAR_KEY)
         _, members = await read_body(request, any_type=True)
         wanted = validate(ClearKeyRequest, members, policy=self._policy)
-        kids = [_kid(text) for text in wanted.kids]
-        keys = await call.services.contents.by_kids(call.org, kids)
-        if not keys:
+        kids = frozenset(_kid(text) for text in wanted.kids)
+        found = await call.services.contents.by_kids(call.org, kids)
+        if not found:
             raise NotFound("No content has a key of these ids.")
-        for key in keys:
-            call.given(key.kid.hex())
+        for content in found:
+            call.given(content.content_id)
+        keys = [key for content in found for key in content.keys if key.kid in kids]
         return json_answer(clear_key_licence(keys, wanted.type).model_dump_json())
 
     async def aes_key(self, request: web.Request) -> web.StreamResponse:
@@ -162,10 +163,10 @@ class KeyHandlers:
         # For what is not there, a signature is looked at all the same.
         keys = content.keys if content else (ContentKey("all", b"", b"", new_pair().key),)
         expires, signature = request.query.get("expires", ""), request.query.get("signature", "")
-        if not key_addresses.is_signed(call.org, content_id, expires, signature, keys) or not content:
+        if not signed_addresses.is_signed(call.org, content_id, expires, signature, keys) or not content:
             call.refused("signature")
             raise Forbidden(_REFUSED)
-        if key_addresses.has_expired(int(expires)):
+        if signed_addresses.has_expired(int(expires)):
             call.refused("expired")
             raise Forbidden(_EXPIRED)
         wanted = request.query.get("kid")
@@ -178,7 +179,7 @@ class KeyHandlers:
     async def _key(self, request: web.Request, how: str) -> tuple[str, ContentKey]:
         call, text = await self._signed(request, how, KeyRequest)
         content_id = read_content(text)
-        key = the_one_key(await call.services.contents.content_keys(call.org, content_id))
+        key = the_one_key(await call.services.keys_on_demand(call.org, content_id))
         call.given(content_id)
         return content_id, key
 

@@ -7,11 +7,9 @@ import aiohttp
 import structlog
 from aiohttp import web
 
+from services.api.contract.drm_models import LICENCE_PLACES
 from services.api.contract.errors import NotSetUp, Unavailable
 from services.api.drm.asked import LicenceAsked
-
-PLACES = ("{organization}", "{content_id}", "{drm_type}")
-"""What the address of the licence server may have in it."""
 
 MISSING = (
     "This server has no licence server. Widevine and FairPlay licences need a contract with Google or Apple and a server that "
@@ -36,7 +34,7 @@ class LicenceServer:
     """The licence server. Only the operator says where it is: no client has a say in it, and no redirect is followed.
 
     Args:
-        url: with any of :data:`PLACES` in it; None where there is none.
+        url: with any of :data:`LICENCE_PLACES` in it; None where there is none.
     """
 
     def __init__(self, url: str | None) -> None:
@@ -71,7 +69,7 @@ class LicenceServer:
             raise Unavailable("The server is still starting. Try again.")
         # An organization's code, hexadecimal digits and one of two words: none of them can lead elsewhere.
         url = self._url
-        for place, value in zip(PLACES, (org, asked.content_id, asked.drm_type), strict=True):
+        for place, value in zip(LICENCE_PLACES, (org, asked.content_id, asked.drm_type), strict=True):
             url = url.replace(place, value)
         headers = {
             "Content-Type": content_type or _OCTETS,

@@ -1,7 +1,7 @@
 """Accepting a job. Accepted is what stands in the log; nothing is answered before the log has it, and nothing half.
 
-The order: reserve the name and the place in Postgres, keep the sealed addresses, append ``created``, project it. Whatever
-breaks in between leaves at most a reservation that runs out (see :mod:`services.api.intake.reservations`).
+The order: reserve the name and the place in Postgres, keep the sealed keys and addresses, append ``created``, project it.
+Whatever breaks in between leaves at most a reservation that runs out (see :mod:`services.api.intake.reservations`).
 """
 
 import asyncio
@@ -18,10 +18,12 @@ from services.api.contract.claims import claim_of
 from services.api.contract.errors import ApiError, Invalid, Unavailable
 from services.api.contract.models import JobRequest
 from services.api.database.pool import Database, DatabaseDown
+from services.api.drm.encryption import Encryptions, Order
 from services.api.intake.reservations import IdempotencyKey, Reservation, Reservations
 from services.api.projection.projection import apply_events, refresh_job
 from shared.bus.joblog import JobEnded, JobLog
 from shared.bus.vault import JobAddresses, Vault
+from shared.encryption.providers import KeyProvider, SealedStore, StaticKeys
 from shared.events import Created, Recorded
 from shared.ids import new_job_id
 from shared.job import Job, apply
@@ -62,13 +64,20 @@ class Intake:
     """Accepts jobs."""
 
     def __init__(
-        self, database: Database, log: JobLog, vault: Vault, storages: Storages, reservations: Reservations
+        self,
+        database: Database,
+        log: JobLog,
+        vault: Vault,
+        storages: Storages,
+        reservations: Reservations,
+        encryptions: Encryptions,
     ) -> None:
         self._database = database
         self._log = log
         self._vault = vault
         self._storages = storages
         self._reservations = reservations
+        self._encryptions = encryptions
 
     async def accept(self, org: str, submission: Submission) -> Accepted:
         """Accept a job, once the log has it.
@@ -78,6 +87,7 @@ class Intake:
             Unavailable: not accepted, or (it says so) with its fate unknown. DatabaseDown: not accepted.
         """
         addresses = await self._addresses(org, submission.request)
+        order = await self._encryptions.order(org, submission.request)
         key = IdempotencyKey(submission.key, sha256(submission.body).digest()) if submission.key else None
         try:
             reservation = await self._reservations.make(
@@ -93,9 +103,9 @@ class Intake:
         except _BUS_TROUBLE as error:
             raise _not_accepted(error) from error
         annotate({"millrace.organization": org, "millrace.job": reservation.job})
-        await self._keep(reservation, addresses)
+        await self._keep(reservation, addresses, order)
         try:
-            recorded = await self._append(reservation, _created(org, reservation.job, submission))
+            recorded = await self._append(reservation, _created(org, reservation.job, submission, order))
         except JobEnded:
             earlier = await self._find(reservation)
             if earlier is None:
@@ -124,13 +134,21 @@ class Intake:
         async with asyncio.timeout(BUS_SECONDS), self._database.connection() as connection:
             return await refresh_job(connection, self._log, reservation.org, reservation.job)
 
-    async def _keep(self, reservation: Reservation, addresses: JobAddresses) -> None:
+    async def _keep(self, reservation: Reservation, addresses: JobAddresses, order: Order | None) -> None:
+        """Keep all secrets of a job, its keys first: who finds the addresses finds them too."""
+        org, job = reservation.org, reservation.job
         try:
+            if order and (keys := await self._encryptions.keys(org, order, order.content_of(org, job))):
+                async with asyncio.timeout(BUS_SECONDS):
+                    await self._vault.put_keys(org, job, keys)
             async with asyncio.timeout(BUS_SECONDS):
-                await self._vault.put(reservation.org, reservation.job, addresses)
+                await self._vault.put(org, job, addresses, _asked_later(order) if order else None)
         except _BUS_TROUBLE as error:
             await self._release(reservation)
             raise _not_accepted(error) from error
+        except Unavailable:
+            await self._release(reservation)
+            raise
 
     async def _append(self, reservation: Reservation, created: Created) -> Recorded:
         try:
@@ -170,7 +188,12 @@ def _complete(text: str, *, is_prefix: bool, storage: S3Location | None) -> str:
     return with_credentials(text, is_prefix=is_prefix, storage=storage) if text.startswith("s3://") else text
 
 
-def _created(org: str, job: str, submission: Submission) -> Created:
+def _asked_later(order: Order) -> KeyProvider:
+    """The provider as the vault keeps it: what gave the keys already has no secret that anybody needs."""
+    return SealedStore() if isinstance(order.provider, StaticKeys) else order.provider
+
+
+def _created(org: str, job: str, submission: Submission, order: Order | None) -> Created:
     request = submission.request
     return Created(
         org=org,
@@ -178,7 +201,9 @@ def _created(org: str, job: str, submission: Submission) -> Created:
         input_url=mask(request.source),
         output_path=mask(request.output_path),
         resolutions=tuple(request.resolutions),
-        enable_drm=request.enable_drm,
+        enable_drm=request.encrypted == "cbcs",
+        drm_content_id=order.content_of(org, job) if order else None,
+        encryption=order.request if order else None,
         client_metadata=submission.metadata,
         priority=request.priority,
         profile=request.profile,

@@ -110,7 +110,7 @@ class LeftOvers:
 
     async def _credentials(self) -> AsyncIterator[LeftOver]:
         for key in await self._entries(SECRETS_BUCKET):
-            org, _, job = key.partition(".")
+            org, job = key.split(".")[:2]
             if (why := await self._why(org, job)) and await self._is_old(SECRETS_BUCKET, key):
                 yield LeftOver("credentials", key, org, job, why)
 

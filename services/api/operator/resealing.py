@@ -6,7 +6,7 @@ from typing import Any
 
 from services.api.accounts.organizations import storage_purpose
 from services.api.database.pool import Database
-from services.api.drm import contents, signing_keys
+from services.api.drm import contents, providers, signing_keys
 from services.api.webhooks.hooks import secret_purpose
 from shared.sealing import SealBroken, Sealer
 
@@ -29,6 +29,7 @@ class SealedColumn:
 
 COLUMNS = (
     SealedColumn("organizations", "storage", ("code",), storage_purpose),
+    SealedColumn("organizations", "key_provider", ("code",), providers.purpose),
     SealedColumn("webhooks", "secret", ("id",), secret_purpose),
     SealedColumn("drm_contents", "keys", ("org", "content_id"), contents.purpose),
     SealedColumn("drm_signing_keys", "pair", ("org",), signing_keys.purpose),

@@ -142,6 +142,7 @@ class Retention:
             (JOBS, job_subject(org, job, ">")),
             (DELIVERIES, f"deliveries.{org}.{job}.>"),
             (f"KV_{SECRETS_BUCKET}", f"$KV.{SECRETS_BUCKET}.{org}.{job}"),
+            (f"KV_{SECRETS_BUCKET}", f"$KV.{SECRETS_BUCKET}.{org}.{job}.>"),
             (f"KV_{QUEUES_BUCKET}", f"$KV.{QUEUES_BUCKET}.{org}.{job}"),
             (f"KV_{QUEUES_BUCKET}", f"$KV.{QUEUES_BUCKET}.{org}.{job}.>"),
         ):

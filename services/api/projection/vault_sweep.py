@@ -1,4 +1,4 @@
-"""Credentials that were kept for a job which never came to be are removed.
+"""Credentials and keys that were kept for a job which never came to be are removed, and what came after a job's end.
 
 They are kept before the job is created, so that a job never lacks them. Where the creation then fails, or the process dies in
 between, no event tells the janitor of them, and nothing but this finds them again.
@@ -80,7 +80,8 @@ class VaultSweep:
             # What was removed meanwhile counts as pending and does not come.
             while tail.pending and (batch := await tail.next_batch(1.0)):
                 for message in batch:
-                    org, job = message.subject.rsplit(".", 2)[-2:]
+                    # $KV.<bucket>.<org>.<job>, and more behind it for its keys.
+                    org, job = message.subject.split(".")[2:4]
                     if _MARKER not in (message.headers or {}) and await self._is_left_over(org, job):
                         self._suspects.setdefault((org, job), time.monotonic())
                     self._place = message.metadata.sequence.stream

@@ -6,6 +6,7 @@ from itertools import count, groupby
 from math import ceil
 from xml.etree import ElementTree
 
+from services.uploader.manifest.content_protection import NAMESPACE, add_protection
 from services.uploader.manifest.presentation import (
     AudioRendition,
     Presentation,
@@ -20,6 +21,7 @@ _NAMESPACE = "urn:mpeg:dash:schema:mpd:2011"
 # Segments named by number, each starting with a key frame; and that they are CMAF.
 _PROFILES = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019"
 _TILES = "http://dashif.org/guidelines/thumbnail_tile"
+_SWITCHING = "urn:mpeg:dash:adaptation-set-switching:2016"
 _ROLE = "urn:mpeg:dash:role:2011"
 _ROLES = {
     "main": "alternate",
@@ -55,12 +57,15 @@ def manifest(presentation: Presentation, *, sheet_bytes: int = 0) -> str:
             "maxSegmentDuration": _duration(longest),
             # A bandwidth is a peak over about one target duration, so this much has to be buffered for it to hold.
             "minBufferTime": _duration(Fraction(presentation.target)),
-        },
+        }
+        | (NAMESPACE if presentation.keys else {}),
     )
     period = ElementTree.SubElement(root, "Period", {"id": "0", "start": "PT0S"})
     numbers = count(1)
-    for index, renditions in enumerate(_by_codec(presentation)):
-        _video_set(period, presentation, renditions, next(numbers) if index else 0)
+    sets = {next(numbers) if index else 0: each for index, each in enumerate(_video_sets(presentation))}
+    for number, renditions in sets.items():
+        others = [other for other, each in sets.items() if other != number and each[0].codec == renditions[0].codec]
+        _video_set(period, presentation, renditions, number, others)
     for audio in presentation.audio:
         _audio_set(period, presentation, audio, next(numbers), main=audio is presentation.default_audio)
     for text in presentation.text:
@@ -81,15 +86,23 @@ def timeline(durations: Sequence[int]) -> list[tuple[int, int, int]]:
     return entries
 
 
-def _by_codec(presentation: Presentation) -> list[list[VideoRendition]]:
-    """The renditions of each codec: within a set a player may switch, which it cannot between codecs."""
-    codecs = dict.fromkeys(rendition.codec for rendition in presentation.video)
-    return [[rendition for rendition in presentation.video if rendition.codec == codec] for codec in codecs]
+def _video_sets(presentation: Presentation) -> list[list[VideoRendition]]:
+    """The renditions of each codec and key.
+
+    Within a set a player may switch, which it cannot between codecs; and what is said of a key is said of a whole set.
+    """
+    kinds = dict.fromkeys((one.codec, one.key) for one in presentation.video)
+    return [[one for one in presentation.video if (one.codec, one.key) == kind] for kind in kinds]
 
 
 def _video_set(
-    period: ElementTree.Element, presentation: Presentation, renditions: Sequence[VideoRendition], number: int
+    period: ElementTree.Element,
+    presentation: Presentation,
+    renditions: Sequence[VideoRendition],
+    number: int,
+    others: Sequence[int],
 ) -> None:
+    """A set of video. ``others`` are those with the same pictures by other keys, between which a player may switch as well."""
     adaptation = ElementTree.SubElement(
         period,
         "AdaptationSet",
@@ -104,6 +117,10 @@ def _video_set(
             "maxFrameRate": _frame_rate(renditions[0].frame_rate),
         },
     )
+    add_protection(adaptation, renditions[0].key)
+    if others:
+        value = ",".join(map(str, others))
+        ElementTree.SubElement(adaptation, "SupplementalProperty", {"schemeIdUri": _SWITCHING, "value": value})
     for scheme, value in _captions(presentation.captions):
         ElementTree.SubElement(adaptation, "Accessibility", {"schemeIdUri": scheme, "value": value})
     # The folder of a rendition is its id, so one template serves all.
@@ -155,6 +172,7 @@ def _audio_set(
         "AudioChannelConfiguration",
         {"schemeIdUri": _CHANNELS, "value": _CHANNEL_CONFIGURATION[audio.channels]},
     )
+    add_protection(adaptation, audio.key)
     ElementTree.SubElement(adaptation, "Label").text = audio.label
     if audio.purpose in _AUDIO_PURPOSE:
         value = _AUDIO_PURPOSE[audio.purpose]

@@ -18,7 +18,7 @@ def outputs_of(
     target = presentation.target
     return Outputs(
         master=address(location, MULTIVARIANT),
-        dash=address(location, DASH),
+        dash=address(location, DASH) if presentation.has_manifest else None,
         renditions=tuple(
             RenditionOutput(
                 resolution=rendition.resolution,

@@ -7,7 +7,7 @@ from services.uploader.manifest import rates
 from services.uploader.manifest.presentation import Presentation, Rendition, TextRendition, VideoRendition
 from shared.media.layout import IFRAMES, INIT_SEGMENT, segment_name, uri
 
-# EXT-X-MAP outside of I-frame playlists needs 6, and fragmented MP4 came with 7.
+# EXT-X-MAP outside of I-frame playlists needs 6, and fragmented MP4 came with 7; EXT-X-KEY with KEYFORMAT needs 5.
 VERSION = 7
 _AUDIO_GROUP, _TEXT_GROUP, _CAPTION_GROUP = "audio", "text", "cc"
 _CHARACTERISTICS = {
@@ -23,6 +23,10 @@ _FIRST_VARIANT_RATE = 2_400_000
 def multivariant_playlist(presentation: Presentation) -> str:
     """The multivariant playlist, at the output prefix itself."""
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    # With these a player can ask for keys before it has any other playlist, or to keep a film.
+    session_lines = dict.fromkeys(line for key in presentation.keys for line in key.session_lines)
+    if session_lines:
+        lines += ["", *session_lines]
     if presentation.audio:
         lines += ["", *_media_tags(presentation)]
     if presentation.text:
@@ -34,9 +38,9 @@ def multivariant_playlist(presentation: Presentation) -> str:
         lines += [_tag("EXT-X-STREAM-INF", _variant(presentation, rendition)), uri(rendition.playlist)]
     if not presentation.video and presentation.default_audio:
         lines += [_tag("EXT-X-STREAM-INF", _audio_variant(presentation)), uri(presentation.default_audio.playlist)]
-    trick_play = [rendition for rendition in presentation.video if rendition.iframes]
-    if trick_play:
-        lines += ["", *(_tag("EXT-X-I-FRAME-STREAM-INF", _iframe_variant(rendition)) for rendition in trick_play)]
+    if presentation.with_iframes:
+        variants = (_tag("EXT-X-I-FRAME-STREAM-INF", _iframe_variant(one)) for one in presentation.with_iframes)
+        lines += ["", *variants]
     return "\n".join(lines) + "\n"
 
 
@@ -48,7 +52,7 @@ def media_playlist(rendition: Rendition, target: int) -> str:
     """
     lines = _opening(target)
     if rendition.init_segment:
-        lines.append(_tag("EXT-X-MAP", [("URI", _quoted(INIT_SEGMENT))]))
+        lines += _initialization(rendition)
     for number, seconds in enumerate(exact_seconds(rendition.durations, rendition.timescale)):
         lines += [f"#EXTINF:{seconds},", segment_name(rendition.kind, number)]
     return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
@@ -58,7 +62,7 @@ def iframe_playlist(rendition: VideoRendition) -> str:
     """The playlist of a rendition's key frames alone, for fast forward and the seek bar, in its folder."""
     frames = list(rendition.key_frames())
     lines = _opening(_iframe_target(rendition))
-    lines += ["#EXT-X-I-FRAMES-ONLY", _tag("EXT-X-MAP", [("URI", _quoted(INIT_SEGMENT))])]
+    lines += ["#EXT-X-I-FRAMES-ONLY", *_initialization(rendition)]
     durations = exact_seconds([frame.ticks for frame in frames], rendition.timescale)
     for frame, seconds in zip(frames, durations, strict=True):
         name = segment_name(rendition.kind, frame.segment)
@@ -107,6 +111,15 @@ def _opening(target: int) -> list[str]:
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-PLAYLIST-TYPE:VOD",
     ]
+
+
+def _initialization(rendition: Rendition) -> list[str]:
+    """The initialization segment, and the keys of all segments after it.
+
+    In this order, since keys are for what comes after them: an initialization segment is never encrypted.
+    """
+    key_lines = rendition.key.media_lines if rendition.key else ()
+    return [_tag("EXT-X-MAP", [("URI", _quoted(INIT_SEGMENT))]), *key_lines]
 
 
 def _variant(presentation: Presentation, rendition: VideoRendition) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import cached_property
 
 from services.uploader.manifest import rates
+from shared.encryption.protection import ProtectedKey, Scheme
 from shared.media.layout import DASH_INIT_SEGMENT, INIT_SEGMENT, WHOLE_TEXT, Kind, playlist_name, segment_name
 from shared.media.source import Purpose
 from shared.media.stills import Still, Stills
@@ -23,6 +24,7 @@ class Rendition:
         durations: ticks of each segment. sizes: bytes of each segment.
         init_segment: the bytes of ``init.mp4``, none for text.
         priming: ticks at the beginning of the first segment that are decoded and not heard.
+        key: that its segments are encrypted with; None where they are in the clear.
     """
 
     kind: Kind
@@ -33,6 +35,7 @@ class Rendition:
     sizes: tuple[int, ...]
     init_segment: bytes
     priming: int = 0
+    key: ProtectedKey | None = None
 
     @property
     def playlist(self) -> str:
@@ -191,6 +194,7 @@ class Presentation:
 
     Attributes:
         stills: as planned; None where there are none. thumbnails: those made, in order.
+        scheme: that video and audio are encrypted by; None where they are in the clear.
     """
 
     video: tuple[VideoRendition, ...]
@@ -198,11 +202,27 @@ class Presentation:
     text: tuple[TextRendition, ...] = ()
     stills: Stills | None = None
     thumbnails: tuple[Still, ...] = ()
+    scheme: Scheme | None = None
 
     @property
     def all_renditions(self) -> tuple[Rendition, ...]:
         """Video, audio and text."""
         return (*self.video, *self.audio, *self.text)
+
+    @property
+    def keys(self) -> tuple[ProtectedKey, ...]:
+        """The keys that are in use, each once."""
+        return tuple(dict.fromkeys(one.key for one in self.all_renditions if one.key))
+
+    @property
+    def has_manifest(self) -> bool:
+        """Whether DASH players can play it: they know no segments that are encrypted as a whole."""
+        return self.scheme != "aes-128"
+
+    @property
+    def with_iframes(self) -> tuple[VideoRendition, ...]:
+        """The renditions whose key frames have a playlist. A piece of a segment that is encrypted as a whole is of no use."""
+        return tuple(one for one in self.video if one.iframes) if self.scheme != "aes-128" else ()
 
     @property
     def captions(self) -> tuple[str, ...]:

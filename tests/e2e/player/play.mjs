@@ -4,44 +4,15 @@
 //
 // SOUND is a file that gets what is heard, as the 32-bit floats of one channel at 48 kHz; the report tells its clock then.
 // The page and the player's script are served from a loopback port; the stream's server has to allow other origins.
-import {createServer} from 'node:http';
-import {readFile, writeFile} from 'node:fs/promises';
-import {chromium} from 'playwright-core';
+import {writeFile} from 'node:fs/promises';
+import {PATIENCE, launch, serve} from './pages.mjs';
 
 const [kind, url, executablePath, screenshot, speed = '4', sound = ''] = process.argv.slice(2);
-const script = {
-  hls: 'node_modules/hls.js/dist/hls.min.js',
-  dash: 'node_modules/dashjs/dist/modern/umd/dash.all.min.js',
-  shaka: 'node_modules/shaka-player/dist/shaka-player.compiled.js',
-}[kind];
-
-const page_html = `<!doctype html><body style="margin:0;background:#222">
-<video id="video" ${sound ? '' : 'muted'} playsinline style="width:100%"></video><script src="/player.js"></script></body>`;
-
-const server = createServer(async (request, response) => {
-  if (request.url === '/player.js') {
-    response.writeHead(200, {'content-type': 'text/javascript'});
-    response.end(await readFile(new URL(script, import.meta.url)));
-  } else if (request.url === '/') {
-    response.writeHead(200, {'content-type': 'text/html'});
-    response.end(page_html);
-  } else {
-    response.writeHead(404).end();
-  }
-});
-await new Promise(resolve => server.listen(0, '127.0.0.1', resolve));
-
-// How long a player may stand still, in milliseconds: what is still getting on is left alone, however slow the machine is.
-const PATIENCE = 60_000;
-
-const browser = await chromium.launch({
-  executablePath, timeout: 2 * PATIENCE,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required'],
-});
+const {server, origin} = await serve(sound ? '' : 'muted');
+const browser = await launch(executablePath);
 try {
   const page = await browser.newPage({viewport: {width: 960, height: 540}});
-  await page.goto(`http://127.0.0.1:${server.address().port}/`);
+  await page.goto(`${origin}/${kind}.html`);
   if (sound) await page.evaluate(listen);
   await page.evaluate(start_player, {kind, url, speed: Number(speed)});
   await reached(page, report => report.currentTime > 3);

@@ -1,0 +1,114 @@
+"""The commands for content keys: where those of an organization come from.
+
+Secrets are asked for, or read from standard input or a file; never are they on the command line.
+"""
+
+import argparse
+import getpass
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from services.api.accounts.directory import NotPossible, require_organization
+from services.api.admin.context import AdminContext
+from services.api.admin.showing import print_table
+from services.api.drm.providers import KeyProviders
+from shared.encryption.providers import PROVIDERS, KeyProvider, StaticKeys
+from shared.sealing import Sealer
+from shared.settings import decode_keys
+
+KINDS = ("sealed", "tpstreams", "speke", "static")
+_SHOWN = ("url", "organization", "username", "header")
+_Ask = Callable[[str], str]
+
+
+async def set_provider(context: AdminContext, arguments: argparse.Namespace) -> None:
+    """Choose where the content keys of an organization come from. Jobs that were accepted before keep their provider.
+
+    Its secrets are asked for one by one; without a terminal they are read from standard input, a line for each.
+    """
+    given = {name: value for name in _SHOWN if (value := getattr(arguments, f"provider_{name}")) is not None}
+    secrets = _secrets(arguments.kind, given, _asking(arguments.secrets))
+    try:
+        provider = PROVIDERS.validate_python({"kind": arguments.kind, **given, **secrets})
+    except ValidationError as error:
+        # Without what was entered, which may be a secret with a letter too many.
+        problems = {".".join(str(name) for name in item["loc"][1:]): item["msg"] for item in error.errors()}
+        raise NotPossible("; ".join(f"{name}: {text}" if name else text for name, text in problems.items())) from None
+    if isinstance(provider, StaticKeys) and not context.settings.static_keys:
+        raise NotPossible("static keys are for tests: MILLRACE_API_STATIC_KEYS=true allows them")
+    if not await _providers(context).set(arguments.organization, provider):
+        raise NotPossible(f"there is no organization {arguments.organization}")
+    print(f"keys of {arguments.organization} come from {arguments.kind}")
+
+
+async def show_provider(context: AdminContext, arguments: argparse.Namespace) -> None:
+    """Show where the content keys of an organization come from, without its secrets."""
+    async with context.database.connection() as connection:
+        await require_organization(connection, arguments.organization)
+    print_table(("MEMBER", "VALUE"), shown(await _providers(context).get(arguments.organization)))
+
+
+def shown(provider: KeyProvider) -> list[tuple[str, str]]:
+    """What of a provider may be seen, and of the rest that it is there."""
+    members = provider.model_dump(mode="json")
+    fields = type(provider).model_fields
+    return [
+        (name, str(value) if name in (*_SHOWN, "kind") else "set")
+        for name, value in members.items()
+        if name in fields and value is not None
+    ]
+
+
+def _secrets(kind: str, given: dict[str, str], ask: _Ask) -> dict[str, Any]:
+    """The secrets that a kind of provider has beside the members given."""
+    match kind:
+        case "tpstreams":
+            return {
+                "signing_key": ask("Signing key (64 hexadecimal digits): ").lower(),
+                "signing_iv": ask("Signing IV (32 hexadecimal digits): ").lower(),
+            }
+        case "speke":
+            asked = {"password": "Password: "} if "username" in given else {}
+            if "header" in given:
+                asked["value"] = f"Value of {given['header']}: "
+            return {name: ask(prompt) for name, prompt in asked.items()}
+        case "static":
+            text = ask("Keys, as JSON: ")
+            try:
+                return {"keys": json.loads(text)}
+            except ValueError:
+                raise NotPossible(
+                    'keys are JSON: [{"tracks": "all", "kid": "<32 hexadecimal digits>", "iv": "…", "key": "…"}]'
+                ) from None
+        case _:
+            return {}
+
+
+def _asking(file: Path | None) -> _Ask:
+    """How secrets are come by, one after the other."""
+    if file is not None:
+        return _next_line(file.read_text().splitlines())
+    if sys.stdin.isatty():
+        return getpass.getpass
+    return _next_line(sys.stdin.read().splitlines())
+
+
+def _next_line(lines: Sequence[str]) -> _Ask:
+    left = iter(lines)
+
+    def ask(prompt: str) -> str:
+        line = next(left, "").strip()
+        if not line:
+            raise NotPossible(f"a line is missing: {prompt.rstrip(': ')}")
+        return line
+
+    return ask
+
+
+def _providers(context: AdminContext) -> KeyProviders:
+    return KeyProviders(context.database, Sealer(decode_keys(context.settings.seal_keys)))

@@ -1,0 +1,121 @@
+"""How the output of a new job is encrypted: what its request and its organization's key provider come to together."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from uuid import UUID
+
+from services.api.contract.errors import Invalid
+from services.api.contract.key_addresses import KeyAddresses
+from services.api.contract.models import JobRequest
+from services.api.database.pool import Database
+from services.api.drm.contents import Contents
+from services.api.drm.providers import KeyProviders
+from shared.encryption.keys import ContentKey, KeySet
+from shared.encryption.protection import Protection, Scheme
+from shared.encryption.providers import KeyProvider, SealedStore, StaticKeys
+from shared.encryption.request import DEFAULT_SYSTEMS, TRACKS, EncryptionRequest
+from shared.encryption.signalling import protected_key
+from shared.sealing import Sealer
+
+
+@dataclass(frozen=True)
+class Order:
+    """How a job's output is to be encrypted, and where its keys come from.
+
+    Attributes:
+        content_id: that the client has given; None for one of our making.
+    """
+
+    request: EncryptionRequest
+    provider: KeyProvider
+    content_id: str | None
+
+    def content_of(self, org: str, job: str) -> str:
+        """The content's id, the same however often it is asked for: a job that is accepted on the second try has no other one."""
+        return self.content_id or UUID(bytes=sha256(f"content of {org}.{job}".encode()).digest()[:16], version=4).hex
+
+
+class Encryptions:
+    """Decides how jobs are encrypted, and brings the keys that are known at once.
+
+    Args:
+        static_keys: whether an organization may have keys that everybody knows.
+    """
+
+    def __init__(
+        self, database: Database, sealer: Sealer, addresses: KeyAddresses, *, static_keys: bool = False
+    ) -> None:
+        self._providers = KeyProviders(database, sealer)
+        self._contents = Contents(database, sealer)
+        self._addresses = addresses
+        self._static_keys = static_keys
+
+    async def order(self, org: str, request: JobRequest) -> Order | None:
+        """How a job's output is to be encrypted; None for not at all.
+
+        Raises:
+            Invalid: it cannot be, and what to change. Unavailable: the organization's provider cannot be read.
+        """
+        if request.encrypted == "none":
+            return None
+        wanted, provider = self._wanted(org, request, request.encrypted), await self._providers.get(org)
+        if problems := provider.refusals(wanted):
+            raise Invalid(problems)
+        if isinstance(provider, StaticKeys) and not self._static_keys:
+            raise Invalid(
+                {"encryption": ["Keys of this organization are for tests, which this server does not allow."]}
+            )
+        content_id = request.drm.content_id if request.drm else None
+        if content_id and isinstance(provider, SealedStore):
+            await self._check_content(org, content_id, wanted)
+        return Order(wanted, provider, content_id)
+
+    async def keys(self, org: str, order: Order, content_id: str) -> KeySet | None:
+        """The keys of a content, made now if it has none; None where the key service is asked later.
+
+        Raises:
+            Unavailable: they cannot be read. DatabaseDown.
+        """
+        match order.provider:
+            case SealedStore():
+                keys = await self._contents.content_keys(org, content_id, order.request.tracks)
+            case StaticKeys():
+                keys = order.provider.content_keys
+            case _:
+                return None
+        return key_set(keys, order.request, content_id)
+
+    def _wanted(self, org: str, request: JobRequest, scheme: Scheme) -> EncryptionRequest:
+        """What is asked for, with all that may be left out."""
+        options = request.drm
+        if scheme == "aes-128":
+            address = (options and options.key_uri) or self._addresses.key_of(org)
+            if not address:
+                message = "key_uri: Say where players fetch the key. This server does not know its own address to give it out."
+                raise Invalid({"drm": [message]})
+            return EncryptionRequest(scheme=scheme, key_uri=address)
+        systems = tuple(options.systems) if options and options.systems else DEFAULT_SYSTEMS
+        return EncryptionRequest(
+            scheme=scheme,
+            systems=systems,
+            keys=(options and options.keys) or "shared",
+            licence_url=self._addresses.licence_of(org) if "clearkey" in systems else None,
+        )
+
+    async def _check_content(self, org: str, content_id: str, wanted: EncryptionRequest) -> None:
+        """Raises: Invalid: the content has keys that are for other tracks."""
+        content = await self._contents.read(org, content_id)
+        if content is None:
+            return
+        tracks = tuple(key.tracks for key in content.keys)
+        if tracks != wanted.tracks:
+            use = next((name for name, each in TRACKS.items() if each == tracks), "others")
+            raise Invalid(
+                {"drm": [f'keys: The keys of this content are "{use}". Ask for the same, or for another content.']}
+            )
+
+
+def key_set(keys: tuple[ContentKey, ...], request: EncryptionRequest, content_id: str) -> KeySet:
+    """Keys with what players are told of them, where no key service says it."""
+    protected = tuple(protected_key(key, request, content_id) for key in keys)
+    return KeySet(Protection(scheme=request.scheme, content_id=content_id, keys=protected), keys)
