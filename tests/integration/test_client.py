@@ -105,6 +105,10 @@ async def test_the_life_of_a_job(user: Program, account: Account, log: JobLog) -
     with pytest.raises(mc.JobFailed, match=states[-1].error_code):
         (await asyncio.wait_for(waiting, 60)).raise_if_failed()
 
+    timeline = await user.do(jobs.timeline, job)
+    assert [span.stage for span in timeline.stages][:2] == ["queued", "fetching"]
+    assert timeline.stages[0].began == job.created
+
     again = await user.do(jobs.retry, job, input_url=body["input_url"], output_path=body["output_path"])
     assert (again.retry_of, again.client_metadata_text) == (job.id, METADATA)
     with pytest.raises(mc.Conflict):
@@ -157,6 +161,10 @@ async def test_lists(kind: str, api: ApiProcess) -> None:
             for job in await user.all_of(jobs.list, created_from=cancelled.created, status=["queued", "Cancelled"])
         ]
         assert since == made[:1:-1]
+        assert [job.id for job in await user.all_of(jobs.list, search=made[1])] == [made[1]]
+        counts = await user.do(jobs.counts)
+        assert (counts.count, counts.by_status["cancelled"], sum(counts.by_status.values())) == (5, 1, 5)
+        assert (await user.do(jobs.counts, search=made[1])).count == 1
         page = await user.do(jobs.page, number=2, page_size=2)
         assert (page.count, page.more, [job.id for job in page.results]) == (5, True, made[2:0:-1])
         with pytest.raises(mc.InvalidRequest) as raised:

@@ -268,17 +268,41 @@ def test_a_list_is_read_as_far_as_it_is_asked_for() -> None:
     assert (page.count, page.more, len(page.results), page.results[0].raw["status"]) == (25, True, 10, "queued")
 
 
+def test_a_timeline_has_the_parts_of_all_pages() -> None:
+    encode = {
+        "ended": "2026-01-31T12:30:00Z",
+        "attempt": 2,
+        "failures": {"encoder_died": 1},
+        "encoder": "libx264",
+        "speed": 3.4,
+    }
+    pages = [
+        {
+            "next": more,
+            "stages": [{"stage": "queued", "began": "2026-01-31T12:30:00Z"}],
+            "results": [{"part": part, "encode": encode}],
+        }
+        for more, part in (("http://elsewhere.test/", "v0001"), (None, "v0002"))
+    ]
+    server = Scripted(*map(ok, pages))
+    timeline = millrace(server).jobs.timeline("x")
+    assert [part.part for part in timeline.parts] == ["v0001", "v0002"]
+    assert timeline.parts[0].encode
+    assert (timeline.parts[0].encode.speed, timeline.parts[0].encode.failures) == (3.4, {"encoder_died": 1})
+    assert [request.url.params["page"] for request in server.requests] == ["1", "2"]
+
+
 def test_filters() -> None:
     server = Scripted(ok({"count": 0, "next": None, "previous": None, "results": []}))
     zone = timezone(timedelta(hours=2))
     first, last = date(2026, 1, 1), datetime(2026, 1, 31, 12, tzinfo=zone)
     assert not list(
         millrace(server).jobs.list(
-            status=[mc.Status.ERROR, "cancelled"], enable_drm=False, created_from=first, created_to=last
+            status=[mc.Status.ERROR, "cancelled"], search="x y", enable_drm=False, created_from=first, created_to=last
         )
     )
-    assert list(server.requests[0].url.params.multi_items())[:5] == [
-        ("status", "error"), ("status", "cancelled"), ("enable_drm", "false"), ("created_from", "2026-01-01"),
+    assert list(server.requests[0].url.params.multi_items())[:6] == [
+        ("status", "error"), ("status", "cancelled"), ("search", "x y"), ("enable_drm", "false"), ("created_from", "2026-01-01"),
         ("created_to", "2026-01-31T10:00:00.000000Z"),
     ]  # fmt: skip
 

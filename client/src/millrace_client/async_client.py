@@ -26,6 +26,8 @@ class AsyncJobs(_Part):
     create = AsyncCall(jobs.create)
     get = AsyncCall(jobs.get)
     page = AsyncCall(jobs.page)
+    counts = AsyncCall(jobs.counts)
+    timeline = AsyncCall(jobs.timeline)
     cancel = AsyncCall(jobs.cancel)
     retry = AsyncCall(jobs.retry)
     wait = AsyncCall(follow.wait)

@@ -26,6 +26,8 @@ class Jobs(_Part):
     create = Call(jobs.create)
     get = Call(jobs.get)
     page = Call(jobs.page)
+    counts = Call(jobs.counts)
+    timeline = Call(jobs.timeline)
     cancel = Call(jobs.cancel)
     retry = Call(jobs.retry)
     wait = Call(follow.wait)

@@ -6,7 +6,7 @@ from typing import Any
 from millrace_client import json_text
 from millrace_client.core import Core, new_key
 from millrace_client.listing import PAGE_SIZE, Instant, each_job, fetch_page, moment
-from millrace_client.models import Job, Message, Page, Status
+from millrace_client.models import Counts, Job, Message, Page, Status, Timeline, TimelinePart
 from millrace_client.steps import Feed, Flow
 
 JOBS = "transcoding_jobs"
@@ -23,6 +23,8 @@ def create(
     input_path: str | None = None,
     client_metadata: Metadata | None = None,
     enable_drm: bool | None = None,
+    encryption: str | None = None,
+    drm: Mapping[str, Any] | None = None,
     priority: str | None = None,
     profile: str | None = None,
     idempotency_key: str | None = None,
@@ -37,6 +39,8 @@ def create(
             organization has storage configured.
         resolutions: such as ``["240p", "480p"]``, or ``["audio"]``.
         client_metadata: any object up to 10 KB, or the JSON text of one.
+        encryption: ``cbcs``, which ``enable_drm`` asks for, too, or ``aes-128``.
+        drm: how an encrypted output gets its keys, as the documentation of the API has it.
         priority: ``low``, ``normal`` or ``high``.
         idempotency_key: for a job that must be one even if this program runs twice, such as the id of a row; made if left out.
         more: members of the request that this version of the library does not know.
@@ -46,7 +50,17 @@ def create(
         TooManyRequests: a quota is used up. Conflict: the key came with another job before.
     """
     given = _members(
-        input_url, input_path, output_path, resolutions, client_metadata, enable_drm, priority, profile, more
+        input_url,
+        input_path,
+        output_path,
+        resolutions,
+        client_metadata,
+        enable_drm,
+        encryption,
+        drm,
+        priority,
+        profile,
+        more,
     )
     request = core.request("POST", core.address(JOBS), given, key=idempotency_key or new_key())
     return (yield from core.call(request, Job.from_json))
@@ -62,6 +76,8 @@ def retry(
     resolutions: Sequence[str] | None = None,
     client_metadata: Metadata | None = None,
     enable_drm: bool | None = None,
+    encryption: str | None = None,
+    drm: Mapping[str, Any] | None = None,
     priority: str | None = None,
     profile: str | None = None,
     idempotency_key: str | None = None,
@@ -76,7 +92,17 @@ def retry(
         Conflict: the job has not ended, is completed, or is being run again already.
     """
     given = _members(
-        input_url, input_path, output_path, resolutions, client_metadata, enable_drm, priority, profile, more
+        input_url,
+        input_path,
+        output_path,
+        resolutions,
+        client_metadata,
+        enable_drm,
+        encryption,
+        drm,
+        priority,
+        profile,
+        more,
     )
     request = core.request("POST", core.address(JOBS, job_id(job), "retry"), given, key=idempotency_key or new_key())
     return (yield from core.call(request, Job.from_json))
@@ -105,6 +131,7 @@ def list_all(
     core: Core,
     *,
     status: Status | str | Iterable[Status | str] = (),
+    search: str | None = None,
     enable_drm: bool | None = None,
     created_from: Instant | None = None,
     created_to: Instant | None = None,
@@ -115,12 +142,13 @@ def list_all(
 
     Args:
         status: one or several, any of which will do.
+        search: what the id, the input or the metadata has in it, as the documentation of the API has it.
         created_from, created_to: inclusive; a time without a zone is one in UTC, a date counts as a whole.
 
     Raises:
         InvalidRequest: ``fields`` names the filter that is wrong.
     """
-    query = _filters(status, enable_drm, created_from, created_to, newest_first)
+    query = [*_filters(status, search, enable_drm, created_from, created_to), _ordering(newest_first)]
     yield from each_job(core, (JOBS,), query, newest_first=newest_first, page_size=page_size)
 
 
@@ -130,6 +158,7 @@ def page(
     number: int = 1,
     page_size: int = 20,
     status: Status | str | Iterable[Status | str] = (),
+    search: str | None = None,
     enable_drm: bool | None = None,
     created_from: Instant | None = None,
     created_to: Instant | None = None,
@@ -140,8 +169,43 @@ def page(
     Raises:
         NotFound: the page lies beyond the end. InvalidRequest: ``fields`` names the filter that is wrong.
     """
-    query = _filters(status, enable_drm, created_from, created_to, newest_first)
+    query = [*_filters(status, search, enable_drm, created_from, created_to), _ordering(newest_first)]
     return (yield from fetch_page(core, Job, (JOBS,), query, number, page_size))
+
+
+def counts(
+    core: Core,
+    *,
+    search: str | None = None,
+    enable_drm: bool | None = None,
+    created_from: Instant | None = None,
+    created_to: Instant | None = None,
+) -> Flow[Counts]:
+    """How many jobs match, by status. The parameters are those of the list.
+
+    Raises:
+        InvalidRequest: ``fields`` names the filter that is wrong.
+    """
+    url = core.address(JOBS, "counts", query=_filters((), search, enable_drm, created_from, created_to))
+    return (yield from core.call(core.request("GET", url), Counts.from_json))
+
+
+def timeline(core: Core, job: Job | str) -> Flow[Timeline]:
+    """What has happened to a job: its stages, and who fetched, encoded and uploaded what, when and at which attempt.
+
+    Raises:
+        NotFound: the organization has no such job.
+    """
+    parts: list[TimelinePart] = []
+    number = 1
+    while True:
+        query = (("page", str(number)), ("page_size", str(PAGE_SIZE)))
+        request = core.request("GET", core.address(JOBS, job_id(job), "timeline", query=query))
+        found = yield from core.call(request, Timeline.from_json)
+        parts += found.parts
+        if found.raw.get("next") is None:
+            return found.model_copy(update={"parts": tuple(parts)})
+        number += 1
 
 
 def job_id(job: Job | str) -> str:
@@ -156,6 +220,8 @@ def _members(
     resolutions: Sequence[str] | None,
     client_metadata: Metadata | None,
     enable_drm: bool | None,
+    encryption: str | None,
+    drm: Mapping[str, Any] | None,
     priority: str | None,
     profile: str | None,
     more: Mapping[str, Any] | None,
@@ -167,6 +233,8 @@ def _members(
         # A single string is a sequence of letters: sent as it is, the server says what is wrong with it.
         "resolutions": resolutions if resolutions is None or isinstance(resolutions, str) else list(resolutions),
         "enable_drm": enable_drm,
+        "encryption": encryption,
+        "drm": drm,
         "priority": priority,
         "profile": profile,
         **(more or {}),
@@ -180,15 +248,21 @@ def _members(
 
 def _filters(
     status: Status | str | Iterable[Status | str],
+    search: str | None,
     enable_drm: bool | None,
     created_from: Instant | None,
     created_to: Instant | None,
-    newest_first: bool,
 ) -> list[tuple[str, str]]:
     query = [("status", str(each)) for each in ([status] if isinstance(status, str) else status)]
+    if search is not None:
+        query.append(("search", search))
     if enable_drm is not None:
         query.append(("enable_drm", "true" if enable_drm else "false"))
     for name, instant in (("created_from", created_from), ("created_to", created_to)):
         if instant is not None:
             query.append((name, moment(instant)))
-    return [*query, ("ordering", "-created" if newest_first else "created")]
+    return query
+
+
+def _ordering(newest_first: bool) -> tuple[str, str]:
+    return ("ordering", "-created" if newest_first else "created")

@@ -4,7 +4,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Generic, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SkipValidation, ValidationError
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SkipValidation,
+    ValidationError,
+)
 
 from millrace_client import json_text
 from millrace_client.errors import JobFailed, UnexpectedAnswer
@@ -140,6 +149,7 @@ class Sprite(Model):
 class Outputs(Model):
     """Where a completed job's output is, as ``s3://`` locations: ``master`` for HLS, ``dash`` for DASH.
 
+    ``dash`` is None where the output is encrypted as DASH players do not know it.
     ``compliance`` is the result of the check as it came; see the documentation of the API.
     """
 
@@ -179,6 +189,7 @@ class Job(Resource):
     video_duration: int | None = None
     enable_drm: bool = False
     drm_content_id: str | None = None
+    encryption: str = "none"
     start_time: datetime | None = None
     end_time: datetime | None = None
     error_message: str | None = None
@@ -231,6 +242,65 @@ class Page(Model, Generic[R]):
     count: int
     more: bool
     results: tuple[R, ...]
+
+
+class Counts(Resource):
+    """How many jobs there are: ``count`` of every status, ``by_status`` of each, in lower case."""
+
+    count: int
+    by_status: dict[str, int]
+
+
+class StageSpan(Model):
+    """When a job was in a stage. ``ended`` is None while it lasts."""
+
+    stage: str
+    began: datetime
+    ended: datetime | None = None
+
+
+class Attempt(Model):
+    """The attempt that came to a result.
+
+    Attributes:
+        attempt: counts from 1. failures: how many attempts before it failed, by error code.
+        put_off: how many times the work was handed back unharmed.
+        encoder, speed: of an encode; ``speed`` is seconds of the film in a second.
+        objects, bytes: of an upload.
+    """
+
+    ended: datetime
+    began: datetime | None = None
+    worker: str | None = None
+    attempt: int | None = None
+    put_off: int | None = None
+    failures: dict[str, int] = Field(default_factory=dict)
+    encoder: str | None = None
+    speed: float | None = None
+    objects: int | None = None
+    bytes: int | None = None
+
+
+class TimelinePart(Model):
+    """A part of a job. ``begin`` and ``duration`` are seconds of the film; what is not done yet is None."""
+
+    part: str
+    kind: str | None = None
+    begin: float | None = None
+    duration: float | None = None
+    requested: datetime | None = None
+    encode: Attempt | None = None
+    upload: Attempt | None = None
+
+
+class Timeline(Resource):
+    """What has happened to a job, with all of its parts in the order in which they are requested."""
+
+    stages: tuple[StageSpan, ...] = ()
+    fetch: Attempt | None = None
+    finish: Attempt | None = None
+    waiting: tuple[Waiting, ...] = ()
+    parts: tuple[TimelinePart, ...] = Field(validation_alias=AliasChoices("results", "parts"))
 
 
 class Token(Resource):
