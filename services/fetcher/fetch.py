@@ -15,7 +15,7 @@ from services.fetcher.download.punctual import PunctualRemote
 from services.fetcher.download.remote import Remote
 from services.fetcher.download.s3_source import S3Source
 from services.fetcher.inherit import Inherit
-from services.fetcher.keys.keys import JobKeys
+from services.fetcher.keys.keys import JobKeys, tracks_of
 from services.fetcher.keys.services import KeyServices
 from services.fetcher.metrics import STEP_SECONDS
 from services.fetcher.output_check import check_output
@@ -122,10 +122,12 @@ class Fetch:
             sound = AUDIO_ONLY in created.resolutions
             with STEP_SECONDS.labels("download").time(), span("download"):
                 file = await self._download(created, addresses, folder, sound=sound)
+            # Before the probe, so that a job which waits for its keys is not probed again with each try.
+            keys = await self._keys(created)
             with span("plan"):
                 file = await asyncio.to_thread(with_plain_header, file)
                 fetched = await (self._plan_audio(created, file) if sound else self._plan(created, file))
-                keys = await self._keys(created, fetched.plan)
+                keys = keys.only_for(tracks_of(fetched.plan)) if keys else None
                 content = await asyncio.to_thread(content_of, folder, created.input_url)
                 recipe = await asyncio.to_thread(recipe_of, content, fetched.source, fetched.plan, keys)
                 fetched = fetched.model_copy(update={"recipe": recipe})

@@ -133,7 +133,7 @@ KeyProvider = Annotated[SealedStore | StaticKeys | TpStreams | Speke, Field(disc
 KeyService = TpStreams | Speke
 """Those that have to be asked."""
 
-PROVIDERS: TypeAdapter[KeyProvider] = TypeAdapter(KeyProvider)
+PROVIDERS: TypeAdapter[KeyProvider] = TypeAdapter(KeyProvider, config=ConfigDict(hide_input_in_errors=True))
 """Reads and writes them as JSON."""
 
 

@@ -1,16 +1,21 @@
 """Encryption of samples against Shaka Packager's, and what decrypts them, over what encoders can make of H.264."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from services.transcoder import packaging
 from shared.encryption.boxes import sample_encryption
 from shared.encryption.cbcs import encrypt_segment
 from shared.encryption.header import protected_header
 from shared.encryption.protection import ProtectedKey, Protection
+from shared.errors import PermanentError
 from shared.media.codecs.codec import VideoCodec
+from shared.media.codecs.h264 import H264
+from shared.media.codecs.h264_sets import UnknownSyntax
 from shared.media.codecs.table import codec_of
 from shared.mp4.bmff import Movie, find, read_movie, sample_entry, write_fragment
 from shared.mp4.subsamples import Spans
@@ -185,3 +190,20 @@ def test_the_range_of_an_i_frame_decrypts_alone(twice: Twice, tmp_path: Path) ->
     file.write_bytes(protected_header(table.init, PUBLIC_KEY) + segment[offset : offset + length])
     pictures = frame_sums(file, "-decryption_key", KEY.key.hex())
     assert pictures[0] == frame_sums(twice.plain.join("144p"))[twice.plain.plan.gop_frames]
+
+
+def test_a_stream_that_is_not_known_ends_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an encoder that writes what is not read here nothing is kept, and the reason is told."""
+
+    def refuse(_init_segment: bytes) -> NoReturn:
+        raise UnknownSyntax("slice groups")
+
+    monkeypatch.setattr(packaging, "video_codec", lambda _name: replace(H264, sample_map=refuse))
+    clip = numbered("25", seconds=8, encoder=(*x264("bframes=3"),))
+    event = fetched(clip)
+    encode(event, clip, tmp_path / "plain")
+    protection = Protection(scheme="cbcs", content_id="a" * 32, keys=(PUBLIC_KEY,))
+    with pytest.raises(PermanentError, match="slice groups") as failed:
+        encode(event.model_copy(update={"protection": protection}), clip, tmp_path / "protected")
+    assert failed.value.code == "encode_failed"
+    assert not list((tmp_path / "protected").rglob("video_*.m4s"))

@@ -19,10 +19,9 @@ from shared.events import Created, Fetched
 from tests.support.bus import until
 from tests.support.clips import made
 from tests.support.fetches import FetchJob, FetchSite
+from tests.support.guarded_bus import GuardedBus
 from tests.support.key_services import KeyServer, key_service
 from tests.support.policies import ANYWHERE
-from tests.support.samples import plan
-from tests.support.servers import NatsServer
 from tests.support.service import Service
 from tests.support.sources import SourceServer, source_server
 from tests.support.waits import waiting
@@ -32,15 +31,20 @@ SEPARATE = SHARED.model_copy(update={"keys": "separate"})
 
 
 @pytest.fixture(scope="module")
-def site(nats_server_of_module: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FetchSite]:
-    with FetchSite.opened(nats_server_of_module, tmp_path_factory.mktemp("workspace")) as site:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FetchSite]:
+    """With a bus on which a fetcher may do what it has to and nothing else."""
+    with GuardedBus() as bus, FetchSite.opened(bus, tmp_path_factory.mktemp("workspace")) as site:
         yield site
 
 
 @pytest.fixture(scope="module")
 def fetcher(site: FetchSite) -> Iterator[Service]:
-    with site.fetcher() as running:
+    with one_of_its_own_user(site) as running:
         yield running
+
+
+def one_of_its_own_user(site: FetchSite) -> Service:
+    return site.fetcher(nats_url=site.nats.url.replace("://", "://fetcher:fetcher@"))
 
 
 @pytest.fixture
@@ -146,7 +150,7 @@ async def test_a_fetcher_that_is_killed_while_it_asks(
     server.manner = held
     await job.create(source, encryption=SEPARATE, provider=server.speke)
     await job.admit()
-    with site.fetcher() as first:
+    with one_of_its_own_user(site) as first:
 
         async def asked() -> bool:
             return bool(server.asked)
@@ -184,15 +188,15 @@ async def test_the_first_answer_stands_whoever_asks_after_it(job: FetchJob, serv
 
     server.manner = other_keys_each_time
     found = [JobKeys(job.vault, KeyServices(ANYWHERE, 20)) for _ in range(2)]
-    first, second = await asyncio.gather(*(each(created, plan()) for each in found))
+    first, second = await asyncio.gather(*(each(created) for each in found))
     assert first
     assert first == second
     assert len(server.asked) == 2, "both have asked, and been told other keys"
-    assert await found[0](created, plan()) == first
+    assert await found[0](created) == first
     assert len(server.asked) == 2, "what is kept is not asked for"
     # Once the job has ended there is nothing left to be had.
     await job.vault.forget(job.org, job.id)
     assert await job.vault.key_set(job.org, job.id) is None
     await job.vault.put(job.org, job.id, JobAddresses("https://example.com/a.mp4", "s3://bucket/a/"), SealedStore())
     with pytest.raises(PermanentError, match="credentials_lost"):
-        await found[0](created, plan())
+        await found[0](created)

@@ -56,7 +56,9 @@ async def test_speke_is_passed_on_verbatim(server: KeyServer) -> None:
         assert [b"data of the service for " + kid.encode() in box for box in told.pssh] == [True, True]
         assert len(told.media_lines) == len(told.session_lines) == 3
         assert all(line.endswith(f',X-SERVICE="{kid}"') for line in (*told.media_lines, *told.session_lines))
-        assert f'#EXT-X-KEY:METHOD=SAMPLE-AES,URI="{server.skd(kid)}",X-SERVICE="{kid}"' in told.media_lines
+        key_format = "com.apple.streamingkeydelivery"
+        fairplay = f'#EXT-X-KEY:METHOD=SAMPLE-AES,URI="{server.skd(kid)}",KEYFORMAT="{key_format}",X-SERVICE="{kid}"'
+        assert told.media_lines[1] == fairplay
         assert all("</pssh><!-- of the service -->" in text for text in told.mpd)
         assert 'value="MSPR 2.0"' in told.mpd[1]
     # Asked again it is for the same ids, so that a service gives the same keys.
@@ -141,7 +143,7 @@ async def test_each_way_of_failing_has_its_meaning(
     server.manner = manner
     service: KeyService = server.tpstreams if kind == "tpstreams" else server.speke
     with pytest.raises(MillraceError) as caught:
-        await ask(service, seconds=1 if manner is slow else 20)
+        await ask(service, seconds=0.3 if manner is slow else 20)
     # The ids of another content: to one service the plain answer to another question, to the other no answer at all.
     assert caught.value.code == (code or (REFUSED if kind == "tpstreams" else UNAVAILABLE))
     assert isinstance(caught.value, PermanentError if caught.value.code == REFUSED else Outage)

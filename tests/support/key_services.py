@@ -32,6 +32,12 @@ ORGANIZATION, API_KEY = "k7w9x2", "speke-api-key-of-tests"
 _CPIX, _PSKC = "{urn:dashif:org:cpix}", "{urn:ietf:params:xml:ns:keyprov:pskc}"
 _WIDEVINE, _PLAYREADY = "edef8ba9-79d6-4ace-a3c8-27dcd51d21ed", "9a04f079-9840-4286-ab92-e65be0885f95"
 
+_FORMATS = {
+    _WIDEVINE: f"urn:uuid:{_WIDEVINE}",
+    _PLAYREADY: "com.microsoft.playready",
+    "94ce86fb-07ff-4f43-adb8-93d2fa968ca2": "com.apple.streamingkeydelivery",
+}
+
 Manner = Callable[[web.Request, bytes], Awaitable[web.StreamResponse | None]]
 
 
@@ -124,7 +130,8 @@ class KeyServer:
                     child.text = _base64(f'<pssh xmlns="urn:mpeg:cenc:2013">{box}</pssh><!-- of the service -->')
                 case "HLSSignalingData", playlist:
                     tag = "#EXT-X-KEY" if playlist == "media" else "#EXT-X-SESSION-KEY"
-                    child.text = _base64(f'{tag}:METHOD=SAMPLE-AES,URI="{uri}",X-SERVICE="{kid}"\n')
+                    attributes = f'METHOD=SAMPLE-AES,URI="{uri}",KEYFORMAT="{_FORMATS[system_id]}",X-SERVICE="{kid}"'
+                    child.text = _base64(f"{tag}:{attributes}\n")
 
 
 def pssh(system_id: str, data: bytes) -> str:

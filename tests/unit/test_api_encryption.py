@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from services.api.contract.errors import Invalid
 from services.api.contract.json_body import parse_members
@@ -121,6 +122,16 @@ def test_what_a_provider_cannot_do(provider: dict[str, Any], request_: dict[str,
 def test_providers_that_can_never_work_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         PROVIDERS.validate_python(wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", [TPSTREAMS | {"kind": "of a later version"}, TPSTREAMS | {"signing_iv": "f" * 31}, SPEKE | {"url": "keys"}]
+)
+def test_what_is_wrong_with_a_provider_is_told_without_its_secrets(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        PROVIDERS.validate_json(json.dumps(wrong))
+    for secret in ("0" * 31, "1" * 31, "f" * 31, "very-secret"):
+        assert secret not in str(caught.value)
 
 
 def test_providers_show_no_secret() -> None:

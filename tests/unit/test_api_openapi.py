@@ -11,8 +11,11 @@ from aiohttp import web
 from openapi_spec_validator import validate
 
 from services.api.app import make_app
+from services.api.contract.json_body import parse_members
+from services.api.contract.models import JobRequest
 from services.api.contract.responses import Job as ShownJob
 from services.api.contract.responses import JobItem
+from services.api.contract.validation import validate as validate_members
 from services.api.http.authorized import Runtime
 from services.api.http.docs_page import docs_routes
 from services.api.http.openapi import document
@@ -25,6 +28,7 @@ from shared.media.result import JobWarning, Outputs, RenditionOutput
 from shared.payload import Surface, job_json
 from shared.settings import SettingsError
 from tests.support.api import SEAL_KEY
+from tests.support.policies import PUBLIC
 
 
 def settings() -> ApiSettings:
@@ -69,6 +73,10 @@ def test_requests_forbid_unknown_members() -> None:
 def test_examples_are_what_they_are_examples_of() -> None:
     schemas = document()["components"]["schemas"]
     seen = 0
+    for example in schemas["JobRequest"]["examples"]:
+        jsonschema.validate(example, schemas["JobRequest"] | {"components": {"schemas": schemas}})
+        assert validate_members(JobRequest, parse_members(json.dumps(example).encode()), policy=PUBLIC)
+        seen += 1
     for schema in schemas.values():
         for member in schema.get("properties", {}).values():
             for example in member.get("examples", ()):

@@ -2,8 +2,10 @@
 
 import pytest
 
+from services.fetcher.keys.keys import tracks_of
 from shared.encryption.keys import ContentKey
 from shared.encryption.protection import ProtectedKey, Protection
+from tests.support.samples import plan
 
 
 def protection(*tracks: str) -> Protection:
@@ -36,6 +38,15 @@ def test_the_first_key_that_is_for_a_track_counts(
 def test_a_track_without_a_key_is_an_error_and_never_clear() -> None:
     with pytest.raises(LookupError, match="audio/0-en"):
         protection("sd", "hd").key_for("audio/0-en")
+
+
+def test_a_plan_needs_keys_for_what_it_has() -> None:
+    film, silent = plan(), plan(audio=0)
+    assert tracks_of(film) == {"sd", "audio"}
+    (rung,) = silent.rungs
+    large = rung.model_copy(update={"name": "720p", "width": 1280, "height": 720})
+    assert tracks_of(silent.model_copy(update={"rungs": (rung, large)})) == {"sd", "hd"}
+    assert tracks_of(film.model_copy(update={"rungs": ()})) == {"audio"}
 
 
 def test_no_key_stands_in_the_text_of_one() -> None:

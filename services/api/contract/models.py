@@ -66,10 +66,27 @@ def _one_input(values: dict[str, Any]) -> dict[str, list[str]]:
     return {}
 
 
+_EXAMPLE: dict[str, Any] = {
+    "input_url": "https://example.com/input-video.mp4",
+    "output_path": "s3://example-bucket/path/?access_key=<access_key>&secret_key=<secret_key>&region=us-east-1",
+    "resolutions": ["240p", "480p"],
+}
+
+
 class JobRequest(Request):
     """A video to transcode. Exactly one of `input_url` and `input_path` is given."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["input_url"]}, {"required": ["input_path"]}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["input_url"]}, {"required": ["input_path"]}],
+            "examples": [
+                _EXAMPLE,
+                _EXAMPLE | {"enable_drm": True},
+                _EXAMPLE | {"enable_drm": True, "drm": {"systems": ["widevine", "playready"], "keys": "separate"}},
+                _EXAMPLE | {"encryption": "aes-128", "drm": {"key_uri": "https://example.com/keys/{content_id}"}},
+            ],
+        }
+    )
 
     input_url: Omittable[InputUrl] = optional(
         "Where the video is: `http(s)://…`, or an `s3://` location as in `input_path`.",
@@ -134,6 +151,28 @@ class JobRequest(Request):
         if "input_url" not in values and "input_path" not in values:
             return problems | {"input_url": ["This field is required, unless input_path is given."]}
         return problems | _one_input(values)
+
+
+MOST_IN_A_BATCH = 100
+
+
+class BatchRequest(Request):
+    """Several videos to transcode."""
+
+    jobs: list[Any] = Field(
+        min_length=1,
+        max_length=MOST_IN_A_BATCH,
+        description="As they are created one by one; no two of them write to the same `output_path`.",
+        json_schema_extra={"items": {"$ref": "#/components/schemas/JobRequest"}},
+    )
+
+
+class CancelRequest(Request):
+    """Jobs to cancel."""
+
+    ids: Annotated[list[str], AfterValidator(each_once)] = Field(
+        min_length=1, max_length=MOST_IN_A_BATCH, description="Their ids", examples=[["5KQfnXCg8Qh"]]
+    )
 
 
 class RetryRequest(Request):

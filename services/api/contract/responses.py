@@ -87,6 +87,21 @@ class FieldErrors(RootModel[dict[str, list[str]]]):
     """What went wrong, by the name of the field; `non_field_errors` for what no single field is to blame for."""
 
 
+class ItemError(Response):
+    """What went wrong with one item of several."""
+
+    item_index: int = Field(description="Its place, counted from 0")
+    errors: dict[str, list[str]] = Field(
+        description="As for a single one", examples=[{"resolutions": ['"999p" is not a valid choice.']}]
+    )
+
+
+class ItemErrors(Response):
+    """What went wrong with items of several."""
+
+    jobs: list[ItemError]
+
+
 class Quota(Detail):
     """A quota of the organization is used up."""
 
@@ -224,6 +239,45 @@ class Page(Response, Generic[R]):
 
 class JobPage(Page[JobItem]):
     """A page of jobs."""
+
+
+class Batch(Response):
+    """The jobs that were created, in the order of the request."""
+
+    results: list[Job]
+
+
+class Cancelled(Response):
+    """What became of a job that was to be cancelled: a message where it is there, a detail where it is not."""
+
+    id: str
+    message: str | None = Field(None, examples=["Job cancelled successfully."])
+    detail: str | None = None
+
+
+class Cancellations(Response):
+    """What became of each job, in the order of the request."""
+
+    results: list[Cancelled]
+
+
+class StatusCounts(Response):
+    """How many jobs there are of each status."""
+
+    queued: int
+    transcoding: int
+    completed: int
+    error: int
+    cancelled: int
+
+
+class JobCounts(Response):
+    """How many jobs there are."""
+
+    count: int = Field(description="Of every status", examples=[1283])
+    by_status: StatusCounts = Field(
+        examples=[{"queued": 4, "transcoding": 2, "completed": 1260, "error": 12, "cancelled": 5}]
+    )
 
 
 class TokenPage(Page[LiveToken]):

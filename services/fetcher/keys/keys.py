@@ -23,8 +23,8 @@ class JobKeys:
         self._vault = vault
         self._services = services
 
-    async def __call__(self, created: Created, plan: Plan) -> KeySet | None:
-        """The keys that a job's tracks are encrypted with; None where they are not.
+    async def __call__(self, created: Created) -> KeySet | None:
+        """The keys that a job's tracks are encrypted with, whichever it will have; None where they are not.
 
         Raises:
             PermanentError: ``credentials_lost``, ``drm_key_refused``. Outage: ``drm_key_unavailable``.
@@ -34,7 +34,7 @@ class JobKeys:
         with STEP_SECONDS.labels("keys").time(), span("keys"):
             kept = await self._vault.key_set(created.org, created.job) or await self._asked_for(created)
         await made_headway("drm", kept=True)
-        return kept.only_for(tracks_of(plan))
+        return kept
 
     async def _asked_for(self, created: Created) -> KeySet:
         provider = await self._vault.provider(created.org, created.job)
