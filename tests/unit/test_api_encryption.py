@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from services.api.admin.key_commands import shown
 from services.api.contract.errors import Invalid
 from services.api.contract.json_body import parse_members
 from services.api.contract.models import JobRequest
@@ -139,3 +140,11 @@ def test_providers_show_no_secret() -> None:
         provider = PROVIDERS.validate_python(given)
         assert secret not in repr(provider)
         assert secret.encode() in PROVIDERS.dump_json(provider), "sealed, it has to be all there"
+
+
+def test_what_operators_are_shown_has_no_secret_either() -> None:
+    provider = PROVIDERS.validate_python(SPEKE | {"url": "https://keys.example.com/speke?customer=7&token=hidden"})
+    told = dict(shown(provider))
+    assert told["url"].startswith("https://keys.example.com/speke?")
+    assert "hidden" not in str(told)
+    assert "very-secret" not in str(told)
