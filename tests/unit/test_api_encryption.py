@@ -84,6 +84,7 @@ def test_ids_come_in_both_forms() -> None:
 
 
 TPSTREAMS = {"kind": "tpstreams", "organization": "a1b2c3", "signing_key": "0" * 64, "signing_iv": "1" * 32}
+KEY = {"kid": "0" * 32, "iv": "1" * 32, "key": "2" * 32}
 SPEKE = {"kind": "speke", "url": "https://keys.example.com/speke", "header": "x-api-key", "value": "very-secret"}
 
 
@@ -118,6 +119,7 @@ def test_what_a_provider_cannot_do(provider: dict[str, Any], request_: dict[str,
         SPEKE | {"header": None, "value": None},
         SPEKE | {"username": "a:b", "password": "c"},
         {"kind": "static", "keys": []},
+        {"kind": "static", "keys": [KEY | {"tracks": "sd"}, KEY | {"tracks": "audio"}]},
     ],
 )
 def test_providers_that_can_never_work_are_refused(wrong: dict[str, Any]) -> None:
