@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from shared.attempt import Attempt
 from shared.encryption.protection import Hex128, Protection
 from shared.encryption.request import EncryptionRequest
 from shared.ids import JobId, OrgCode, PartName
@@ -49,6 +50,12 @@ class Event(BaseModel):
         """The end of the event's subject, below ``jobs.<org>.<job>.``; the same event is published once for each."""
         part: str | None = getattr(self, "part", None)
         return f"{self.subject}.{part}" if part else self.subject
+
+
+class Result(Event):
+    """What work taken from the bus has come to. ``attempt`` says by whom, when and after what; None in events of before."""
+
+    attempt: Attempt | None = None
 
 
 @dataclass(frozen=True)
@@ -92,14 +99,14 @@ class Admitted(Event):
     weight: Weight = 1.0
 
 
-class Started(Event):
+class Started(Result):
     """A fetcher took the job up: its status is now transcoding. Consumed by the projector and the notifier."""
 
     subject = "started"
     type: Literal["started"] = "started"
 
 
-class Fetched(Event):
+class Fetched(Result):
     """The source lies in the work space, was probed, and the encode is planned.
 
     Published by the fetcher, read by transcoder and uploader. ``recipe`` is what all parts are made by: SHA-256 (hex) of the
@@ -160,7 +167,7 @@ class PartRequested(Event):
         )
 
 
-class PartTranscoded(Event):
+class PartTranscoded(Result):
     """A part's files lie in the work space. Published by the transcoder, consumed by the uploader.
 
     Bounded, however long the part is: the tables of its segments stand in its record in the work space, whose SHA-256 (hex)
@@ -191,7 +198,7 @@ class PartTranscoded(Event):
         return given | {"inline": record, "renditions": record.totals, "digest": ""}
 
 
-class PartUploaded(Event):
+class PartUploaded(Result):
     """A part's segments are in the customer's bucket. Published by the uploader, which then requests further ones.
 
     ``uploaded`` is the number of the job's uploaded parts, this one included: from it follows how many may be requested, and
@@ -206,7 +213,7 @@ class PartUploaded(Event):
     uploaded: int | None = None
 
 
-class Completed(Event):
+class Completed(Result):
     """Every object that the multivariant playlist leads to can be read from the bucket. Published by the uploader. An end."""
 
     subject = "end.completed"

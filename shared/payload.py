@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -55,6 +56,7 @@ def job_json(
     progress: int | None = None,
     standing: Standing = NO_STANDING,
     waiting: Waiting | None = None,
+    fields: Collection[str] | None = None,
 ) -> str:
     """The job object as JSON text.
 
@@ -65,6 +67,7 @@ def job_json(
         progress: percent to show where more is known than the events tell.
         standing: left out of webhooks, which come when it may be another one.
         waiting: what the job waits for, where that is known; the events do not tell.
+        fields: the members to show; None for all.
     """
     shown = {
         "id": job.id,
@@ -83,7 +86,7 @@ def job_json(
         "created": timestamp(job.created),
         "progress": max(progress or 0, job.progress()),
         "stage": job.stage,
-        "waiting": _waiting_json(waiting),
+        "waiting": waiting_json(waiting) if waiting else None,
         "error_code": job.error_code,
         "error_detail": job.error_detail or None,
         "warnings": [warning.model_dump() for warning in job.warnings],
@@ -96,14 +99,13 @@ def job_json(
         "retried_by": standing.retried_by,
         "queue_position": standing.queue_position,
     }
-    text = json_text(shown)
+    text = json_text(shown if fields is None else {name: shown[name] for name in shown if name in fields})
     # No other member can hold a NUL: addresses with control characters are refused at intake, and details are cleaned.
     return text.replace(_METADATA_MARK, job.client_metadata if job.client_metadata is not None else "null", 1)
 
 
-def _waiting_json(waiting: Waiting | None) -> dict[str, str | None] | None:
-    if waiting is None:
-        return None
+def waiting_json(waiting: Waiting) -> dict[str, str | None]:
+    """What is shown of an outage that a job waits for."""
     return {
         "code": waiting.code,
         "message": waiting.message,

@@ -115,7 +115,7 @@ async def run_worker(settings: WorkerSettings, register: Register, *, side_work:
             bus.client,
             settings.service,
             settings.slots,
-            running=bus.leases.begun,
+            begun=bus.leases.begun,
             on_order=lambda order: lifeline.drain(stay=order.stay),
         )
         guarding = lifeline.keep(bus.pulls.guard(bus_works, lifeline.cut), "pulls")

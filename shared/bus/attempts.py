@@ -15,6 +15,7 @@ from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 from pydantic import BaseModel, ConfigDict
 
+from shared.attempt import Attempt, Waited
 from shared.bus.errors import bus_calls
 from shared.bus.topology import ATTEMPTS_BUCKET
 from shared.waiting import Wait
@@ -31,6 +32,7 @@ class Attempts(BaseModel):
         alone: how many times it was begun as a suspect, with nothing beside it.
         forgiven: deliveries that nobody told of and that are not held against the work any more.
         waits: the outages that its work waits for, by error code.
+        failures: how many deliveries failed for each error code; in counts of version 0.1 there are none.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,6 +41,7 @@ class Attempts(BaseModel):
     alone: int = 0
     forgiven: int = 0
     waits: Mapping[str, Wait] = {}
+    failures: Mapping[str, int] = {}
 
     def of(self, kind: Kind) -> int:
         """How many deliveries ended so."""
@@ -49,9 +52,27 @@ class Attempts(BaseModel):
         """How many deliveries ended in any way that somebody told of, or are forgiven; the others took their worker with them."""
         return sum(self.ends.values()) + self.forgiven
 
-    def counting(self, kind: Kind) -> "Attempts":
-        """With one more."""
-        return self.model_copy(update={"ends": {**self.ends, kind: self.of(kind) + 1}})
+    def counting(self, kind: Kind, code: str = "") -> "Attempts":
+        """With one more. ``code``: what a failure was."""
+        failures = {**self.failures, code: self.failures.get(code, 0) + 1} if code else self.failures
+        return self.model_copy(update={"ends": {**self.ends, kind: self.of(kind) + 1}, "failures": failures})
+
+    def next(self, worker: str, *, began: datetime, silent: int = 0) -> Attempt:
+        """The attempt that now begins.
+
+        Args:
+            silent: deliveries before it that nobody has told of.
+        """
+        failed = self.of("transient") + self.of("bug") + self.of("lease_lost") + max(0, silent)
+        waited = tuple(Waited(code=code, since=wait.since, last=wait.last) for code, wait in self.waits.items())
+        return Attempt(
+            worker=worker,
+            began=began,
+            number=1 + failed,
+            put_off=self.of("handed_back"),
+            failures=self.failures,
+            waited=waited,
+        )
 
     def waiting(self, code: str, now: datetime, *, deliveries: int) -> "Attempts":
         """With one more delivery that ended in an outage.
@@ -91,13 +112,13 @@ class AttemptBook:
         """
         return (await self._read(message))[1]
 
-    async def count(self, message: Msg, kind: Kind) -> Attempts:
-        """Add the end of a delivery.
+    async def count(self, message: Msg, kind: Kind, code: str = "") -> Attempts:
+        """Add the end of a delivery. ``code``: what a failure was.
 
         Returns:
             the counts with it.
         """
-        return await self.change(message, lambda known: known.counting(kind))
+        return await self.change(message, lambda known: known.counting(kind, code))
 
     @bus_calls(10)
     async def count_alone(self, message: Msg) -> None:

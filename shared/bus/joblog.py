@@ -18,12 +18,13 @@ from nats.errors import MaxPayloadError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.errors import APIError, NotFoundError
 
+from shared.attempt import this_attempt
 from shared.bus.direct import direct_get
 from shared.bus.errors import bus_calls
 from shared.bus.parsing import FutureEvent, UnknownEvent, parse_event, parse_message, report_unreadable
 from shared.bus.subjects import event_subject, job_subject, split_job_subject
 from shared.bus.topology import JOBS
-from shared.events import Event, Recorded
+from shared.events import Event, Recorded, Result
 from shared.tracing.context import TraceContext, read_context
 from shared.tracing.spans import context_within, trace_headers
 
@@ -101,6 +102,7 @@ class JobLog:
             PermanentError: ``event_too_large``.
         """
         subject = event_subject(event)
+        event = _attributed(event)
         whole_job = job_subject(event.org, event.job, ">")
         attempt = secrets.token_hex(8)
         unanswered = 0
@@ -113,7 +115,7 @@ class JobLog:
             if present:
                 return Appended(present, new=present.attempt == attempt)
             if refine:
-                event = await refine()
+                event = _attributed(await refine())
             try:
                 ack = await self._js.publish(
                     subject,
@@ -268,6 +270,12 @@ class JobLog:
                 self._reported.clear()
             self._reported.add(sequence)
             report_unreadable(subject, sequence, error)
+
+
+def _attributed(event: Event) -> Event:
+    """The event with the attempt that has come to it, if it tells of one."""
+    attempt = this_attempt()
+    return event.model_copy(update={"attempt": attempt}) if attempt and isinstance(event, Result) else event
 
 
 @dataclass(frozen=True)

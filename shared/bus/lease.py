@@ -24,6 +24,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
+from shared.attempt import making
 from shared.bus.ack_wait import AckWaits
 from shared.bus.headway import reporting
 from shared.bus.joblog import JobEnded, JobLog
@@ -168,20 +169,24 @@ class LeaseRuntime:
             begun = asyncio.get_running_loop().time()
             delivery = Delivery(message)
             try:
-                crashes = await self._settlement.check_deliveries(message, side_work=side_work)
+                before = await self._settlement.check_deliveries(message, side_work=side_work)
                 if turns:
-                    granted = await turns.begin(message, org, crashes=crashes)
+                    granted = await turns.begin(message, org, crashes=before.crashes)
                     if isinstance(granted, PutOff):
                         delivery.outcome = "put_off"
                         await self._settlement.handed_back(message, delay=granted.seconds)
                         return
                     turn = granted
-                if crashes:
+                if before.crashes:
                     work = partial(self._alone, message, work, turns, turn)
                 begun = asyncio.get_running_loop().time()
                 delivery.begins()
                 span.begins()
-                with self.begun.working_on(message), reporting(self._settlement.reporter(message)):
+                with (
+                    self.begun.working_on(message) as begun_work,
+                    making(before.known.next(self.begun.worker, began=begun_work.since, silent=before.crashes)),
+                    reporting(self._settlement.reporter(message)),
+                ):
                     await self._leased(message, org, job, work, turn, watch_end=not side_work)
                 delivery.outcome = "done"
                 await self._settlement.done(message)

@@ -116,9 +116,14 @@ class Roster:
 
 
 class Begun:
-    """The work that a process is at."""
+    """The work that a process is at.
+
+    Attributes:
+        worker: tells the process apart from others of its service, now and later.
+    """
 
     def __init__(self) -> None:
+        self.worker = secrets.token_hex(4)
         self._works: dict[int, UnderWay] = {}
         self._numbers = count()
 
@@ -127,10 +132,10 @@ class Begun:
         return tuple(self._works.values())
 
     @contextmanager
-    def working_on(self, message: Msg) -> Iterator[None]:
+    def working_on(self, message: Msg) -> Iterator[UnderWay]:
         """A block in which the work of a message is done."""
         number, metadata = next(self._numbers), message.metadata
-        self._works[number] = UnderWay(
+        self._works[number] = work = UnderWay(
             consumer=metadata.consumer,
             subject=message.subject,
             sequence=metadata.sequence.stream,
@@ -138,7 +143,7 @@ class Begun:
             delivery=metadata.num_delivered,
         )
         try:
-            yield
+            yield work
         finally:
             del self._works[number]
 
@@ -147,7 +152,7 @@ class Presence:
     """A worker's own entry, for as long as its process lives.
 
     Args:
-        running: what it is at.
+        begun: what it is at.
         on_order: called once, when it is ordered to drain.
     """
 
@@ -157,12 +162,12 @@ class Presence:
         service: str,
         slots: int,
         *,
-        running: Callable[[], Sequence[UnderWay]],
+        begun: Begun,
         on_order: Callable[[DrainOrder], None],
     ) -> None:
         self._nc = client
         self._roster = Roster(client)
-        self._running = running
+        self._begun = begun
         self._on_order = on_order
         self._ordered = False
         self._beat = asyncio.Event()
@@ -170,7 +175,7 @@ class Presence:
         # What a key may consist of.
         name = re.sub(r"[^A-Za-z0-9_-]", "-", host)[:60]
         self._worker = Worker(
-            id=f"{name}-{pid}-{secrets.token_hex(2)}",
+            id=f"{name}-{pid}-{begun.worker}",
             service=service,
             host=host,
             pid=pid,
@@ -209,7 +214,7 @@ class Presence:
     async def _turn(self) -> None:
         if not self._nc.is_connected:
             return
-        entry = self._worker.model_copy(update={"running": tuple(self._running()), "at": datetime.now(UTC)})
+        entry = self._worker.model_copy(update={"running": tuple(self._begun()), "at": datetime.now(UTC)})
         await self._roster.write(entry)
         if not self._ordered and (order := await self._roster.order_for(entry)):
             self._ordered = True

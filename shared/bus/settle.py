@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -11,7 +12,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from pydantic import ValidationError
 
-from shared.bus.attempts import AttemptBook, Kind
+from shared.bus.attempts import AttemptBook, Attempts, Kind
 from shared.bus.errors import BusUnavailable, bus_calls, translated
 from shared.bus.headway import Report
 from shared.bus.joblog import JobEnded, JobLog
@@ -45,6 +46,19 @@ _REPORT_PAUSE = 1.0
 _HAND_BACK_SECONDS = 2.0
 
 
+@dataclass(frozen=True)
+class Before:
+    """What has become of a message's earlier deliveries.
+
+    Attributes:
+        known: as far as it was told. Nothing for work beside a job.
+        crashes: how many workers that had it were never heard of again; 0 for work beside a job.
+    """
+
+    known: Attempts
+    crashes: int
+
+
 class Settlement:
     """Settles the messages of one worker process.
 
@@ -66,24 +80,24 @@ class Settlement:
         """Give up telling what could not be told so far."""
         await end_tasks(*self._reports)
 
-    async def check_deliveries(self, message: Msg, *, side_work: bool) -> int:
+    async def check_deliveries(self, message: Msg, *, side_work: bool) -> "Before":
         """Refuse a message that nobody has lived to tell of.
 
         Returns:
-            how many workers that had it were never heard of again, as far as is known; 0 for work beside a job.
+            what has become of its earlier deliveries.
 
         Raises:
             PermanentError: ``worker_lost``. BusUnavailable: the bus is in the way.
         """
         before = message.metadata.num_delivered - 1
         if before < (MAX_DELIVERIES if side_work else 1):
-            return 0
+            return Before(Attempts(subject=message.subject), 0)
         known = await self._book.of(message)
         silent = before - known.reported
         # A delivery may be lost on its way to a worker. Only of those that ran alone is it known that they began.
         if silent >= MAX_DELIVERIES if side_work else silent >= MAX_CRASHES and known.alone >= MAX_CRASHES - 1:
             raise PermanentError("worker_lost", f"delivered {before} times, {silent} of them without a word afterwards")
-        return 0 if side_work else max(0, silent)
+        return Before(known, 0 if side_work else max(0, silent))
 
     async def runs_alone(self, message: Msg) -> None:
         """A suspect begins.
@@ -184,7 +198,7 @@ class Settlement:
                 verdict = lasted
         elif isinstance(error, TransientError):
             verdict = error
-            failures = (await self._book.count(message, "transient")).of("transient")
+            failures = (await self._book.count(message, "transient", error.code)).of("transient")
             if failures <= len(RETRY_DELAYS):
                 await log.awarning(
                     "work failed, will be tried again", code=error.code, detail=error.detail, attempt=failures
@@ -193,7 +207,7 @@ class Settlement:
                 await message.nak(delay=_delay(failures))
                 return
         else:
-            failures = (await self._book.count(message, "bug")).of("bug")
+            failures = (await self._book.count(message, "bug", "internal_error")).of("bug")
             await log.aexception("work failed unexpectedly", attempt=failures, exc_info=error)
             if failures < BUG_TRIES:
                 count_failure("internal_error", "tried_again")

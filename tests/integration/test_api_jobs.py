@@ -5,22 +5,27 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import nats
 import pytest
 from nats.aio.client import Client
 
 from services.api.contract.responses import Job as ShownJob
+from services.api.contract.responses import JobCounts, TimelinePage
+from shared.attempt import Attempt, making
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import waiting_subject
 from shared.bus.vault import Vault
-from shared.events import Created, Failed, Started
+from shared.events import Admitted, Completed, Created, Failed, Started
+from shared.ids import new_job_id
 from shared.payload import timestamp
 from shared.sealing import Sealer
 from shared.settings import decode_keys
 from shared.waiting import Waiting
 from tests.support.api import SEAL_KEY, Account, ApiProcess, Caller, job_body
-from tests.support.bus import until
+from tests.support.bus import tell, until
+from tests.support.samples import waiting_body, whole_life
 
 STORAGE = "s3://stored-bucket/?access_key=AKSTORED&secret_key=SKSTORED&region=eu-west-1&endpoint=https://s3.example.com"
 METADATA = '{ "z" : 1.50e3,\n"a":"\\u00e9é", "a": 12345678901234567890.10, "nul": "\\u0000\\ud800", "deep":[[[]]] }'
@@ -344,6 +349,85 @@ async def test_listing_pages_and_filters(api: ApiProcess) -> None:
         await caller.created(encryption="aes-128", drm={"key_uri": "https://example.com/{content_id}"})
         assert await ids("enable_drm=true") == [encrypted]
         assert encrypted not in await ids("enable_drm=false")
+
+
+async def test_jobs_are_searched_and_counted(api: ApiProcess) -> None:
+    async with Caller(api, api.account("searcher")) as caller:
+        metadata = {"title": "Été à la mer", "order": "A-1077"}
+        film = await caller.created(input_url="https://example.com/My_Holiday-2024.MP4", client_metadata=metadata)
+        clip = await caller.created(input_url="https://example.com/holidays.mov")
+        await caller.call("DELETE", f"transcoding_jobs/{clip}/")
+
+        async def found(**query: str) -> list[str]:
+            page = (await caller.call("GET", f"transcoding_jobs/?{urlencode(query)}")).body
+            assert page["count"] == len(page["results"])
+            return [job["id"] for job in page["results"]]
+
+        assert await found(search="holiday") == [clip, film]
+        assert await found(search="HOLIDAY mp4 2024") == [film]
+        assert (
+            await found(search="été") == await found(search="a-1077") == await found(search=film[:6].lower()) == [film]
+        )
+        assert await found(search="oliday") == await found(search="holiday missing") == []
+        assert await found(search="holiday", status="cancelled", enable_drm="false") == [clip]
+        async with Caller(api, api.account("searcher-beside")) as other:
+            assert (await other.call("GET", "transcoding_jobs/?search=holiday")).body["count"] == 0
+
+        async def counts(query: str = "") -> Any:
+            answer = await caller.call("GET", f"transcoding_jobs/counts/{query}")
+            assert JobCounts.model_validate(answer.body)
+            return {status: jobs for status, jobs in answer.body["by_status"].items() if jobs} | {
+                "": answer.body["count"]
+            }
+
+        unfinished = (await caller.job(film))["status"].lower()
+        everything = {unfinished: 1, "cancelled": 1, "": 2}
+        assert await counts() == await counts("?search=holi") == await counts("?created_from=2020-01-01") == everything
+        assert await counts("?search=mov&enable_drm=false") == {"cancelled": 1, "": 1}
+        assert await counts("?created_to=2020-01-01") == await counts("?enable_drm=true") == {"": 0}
+        assert (await caller.call("GET", "transcoding_jobs/counts/?status=queued")).status == 400
+
+
+async def test_a_timeline_tells_of_stages_and_parts(caller: Caller, client: Client) -> None:
+    job, org, log = await caller.created(), caller.account.org, JobLog(client)
+    empty = (await caller.call("GET", f"transcoding_jobs/{job}/timeline/")).body
+    assert (empty["count"], empty["fetch"], [stage["stage"] for stage in empty["stages"]]) == (0, None, ["queued"])
+    life = [event for event in whole_life(job, org, parts=250)[1:] if not isinstance(event, Admitted | Completed)]
+    with making(Attempt(worker="1f0c9ab2", began=datetime.now(UTC), number=2)):
+        for event in life[:3]:
+            await log.append(event)
+    await tell(log, life[3:])
+    since = datetime.now(UTC)
+    body = waiting_body(since=since, until=since + timedelta(hours=1))
+    await client.jetstream().publish(waiting_subject(org, job, "part_transcoded.v0249"), body)
+
+    async def shown() -> Any:
+        found = (await caller.call("GET", f"transcoding_jobs/{job}/timeline/?page_size=100")).body
+        return found if found["waiting"] else None
+
+    found = await until(shown)
+    assert TimelinePage.model_validate(found)
+    assert [stage["stage"] for stage in found["stages"]] == ["queued", "fetching", "transcoding", "uploading"]
+    assert (found["fetch"]["worker"], found["fetch"]["attempt"], found["finish"]) == ("1f0c9ab2", 2, None)
+    assert found["waiting"][0]["work"] == "part_transcoded.v0249"
+    assert (found["count"], len(found["results"]), found["results"][0]["part"]) == (251, 100, "a0")
+    last = (await caller.call("GET", f"transcoding_jobs/{job}/timeline/?page_size=100&page=3")).body
+    assert [part["part"] for part in last["results"]][-1] == "v0249"
+    assert last["results"][-1]["encode"]["speed"] == 4.0
+    await caller.call("DELETE", f"transcoding_jobs/{job}/")
+    assert (await caller.call("GET", f"transcoding_jobs/{job}/timeline/")).body["waiting"] == []
+    assert (await caller.call("GET", f"transcoding_jobs/{new_job_id()}/timeline/")).status == 404
+    assert (await caller.call("GET", f"transcoding_jobs/{job}/timeline/?status=queued")).status == 400
+
+
+async def test_members_that_were_asked_for_are_shown_alone(caller: Caller) -> None:
+    job = await caller.created(client_metadata={"fields": "id"})
+    shown = (await caller.call("GET", f"transcoding_jobs/{job}/?fields=progress,id")).text
+    assert shown == f'{{"id": "{job}", "progress": 0}}'
+    page = (await caller.call("GET", "transcoding_jobs/?fields=client_metadata,id&page_size=1")).body
+    assert page["results"] == [{"id": job, "client_metadata": {"fields": "id"}}]
+    assert "fields=client_metadata%2Cid" in page["next"]
+    assert list((await caller.call("GET", f"transcoding_jobs/{job}/?fields=state")).body) == ["fields"]
 
 
 async def test_methods_paths_and_headers(caller: Caller) -> None:

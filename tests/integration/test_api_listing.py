@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ import pytest
 
 from services.api.contract.listing import JobFilter, Window
 from services.api.database.pool import Connection
-from services.api.jobs.query import Query, count_query, page_query
+from services.api.jobs.query import Query, count_query, page_query, status_counts_query
 from services.api.projection.retention import _DRAW_COUNTS_TOGETHER
 from tests.support.samples import ORG, whole_life
 from tests.support.schema import migrated
@@ -61,6 +62,7 @@ async def filled(url: str) -> None:
     await connection.copy_records_to_table("jobs", records=rows(), columns=columns)
     # As autovacuum does by itself, in its own time.
     await connection.execute("vacuum analyze jobs")
+    await connection.execute("vacuum analyze job_words")
     await connection.close()
 
 
@@ -114,23 +116,33 @@ FILTERS = [
     JobFilter(),
     JobFilter(enable_drm=True, newest_first=False),
     JobFilter(created_from=BEGIN + timedelta(hours=2), created_to=BEGIN + timedelta(hours=3)),
+    JobFilter(search="000000123"),
+    JobFilter(search="00000012317", enable_drm=False),
+    JobFilter(search="0000001 somethingelse"),
 ]
+COMMON = [
+    JobFilter(search="0"),
+    JobFilter(search="0000001", statuses=("error",), newest_first=False, created_from=BEGIN + timedelta(hours=1)),
+]
+"""Searches that find everything and a lot; all that they find is read."""
 
 
 def _name(wanted: JobFilter) -> str:
-    return "-".join(wanted.statuses) + (f"-drm={wanted.enable_drm}" if wanted.enable_drm is not None else "")
+    found = "-".join(wanted.statuses) + (f"-drm={wanted.enable_drm}" if wanted.enable_drm is not None else "")
+    return found + (f"-search={wanted.search}" if wanted.search else "")
 
 
-@pytest.mark.parametrize("wanted", FILTERS, ids=_name)
+@pytest.mark.parametrize("wanted", [*FILTERS, *COMMON], ids=_name)
 @pytest.mark.parametrize("generic", [False, True], ids=["these-values", "any-values"])
 async def test_no_list_reads_the_whole_table(connection: Connection, wanted: JobFilter, generic: bool) -> None:
-    for query in (page_query(ORG, wanted, Window(1, 20)), count_query(ORG, wanted)):
+    queries = page_query(ORG, wanted, Window(1, 20)), count_query(ORG, wanted), status_counts_query(ORG, wanted)
+    for query in queries:
         plan = await explained(connection, query, generic=generic)
         print(json.dumps(plan, indent=1))
         read = [node for node in nodes(plan["Plan"]) if "Relation Name" in node]
         used = [(node["Relation Name"], node["Node Type"], node.get("Index Name")) for node in read]
         assert used, "nothing was read?"
-        assert not [table for table, kind, _ in used if kind == "Seq Scan" and table == "jobs"], used
+        assert not [table for table, kind, _ in used if kind == "Seq Scan" and table in ("jobs", "job_words")], used
         print(f"{plan['Execution Time']:.2f} ms", used)
 
 
@@ -142,20 +154,25 @@ async def test_a_first_page_reads_little(connection: Connection, wanted: JobFilt
     assert pages < (1500 if wanted.enable_drm else 250), plan
 
 
-@pytest.mark.parametrize("wanted", FILTERS, ids=_name)
+@pytest.mark.parametrize("wanted", [*FILTERS, *COMMON], ids=_name)
 async def test_every_filter_finds_what_it_should(connection: Connection, wanted: JobFilter) -> None:
     everything = [row[:6] for row in rows()]
-    expected = [
-        row[0]
+    selected = [
+        row
         for row in sorted(everything, key=lambda row: (row[2], row[0]), reverse=wanted.newest_first)
         if row[1] == ORG
         and (not wanted.statuses or row[3] in wanted.statuses)
         and (wanted.enable_drm is None or row[4] == wanted.enable_drm)
         and (wanted.created_from is None or row[2] >= wanted.created_from)
         and (wanted.created_to is None or row[2] <= wanted.created_to)
+        and (wanted.search is None or all(row[0].startswith(word) for word in wanted.search.split()))
     ]
+    expected = [row[0] for row in selected]
     counting = count_query(ORG, wanted)
     assert await connection.fetchval(counting.sql, *counting.values) == len(expected)
+    counting = status_counts_query(ORG, wanted)
+    counted = {row["status"]: row["jobs"] for row in await connection.fetch(counting.sql, *counting.values)}
+    assert {status: jobs for status, jobs in counted.items() if jobs} == Counter(row[3] for row in selected)
     for page, size in itertools.product((1, 2, 3, 40), (20, 100)):
         window = Window(page, size)
         paging = page_query(ORG, wanted, window)
@@ -210,7 +227,7 @@ async def test_counts_are_exact_whatever_happens_to_the_rows(postgres: PostgresS
 
 async def test_how_long_it_takes_is_told(connection: Connection) -> None:
     """A figure for the reader; the bound is far above what an idle machine does, so that a busy one passes too."""
-    for wanted in FILTERS:
+    for wanted in [*FILTERS, *COMMON]:
         page, count = page_query(ORG, wanted, Window(1, 20)), count_query(ORG, wanted)
         best = float("inf")
         for _ in range(7):

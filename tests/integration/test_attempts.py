@@ -384,3 +384,27 @@ async def test_what_fails_after_the_end_of_its_job_is_no_failure(client: Client,
     assert await settled(client)
     assert await dead(client, job=job) is None
     await settlement.close()
+
+
+async def test_what_work_comes_to_tells_of_its_attempt(server: NatsServer, client: Client, log: JobLog) -> None:
+    tries = 0
+
+    async def succeed_at_the_third(request: ev.PartRequested) -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise TransientError("output_unreachable")
+        await log.append(transcoded(request.job, request.part))
+        await log.append(ev.PartRequested(org=ORG, job=request.job, part="v0001"))
+
+    job = await request_part(log)
+    async with worker(server, succeed_at_the_third) as leases:
+        await until(lambda: settled(client))
+        own = leases.begun.worker
+    found = {recorded.event.token(): recorded.event for recorded in await log.read(ORG, job)}
+    done = found["part_transcoded.v0000"]
+    assert isinstance(done, ev.PartTranscoded)
+    assert done.attempt
+    assert (done.attempt.worker, done.attempt.number, done.attempt.failures) == (own, 3, {"output_unreachable": 2})
+    assert found["part_requested.v0000"].at < done.attempt.began <= done.at
+    assert "attempt" not in found["part_requested.v0001"].model_dump()

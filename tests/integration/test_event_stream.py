@@ -16,6 +16,7 @@ from nats.aio.client import Client
 from pydantic import SecretStr
 
 from services.api.accounts.sessions import Session
+from services.api.contract.listing import read_fields
 from services.api.database.pool import Connection, Database, close_pool, open_pool
 from services.api.http.event_response import send_events
 from services.api.http.middleware import answer_errors
@@ -61,7 +62,8 @@ async def serving(url: str, client: Client) -> AsyncIterator[Api]:
     await stream.start()
 
     async def events(request: web.Request) -> web.StreamResponse:
-        return await send_events(stream, request, request.match_info["org"], request.match_info["job"], Session())
+        org, job = request.match_info["org"], request.match_info["job"]
+        return await send_events(stream, request, org, job, Session(), read_fields(list(request.query.items())))
 
     app = web.Application(middlewares=[answer_errors])
     app.add_routes([web.get("/{org}/{job}/", events)])
@@ -145,11 +147,11 @@ class Listener:
 
 
 @asynccontextmanager
-async def listening(api: Api, job: str, org: str = ORG, **headers: str) -> AsyncIterator[Listener]:
+async def listening(api: Api, job: str, org: str = ORG, *, query: str = "", **headers: str) -> AsyncIterator[Listener]:
     timeout = aiohttp.ClientTimeout(total=None)
     async with (
         aiohttp.ClientSession(timeout=timeout) as session,
-        session.get(f"{api.address}/{org}/{job}/", headers=headers) as response,
+        session.get(f"{api.address}/{org}/{job}/{query}", headers=headers) as response,
     ):
         yield Listener(response)
 
@@ -200,6 +202,20 @@ async def test_from_the_first_to_the_last_state(api: Api) -> None:
     assert percents[-1] == 100
     ids = [message.id for message in messages]
     assert ids == sorted(ids)
+
+
+async def test_members_that_were_asked_for_come_alone_and_when_they_change(api: Api) -> None:
+    job = new_job_id()
+    await make(api, job)
+    async with listening(api, job, query="?fields=id,status") as listener:
+        telling = asyncio.create_task(_slowly(api.log, whole_life(job)[1:]))
+        messages = await listener.rest()
+        last = (await telling)[-1]
+    statuses = ("queued", "transcoding", "completed")
+    assert [message.data for message in messages] == [{"id": job, "status": status} for status in statuses]
+    assert messages[-1].id == last.sequence
+    async with listening(api, job, query="?fields=state") as listener:
+        assert listener.response.status == 400
 
 
 async def _slowly(log: JobLog, events: list[ev.Event]) -> list[Any]:
@@ -424,7 +440,11 @@ def test_a_frame_is_one_message() -> None:
         created("5KQfnXCg8Qh").model_dump() | {"id": "5KQfnXCg8Qh", "created": created("5KQfnXCg8Qh").at}
     )
     frame = make_frame(job, 42, 7)
-    assert frame.message.startswith(b"event: job\nid: 42\ndata: {")
-    assert frame.message.endswith(b"}\n\n")
-    assert frame.message.count(b"\n\n") == 1
+    message = frame.message(frame.shown(None))
+    assert message.startswith(b"event: job\nid: 42\ndata: {")
+    assert message.endswith(b"}\n\n")
+    assert message.count(b"\n\n") == 1
+    assert frame.message(frame.shown({"status", "id"})) == (
+        b'event: job\nid: 42\ndata: {"id": "5KQfnXCg8Qh", "status": "queued"}\n\n'
+    )
     assert (frame.place, frame.final) == ((42, 7, 0), False)

@@ -22,7 +22,7 @@ from services.api.projection.projection import apply_events
 from shared import events as ev
 from shared.addresses import AddressPolicy
 from shared.bus.joblog import JobLog
-from shared.bus.roster import DrainOrder, Presence, Worker
+from shared.bus.roster import Begun, DrainOrder, Presence, Worker
 from shared.bus.subjects import dead_subject, job_subject
 from shared.bus.topology import ATTEMPTS_BUCKET, DEAD, JOBS, QUEUES_BUCKET, SECRETS_BUCKET, provision
 from shared.ids import new_job_id
@@ -102,7 +102,7 @@ async def test_a_stuck_job_its_dead_letters_and_what_is_left_over(
 async def test_a_worker_finds_its_order_to_drain(bus: GuardedBus, client: Client) -> None:
     orders: list[DrainOrder] = []
     fetcher = await bus.connect_as("fetcher")
-    presence = Presence(fetcher, "fetcher", 2, running=lambda: (), on_order=orders.append)
+    presence = Presence(fetcher, "fetcher", 2, begun=Begun(), on_order=orders.append)
     running = asyncio.create_task(presence.run())
     (worker,) = await until(lambda: _chosen(client))
     assert (worker.id, worker.slots) == (presence.id, 2)

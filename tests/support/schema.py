@@ -9,6 +9,7 @@ from services.api.database.pool import Connection, close_pool, open_pool
 
 TABLES = (
     "jobs",
+    "job_words",
     "deliveries",
     "offsets",
     "output_claims",

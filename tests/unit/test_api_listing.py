@@ -7,11 +7,19 @@ from urllib.parse import parse_qsl
 import pytest
 
 from services.api.contract.errors import ApiError, Invalid, NotFound
-from services.api.contract.listing import JobFilter, Window, page_json, read_job_query, read_window
+from services.api.contract.listing import (
+    JobFilter,
+    Window,
+    page_json,
+    read_count_query,
+    read_fields,
+    read_job_query,
+    read_window,
+)
 
 
 def read(query: str) -> tuple[JobFilter, Window]:
-    return read_job_query(parse_qsl(query, keep_blank_values=True))
+    return read_job_query(parse_qsl(query, keep_blank_values=True))[:2]
 
 
 def problems(query: str) -> dict[str, object]:
@@ -27,10 +35,11 @@ def test_without_parameters_the_newest_twenty() -> None:
 
 
 def test_all_filters() -> None:
-    query = "status=Queued&status=ERROR&status=queued&enable_drm=True&created_from=2026-01-31&created_to=2026-02-01T10:00:00Z"
+    query = "search=Holiday+2024&status=Queued&status=ERROR&status=queued&enable_drm=True&created_from=2026-01-31&created_to=2026-02-01T10:00:00Z"
     wanted, window = read(query + "&ordering=created&page=3&page_size=100")
     assert wanted == JobFilter(
         statuses=("queued", "error"),
+        search="Holiday 2024",
         enable_drm=True,
         created_from=datetime(2026, 1, 31, tzinfo=UTC),
         created_to=datetime(2026, 2, 1, 10, tzinfo=UTC),
@@ -61,6 +70,7 @@ def test_times_and_dates_a_date_counts_to_its_end(text: str, expected: datetime)
         "stauts=queued", "status=done", "status=", "enable_drm=1", "enable_drm=", "created_from=yesterday",
         "created_from=2026-13-01", "created_to=20260131", "created_to=1769862600", "created_from=0001-01-01T00:00:00%2B14:00",
         "ordering=id", "ordering=created&ordering=created", "page=0", "page=-1", "page=x", "page=1.5", "page=99999999999",
+        "fields=", "fields=state", "fields=id,,status", "fields=id&fields=status", "search=", "search=%20-%2F!", "search=a%00b", "search=" + 201 * "a", "search=a&search=b",
         "page=1&page=2", "page=%D9%A3", "page_size=0", "page_size=101",
     ],
 )  # fmt: skip
@@ -74,6 +84,22 @@ def test_everything_wrong_is_told_at_once() -> None:
         "status": ['"foo" is not a valid choice.', "Choose from queued, transcoding, completed, error, cancelled."],
         "page": ["Must be from 1 to 1000000000."],
     }
+
+
+def test_counts_take_the_filters_but_the_status() -> None:
+    assert read_count_query([("search", "é"), ("enable_drm", "true")]) == JobFilter(search="é", enable_drm=True)
+    for name, value in (("status", "1"), ("ordering", "1"), ("page", "1"), ("page_size", "1"), ("search", "a\ud800")):
+        with pytest.raises(Invalid):
+            read_count_query([(name, value)])
+
+
+def test_members_to_show() -> None:
+    assert read_job_query([("fields", "status,id")])[2] == frozenset({"id", "status"})
+    assert read_fields([("fields", "id,status"), ("t", "1")]) == frozenset({"id", "status"})
+    assert read_job_query([])[2] is read_fields([("t", "1")]) is None
+    with pytest.raises(Invalid) as caught:
+        read_fields([("fields", "id,state")])
+    assert str(dict(caught.value.body)["fields"]).startswith('[\'"state" is not a valid choice. Choose from id, type, ')
 
 
 def test_other_lists_know_only_pages() -> None:

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from typing import get_args
 from urllib.parse import urlencode
 
 from services.api.contract.errors import Invalid, NotFound
+from services.api.contract.responses import JobItem
 from services.api.contract.validation import MOST_MESSAGES, is_not_a_choice, these_are_choices, unknown_name
 from shared.job import Status
 from shared.payload import json_text
@@ -20,8 +21,15 @@ MOST_PAGE_SIZE = 100
 # Far beyond any list, and well inside what Postgres takes as an offset.
 _MOST_PAGE = 1_000_000_000
 PAGE_PARAMETERS = ("page", "page_size")
-JOB_PARAMETERS = ("status", "enable_drm", "created_from", "created_to", "ordering", *PAGE_PARAMETERS)
+# What both the list and the counts take; of the list's own parameters the counts know nothing.
+COUNT_PARAMETERS = ("search", "enable_drm", "created_from", "created_to")
+FIELDS = "fields"
+JOB_PARAMETERS = ("status", *COUNT_PARAMETERS, "ordering", FIELDS, *PAGE_PARAMETERS)
+MOST_SEARCH_CHARACTERS = 200
 ORDERINGS = ("created", "-created")
+# As the database tells words apart: migrations/0012_search.sql.
+_IN_A_WORD = re.compile(r"[0-9A-Za-z\x80-\U0010ffff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*")
 # A + that was not escaped reaches us as a space.
@@ -43,9 +51,14 @@ class Window:
 
 @dataclass(frozen=True)
 class JobFilter:
-    """Which jobs to list. ``created_from`` and ``created_to`` belong to the span."""
+    """Which jobs to list. ``created_from`` and ``created_to`` belong to the span.
+
+    Attributes:
+        search: each of its words begins a word of the job's id, input or metadata.
+    """
 
     statuses: tuple[Status, ...] = ()
+    search: str | None = None
     enable_drm: bool | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
@@ -64,23 +77,45 @@ def read_window(parameters: Parameters) -> Window:
     return window
 
 
-def read_job_query(parameters: Parameters) -> tuple[JobFilter, Window]:
-    """Filter and page of the list of jobs.
+def read_fields(parameters: Parameters) -> frozenset[str] | None:
+    """The members of a job that are to be shown; None for all. Other parameters are nobody's business here.
+
+    Raises:
+        Invalid: one is unknown.
+    """
+    reader = _Reader([(name, value) for name, value in parameters if name == FIELDS], (FIELDS,))
+    fields = reader.fields()
+    reader.finish()
+    return fields
+
+
+def read_job_query(parameters: Parameters) -> tuple[JobFilter, Window, frozenset[str] | None]:
+    """Filter, page and members to show of the list of jobs.
 
     Raises:
         Invalid: naming each parameter that is unknown or malformed.
     """
     reader = _Reader(parameters, JOB_PARAMETERS)
-    wanted = JobFilter(
+    wanted = replace(
+        reader.filter(),
         statuses=reader.statuses(),
-        enable_drm=reader.boolean("enable_drm"),
-        created_from=reader.instant("created_from", time.min),
-        created_to=reader.instant("created_to", time.max),
         newest_first=reader.choice("ordering", ORDERINGS, "-created") == "-created",
     )
-    window = reader.window()
+    window, fields = reader.window(), reader.fields()
     reader.finish()
-    return wanted, window
+    return wanted, window, fields
+
+
+def read_count_query(parameters: Parameters) -> JobFilter:
+    """Which jobs are to be counted by their status.
+
+    Raises:
+        Invalid: naming each parameter that is unknown or malformed.
+    """
+    reader = _Reader(parameters, COUNT_PARAMETERS)
+    wanted = reader.filter()
+    reader.finish()
+    return wanted
 
 
 def page_json(results: Sequence[str], *, count: int, window: Window, parameters: Parameters, base: str) -> str:
@@ -120,6 +155,34 @@ class _Reader:
         """Raises: Invalid: if anything was wrong."""
         if self._problems:
             raise Invalid(self._problems)
+
+    def filter(self) -> JobFilter:
+        """All but the status."""
+        return JobFilter(
+            search=self.search(),
+            enable_drm=self.boolean("enable_drm"),
+            created_from=self.instant("created_from", time.min),
+            created_to=self.instant("created_to", time.max),
+        )
+
+    def search(self) -> str | None:
+        value = self._single("search")
+        if value is None:
+            return None
+        if len(value) > MOST_SEARCH_CHARACTERS:
+            self._wrong("search", f"Ensure this parameter has no more than {MOST_SEARCH_CHARACTERS} characters.")
+        if "\0" in value or _SURROGATE.search(value) or not _IN_A_WORD.search(value):
+            self._wrong("search", "Enter words, or how they begin: letters and digits.")
+        return value
+
+    def fields(self) -> frozenset[str] | None:
+        value = self._single(FIELDS)
+        if value is None:
+            return None
+        names = frozenset(value.split(","))
+        for name in sorted(names - JobItem.model_fields.keys()):
+            self._wrong(FIELDS, f"{is_not_a_choice(name)} Choose from {', '.join(JobItem.model_fields)}.")
+        return names
 
     def statuses(self) -> tuple[Status, ...]:
         known = {str(status): status for status in get_args(Status)}

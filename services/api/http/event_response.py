@@ -1,6 +1,7 @@
 """A job's states as a response of server-sent events."""
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 
 from aiohttp import web
@@ -20,12 +21,22 @@ _HEADERS = {
 
 
 async def send_events(
-    stream: EventStream, request: web.Request, org: str, job: str, session: Session
+    stream: EventStream,
+    request: web.Request,
+    org: str,
+    job: str,
+    session: Session,
+    fields: Collection[str] | None = None,
 ) -> web.StreamResponse:
-    """Send the job's state, now and at every change, until it has ended, the client is gone or the session is over.
+    """Send the job's state, now and whenever what is shown of it changes.
+
+    It goes on until the job has ended, the client is gone or the session is over.
 
     A client that comes back after it has got the final state (``Last-Event-ID``) is answered 204, which is how an
     ``EventSource`` learns that it need not come again.
+
+    Args:
+        fields: the members to show; None for all.
 
     Raises:
         NotFound: the organization has no such job.
@@ -42,7 +53,7 @@ async def send_events(
         await response.prepare(request)
         # An error here means that the client has gone, and nobody is left to be told.
         with suppress(ConnectionError, TimeoutError):
-            await _send(stream, request, response, watch, frame, session)
+            await _send(stream, request, response, watch, frame, session, fields)
         return response
 
 
@@ -53,17 +64,22 @@ async def _send(
     watch: Watch,
     frame: Frame,
     session: Session,
+    fields: Collection[str] | None,
 ) -> None:
     clock = asyncio.get_running_loop().time
-    await response.write(b"retry: 2000\n\n" + frame.message)
+    text = frame.shown(fields)
+    await response.write(b"retry: 2000\n\n" + frame.message(text))
     sent, sent_at = frame, clock()
     while not (sent.final or stream.stopping or session.over):
         await watch.news(sent, _GONE_SECONDS)
         if request.transport is None or request.transport.is_closing():
             return
         if newer := watch.newer(sent):
-            sent, sent_at = newer, clock()
-            await response.write(sent.message)
+            before, text, sent = text, newer.shown(fields), newer
+            # Of the end everybody is told, or would wait for it for ever.
+            if text != before or sent.final:
+                sent_at = clock()
+                await response.write(sent.message(text))
         elif clock() - sent_at > KEEP_ALIVE_SECONDS - _GONE_SECONDS:
             sent_at = clock()
             await response.write(b": still here\n\n")

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from services.api.accounts.accounts import Identity
 from services.api.contract.errors import NotFound
-from services.api.contract.listing import page_json, read_job_query, read_window
+from services.api.contract.listing import page_json, read_count_query, read_fields, read_job_query, read_window
 from services.api.contract.models import JobRequest, LoginRequest, RetryRequest, TokenRequest, WebhookRequest
 from services.api.contract.peers import Network
 from services.api.contract.retries import retry_members
@@ -21,7 +21,7 @@ from services.api.http.links import Links
 from services.api.intake.intake import Accepted, Submission
 from services.api.intake.reservations import check_key
 from shared.addresses import AddressPolicy
-from shared.payload import timestamp
+from shared.payload import json_text, timestamp, waiting_json
 
 
 class Handlers:
@@ -57,8 +57,11 @@ class Handlers:
             web.delete(token, authorized(runtime, self.revoke_token)),
             web.post(jobs, authorized(runtime, self.create_job)),
             web.get(jobs, authorized(runtime, self.list_jobs)),
+            # Ahead of the jobs, whose ids these names are not.
+            web.get(jobs + "counts/", authorized(runtime, self.count_jobs)),
             web.get(job, authorized(runtime, self.retrieve_job)),
             web.delete(job, authorized(runtime, self.cancel_job)),
+            web.get(job + "timeline/", authorized(runtime, self.show_timeline)),
             web.post(job + "retry/", authorized(runtime, self.retry_job)),
             web.get(job + "events/", authorized(runtime, self.follow_job), allow_head=False),
             web.post(hooks, authorized(runtime, self.register_webhook)),
@@ -130,14 +133,35 @@ class Handlers:
     async def list_jobs(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A page of the organization's jobs."""
         parameters = query_of(request)
-        wanted, window = read_job_query(parameters)
-        found = await services.jobs.list(identity.org, wanted, window)
+        wanted, window, fields = read_job_query(parameters)
+        found = await services.jobs.list(identity.org, wanted, window, fields)
         base = self._links.address(request)
         return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
 
+    async def count_jobs(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """How many of the organization's jobs have each status."""
+        counts = await services.jobs.counts(identity.org, read_count_query(query_of(request)))
+        return json_answer({"count": sum(counts.values()), "by_status": counts})
+
     async def retrieve_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """One job."""
-        return json_answer(await services.jobs.retrieve(identity.org, request.match_info["job"]))
+        fields = read_fields(query_of(request))
+        return json_answer(await services.jobs.retrieve(identity.org, request.match_info["job"], fields))
+
+    async def show_timeline(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """What has happened to a job, with a page of its parts."""
+        parameters = query_of(request)
+        window = read_window(parameters)
+        found = await services.jobs.timeline(identity.org, request.match_info["job"])
+        names = list(found.parts)[window.offset : window.offset + window.size]
+        parts = [json_text(part) for part in found.page(names)]
+        base, count = self._links.address(request), len(found.parts)
+        page = page_json(parts, count=count, window=window, parameters=parameters, base=base)
+        waiting = [
+            {"work": work, **waiting_json(waits)} for work, waits in sorted(services.jobs.waiting(found.job).items())
+        ]
+        beside = {"stages": found.stages(), "fetch": found.fetch(), "finish": found.finish(), "waiting": waiting}
+        return json_answer(f"{json_text(beside)[:-1]}, {page[1:]}")
 
     async def cancel_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """Cancel a job; one that has ended stays as it is."""
@@ -145,9 +169,10 @@ class Handlers:
 
     async def follow_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A job's states as server-sent events."""
+        fields = read_fields(query_of(request))
         job = await services.jobs.require(identity.org, request.match_info["job"])
         with services.sessions.hold(identity) as session:
-            return await send_events(services.stream, request, identity.org, job.id, session)
+            return await send_events(services.stream, request, identity.org, job.id, session, fields)
 
     async def register_webhook(
         self, request: web.Request, services: Services, identity: Identity

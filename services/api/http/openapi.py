@@ -34,6 +34,7 @@ from services.api.contract.responses import (
     Detail,
     FieldErrors,
     Job,
+    JobCounts,
     JobItem,
     JobPage,
     LiveToken,
@@ -42,13 +43,15 @@ from services.api.contract.responses import (
     Quota,
     Redelivery,
     ServerError,
+    TimelinePage,
     Token,
     TokenPage,
     Webhook,
     WebhookPage,
 )
 from services.api.http.operation import Operation
-from services.api.http.operations import IN_PATH, OPERATIONS, PARAMETERS
+from services.api.http.operations import IN_PATH, OPERATIONS
+from services.api.http.parameters import PARAMETERS
 from shared.errors import ERRORS
 
 API_VERSION = "1"
@@ -72,6 +75,8 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     Job,
     JobItem,
     JobPage,
+    JobCounts,
+    TimelinePage,
     Message,
     Webhook,
     WebhookPage,

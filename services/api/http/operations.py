@@ -1,7 +1,5 @@
 """The operations of the API as the OpenAPI document describes them."""
 
-from typing import Any
-
 from services.api.contract.models import (
     BusUserRequest,
     JobRequest,
@@ -15,17 +13,19 @@ from services.api.contract.responses import (
     BusUserPage,
     DeliveryPage,
     Job,
+    JobCounts,
     JobPage,
     LiveToken,
     Message,
     NewBusUser,
     Redelivery,
+    TimelinePage,
     Token,
     TokenPage,
     Webhook,
     WebhookPage,
 )
-from services.api.http.drm_operations import DRM_OPERATIONS, DRM_PARAMETERS
+from services.api.http.drm_operations import DRM_OPERATIONS
 from services.api.http.operation import Operation
 
 IN_PATH = ("org", "token", "bus_user", "job", "hook", "delivery", "content_id")
@@ -105,10 +105,31 @@ OPERATIONS = (
         "List jobs",
         200,
         JobPage,
-        query=("status", "enable_drm", "created_from", "created_to", "ordering", *_PAGE),
+        query=("status", "search", "enable_drm", "created_from", "created_to", "ordering", "fields", *_PAGE),
         errors=(400,),
     ),
-    Operation("get", _JOBS + "{job}/", "retrieveJob", "Transcoding jobs", "Retrieve a job", 200, Job),
+    Operation(
+        "get",
+        _JOBS + "counts/",
+        "countJobs",
+        "Transcoding jobs",
+        "Count jobs by status",
+        200,
+        JobCounts,
+        query=("search", "enable_drm", "created_from", "created_to"),
+        errors=(400,),
+    ),
+    Operation(
+        "get",
+        _JOBS + "{job}/",
+        "retrieveJob",
+        "Transcoding jobs",
+        "Retrieve a job",
+        200,
+        Job,
+        query=("fields",),
+        errors=(400,),
+    ),
     Operation(
         "delete",
         _JOBS + "{job}/",
@@ -137,12 +158,27 @@ OPERATIONS = (
     ),
     Operation(
         "get",
+        _JOBS + "{job}/timeline/",
+        "showTimeline",
+        "Transcoding jobs",
+        "Show what has happened to a job",
+        200,
+        TimelinePage,
+        query=_PAGE,
+        errors=(400,),
+        description="Its stages, and who has fetched, encoded and uploaded its parts, when and at which attempt. The "
+        "pages are of the parts, which a film of a day has a thousand of.",
+    ),
+    Operation(
+        "get",
         _JOBS + "{job}/events/",
         "followJob",
         "Transcoding jobs",
         "Follow a job",
         200,
         "text/event-stream",
+        query=("fields",),
+        errors=(400,),
         description="Server-sent events: the job now and whenever status, stage or progress change, until it has ended or the "
         "token has been revoked. A change of `queue_position` alone sends nothing.",
     ),
@@ -250,46 +286,3 @@ OPERATIONS = (
     ),
     *DRM_OPERATIONS,
 )
-
-PARAMETERS: dict[str, dict[str, Any]] = {
-    "org": {
-        "in": "path",
-        "description": "Code of the organization",
-        "schema": {"type": "string", "pattern": "^[a-z0-9]{6}$"},
-    },
-    "token": {"in": "path", "description": "Id of the token", "schema": {"type": "string", "format": "uuid"}},
-    "bus_user": {"in": "path", "description": "Id of the bus user", "schema": {"type": "string", "format": "uuid"}},
-    "job": {"in": "path", "description": "Id of the job", "schema": {"type": "string"}},
-    "hook": {"in": "path", "description": "Id of the webhook", "schema": {"type": "string", "format": "uuid"}},
-    "delivery": {"in": "path", "description": "Id of the delivery", "schema": {"type": "integer"}},
-    "status": {
-        "in": "query",
-        "description": "Only jobs of this status, in any case; may be repeated",
-        "schema": {
-            "type": "array",
-            "items": {"type": "string", "enum": ["queued", "transcoding", "completed", "error", "cancelled"]},
-        },
-        "explode": True,
-    },
-    "enable_drm": {"in": "query", "description": "Only jobs with or without DRM", "schema": {"type": "boolean"}},
-    "created_from": {
-        "in": "query",
-        "description": "Only jobs created then or later: ISO 8601, a time or a date",
-        "schema": {"type": "string"},
-    },
-    "created_to": {
-        "in": "query",
-        "description": "Only jobs created then or earlier: ISO 8601, a time or a date, which counts to its end",
-        "schema": {"type": "string"},
-    },
-    "ordering": {"in": "query", "schema": {"type": "string", "enum": ["created", "-created"], "default": "-created"}},
-    "page": {"in": "query", "schema": {"type": "integer", "minimum": 1, "default": 1}},
-    "page_size": {"in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}},
-    **DRM_PARAMETERS,
-    "Idempotency-Key": {
-        "in": "header",
-        "description": "1 to 255 printable characters. For 24 hours, the same key with the same body answers the first job "
-        "(with the header Idempotent-Replayed), with another body 409",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-    },
-}

@@ -7,7 +7,7 @@ whole state, whoever is slow simply misses some in between.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -45,11 +45,23 @@ class Frame:
         place: grows with every change: the sequence of the newest event in it, the percentage, and a number that grows whenever
             something is heard of what the job waits for; both of these grow without events too.
         final: nothing comes after it.
+        text: the state as JSON. only: the same with some of its members alone.
     """
 
     place: tuple[int, int, int]
     final: bool
-    message: bytes
+    text: str
+    only: Callable[[Collection[str]], str]
+
+    def shown(self, fields: Collection[str] | None) -> str:
+        """What a listener gets who wants these members; None for all."""
+        return self.text if fields is None else self.only(fields)
+
+    def message(self, text: str) -> bytes:
+        """An event with what is shown of this state."""
+        # The client's metadata stands in there as it came, line breaks included; a reader joins the lines again.
+        lines = "".join(f"data: {line}\n" for line in _LINE_END.split(text))
+        return f"event: job\nid: {self.place[0]}\n{lines}\n".encode()
 
 
 def make_frame(
@@ -66,10 +78,11 @@ def make_frame(
     Args:
         changes: the number that grows whenever something is heard of what the job waits for.
     """
-    text = job_json(job, "stream", progress=percent, standing=standing, waiting=waiting)
-    # The client's metadata stands in there as it came, line breaks included; a reader joins the lines again.
-    lines = "".join(f"data: {line}\n" for line in _LINE_END.split(text))
-    return Frame((sequence, percent, changes), job.finished, f"event: job\nid: {sequence}\n{lines}\n".encode())
+
+    def shown(fields: Collection[str] | None) -> str:
+        return job_json(job, "stream", progress=percent, standing=standing, waiting=waiting, fields=fields)
+
+    return Frame((sequence, percent, changes), job.finished, shown(None), shown)
 
 
 class EventStream:

@@ -1,7 +1,10 @@
 """Reading, listing and cancelling jobs."""
 
+import asyncio
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 import structlog
 
@@ -9,14 +12,16 @@ from services.api.contract.errors import Conflict, NotFound
 from services.api.contract.listing import JobFilter, Window
 from services.api.database.pool import Connection, Database, DatabaseDown
 from services.api.jobs.live import LiveProgress
-from services.api.jobs.query import count_query, page_query
+from services.api.jobs.query import count_query, page_query, status_counts_query
 from services.api.jobs.standing import standings
+from services.api.jobs.timeline import Timeline, fold_timeline
 from services.api.projection.projection import refresh_job
 from shared.bus.joblog import JobEnded, JobLog
 from shared.events import Cancelled, Completed, Event, Failed
 from shared.ids import JOB_PATTERN
-from shared.job import Job
+from shared.job import Job, Status
 from shared.payload import Standing, Surface, job_json
+from shared.waiting import Waiting
 
 _ID = re.compile(JOB_PATTERN)
 
@@ -37,15 +42,32 @@ class Jobs:
         self._log = log
         self._live = live
 
-    async def retrieve(self, org: str, job: str) -> str:
-        """A job as JSON text.
+    async def retrieve(self, org: str, job: str, fields: Collection[str] | None = None) -> str:
+        """A job as JSON text. ``fields``: the members to show; None for all.
 
         Raises:
             NotFound: it is not there.
         """
         async with self._database.connection() as connection:
             found = await self._find(connection, org, job)
-            return await self._shown(connection, found)
+            return await self._shown(connection, found, fields)
+
+    async def timeline(self, org: str, job: str) -> Timeline:
+        """What has happened to a job so far, by its events in the log.
+
+        Raises:
+            NotFound: it is not there. BusUnavailable: the log cannot be asked.
+        """
+        found = await self.require(org, job)
+        events = await self._log.read(org, job)
+        # A film of a day has thousands of events.
+        folded = await asyncio.to_thread(fold_timeline, (recorded.event for recorded in events))
+        # Pruned in this very moment.
+        return folded or Timeline(found)
+
+    def waiting(self, job: Job) -> Mapping[str, Waiting]:
+        """What each piece of a job's work waits for at present, by its name."""
+        return {} if job.finished else self._live.waits.each_of(job.id)
 
     async def shown(self, job: Job) -> str:
         """A job that is known as JSON text, even where Postgres is down."""
@@ -81,8 +103,10 @@ class Jobs:
             raise Conflict("Job is completed. Create a job to make its output again.")
         return found
 
-    async def list(self, org: str, wanted: JobFilter, window: Window) -> JobSlice:
-        """A page of the organization's jobs."""
+    async def list(
+        self, org: str, wanted: JobFilter, window: Window, fields: Collection[str] | None = None
+    ) -> JobSlice:
+        """A page of the organization's jobs. ``fields``: the members to show of each; None for all."""
         counting, paging = count_query(org, wanted), page_query(org, wanted, window)
         async with self._database.connection() as connection:
             count = await connection.fetchval(counting.sql, *counting.values)
@@ -90,8 +114,16 @@ class Jobs:
             jobs = [Job.model_validate_json(row["state"]) for row in rows]
             percents = await self._live.percent(connection, jobs)
             standing = await standings(connection, org, jobs)
-        shown = [self._text(job, "list", percents.get(job.id), standing[job.id]) for job in jobs]
+        shown = [self._text(job, "list", percents.get(job.id), standing[job.id], fields) for job in jobs]
         return JobSlice(count, shown)
+
+    async def counts(self, org: str, wanted: JobFilter) -> dict[Status, int]:
+        """How many of the organization's jobs have each status."""
+        counting = status_counts_query(org, wanted)
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(counting.sql, *counting.values)
+        found = {row["status"]: row["jobs"] for row in rows}
+        return {status: found.get(status, 0) for status in get_args(Status)}
 
     async def cancel(self, org: str, job: str) -> str:
         """Cancel a job, unless it has ended.
@@ -130,13 +162,16 @@ class Jobs:
             raise NotFound()
         return late
 
-    async def _shown(self, connection: "Connection", job: Job) -> str:
+    async def _shown(self, connection: "Connection", job: Job, fields: Collection[str] | None = None) -> str:
         percents = await self._live.percent(connection, [job])
         standing = await standings(connection, job.org, [job])
-        return self._text(job, "detail", percents.get(job.id), standing[job.id])
+        return self._text(job, "detail", percents.get(job.id), standing[job.id], fields)
 
-    def _text(self, job: Job, surface: Surface, percent: int | None, standing: Standing) -> str:
-        return job_json(job, surface, progress=percent, standing=standing, waiting=self._live.waiting(job))
+    def _text(
+        self, job: Job, surface: Surface, percent: int | None, standing: Standing, fields: Collection[str] | None
+    ) -> str:
+        waiting = self._live.waiting(job)
+        return job_json(job, surface, progress=percent, standing=standing, waiting=waiting, fields=fields)
 
 
 def _already(status: str) -> str:

@@ -70,6 +70,11 @@ class Waits:
         fresh = [heard.waiting for heard in self._jobs.get(job, {}).values() if self._is_fresh(heard)]
         return min(fresh, key=lambda waiting: waiting.until, default=None)
 
+    def each_of(self, job: str) -> dict[str, Waiting]:
+        """What each piece of a job's work waits for, by its name."""
+        heard = self._jobs.get(job, {})
+        return {work: found.waiting for work, found in heard.items() if self._is_fresh(found)}
+
     def changes(self, job: str) -> int:
         """A number that grows whenever something is heard of a job."""
         return self._changed.get(job, 0)

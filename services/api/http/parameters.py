@@ -1,0 +1,64 @@
+"""The parameters of operations as the OpenAPI document describes them, by name."""
+
+from typing import Any
+
+from services.api.contract.responses import JobItem
+from services.api.http.drm_operations import DRM_PARAMETERS
+
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "org": {
+        "in": "path",
+        "description": "Code of the organization",
+        "schema": {"type": "string", "pattern": "^[a-z0-9]{6}$"},
+    },
+    "token": {"in": "path", "description": "Id of the token", "schema": {"type": "string", "format": "uuid"}},
+    "bus_user": {"in": "path", "description": "Id of the bus user", "schema": {"type": "string", "format": "uuid"}},
+    "job": {"in": "path", "description": "Id of the job", "schema": {"type": "string"}},
+    "hook": {"in": "path", "description": "Id of the webhook", "schema": {"type": "string", "format": "uuid"}},
+    "delivery": {"in": "path", "description": "Id of the delivery", "schema": {"type": "integer"}},
+    "status": {
+        "in": "query",
+        "description": "Only jobs of this status, in any case; may be repeated",
+        "schema": {
+            "type": "array",
+            "items": {"type": "string", "enum": ["queued", "transcoding", "completed", "error", "cancelled"]},
+        },
+        "explode": True,
+    },
+    "search": {
+        "in": "query",
+        "description": "Only jobs where each of these words begins a word of the id, the input or the metadata, names of members "
+        "included; in any case. A word is a run of letters and digits",
+        "schema": {"type": "string", "maxLength": 200},
+        "example": "holiday mp4",
+    },
+    "enable_drm": {"in": "query", "description": "Only jobs with or without DRM", "schema": {"type": "boolean"}},
+    "created_from": {
+        "in": "query",
+        "description": "Only jobs created then or later: ISO 8601, a time or a date",
+        "schema": {"type": "string"},
+    },
+    "created_to": {
+        "in": "query",
+        "description": "Only jobs created then or earlier: ISO 8601, a time or a date, which counts to its end",
+        "schema": {"type": "string"},
+    },
+    "fields": {
+        "in": "query",
+        "description": "Show these members of a job alone, comma separated. Server-sent events come when one of them changes",
+        "schema": {"type": "array", "minItems": 1, "items": {"type": "string", "enum": list(JobItem.model_fields)}},
+        "style": "form",
+        "explode": False,
+        "example": ["id", "status", "progress"],
+    },
+    "ordering": {"in": "query", "schema": {"type": "string", "enum": ["created", "-created"], "default": "-created"}},
+    "page": {"in": "query", "schema": {"type": "integer", "minimum": 1, "default": 1}},
+    "page_size": {"in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}},
+    **DRM_PARAMETERS,
+    "Idempotency-Key": {
+        "in": "header",
+        "description": "1 to 255 printable characters. For 24 hours, the same key with the same body answers the first job "
+        "(with the header Idempotent-Replayed), with another body 409",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    },
+}
