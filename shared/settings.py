@@ -40,6 +40,8 @@ PREFIX = "MILLRACE_"
 SERVICES = ("api", "fetcher", "transcoder", "uploader", "notifier")
 UNPREFIXED = frozenset({"lease_seconds"})
 """Fields of one service whose variable lacks its name, because what they set holds for all services."""
+CLIENT_VARIABLES = frozenset({"MILLRACE_API_URL", "MILLRACE_ORG", "MILLRACE_TOKEN"})
+"""Settings of the Python client. Who uses it may have them in the environment in which he starts a stack; no service does."""
 
 FILE = "_FILE"
 """Behind the variable of a secret: the path of a file that holds its value, as containers are given secrets."""
@@ -195,6 +197,7 @@ class CommonSettings(BaseModel):
             if name.startswith(PREFIX)
             and name not in names
             and name not in files
+            and name not in CLIENT_VARIABLES
             and not _belongs_to_another(name, cls.service)
         ]
         if unknown:

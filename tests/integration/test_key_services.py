@@ -142,7 +142,7 @@ async def test_each_way_of_failing_has_its_meaning(
     server.manner = manner
     service: KeyService = server.tpstreams if kind == "tpstreams" else server.speke
     with pytest.raises(MillraceError) as caught:
-        await ask(service, seconds=1 if manner is slow else 20)
+        await ask(service, seconds=0.3 if manner is slow else 20)
     # The ids of another content: to one service the plain answer to another question, to the other no answer at all.
     assert caught.value.code == (code or (REFUSED if kind == "tpstreams" else UNAVAILABLE))
     assert isinstance(caught.value, PermanentError if caught.value.code == REFUSED else Outage)
