@@ -221,7 +221,7 @@ class Intake:
         except _BUS_TROUBLE as error:
             await self._release(reservation)
             raise _not_accepted(error) from error
-        except Unavailable:
+        except ApiError:
             await self._release(reservation)
             raise
 
