@@ -30,6 +30,7 @@ from pydantic import (
 from shared.addresses import AddressPolicy
 from shared.bus.servers import parse_servers
 from shared.bus.tls import Tls
+from shared.cage import CageMode
 from shared.environ import keep_secrets
 from shared.locations import parse_s3
 
@@ -115,6 +116,11 @@ class CommonSettings(BaseModel):
         description="Where spans of traces are sent to, by OTLP over HTTP: http://collector:4318. Without it, none are recorded",
     )
     trace_ratio: float = Field(1.0, ge=0, le=1, description="The share of all traces that is recorded")
+    cage: CageMode = Field(
+        "on",
+        description="What holds ffmpeg and ffprobe: on, as much of the cage as the kernel has; require, no start where some is"
+        " missing; off, limits alone",
+    )
     nats_replicas: int = Field(1, ge=1, le=5, description="Copies of each stream, on a NATS cluster")
     ffmpeg: OptionalPath = Field(
         None, description="ffmpeg to use; by default the one of the wheel, else the one on PATH"
