@@ -40,8 +40,9 @@ PREFIX = "MILLRACE_"
 SERVICES = ("api", "fetcher", "transcoder", "uploader", "notifier")
 UNPREFIXED = frozenset({"lease_seconds"})
 """Fields of one service whose variable lacks its name, because what they set holds for all services."""
-CLIENT_VARIABLES = frozenset({"MILLRACE_API_URL", "MILLRACE_ORG", "MILLRACE_TOKEN"})
-"""Settings of the Python client. Who uses it may have them in the environment in which he starts a stack; no service does."""
+CLIENT_VARIABLES = frozenset({"MILLRACE_API_URL", "MILLRACE_ORG", "MILLRACE_TOKEN", "MILLRACE_PASSWORD"})
+"""Settings of the Python client and its command line. They may be in the environment in which a stack is started; no service
+has any use for them."""
 
 FILE = "_FILE"
 """Behind the variable of a secret: the path of a file that holds its value, as containers are given secrets."""

@@ -25,15 +25,8 @@ OPEN_FILES = 1024
 """That a program in the cage may have at the same time."""
 
 _LIBRARIES = (
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/libx32",
-    "/usr/lib",
-    "/usr/lib32",
-    "/usr/lib64",
-    "/usr/local/lib",
-    "/usr/local/lib64",
+    *("/lib", "/lib32", "/lib64", "/libx32", "/usr/lib", "/usr/lib32", "/usr/lib64"),
+    *("/usr/local/lib", "/usr/local/lib64"),
 )
 _SHARED = (
     *("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo"),
@@ -44,16 +37,8 @@ _SHARED = (
 )
 _GPU_DEVICES = ("nvidia*", "nvidia-caps/*", "nvhost*", "nvmap", "dxg")
 _GPU_FACTS = (
-    *(
-        "/proc/driver/nvidia",
-        "/proc/devices",
-        "/proc/modules",
-        "/proc/sys/vm",
-        "/sys/bus/pci",
-        "/sys/devices",
-        "/sys/module",
-    ),
-    *("/etc/nvidia", "/usr/share/nvidia", "/usr/lib/wsl"),
+    *("/proc/driver/nvidia", "/proc/devices", "/proc/modules", "/proc/sys/vm"),
+    *("/sys/bus/pci", "/sys/devices", "/sys/module", "/etc/nvidia", "/usr/share/nvidia", "/usr/lib/wsl"),
 )
 _PT_INTERP = 3
 
@@ -139,10 +124,10 @@ class Entrance:
         """
         away = leave_network()
         if self.caged:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
+            _at_most(resource.RLIMIT_NOFILE, OPEN_FILES)
             if self.threads_counted_alone and away:
                 # Elsewhere all threads of that user on the host are counted, those of other containers as well.
-                resource.setrlimit(resource.RLIMIT_NPROC, (self.threads, self.threads))
+                _at_most(resource.RLIMIT_NPROC, self.threads)
             if self.own_user:
                 user.become_another()
             elif self.privileged:
@@ -163,6 +148,13 @@ class Entrance:
         if self.ruleset is not None:
             os.close(self.ruleset)
             self.ruleset = None
+
+
+def _at_most(kind: int, most: int) -> None:
+    """Bound what a process may have, unless less is allowed already."""
+    _, hard = resource.getrlimit(kind)
+    bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(kind, (bound, bound))
 
 
 def detect(mode: CageMode = "on") -> Cage:

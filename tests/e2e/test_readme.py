@@ -94,6 +94,8 @@ async def test_the_python_client(stack: RunningStack, tmp_path: Path) -> None:
     assert f"s3://{stack.env['S3_BUCKET']}/out/client/video.m3u8 [" in all_of_it
     assert "completed done 100 %" in all_of_it
     assert "Job is already completed." in all_of_it
+    assert "'completed': " in all_of_it
+    assert "[('" in all_of_it
     assert '"999p" is not a valid choice.' in all_of_it
 
 

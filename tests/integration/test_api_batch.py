@@ -54,14 +54,16 @@ async def jobs_in_the_log(client: Client, org: str) -> int:
 
 async def test_a_hundred_jobs_are_there_when_they_are_answered(caller: Caller, client: Client) -> None:
     before = await jobs_in_the_log(client, caller.account.org)
-    texts = ", ".join(json.dumps(job_body())[:-1] + f', "client_metadata": {{"n": {n}.50}}}}' for n in range(100))
+    # As much metadata as a job may have, which makes more than any other request may bring.
+    metadata = [f'{{"n": {n}.50, "more": "{10_000 * "x"}"}}' for n in range(100)]
+    texts = ", ".join(json.dumps(job_body())[:-1] + f', "client_metadata": {text}}}' for text in metadata)
     answer = await caller.call("POST", BATCH, f'{{"jobs": [{texts}]}}'.encode())
     assert answer.status == 201, answer.text
     assert Batch.model_validate(answer.body)
     shown = [job["id"] for job in answer.body["results"]]
     assert len(set(shown)) == 100
     assert await jobs_in_the_log(client, caller.account.org) == before + 100
-    assert '"client_metadata": {"n": 99.50}' in (await caller.call("GET", f"transcoding_jobs/{shown[-1]}/")).text
+    assert f'"client_metadata": {metadata[-1]}' in (await caller.call("GET", f"transcoding_jobs/{shown[-1]}/")).text
     page = (await caller.call("GET", "transcoding_jobs/?page_size=100&ordering=-created&fields=id")).body
     assert {job["id"] for job in page["results"]} == set(shown)
     cancelled = await caller.call("POST", f"{BATCH}cancel/", {"ids": [*shown[1:90], new_job_id(), "x"]})
@@ -107,6 +109,7 @@ async def test_what_is_wrong_is_told_by_the_place_of_the_job_and_nothing_is_crea
     malformed: list[dict[str, Any]] = [{}, {"jobs": []}, {"jobs": 1}, {"jobs": [{}] * 101}, {"job": []}]
     for body in malformed:
         assert (await caller.call("POST", BATCH, body)).status == 400
+    assert (await caller.call("POST", BATCH, b" " * 2_000_000)).status == 413
     assert await jobs_in_the_log(client, caller.account.org) == before + 1
     # What was reserved for the refused ones is free.
     accepted = await caller.call("POST", BATCH, {"jobs": [twin, job_body()]})

@@ -299,6 +299,9 @@ async def test_the_wheel_works_in_an_environment_of_its_own(api: ApiProcess, acc
         env=environment, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     printed, _ = await asyncio.wait_for(done.communicate(json.dumps(job_body()).encode()), 60)
+    bare = await asyncio.create_subprocess_exec(str(tmp_path / "venv/bin/millrace"), stderr=asyncio.subprocess.PIPE)
+    _, said = await asyncio.wait_for(bare.communicate(), 60)
+    assert (bare.returncode, b"millrace-client[cli]" in said) == (2, True)
     with mc.Millrace(api.url, account.org, account.token) as millrace:
         assert (await asyncio.to_thread(millrace.jobs.get, printed.decode().strip())).status in set(mc.Status)
 

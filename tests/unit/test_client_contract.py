@@ -10,7 +10,7 @@ from pydantic import BaseModel
 import millrace_client as mc
 from millrace_client import bus_users, jobs, models, tokens, webhooks
 from services.api.contract import models as requests
-from services.api.contract import responses
+from services.api.contract import responses, timeline_models
 from shared.job import Status
 from shared.media import result
 
@@ -25,8 +25,8 @@ from shared.media import result
         (result.AudioOutput, mc.AudioRendition),
         (result.SubtitleOutput, mc.SubtitleRendition),
         (responses.JobCounts, mc.Counts),
-        (responses.StageSpan, mc.StageSpan),
-        (responses.TimelinePart, mc.TimelinePart),
+        (timeline_models.StageSpan, mc.StageSpan),
+        (timeline_models.TimelinePart, mc.TimelinePart),
         (responses.Webhook, mc.Webhook),
         (responses.Delivery, mc.Delivery),
         (responses.Redelivery, mc.Redelivery),

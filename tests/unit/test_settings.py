@@ -73,7 +73,12 @@ def test_settings_of_other_services_are_let_pass() -> None:
 
 
 def test_settings_of_the_python_client_are_let_pass() -> None:
-    given = {"MILLRACE_API_URL": "http://127.0.0.1", "MILLRACE_ORG": "a1b2c3", "MILLRACE_TOKEN": "t"}
+    given = {
+        "MILLRACE_API_URL": "http://127.0.0.1",
+        "MILLRACE_ORG": "a1b2c3",
+        "MILLRACE_TOKEN": "t",
+        "MILLRACE_PASSWORD": "p",
+    }
     TranscoderSettings.from_environment(MINIMAL | given)
 
 

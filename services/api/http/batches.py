@@ -6,7 +6,7 @@ from aiohttp import web
 
 from services.api.accounts.accounts import Identity
 from services.api.contract.json_body import Members, parse_items
-from services.api.contract.models import BatchRequest, CancelRequest, JobRequest
+from services.api.contract.models import MAX_METADATA_BYTES, MOST_IN_A_BATCH, BatchRequest, CancelRequest, JobRequest
 from services.api.contract.validation import validate, validate_items
 from services.api.http.answers import json_answer
 from services.api.http.authorized import Runtime, Services, authorized
@@ -14,6 +14,9 @@ from services.api.http.body import read_body
 from services.api.http.handlers import idempotency_key
 from services.api.intake.intake import Submission
 from shared.addresses import AddressPolicy
+
+MOST_BYTES = MOST_IN_A_BATCH * (MAX_METADATA_BYTES + 2048)
+"""As many jobs as there may be, each with as much metadata as it may have, and addresses as they usually are."""
 
 
 class BatchHandlers:
@@ -33,7 +36,7 @@ class BatchHandlers:
 
     async def create_jobs(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """Accept all jobs of a batch, or none."""
-        body, members = await read_body(request)
+        body, members = await read_body(request, most=MOST_BYTES)
         validate(BatchRequest, members, policy=self._policy)
         key = idempotency_key(request)
         # A hundred jobs are more to read than an event loop should stand still for.

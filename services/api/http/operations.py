@@ -113,7 +113,7 @@ OPERATIONS = (
         headers=("Idempotency-Key",),
         errors=(400, 409, 413, 415),
         description="The errors of single jobs stand in `jobs`, each with the place of its job, `item_index`, counted from 0, "
-        "and its `errors` as for a single job. The whole body is limited as any other. A batch is accepted as a whole or not "
+        "and its `errors` as for a single job. The body may have 1.2 MB. A batch is accepted as a whole or not "
         "at all, whatever happens meanwhile; where the answer is lost, the same batch with the same Idempotency-Key brings it "
         "back.",
     ),
