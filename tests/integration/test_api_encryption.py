@@ -164,6 +164,28 @@ async def test_the_operator_chooses_where_keys_come_from(api: ApiProcess, vault:
         assert await vault.provider(account.org, job) == provider
 
 
+async def test_a_job_that_was_accepted_is_answered_again_whatever_the_operator_has_chosen_since(
+    api: ApiProcess,
+) -> None:
+    account = api.account("replayed")
+    wanted = job_body() | {"enable_drm": True, "drm": {"keys": "separate"}}
+    single, batch = (
+        json.dumps(wanted).encode(),
+        json.dumps({"jobs": [wanted | {"output_path": job_body()["output_path"]}]}),
+    )
+    requests = (("transcoding_jobs/", single), ("transcoding_jobs/batch/", batch.encode()))
+    async with Caller(api, account) as caller:
+        first = [await caller.call("POST", path, body, headers={"Idempotency-Key": path}) for path, body in requests]
+        assert [answer.status for answer in first] == [201, 201]
+        await chosen(api, account, "tpstreams", "--account", "a1b2c3", text="1" * 64 + "\n" + "2" * 32 + "\n")
+        again = [await caller.call("POST", path, body, headers={"Idempotency-Key": path}) for path, body in requests]
+        assert [answer.status for answer in again] == [answer.status for answer in first]
+        shown = [[job["id"] for job in answer.body.get("results", [answer.body])] for answer in (*first, *again)]
+        assert shown[:2] == shown[2:]
+        for path, body in requests:
+            assert (await caller.call("POST", path, body, headers={"Idempotency-Key": "another"})).status == 400
+
+
 @pytest.mark.parametrize(
     ("arguments", "text", "word"),
     [

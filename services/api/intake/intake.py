@@ -87,9 +87,15 @@ class Intake:
             Invalid, BadRequest, Conflict, QuotaExceeded: refused.
             Unavailable: not accepted, or (it says so) with its fate unknown. DatabaseDown: not accepted.
         """
-        addresses = await self._addresses(org, submission.request)
-        order = await self._encryptions.order(org, submission.request)
         key = IdempotencyKey(submission.key, sha256(submission.body).digest()) if submission.key else None
+        try:
+            addresses = await self._addresses(org, submission.request)
+            order = await self._encryptions.order(org, submission.request)
+        except ApiError:
+            # What the operator has changed since does not undo a job.
+            if key and (named := await self._reservations.named(org, key)) and (earlier := await self._find(named)):
+                return Accepted(earlier, replayed=True)
+            raise
         try:
             reservation = await self._reservations.make(
                 org, new_job_id(), claim_of(addresses.output_path), key, submission.retry_of
@@ -124,9 +130,20 @@ class Intake:
         Raises: as :meth:`accept`, and
             OfItem: some are refused; it says which ones.
         """
-        prepared = await self._prepared(org, submissions)
         first = submissions[0]
         key = IdempotencyKey(first.key, sha256(first.body).digest()) if first.key else None
+        try:
+            prepared = await self._prepared(org, submissions)
+        except ApiError:
+            items = (
+                [await self._reservations.named(org, key.of_item(number)) for number in range(len(submissions))]
+                if key
+                else []
+            )
+            named = [one for one in items if one]
+            if named and (found := await self._find_all(named)):
+                return found
+            raise
         wanted = [(new_job_id(), claim_of(addresses.output_path)) for addresses, _ in prepared]
         try:
             made = await self._reservations.make_all(org, wanted, key)

@@ -36,6 +36,10 @@ _COMPLETED_RETRY = """
     )
     select id from retries where status = 'completed' limit 1
 """
+_NAMED = """
+    select job from idempotency_keys
+    where org = $1 and key = $2 and body = $3 and created >= now() - make_interval(hours => $4)
+"""
 _OTHERS_CLAIM = "select job, claimed, now() - claimed as age from output_claims where org = $1 and location = $2"
 
 
@@ -123,6 +127,12 @@ class Reservations:
                     return Reservation(org, job, location, key, known=job != new_job, retry_of=retry_of)
             except _Claimed as held:
                 await self._settle(org, location, held, deadline, retry_of)
+
+    async def named(self, org: str, key: IdempotencyKey) -> Reservation | None:
+        """What an earlier request with the same key and body has reserved, whatever became of it; None without one."""
+        async with self._database.connection() as connection:
+            job = await connection.fetchval(_NAMED, org, key.key, key.body, KEY_HOURS)
+        return Reservation(org, job, "", key, known=True) if job else None
 
     async def make_all(
         self, org: str, wanted: Sequence[tuple[str, str]], key: IdempotencyKey | None
