@@ -29,7 +29,7 @@ STACK := $(VENV)/bin/python -m stack
 CHOICES := --state-dir "$$STATE_DIR" --port-base "$$PORT_BASE" --transcoders "$$TRANSCODERS" --nats-nodes "$$NATS_NODES" --nats-tls "$$NATS_TLS" --workspace "$$WORKSPACE"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down ps logs test test-unit coverage corpus chaos rolling lanes compose soak check format bench ladder fleet formats documents lock release .venv
+.PHONY: help wheels demo up down ps logs test test-unit coverage corpus chaos rolling lanes compose soak check format bench ladder fleet formats documents lock release .venv
 
 help: ## Show this list
 	@echo "Millrace: video in over REST, adaptive HLS out to a bucket."
@@ -92,6 +92,7 @@ check: $(STAMP) ## Lint, formatting, types, import contracts
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	env PYTHONPATH=client/src $(VENV)/bin/lint-imports --config client/pyproject.toml
 
 format: $(STAMP) ## Format the code and put its imports in order
 	$(VENV)/bin/ruff check --fix .
@@ -111,6 +112,12 @@ formats: $(STAMP) ## Send a sample of every format through a stack and write doc
 
 documents: $(STAMP) ## Write the documents that are made from the code
 	@$(VENV)/bin/python -m tools.documents
+
+wheels: $(STAMP) ## Build the wheel of the Python client into dist/
+	@# With the build backend that the lock names: nothing is downloaded. What an earlier build left would go into the wheel.
+	@rm -rf client/build
+	@$(VENV)/bin/python -m pip --disable-pip-version-check wheel --quiet --no-deps --no-index --no-build-isolation --wheel-dir dist ./client
+	@ls dist/millrace_client-*.whl
 
 lock: ## Resolve pyproject.toml into requirements.lock (needs uv)
 	@uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header \

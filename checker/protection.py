@@ -9,6 +9,8 @@ ENCRYPTED_ENTRIES = frozenset({"encv", "enca"})
 _WITH_SUBSAMPLES = 0x2
 _FULL = 4
 _SLICES = (1, 5)
+# Bytes of a slice's header, which stays clear: many times what encoders write with weights for a dozen pictures.
+_LONGEST_HEADER = 256
 
 
 class TrackProtection(NamedTuple):
@@ -95,6 +97,8 @@ def map_faults(
         if flags & _WITH_SUBSAMPLES:
             spans = [(fields.number(2), fields.number(4)) for _ in range(fields.number(2))]
             yield from _misfits(sample, spans, length_size)
+            if protection.pattern == (0, 0) and any(clear for clear, _ in spans):
+                yield "clear bytes in a sample that is encrypted from end to end"
         elif protection.pattern != (0, 0):
             yield "a pattern over whole samples"
         sizes.append(left - fields.left)
@@ -109,11 +113,15 @@ def _misfits(sample: memoryview, spans: Spans, length_size: int | None) -> Itera
     if told != len(sample):
         yield f"a map of {told} bytes for a sample of {len(sample)}"
     elif length_size is not None:
-        slices, at = _slices(sample, length_size), 0
+        slices, ends, at = _slices(sample, length_size), {}, 0
         for clear, protected in spans:
             at += clear + protected
-            if protected and not any(start < at - protected and at == end for start, end in slices):
-                yield "protected bytes that are not the end of a slice"
+            if protected:
+                ends[at] = protected
+                if not any(start < at - protected and at == end for start, end in slices):
+                    yield "protected bytes that are not the end of a slice"
+        if any(end - start - ends.get(end, 0) > _LONGEST_HEADER for start, end in slices):
+            yield "more of a slice in the clear than its header"
 
 
 def _slices(sample: memoryview, length_size: int) -> list[tuple[int, int]]:

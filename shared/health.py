@@ -24,10 +24,12 @@ class Health:
 
     Args:
         checks: by the name of the dependency.
+        facts: what readiness tells beside them, by name, and does not depend on.
     """
 
-    def __init__(self, checks: Mapping[str, Check]) -> None:
+    def __init__(self, checks: Mapping[str, Check], facts: Mapping[str, object] | None = None) -> None:
         self._checks = checks
+        self._facts = {} if facts is None else facts
         self._runner: web.AppRunner | None = None
         self.stopping = False
 
@@ -66,5 +68,6 @@ class Health:
                 # Only the kind of the error: this port is often open to more eyes than the logs are.
                 problems[name] = type(error).__name__
         return web.json_response(
-            {"status": "ready" if not problems else "not ready", "problems": problems}, status=503 if problems else 200
+            {"status": "ready" if not problems else "not ready", "problems": problems, **self._facts},
+            status=503 if problems else 200,
         )

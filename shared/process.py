@@ -1,7 +1,6 @@
 """Child processes with limits, which die with their work and with their worker."""
 
 import asyncio
-import ctypes
 import os
 import resource
 import signal
@@ -9,15 +8,18 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import ceil
 
-_PR_SET_PDEATHSIG = 1
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+from shared.cage import kernel
+from shared.cage.cage import Entrance, Touches, current
+
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_", "NVIDIA_")
 # Signals that no process sends itself when its input is more than it can bear.
 _FROM_OUTSIDE = (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
 # What ffmpeg, which then finishes its files, ends with after one of them.
 _TOLD_TO_END = 255
-_libc = ctypes.CDLL(None, use_errno=True)
+# Seconds between the signal that says that the processor time is used up, and the one that ends all.
+_LAST_WORDS = 5
 
 
 class ProcessTimeout(Exception):
@@ -33,13 +35,14 @@ class ProcessLimits:
     """What a process may use at most; None is no limit.
 
     Attributes:
-        seconds: wall time. stall_seconds: time without progress.
+        seconds: wall time. stall_seconds: time without progress. cpu_seconds: time of processors.
         memory_bytes: address space. file_bytes: size of a file it writes.
         output_bytes: of standard output that is kept; more kills the process.
     """
 
     seconds: float | None = None
     stall_seconds: float | None = None
+    cpu_seconds: float | None = None
     memory_bytes: int | None = None
     file_bytes: int | None = None
     output_bytes: int = 64 * 1024 * 1024
@@ -63,8 +66,13 @@ OnLine = Callable[[str], Awaitable[bool]]
 """Gets a line of standard output; answers whether it shows progress."""
 
 
-async def run_process(argv: Sequence[str], *, limits: ProcessLimits, on_line: OnLine | None = None) -> Finished:
+async def run_process(
+    argv: Sequence[str], *, limits: ProcessLimits, touches: Touches | None, on_line: OnLine | None = None
+) -> Finished:
     """Run a program to its end, in a process group and (where the kernel lets us) a network namespace of its own.
+
+    Args:
+        touches: what it may touch, in :mod:`the cage <shared.cage>`; None to run it outside, on what is no stranger's.
 
     With ``on_line`` the output is handed over line by line and not kept. If the caller is cancelled, the whole group is
     killed before the cancellation goes on.
@@ -72,7 +80,7 @@ async def run_process(argv: Sequence[str], *, limits: ProcessLimits, on_line: On
     Raises:
         ProcessTimeout, ProcessStalled: a limit was passed.
     """
-    process = await _start(argv, limits)
+    process = await _start(argv, limits, touches)
     assert process.stdout and process.stderr  # noqa: S101 - asked for with PIPE
     tail: deque[str] = deque(maxlen=40)
     watch = _Progress()
@@ -106,19 +114,8 @@ class _Progress:
         self.last = asyncio.get_running_loop().time()
 
 
-async def _start(argv: Sequence[str], limits: ProcessLimits) -> asyncio.subprocess.Process:
-    starting = asyncio.ensure_future(
-        asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=_environment(),
-            start_new_session=True,
-            preexec_fn=_child_setup(limits),
-            limit=1024 * 1024,
-        )
-    )
+async def _start(argv: Sequence[str], limits: ProcessLimits, touches: Touches | None) -> asyncio.subprocess.Process:
+    starting = asyncio.ensure_future(_begin(argv, limits, touches))
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
@@ -126,6 +123,24 @@ async def _start(argv: Sequence[str], limits: ProcessLimits) -> asyncio.subproce
         with suppress(OSError):
             await _kill_group(await starting)
         raise
+
+
+async def _begin(argv: Sequence[str], limits: ProcessLimits, touches: Touches | None) -> asyncio.subprocess.Process:
+    # What it touches may lie on a disk that is slow to answer.
+    entrance = await asyncio.to_thread(current().around, argv[0], touches)
+    try:
+        return await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=_environment(),
+            start_new_session=True,
+            preexec_fn=_child_setup(limits, entrance),
+            limit=1024 * 1024,
+        )
+    finally:
+        entrance.close()
 
 
 async def _within(reading: "asyncio.Future[tuple[bytes, None, int]]", limits: ProcessLimits, watch: _Progress) -> bytes:
@@ -180,32 +195,28 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
 
 
-def _child_setup(limits: ProcessLimits) -> Callable[[], None]:
+def _child_setup(limits: ProcessLimits, entrance: Entrance) -> Callable[[], None]:
     parent = os.getpid()
 
     def setup() -> None:
-        _leave_network()
-        # Dies with its worker: a worker that is killed outright must leave no encoder behind.
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _limit(resource.RLIMIT_CORE, 0)
+        if limits.memory_bytes:
+            _limit(resource.RLIMIT_AS, limits.memory_bytes)
+        if limits.file_bytes is not None:
+            _limit(resource.RLIMIT_FSIZE, limits.file_bytes)
+        if limits.cpu_seconds:
+            seconds = ceil(limits.cpu_seconds)
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + _LAST_WORDS))
+        entrance.enter(die_with_parent)
+
+    def die_with_parent() -> None:
+        # A worker that is killed outright must leave no encoder behind.
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGKILL)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        if limits.memory_bytes:
-            resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
-        if limits.file_bytes:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
 
     return setup
 
 
-def _leave_network() -> None:
-    """A second wall behind the protocol white list. Where the kernel forbids it, the white list stands alone."""
-    uid, gid = os.geteuid(), os.getegid()
-    if uid == 0:
-        _libc.unshare(_CLONE_NEWNET)
-        return
-    if _libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0:
-        with suppress(OSError):
-            for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-                with open(f"/proc/self/{name}", "w") as file:  # noqa: PTH123 - between fork and exec, as little as possible
-                    file.write(text)
+def _limit(kind: int, most: int) -> None:
+    resource.setrlimit(kind, (most, most))

@@ -30,6 +30,7 @@ from pydantic import (
 from shared.addresses import AddressPolicy
 from shared.bus.servers import parse_servers
 from shared.bus.tls import Tls
+from shared.cage import CageMode
 from shared.environ import keep_secrets
 from shared.locations import parse_s3
 
@@ -39,6 +40,9 @@ PREFIX = "MILLRACE_"
 SERVICES = ("api", "fetcher", "transcoder", "uploader", "notifier")
 UNPREFIXED = frozenset({"lease_seconds"})
 """Fields of one service whose variable lacks its name, because what they set holds for all services."""
+CLIENT_VARIABLES = frozenset({"MILLRACE_API_URL", "MILLRACE_ORG", "MILLRACE_TOKEN", "MILLRACE_PASSWORD"})
+"""Settings of the Python client and its command line. They may be in the environment in which a stack is started; no service
+has any use for them."""
 
 FILE = "_FILE"
 """Behind the variable of a secret: the path of a file that holds its value, as containers are given secrets."""
@@ -112,6 +116,11 @@ class CommonSettings(BaseModel):
         description="Where spans of traces are sent to, by OTLP over HTTP: http://collector:4318. Without it, none are recorded",
     )
     trace_ratio: float = Field(1.0, ge=0, le=1, description="The share of all traces that is recorded")
+    cage: CageMode = Field(
+        "on",
+        description="What holds ffmpeg and ffprobe: on, as much of the cage as the kernel has; require, no start where some is"
+        " missing; off, limits alone",
+    )
     nats_replicas: int = Field(1, ge=1, le=5, description="Copies of each stream, on a NATS cluster")
     ffmpeg: OptionalPath = Field(
         None, description="ffmpeg to use; by default the one of the wheel, else the one on PATH"
@@ -189,6 +198,7 @@ class CommonSettings(BaseModel):
             if name.startswith(PREFIX)
             and name not in names
             and name not in files
+            and name not in CLIENT_VARIABLES
             and not _belongs_to_another(name, cls.service)
         ]
         if unknown:

@@ -53,6 +53,8 @@ class Bus:
     leases: LeaseRuntime
     pulls: Pulls = field(default_factory=Pulls)
     lifeline: Lifeline = field(default_factory=Lifeline)
+    facts: dict[str, object] = field(default_factory=dict)
+    """What the health page should tell beside the checks."""
 
     def take(
         self, durable: Durable, slots: int, handler: Callable[..., Awaitable[None]], *, turns: TurnRules | None = None
@@ -98,10 +100,11 @@ async def run_worker(settings: WorkerSettings, register: Register, *, side_work:
     async with traces(settings), AsyncExitStack() as stack:
         SERVICE.labels(settings.service).set(1)
         checks: dict[str, Check] = {"start": still_starting}
-        health = Health(checks)
+        facts: dict[str, object] = {}
+        health = Health(checks, facts)
         await health.start(settings.health_host, settings.health_port)
         stack.push_async_callback(health.stop)
-        starting = asyncio.create_task(_start(settings, register, stack, lifeline, side_work=side_work))
+        starting = asyncio.create_task(_start(settings, register, stack, lifeline, facts, side_work=side_work))
         started = await lifeline.unless_over(starting)
         if started is None:
             return
@@ -165,6 +168,7 @@ async def _start(
     register: Register,
     stack: AsyncExitStack,
     lifeline: Lifeline,
+    facts: dict[str, object],
     *,
     side_work: bool,
 ) -> tuple[Bus, dict[str, Check]]:
@@ -184,7 +188,14 @@ async def _start(
         on_end=lifeline.cut,
     )
     bus = Bus(
-        client, job_log, Vault(client, Sealer(decode_keys(settings.seal_keys))), broker, leases, Pulls(), lifeline
+        client,
+        job_log,
+        Vault(client, Sealer(decode_keys(settings.seal_keys))),
+        broker,
+        leases,
+        Pulls(),
+        lifeline,
+        facts,
     )
     checks = await register(bus)
     await leases.start()

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 
 from shared.bus.permissions import SYSTEM
+from shared.settings import CLIENT_VARIABLES
 from stack.credentials import Credentials
 from stack.layout import Layout
 from stack.probes import http_ok
@@ -23,7 +24,8 @@ def services(layout: Layout, credentials: Credentials, caller: Mapping[str, str]
 def environment(name: str, layout: Layout, credentials: Credentials, caller: Mapping[str, str]) -> dict[str, str]:
     """The environment of one service process.
 
-    The caller's ``MILLRACE_…`` variables go before the stack's defaults, but never before its addresses and keys.
+    The caller's ``MILLRACE_…`` variables, but for those of the Python client, go before the stack's defaults, and never
+    before its addresses and keys.
     """
     service = _module(name).upper()
     defaults = {PREFIX + "ALLOWED_HOSTS": LOOPBACK, "PYTHONUNBUFFERED": "1", PREFIX + "NATS_REPLICAS": str(layout.nats)}
@@ -48,7 +50,9 @@ def environment(name: str, layout: Layout, credentials: Credentials, caller: Map
     else:
         own[f"{PREFIX}{service}_HEALTH_HOST"] = "127.0.0.1"
         own[f"{PREFIX}{service}_HEALTH_PORT"] = port
-    return defaults | dict(caller) | own
+    # A token of the caller's is nothing that a service needs.
+    kept = {name: value for name, value in caller.items() if name not in CLIENT_VARIABLES}
+    return defaults | kept | own
 
 
 def _service(name: str, layout: Layout, credentials: Credentials, caller: Mapping[str, str]) -> Program:

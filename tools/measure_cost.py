@@ -18,6 +18,7 @@ from stack import clips, envfile, lifecycle
 from stack.client import Client
 from stack.layout import Layout, StackError
 from stack.processes import read_records, tree_cpu_seconds
+from stack.supervisor import NAME as SUPERVISOR
 
 _WHOLE = ("240p", "480p", "720p", "1080p")
 ROWS = (
@@ -103,6 +104,9 @@ def _used(layout: Layout) -> dict[str, float]:
     used = dict.fromkeys(SERVICES, 0.0)
     for name, record in read_records(layout.run).items():
         service = name.partition("-")[0]
+        if service == SUPERVISOR:
+            # All others are its children.
+            continue
         used[service if service in used else "others"] += tree_cpu_seconds(record.process.pid)
     return used
 

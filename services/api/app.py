@@ -4,6 +4,7 @@ from aiohttp import web
 
 from services.api.contract.peers import parse_codes, parse_hosts, parse_networks, parse_origins
 from services.api.http.authorized import Runtime
+from services.api.http.batches import BatchHandlers
 from services.api.http.bus_users import BusUserHandlers
 from services.api.http.cors import CrossOrigin
 from services.api.http.docs_page import docs_routes
@@ -39,6 +40,7 @@ def make_app(settings: ApiSettings, runtime: Runtime, health: Health) -> web.App
     app.cleanup_ctx.append(licences.life)
     app.on_response_prepare.append(finish_headers)
     app.on_response_prepare.append(players.finish_headers)
+    app.add_routes(BatchHandlers(runtime, policy=policy).routes())
     app.add_routes(handlers.routes())
     app.add_routes(BusUserHandlers(runtime, links, policy=policy).routes())
     for part in (drm, keys, players):

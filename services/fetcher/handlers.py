@@ -12,12 +12,13 @@ from services.fetcher.probe.remux import Remux
 from services.fetcher.settings import FetcherSettings
 from shared.bus.slots import INTERRUPTED
 from shared.bus.topology import FETCHER
+from shared.cage.setup import set_up_cage
 from shared.events import Admitted
 from shared.health import Check
 from shared.media.tools import ffmpeg_path, ffprobe_path
 from shared.storage import warm_up
 from shared.worker import Bus
-from shared.workspace.opening import serve_workspace
+from shared.workspace.opening import local_folder, serve_workspace
 from shared.workspace.space import WorkSpace
 
 
@@ -27,6 +28,8 @@ async def register(bus: Bus, settings: FetcherSettings, resources: AsyncExitStac
     Args:
         resources: takes what has to be closed at the end.
     """
+    programs = [ffmpeg_path(settings.ffmpeg), ffprobe_path(settings.ffprobe)]
+    bus.facts["cage"] = await set_up_cage(settings.cage, programs, local_folder(settings))
     await warm_up()
     space = serve_workspace(bus, settings, resources)
     fetch = make_fetch(settings, bus, space)

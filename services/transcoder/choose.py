@@ -4,6 +4,7 @@ from typing import Literal
 
 import structlog
 
+from shared.cage.cage import Touches
 from shared.media.codecs.h264 import H264
 from shared.process import ProcessLimits, ProcessStalled, ProcessTimeout, run_process
 
@@ -21,7 +22,9 @@ async def choose_encoder(ffmpeg: str, wanted: Literal["auto", "libx264", "h264_n
     """
     if wanted == _CPU:
         return _CPU
-    reason = await _trial(ffmpeg)
+    reason = await _trial(ffmpeg, Touches(gpu=True))
+    if reason is not None and await _trial(ffmpeg, None) is None:
+        reason = f"it works outside of the cage only: {reason}"
     await structlog.get_logger().ainfo("trial encode with NVENC", works=reason is None, reason=reason)
     if reason is None:
         return _GPU
@@ -30,14 +33,14 @@ async def choose_encoder(ffmpeg: str, wanted: Literal["auto", "libx264", "h264_n
     return _CPU
 
 
-async def _trial(ffmpeg: str) -> str | None:
-    """Why NVENC does not work, None if it does."""
+async def _trial(ffmpeg: str, touches: Touches | None) -> str | None:
+    """Why NVENC does not work there, None if it does. What is encoded is nobody's file."""
     argv = [
         ffmpeg, "-hide_banner", "-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30:duration=1",
         "-c:v", _GPU, "-preset", "p5", "-bf", "2", "-f", "null", "-",
     ]  # fmt: skip
     try:
-        finished = await run_process(argv, limits=ProcessLimits(seconds=_TRIAL_SECONDS))
+        finished = await run_process(argv, limits=ProcessLimits(seconds=_TRIAL_SECONDS), touches=touches)
     except (ProcessTimeout, ProcessStalled) as error:
         return str(error)
     return None if finished.status == 0 else finished.error_tail.splitlines()[0] if finished.error_tail else "failed"

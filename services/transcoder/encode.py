@@ -18,6 +18,7 @@ from services.transcoder.reads import source_read
 from services.transcoder.text import text_segments
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject
+from shared.cage.cage import Touches
 from shared.errors import PermanentError, TransientError
 from shared.events import Fetched, PartRequested, PartTranscoded
 from shared.media.plan import AudioPart, TextPart, VideoPart
@@ -182,7 +183,8 @@ class Encode:
 
         async def attempt(part: VideoPart) -> str:
             argv = command.video_command(tools, source, opened, plan, part, folder)
-            return await self._run(fetched, part, argv, _patient(limits, fetched, part))
+            touches = Touches(opened.reads, (folder,), gpu=tools.encoder != "libx264")
+            return await self._run(fetched, part, argv, _patient(limits, fetched, part), touches)
 
         try:
             tail = await attempt(part)
@@ -221,17 +223,17 @@ class Encode:
         return AttemptResult(tuple(tracks), tools.encoder, warnings, taken)
 
     async def _make_audio(self, fetched: Fetched, part: AudioPart, opened: SourceInput, folder: Path) -> AttemptResult:
-        made = folder / "audio.mp4"
+        made, touches = folder / "audio.mp4", Touches(opened.reads, (folder,))
         try:
             try:
                 pieces = await self._pieces(fetched, part, opened, folder)
                 argv = command.audio_command(self._tools, fetched.source, opened, fetched.plan, part, folder, pieces)
-                tail = await self._run(fetched, part, argv, self._limits)
+                tail = await self._run(fetched, part, argv, self._limits, touches)
                 warnings = (_DAMAGED_AUDIO,) if complains_of_damage(tail) else ()
             except NothingDecoded:
                 # The pictures may be good, and the playlists count on a track.
                 argv = command.silence_command(self._tools, fetched.plan, part, folder)
-                tail, warnings = await self._run(fetched, part, argv, self._limits), (_NO_AUDIO,)
+                tail, warnings = await self._run(fetched, part, argv, self._limits, touches), (_NO_AUDIO,)
             track = await asyncio.to_thread(packaging.audio_segments, made, folder, fetched.plan, part, fetched.layout)
         except EncoderFailed as error:
             raise PermanentError("encode_failed", str(error)) from error
@@ -247,7 +249,7 @@ class Encode:
             return ()
         argv = command.audio_times_command(self._tools, fetched.source, opened, fetched.plan, part, folder)
         # Only what is encoded counts as progress.
-        await self._run(fetched, part, argv, self._limits, seconds=inf)
+        await self._run(fetched, part, argv, self._limits, Touches(opened.reads, (folder,)), seconds=inf)
         return await asyncio.to_thread(_read_pieces, folder / command.AUDIO_TIMES, part.sample_rate)
 
     async def _make_text(self, fetched: Fetched, part: TextPart, opened: SourceInput, folder: Path) -> AttemptResult:
@@ -258,7 +260,7 @@ class Encode:
             limits = replace(limits, stall_seconds=limits.stall_seconds + fetched.source.bytes / _SLOWEST_DISK)
         made = folder / "text.vtt"
         try:
-            await self._run(fetched, part, argv, limits)
+            await self._run(fetched, part, argv, limits, Touches(opened.reads, (folder,)))
             track = await asyncio.to_thread(text_segments, made, folder, fetched.plan, part)
         except (EncoderFailed, ValueError) as error:
             await structlog.get_logger().awarning("subtitles cannot be converted", track=part.track, error=str(error))
@@ -273,13 +275,21 @@ class Encode:
         part: VideoPart | AudioPart | TextPart,
         argv: list[str],
         limits: ProcessLimits,
+        touches: Touches,
         *,
         seconds: float | None = None,
     ) -> str:
         frames = part.frames if isinstance(part, VideoPart) else None
         seconds = seconds or float(fetched.plan.duration)
         return await self._ffmpeg.run(
-            argv, org=fetched.org, job=fetched.job, part=part.name, frames=frames, seconds=seconds, limits=limits
+            argv,
+            org=fetched.org,
+            job=fetched.job,
+            part=part.name,
+            frames=frames,
+            seconds=seconds,
+            limits=limits,
+            touches=touches,
         )
 
 

@@ -9,6 +9,7 @@ from nats.aio.client import Client
 
 from services.transcoder.progress_lines import FrameCounter
 from shared.bus.progress import ProgressReporter
+from shared.cage.cage import Touches
 from shared.errors import Postponed, TransientError
 from shared.process import Finished, ProcessLimits, ProcessStalled, run_process
 from shared.tracing.spans import span
@@ -51,6 +52,7 @@ class Ffmpeg:
         frames: int | None,
         seconds: float,
         limits: ProcessLimits,
+        touches: Touches,
     ) -> str:
         """Run it to its end; returns the last lines it wrote to standard error.
 
@@ -74,7 +76,7 @@ class Ffmpeg:
 
         try:
             with span("ffmpeg"):
-                finished = await run_process(argv, limits=limits, on_line=on_line)
+                finished = await run_process(argv, limits=limits, touches=touches, on_line=on_line)
         except ProcessStalled as error:
             raise TransientError("encode_stalled", str(error)) from error
         if finished.status == 0:
@@ -98,6 +100,8 @@ def _failure(finished: Finished) -> Exception:
         return Postponed("workspace_full", tail)
     if finished.status == -signal.SIGXFSZ:
         return EncoderFailed(f"an output file grew beyond the largest that is allowed\n{tail}")
+    if finished.status == -signal.SIGXCPU:
+        return EncoderFailed(f"it took more time of processors than is allowed\n{tail}")
     if finished.killed or finished.status < 0:
         # Out of memory most likely: another try may find more of it.
         return TransientError("encode_failed", f"ffmpeg was ended by a signal (status {finished.status})\n{tail}")

@@ -25,5 +25,8 @@ class TranscoderSettings(WorkerSettings):
     stall_seconds: float = Field(
         300, gt=0, description="An encode without progress for this long is stopped and tried again"
     )
+    cpu_seconds: float = Field(
+        7 * 24 * 3600, gt=0, description="Time of processors that one encode may use, that of all its threads together"
+    )
     memory_bytes: int = Field(16 * 2**30, ge=2**29, description="Address space one encode may use")
     file_bytes: int = Field(64 * 2**30, ge=2**20, description="Largest file one encode may write")

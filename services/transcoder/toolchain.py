@@ -4,6 +4,7 @@ import asyncio
 from hashlib import sha256
 from pathlib import Path
 
+from shared.cage.cage import Touches
 from shared.media.codecs.h264 import H264
 from shared.process import ProcessLimits, ProcessTimeout, run_process
 
@@ -29,7 +30,7 @@ async def toolchain(ffmpeg: str) -> str:
     digest = sha256()
     for arguments in (["-version"], frame):
         try:
-            finished = await run_process([ffmpeg, "-hide_banner", *arguments], limits=limits)
+            finished = await run_process([ffmpeg, "-hide_banner", *arguments], limits=limits, touches=Touches())
         except ProcessTimeout:
             return ""
         if finished.status:

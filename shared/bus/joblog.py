@@ -23,8 +23,9 @@ from shared.bus.direct import direct_get
 from shared.bus.errors import bus_calls
 from shared.bus.parsing import FutureEvent, UnknownEvent, parse_event, parse_message, report_unreadable
 from shared.bus.subjects import event_subject, job_subject, split_job_subject
+from shared.bus.together import Together, publish_together
 from shared.bus.topology import JOBS
-from shared.events import Event, Recorded, Result
+from shared.events import Created, Event, Recorded, Result
 from shared.tracing.context import TraceContext, read_context
 from shared.tracing.spans import context_within, trace_headers
 
@@ -143,6 +144,36 @@ class JobLog:
                     raise
                 continue
             return Appended(Recorded(ack.seq, event), new=True)
+
+    @bus_calls()
+    async def begin(self, created: Sequence[Created]) -> list[Recorded] | None:
+        """Append the first events of several jobs at once: all of them or, whatever happens meanwhile, none.
+
+        Returns when the server has stored them; None where one of the jobs is there already, and nothing was stored.
+
+        Raises:
+            BusUnavailable: the bus is out of reach; whether they are stored is unknown, but it is the same for all.
+            PermanentError: ``event_too_large``.
+        """
+        messages = [
+            Together(
+                event_subject(event),
+                self._encoded(event),
+                {
+                    _HEADER_EXPECTED: "0",
+                    _HEADER_EXPECTED_SUBJECT: job_subject(event.org, event.job, ">"),
+                    **trace_headers(context_within()),
+                },
+            )
+            for event in created
+        ]
+        try:
+            first = await publish_together(self._nc, messages, seconds=PUBLISH_TIMEOUT)
+        except APIError as error:
+            if error.err_code in WRONG_LAST_SEQUENCE:
+                return None
+            raise
+        return [Recorded(first + place, event) for place, event in enumerate(created)]
 
     def _encoded(self, event: Event) -> bytes:
         data = event.model_dump_json().encode()

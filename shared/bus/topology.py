@@ -110,6 +110,7 @@ def streams(replicas: int, ages: Ages = Ages()) -> tuple[api.StreamConfig, ...]:
             subjects=["jobs.*.*.>"],
             retention=api.RetentionPolicy.LIMITS,
             allow_direct=True,
+            allow_atomic=True,
             republish=api.RePublish(src="jobs.>", dest="feed.jobs.>"),
             **file,
         ),

@@ -18,6 +18,7 @@ _OWNED = (
     "allow_direct",
     "republish",
     "allow_msg_schedules",
+    "allow_atomic",
 )
 # Of a consumer the description is the operator's, since we give none. No backoff: it would replace ack_wait.
 _OWNED_OF_CONSUMER = ("deliver_policy", "ack_policy", "ack_wait", "max_deliver", "backoff", "filter_subjects")

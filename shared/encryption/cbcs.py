@@ -26,7 +26,8 @@ _STEP = sum(PATTERN) * 2
 def encrypt_segment(segment: bytes, key: ContentKey) -> bytes:
     """The segment with its samples encrypted, as long as it was.
 
-    It takes about a second for each 100 MB, in calls that leave other threads their turn; not for an event loop.
+    It takes a second of processor time for some 500 MB, in short calls that leave other threads their turn; not for an event
+    loop.
 
     Args:
         segment: with fragments that are laid out for encryption.

@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from shared.locations import parse_s3
 from shared.settings import CommonSettings
@@ -21,6 +23,12 @@ def open_workspace(settings: CommonSettings) -> WorkSpace:
     if not url.startswith("s3://"):
         return SharedFolder(url)
     return S3Space(Objects(parse_s3(url, is_prefix=True)), Scratch(settings.scratch, settings.scratch_bytes))
+
+
+def local_folder(settings: CommonSettings) -> Path:
+    """The folder of this host in which the files of the work lie that programs read and write."""
+    url = settings.workspace_url.get_secret_value()
+    return settings.scratch if url.startswith("s3://") else Path(urlsplit(url).path)
 
 
 @asynccontextmanager

@@ -19,17 +19,18 @@ def with_holes(pieces: Iterable[tuple[Span, Path]], size: int, folder: Path) -> 
     Args:
         pieces: ascending, without overlaps. folder: of the caller's own; the list is written there.
     """
-    lines, here = [], 0
+    lines, reads, here = [], [folder], 0
     for (begin, end), file in pieces:
         if begin > here:
             lines.append(_hole(begin - here, folder))
         lines.append(f"file:{file}")
+        reads.append(file)
         here = end
     if size > here:
         lines.append(_hole(size - here, folder))
     listing = folder / "pieces"
     listing.write_text("".join(f"{_escaped(line)}\n" for line in lines))
-    return SourceInput(f"concatf:{listing}", PROTOCOLS, whole=False)
+    return SourceInput(f"concatf:{listing}", PROTOCOLS, whole=False, reads=tuple(reads))
 
 
 def _hole(length: int, folder: Path) -> str:

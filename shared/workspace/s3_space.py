@@ -68,7 +68,7 @@ class S3Space(KeepsNothing):
             whole = folder / read.file
             if read.own is None or await asyncio.to_thread(whole.exists):
                 await _tell(read, await self._fetch(key, 0, read.size, whole))
-                yield SourceInput(str(whole))
+                yield SourceInput.of(whole)
                 return
             with private_folder(folder / "reads", "read") as private:
                 pieces = {span: folder / f"{read.file}.{span[0]}-{span[1]}" for span in read.common}

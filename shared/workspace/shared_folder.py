@@ -41,7 +41,7 @@ class SharedFolder:
     @asynccontextmanager
     async def source(self, org: str, job: str, read: SourceRead) -> AsyncIterator[SourceInput]:
         """The file itself."""
-        yield SourceInput(str(self.folder.source(org, job) / read.file))
+        yield SourceInput.of(self.folder.source(org, job) / read.file)
 
     @asynccontextmanager
     async def attempt(self, org: str, job: str, part: str) -> AsyncIterator[Path]:

@@ -41,11 +41,18 @@ class SourceInput:
     Attributes:
         address: what stands after ``-i``. protocols: what stands after ``-protocol_whitelist``.
         whole: all of the source is there. Otherwise ffmpeg meets an error where it reads what is not.
+        reads: the files, and folders of files, that it is made of.
     """
 
     address: str
     protocols: str = "file"
     whole: bool = True
+    reads: tuple[Path, ...] = ()
+
+    @staticmethod
+    def of(file: Path) -> "SourceInput":
+        """A whole file."""
+        return SourceInput(str(file), reads=(file,))
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from services.api.contract.timeline_models import TimelinePage
 from shared.events import PartTranscoded
 from shared.mp4.bmff import boxes
-from tests.support.jobs import LONG_RESOLUTIONS, LONG_SECONDS, Outcome, long_clip
+from tests.support.jobs import LONG_RESOLUTIONS, LONG_SECONDS, Api, Outcome, long_clip
 from tests.support.observe import eventually, files_of, job_events
 from tests.support.player import open_page, play, require_player
 from tests.support.stack import RunningStack
@@ -19,6 +20,25 @@ from tests.support.stream import decode_complaints, packets, seams
 async def test_the_clip_was_cut_into_several_parts(by_http: Outcome, stack: RunningStack) -> None:
     events = await job_events(stack.env["NATS_URL"], stack.env["ORG_ID"], by_http.job["id"])
     assert len([event for event in events if isinstance(event, PartTranscoded)]) > 3
+
+
+async def test_its_timeline_tells_who_has_done_what(by_http: Outcome, stack: RunningStack) -> None:
+    status, shown = await Api(stack.env).call("GET", f"transcoding_jobs/{by_http.job['id']}/timeline/?page_size=100")
+    assert status == 200
+    assert TimelinePage.model_validate(shown)
+    parts = shown["results"]
+    assert shown["count"] == len(parts) > 3
+    attempts = [shown["fetch"], shown["finish"], *(done for part in parts for done in (part["encode"], part["upload"]))]
+    for attempt in attempts:
+        assert attempt["worker"] and attempt["attempt"] >= 1
+        assert attempt["began"] <= attempt["ended"]
+    for part in parts:
+        assert part["requested"] <= part["encode"]["began"] <= part["upload"]["ended"] <= shown["finish"]["ended"]
+        assert part["encode"]["speed"] > 0
+    # Without a gap, from the request to the end.
+    stages = shown["stages"]
+    assert [stage["ended"] for stage in stages[:-1]] == [stage["began"] for stage in stages[1:]]
+    assert (stages[0]["began"], stages[-1]["ended"]) == (by_http.job["created"], by_http.job["end_time"])
 
 
 def test_every_rendition_has_the_frames_of_one_single_pass(by_http: Outcome) -> None:

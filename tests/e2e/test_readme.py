@@ -78,3 +78,40 @@ async def _until_completed(listener: asyncio.subprocess.Process, job: str) -> li
         if heard[-1:] == ["completed"]:
             return heard
     raise AssertionError("the listener has ended")
+
+
+async def test_the_python_client(stack: RunningStack, tmp_path: Path) -> None:
+    """The README's few lines, and all that the client's own README shows."""
+    async with Client(stack.env) as client:
+        await client.upload(short_clip(), "in/clip.mp4")
+    page = (ROOT / "client/README.md").read_text()
+    few, all_of_it = await asyncio.gather(
+        _run(tmp_path / "few.py", block("From Python", "python"), stack.env),
+        _run(tmp_path / "all.py", "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)), stack.env),
+    )
+    assert few.splitlines()[0].split()[0] in ("queued", "fetching")
+    assert few.splitlines()[-1] == f"s3://{stack.env['S3_BUCKET']}/python/video.m3u8"
+    assert f"s3://{stack.env['S3_BUCKET']}/out/client/video.m3u8 [" in all_of_it
+    assert "completed done 100 %" in all_of_it
+    assert "Job is already completed." in all_of_it
+    assert "'completed': " in all_of_it
+    assert "[('" in all_of_it
+    assert '"999p" is not a valid choice.' in all_of_it
+
+
+async def _run(script: Path, text: str, variables: dict[str, str]) -> str:
+    """What a script of the documents prints, which has to end well."""
+    script.write_text(text)
+    settings = {
+        "MILLRACE_API_URL": variables["API_URL"],
+        "MILLRACE_ORG": variables["ORG_ID"],
+        "MILLRACE_TOKEN": variables["API_TOKEN"],
+        "PYTHONPATH": str(ROOT / "client/src"),
+    }
+    python = await asyncio.create_subprocess_exec(
+        str(ROOT / ".venv/bin/python"), str(script), cwd=script.parent, env=os.environ | variables | settings,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    printed, wrong = await asyncio.wait_for(python.communicate(), 120)
+    assert python.returncode == 0, wrong.decode()
+    return printed.decode()

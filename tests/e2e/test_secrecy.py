@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import aiohttp
 import pytest
 
 from services.fetcher.download.download import SOURCE_FILE
+from shared.cage.cage import detect
 from shared.settings import SERVICES
 from stack.client import Client
 from stack.credentials import load_or_create
@@ -88,6 +90,21 @@ async def test_services_have_no_secrets_in_their_environment(stack: RunningStack
             continue
         text = shown.read_bytes().decode(errors="replace")
         assert not [word for word in ("MILLRACE", *secrets) if word in text]
+
+
+async def test_what_holds_ffmpeg_is_shown_where_it_runs(stack: RunningStack) -> None:
+    missing = sorted(detect().missing)
+    async with aiohttp.ClientSession() as session:
+        for name in stack.layout.services:
+            address = f"http://127.0.0.1:{stack.layout.health_ports.get(name, stack.layout.ports[name])}"
+            async with session.get(f"{address}/health/ready") as response:
+                shown = (await response.json()).get("cage")
+            async with session.get(f"{address}/metrics") as response:
+                told = 'millrace_cage_wall{wall="seccomp"}' in await response.text()
+            if name.partition("-")[0] in ("fetcher", "transcoder"):
+                assert (shown, told) == ({"mode": "on", "missing": missing}, True)
+            else:
+                assert (shown, told) == (None, False)
 
 
 def dump_database(url: str) -> str:

@@ -10,6 +10,7 @@ from nats.aio.client import Client
 
 from services.api.database.pool import Connection
 from shared.bus.joblog import JobLog
+from shared.cage.cage import Cage, current, use
 from tests.support import watch
 from tests.support.api import Account, ApiProcess, Caller
 from tests.support.bus import provisioned
@@ -100,3 +101,12 @@ async def connection(url: str) -> AsyncIterator[Connection]:
     await new_organization(connection, ORG)
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+def uncaged() -> Iterator[None]:
+    """Children of this process run outside of the cage, as with ``MILLRACE_CAGE=off``, since scripts cannot run in it."""
+    before = current()
+    use(Cage("off", frozenset()))
+    yield
+    use(before)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
 
 import nats
 import pytest
@@ -184,35 +183,35 @@ async def test_a_provider_that_cannot_work_is_refused(
     assert "1111" not in str(caught.value)
 
 
-async def test_static_keys_are_for_servers_that_allow_them(nats_url: str, database_url: str, vault: Vault) -> None:
-    settings: dict[str, Any] = {"nats_url": nats_url, "database_url": database_url}
-    with ApiProcess(**settings, static_keys="true", public_url="https://video.example.com") as lax:
-        account = lax.account("tested")
-        await chosen(lax, account, "static", text=json.dumps(STATIC))
-        async with Caller(lax, account) as caller:
-            job = await caller.created(enable_drm=True)
-            (key,) = await vault.keys(account.org, job)
-            assert (key.kid.hex(), key.key.hex()) == ("0" * 32, "2" * 32)
-            assert await vault.provider(account.org, job) == SealedStore()
-            plain = await caller.created(encryption="aes-128")
-            kept = await vault.key_set(account.org, plain)
+async def test_static_keys_and_clear_key_are_for_servers_that_allow_them(
+    nats_url: str, database_url: str, api: ApiProcess, account: Account, vault: Vault
+) -> None:
+    tested = api.account("tested")
+    with ApiProcess(
+        nats_url=nats_url,
+        database_url=database_url,
+        static_keys="true",
+        public_url="https://video.example.com",
+        clear_key_organizations=tested.org,
+    ) as lax:
+        await chosen(lax, tested, "static", text=json.dumps(STATIC))
+        async with Caller(lax, tested) as caller:
+            job = await caller.created(enable_drm=True, drm={"systems": ["clearkey"]})
+            kept = await vault.key_set(tested.org, job)
             assert kept
-            assert f"https://video.example.com/api/v1/{account.org}/" in kept.protection.keys[0].media_lines[0]
-            # Nobody has allowed that this server gives licences of Clear Key; its players have to be told of others.
-            trial = await caller.created(enable_drm=True, drm={"systems": ["clearkey"]})
-            kept = await vault.key_set(account.org, trial)
+            assert (kept.keys[0].kid.hex(), kept.keys[0].key.hex()) == ("0" * 32, "2" * 32)
+            assert f"/{tested.org}/clearkey_license/</dashif:Laurl>" in kept.protection.keys[0].mpd[0]
+            assert await vault.provider(tested.org, job) == SealedStore()
+            plain = await caller.created(encryption="aes-128")
+            kept = await vault.key_set(tested.org, plain)
+            assert kept
+            assert f"https://video.example.com/api/v1/{tested.org}/" in kept.protection.keys[0].media_lines[0]
+        async with Caller(lax, account) as caller:
+            # Nobody has allowed that this server gives their licences of Clear Key; players have to be told of others.
+            other = await caller.created(enable_drm=True, drm={"systems": ["clearkey"]})
+            kept = await vault.key_set(account.org, other)
             assert kept
             assert "Laurl" not in kept.protection.keys[0].mpd[0]
-    with ApiProcess(
-        **settings, static_keys="true", public_url="https://video.example.com", clear_key_organizations=account.org
-    ) as trials:
-        async with Caller(trials, account) as caller:
-            kept = await vault.key_set(
-                account.org, await caller.created(enable_drm=True, drm={"systems": ["clearkey"]})
-            )
-            assert kept
-            assert f"/{account.org}/clearkey_license/</dashif:Laurl>" in kept.protection.keys[0].mpd[0]
-    with ApiProcess(**settings) as strict:
-        async with Caller(strict, account) as caller:
-            refused = await caller.create(enable_drm=True)
-            assert (refused.status, list(refused.body)) == (400, ["encryption"])
+    async with Caller(api, tested) as caller:
+        refused = await caller.create(enable_drm=True)
+        assert (refused.status, list(refused.body)) == (400, ["encryption"])

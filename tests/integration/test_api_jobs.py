@@ -12,7 +12,8 @@ import pytest
 from nats.aio.client import Client
 
 from services.api.contract.responses import Job as ShownJob
-from services.api.contract.responses import JobCounts, TimelinePage
+from services.api.contract.responses import JobCounts
+from services.api.contract.timeline_models import TimelinePage
 from shared.attempt import Attempt, making
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import waiting_subject

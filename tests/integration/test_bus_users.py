@@ -15,6 +15,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
+from millrace_client import AsyncMillrace, NotFound
 from services.api.contract.responses import BusUser, NewBusUser
 from services.api.feed import connections
 from services.api.feed.connections import MOST_SUBSCRIPTIONS
@@ -435,3 +436,18 @@ async def _can_log_in(bus: GuardedBus, user: dict[str, Any]) -> bool:
     except Error:
         return False
     return True
+
+
+async def test_by_the_python_client(api: ApiProcess, account: Account, bus: GuardedBus) -> None:
+    async with AsyncMillrace(api.url, account.org, account.token) as millrace:
+        users = millrace.bus_users
+        user = await users.create("dashboard")
+        assert user.password not in repr(user)
+        await (await bus.login(user.username, user.password, user.inbox_prefix)).close()
+        rotated = await users.rotate(user)
+        assert rotated.password != user.password
+        await bus.refuses(user.username, user.password)
+        assert [each.name async for each in users.list()] == [(await users.get(user.id)).name] == ["dashboard"]
+        await users.revoke(user)
+        with pytest.raises(NotFound):
+            await users.get(user)

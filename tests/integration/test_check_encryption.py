@@ -87,9 +87,9 @@ async def test_fault_in_a_box(rule: str, path: str, old: bytes, new: bytes, othe
     assert await violated({**RIGHT.files, path: changed}) == {rule} | others
 
 
-async def test_protection_that_begins_in_a_header_or_ends_before_its_slice_is_found() -> None:
+async def test_protection_that_is_not_that_of_the_slice_behind_its_header_is_found() -> None:
     path = "480p/video_00000.m4s"
-    for clear, protected in ((4, 396), (8, 391)):
+    for clear, protected in ((4, 396), (8, 391), (390, 10), (400, 0)):
         spans = clear.to_bytes(2) + protected.to_bytes(4)
         changed = RIGHT.files[path].replace(b"\0\1\0\x08\0\0\1\x88", b"\0\1" + spans, 1)
         assert changed != RIGHT.files[path]

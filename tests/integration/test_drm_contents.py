@@ -7,10 +7,15 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr
 
-from services.api.contract.errors import Unavailable
+from services.api.contract.errors import Invalid, Unavailable
+from services.api.contract.key_addresses import KeyAddresses
 from services.api.contract.listing import Window
 from services.api.database.pool import Connection, Database, close_pool, open_pool
 from services.api.drm.contents import Contents
+from services.api.drm.encryption import Encryptions, Order
+from shared.encryption.keys import KeySet
+from shared.encryption.providers import SealedStore
+from shared.encryption.request import TRACKS, EncryptionRequest
 from shared.sealing import Sealer
 from tests.support.samples import ORG
 from tests.support.schema import new_organization
@@ -50,6 +55,15 @@ async def test_separate_keys_have_ids_of_their_own(database: Database) -> None:
     assert [key.tracks for key in keys] == ["audio", "sd", "hd"]
     assert len({content_id} | {key.kid.hex() for key in keys}) == 4
     assert len({key.key for key in keys} | {key.iv for key in keys}) == 6
+
+
+async def test_who_comes_second_with_a_content_gets_no_keys_for_other_tracks(database: Database) -> None:
+    encryptions, content_id = Encryptions(database, Sealer([OLD]), KeyAddresses()), uuid4().hex
+    orders = [Order(EncryptionRequest(scheme="cbcs", keys=use), SealedStore(), content_id) for use in TRACKS]
+    # Both were found good before either content had any keys.
+    assert isinstance(await encryptions.keys(ORG, orders[0], content_id), KeySet)
+    with pytest.raises(Invalid, match="shared"):
+        await encryptions.keys(ORG, orders[1], content_id)
 
 
 async def test_a_row_opens_in_its_own_place_alone(database: Database, connection: Connection) -> None:

@@ -381,6 +381,9 @@ async def test_licences_are_asked_of_the_operators_server(api: ApiProcess, calle
         assert asked == [(f"/fairplay/{org}/{content_id}?secret=x", json.dumps(body).encode(), content_id)]
         assert (await asks(api, path.replace(f"/{org}/", "/n0b0dy/"), body)).status == 403
         assert (await asks(api, path[:-9], body)).status == 400
+        for wrong in ("\ud800", "ü", 1):
+            broken = base64url(json.dumps({"content_data": wrong, "signature": signature}).encode())
+            assert (await asks(api, f"/api/v1/{org}/drm_license/?data={broken}", body)).status == 400
         assert len(asked) == 1
     for answer, status in (
         (web.Response(status=403, text='{"why": "rental over"}'), 403),
@@ -394,6 +397,8 @@ async def test_licences_are_asked_of_the_operators_server(api: ApiProcess, calle
     # Nobody is there.
     assert (await asks(api, path, body)).status == 503
     assert "secret=x" not in api.log()
+    given = [line for line in api.log().splitlines() if "content key given" in line and "drm_license" in line]
+    assert len(given) == 1, "a refusal of the licence server is no key given"
 
 
 async def test_what_is_switched_off_says_so(nats_url: str, database_url: str) -> None:

@@ -14,7 +14,9 @@ from checker.rules import apply_rules
 from services.uploader.compliance import check_presentation
 from services.uploader.finish import playlists
 from services.uploader.manifest.playlists import multivariant_playlist
+from shared.encryption.keys import ContentKey
 from shared.encryption.protection import Protection
+from shared.encryption.request import System
 from shared.encryption.signalling import signals_of, with_signals
 from shared.media.layout import DASH, MULTIVARIANT
 from shared.media.tools import ffmpeg_path
@@ -28,7 +30,9 @@ ALL = os.environ.get("CORPUS") == "all"
 """`make corpus` plays all that there is to play; `make test` each player once."""
 
 KEY = content_key()
+SEPARATE = content_key("audio", 1), content_key("video", 2)
 KEYS = {KEY.kid.hex(): KEY.key.hex()}
+BOTH = {key.kid.hex(): key.key.hex() for key in SEPARATE}
 FOLDERS = ("144p", "360p", "audio/0-en", "audio/1-de")
 # The second one is in the second segment, and so in another part.
 STILLS = [Still(144, "en", 2.04), Still(360, "de", 9.0)]
@@ -36,7 +40,7 @@ STILLS = [Still(144, "en", 2.04), Still(360, "de", 9.0)]
 
 @dataclass(frozen=True)
 class Outputs:
-    """The folder with the outputs ``clear``, ``cbcs`` and ``aes-128``."""
+    """The folder with the outputs ``clear``, ``cbcs``, ``separate`` (the same with two keys) and ``aes-128``."""
 
     root: Path
 
@@ -49,20 +53,26 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Outputs:
     codecs = ("-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac")
     film, root = made("two-sounds.mp4", *sources, *maps, *codecs), tmp_path_factory.mktemp("outputs")
     event, whole = fetched(film, ("144p", "360p")), protection("aes-128")
-    signals = [signals_of(system, KEY) for system in ("widevine", "fairplay", "clearkey")]
-    sampled = Protection(scheme="cbcs", content_id=CONTENT, keys=(with_signals(KEY, signals),))
+    sampled, separate = told_of(KEY), told_of(*SEPARATE)
     plain = encode(event, film, root / "work")
     mapped = encode(event.encrypted(sampled), film, root / "mapped")
     publish(plain, root / "clear")
-    for name, told, parts in (("aes-128", whole, plain), ("cbcs", sampled, mapped)):
-        stream = publish(parts, root / name, told, [KEY])
+    for name, told, parts in (("aes-128", whole, plain), ("cbcs", sampled, mapped), ("separate", separate, mapped)):
+        stream = publish(parts, root / name, told, [KEY, *SEPARATE])
         documents = playlists(stream) | {MULTIVARIANT: multivariant_playlist(stream).encode()}
         assert check_presentation(stream, documents).ok
     (root / KEY_FILE).write_bytes(KEY.key)
     return Outputs(root)
 
 
-@pytest.mark.parametrize("name", ["cbcs", "aes-128"])
+def told_of(*keys: ContentKey) -> Protection:
+    """What a job's log says of keys for samples, for players of three systems."""
+    systems: tuple[System, ...] = ("widevine", "fairplay", "clearkey")
+    told = tuple(with_signals(key, [signals_of(system, key) for system in systems]) for key in keys)
+    return Protection(scheme="cbcs", content_id=CONTENT, keys=told)
+
+
+@pytest.mark.parametrize("name", ["cbcs", "separate", "aes-128"])
 async def test_the_checker_finds_nothing(outputs: Outputs, name: str) -> None:
     async with served(outputs.root) as server:
         report = apply_rules(await read_presentation(str(server.make_url(f"/{name}/{MULTIVARIANT}"))))
@@ -98,6 +108,10 @@ async def test_players_show_and_sound_what_is_in_the_clear(outputs: Outputs, tmp
         ]
         if ALL:
             streams += [
+                *(
+                    stream(f"separate-{kind}", kind, f"separate/{MULTIVARIANT if kind == 'hls' else DASH}", BOTH)
+                    for kind in ("hls", "shaka", "dash")
+                ),
                 stream("shaka-hls", "shaka", f"cbcs/{MULTIVARIANT}", KEYS),
                 stream("wrong-hls", "hls", f"cbcs/{MULTIVARIANT}", wrong),
             ]

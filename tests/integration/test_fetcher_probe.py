@@ -34,6 +34,7 @@ async def refused(file: Path, limits: ProbeLimits = LIMITS) -> PermanentError:
     return caught.value
 
 
+@pytest.mark.usefixtures("uncaged")
 @pytest.mark.parametrize("end", ["kill -KILL $$", "kill -TERM $$", "exit 255"])
 @pytest.mark.parametrize("program", ["ffprobe", "ffmpeg"])
 async def test_a_probe_that_somebody_else_ends_says_nothing_about_the_source(

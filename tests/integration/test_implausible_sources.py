@@ -1,10 +1,12 @@
 """Files whose time stamps lie end with a code within seconds; no hour of anything is planned of them."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from services.fetcher.probe.evidence import TRIED_FRAMES
+from services.fetcher.probe.inspection import Opened
 from services.fetcher.probe.probe import Probe
 from shared.errors import PermanentError
 from shared.media.tools import ffmpeg_path, ffprobe_path
@@ -54,10 +56,12 @@ def test_a_picture_that_stays_while_somebody_talks() -> None:
 class Hurried(Probe):
     """A probe on a machine that is too busy to decode more than one picture in time."""
 
-    async def _run(self, argv: Sequence[str], seconds: float, *, file_bytes: int | None = None) -> Finished:
+    async def _run(
+        self, opened: Opened, argv: Sequence[str], seconds: float, *, listing: Path | None = None
+    ) -> Finished:
         if str(TRIED_FRAMES) in argv:
             raise ProcessTimeout("out of time")
-        return await super()._run(argv, seconds, file_bytes=file_bytes)
+        return await super()._run(opened, argv, seconds, listing=listing)
 
 
 async def test_one_picture_is_enough_where_there_is_no_time_for_more() -> None:

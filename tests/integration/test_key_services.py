@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import traceback
 from base64 import b64decode
 from collections.abc import AsyncIterator
 from uuid import UUID
@@ -142,7 +143,7 @@ async def test_each_way_of_failing_has_its_meaning(
     server.manner = manner
     service: KeyService = server.tpstreams if kind == "tpstreams" else server.speke
     with pytest.raises(MillraceError) as caught:
-        await ask(service, seconds=1 if manner is slow else 20)
+        await ask(service, seconds=0.3 if manner is slow else 20)
     # The ids of another content: to one service the plain answer to another question, to the other no answer at all.
     assert caught.value.code == (code or (REFUSED if kind == "tpstreams" else UNAVAILABLE))
     assert isinstance(caught.value, PermanentError if caught.value.code == REFUSED else Outage)
@@ -161,3 +162,29 @@ async def test_no_service_is_asked_where_no_source_is_fetched(server: KeyServer)
     nobody = server.tpstreams.model_copy(update={"url": f"http://127.0.0.1:{free_port()}"})
     with pytest.raises(Outage, match=UNAVAILABLE):
         await ask(nobody)
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 503 ",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_is_told_to_nobody(server: KeyServer, begin: bytes) -> None:
+    key = "3ab60de900d64edf9cb25a76f81794e6"
+
+    async def raw(request: web.Request, _: bytes) -> web.StreamResponse:
+        assert request.transport
+        request.transport.write(begin + f'{{"key":"{key}"}}\r\n\r\n'.encode())
+        request.transport.close()
+        return web.Response()
+
+    server.manner = raw
+    with pytest.raises(Outage) as caught:
+        await ask(server.tpstreams)
+    told = "".join(traceback.format_exception(caught.value))
+    assert key not in told + repr(caught.value) + repr(caught.value.__cause__)

@@ -253,6 +253,7 @@ def test_a_picture_that_is_not_there_is_told_to_the_customer(tmp_path: Path) -> 
     assert len(frames.numbers(made.join("144p"))) == 336
 
 
+@pytest.mark.usefixtures("uncaged")
 def test_a_part_that_only_decodes_rightly_from_the_start_is_read_from_the_start(tmp_path: Path) -> None:
     """As with 4:4:4 by an old x264: its pictures after a seek are garbage, and only ffmpeg's complaints tell."""
     script = tmp_path / "ffmpeg"

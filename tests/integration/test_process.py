@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 async def sh(script: str, **limits: float | int | None) -> Finished:
-    return await run_process(["sh", "-c", script], limits=ProcessLimits(**limits))  # type: ignore[arg-type]
+    return await run_process(["sh", "-c", script], limits=ProcessLimits(**limits), touches=None)  # type: ignore[arg-type]
 
 
 def alive(pid: int) -> bool:
@@ -77,7 +77,7 @@ async def test_lines_are_handed_over_as_they_come() -> None:
         lines.append(line)
         return True
 
-    finished = await run_process(["printf", r"one\ntwo\n"], limits=ProcessLimits(), on_line=on_line)
+    finished = await run_process(["printf", r"one\ntwo\n"], limits=ProcessLimits(), touches=None, on_line=on_line)
     assert (lines, finished.output) == (["one", "two"], b"")
 
 
@@ -98,7 +98,7 @@ async def test_progress_puts_off_the_end_and_a_stall_brings_it() -> None:
     script = "for i in 1 2 3 4 5; do echo grown; sleep 0.1; done; while :; do echo same; sleep 0.05; done"
     begun = time.monotonic()
     with pytest.raises(ProcessStalled):
-        await run_process(["sh", "-c", script], limits=ProcessLimits(stall_seconds=0.4), on_line=on_line)
+        await run_process(["sh", "-c", script], limits=ProcessLimits(stall_seconds=0.4), touches=None, on_line=on_line)
     assert time.monotonic() - begun > 0.7
 
 
@@ -144,7 +144,7 @@ async def test_a_worker_that_is_killed_outright_leaves_nothing(tmp_path: Path) -
     pid = tmp_path / "pid"
     script = (
         "import asyncio, sys; from shared.process import *;"
-        f"asyncio.run(run_process(['sh', '-c', 'echo $$ > {pid}.new; mv {pid}.new {pid}; exec sleep 60'], limits=ProcessLimits()))"
+        f"asyncio.run(run_process(['sh', '-c', 'echo $$ > {pid}.new; mv {pid}.new {pid}; exec sleep 60'], limits=ProcessLimits(), touches=None))"
     )
     worker = subprocess.Popen([sys.executable, "-c", script], cwd=REPOSITORY)
     deadline = time.monotonic() + 20
@@ -165,7 +165,9 @@ async def test_a_file_may_not_grow_beyond_its_limit(tmp_path: Path) -> None:
 
 async def test_memory_is_bounded() -> None:
     script = "bytearray(400_000_000)"
-    finished = await run_process([sys.executable, "-c", script], limits=ProcessLimits(memory_bytes=300_000_000))
+    finished = await run_process(
+        [sys.executable, "-c", script], limits=ProcessLimits(memory_bytes=300_000_000), touches=None
+    )
     assert finished.status == 1
     assert "MemoryError" in finished.error_tail
 
@@ -175,7 +177,7 @@ async def test_a_process_has_no_network() -> None:
     async with await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         script = f"import socket; socket.create_connection(('127.0.0.1', {port}), 2)"
-        finished = await run_process([sys.executable, "-c", script], limits=ProcessLimits(seconds=20))
+        finished = await run_process([sys.executable, "-c", script], limits=ProcessLimits(seconds=20), touches=None)
         if await _same_network():
             pytest.skip("this kernel gives an unprivileged process no network namespace")
         assert finished.status == 1

@@ -123,6 +123,7 @@ def test_the_same_encode_makes_the_same_bytes_and_no_remarks(tmp_path: Path) -> 
     assert stills.sheet(both[0])[0].read_bytes() == stills.sheet(both[1])[0].read_bytes()
 
 
+@pytest.mark.usefixtures("uncaged")
 def test_a_part_with_a_missing_still_is_no_success(tmp_path: Path) -> None:
     """As when a picture could not be written: the part fails, instead of a sheet with a hole at the end."""
     script = tmp_path / "ffmpeg"

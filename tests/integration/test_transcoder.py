@@ -151,6 +151,8 @@ class Site:
             "nats_url": self._nats_url, "workspace_url": (self._root / "space").as_uri(),
             "seal_keys": base64.b64encode(bytes(32)).decode(), "slots": 1, "encoder": "libx264",
         }  # fmt: skip
+        if "ffmpeg" in settings:
+            given["cage"] = "off"
         return Service("transcoder", **(given | settings))
 
     def ffmpeg(self, before: str = "", *, pace: float | None = None) -> Ffmpeg:
@@ -403,6 +405,7 @@ async def test_what_ffmpeg_cannot_do_ends_the_job_with_its_last_words(site: Site
     assert failed.detail == "ffmpeg ended with status 3\nno such thing"
 
 
+@pytest.mark.usefixtures("uncaged")
 @pytest.mark.parametrize("trouble", ["echo 'No capable devices found' >&2; exit 1", "kill -SEGV $$", "sleep 600"])
 async def test_a_part_that_the_gpu_fails_at_is_made_on_the_cpu(site: Site, trouble: str) -> None:
     broken = site.ffmpeg(f'case "$*" in *h264_nvenc*) {trouble};; esac')
@@ -414,6 +417,7 @@ async def test_a_part_that_the_gpu_fails_at_is_made_on_the_cpu(site: Site, troub
     assert frames.numbers(made.join("144p")) == list(range(336))
 
 
+@pytest.mark.usefixtures("uncaged")
 async def test_the_encoder_is_chosen_by_trying(site: Site) -> None:
     works, fails = (
         site.ffmpeg("exit 0"),
@@ -438,9 +442,9 @@ async def test_ffmpeg_reaches_no_network_even_without_the_white_list() -> None:
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/film.mp4"
         finished = await run_process(
-            [ffmpeg_path(), "-v", "error", "-i", url, "-f", "null", "-"], limits=ProcessLimits(seconds=30)
+            [ffmpeg_path(), "-v", "error", "-i", url, "-f", "null", "-"], limits=ProcessLimits(seconds=30), touches=None
         )
-        inside = await run_process(["readlink", "/proc/self/ns/net"], limits=ProcessLimits(seconds=5))
+        inside = await run_process(["readlink", "/proc/self/ns/net"], limits=ProcessLimits(seconds=5), touches=None)
     if inside.output.decode().strip() == os.readlink("/proc/self/ns/net"):  # noqa: PTH115
         pytest.skip("this kernel gives an unprivileged process no network namespace")
     assert finished.status != 0

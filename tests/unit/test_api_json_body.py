@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.api.contract.errors import ApiError, BadRequest, Invalid
-from services.api.contract.json_body import MAX_NESTING, parse_members
+from services.api.contract.errors import ApiError, BadRequest, Invalid, OfItem
+from services.api.contract.json_body import MAX_NESTING, parse_items, parse_members
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -126,3 +126,12 @@ def test_nothing_takes_quadratic_time(body: bytes) -> None:
     began = time.process_time()
     refusal(body)
     assert time.process_time() - began < 1
+
+
+def test_each_object_of_an_array_keeps_its_texts() -> None:
+    items = parse_items('[ {"a": 1.50, "b": "[{"} ,\n{}, {"c":[{"d": 1}]}\t]')
+    assert [item.texts for item in items] == [{"a": "1.50", "b": '"[{"'}, {}, {"c": '[{"d": 1}]'}]
+    assert parse_items("[]") == parse_items("[ ]") == []
+    with pytest.raises(OfItem) as caught:
+        parse_items('[1, {"a": 1}, {"a": 1, "a": 2}]')
+    assert list(caught.value.problems) == [0, 2]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.api.contract.responses import TimelinePart
+from services.api.contract.timeline_models import TimelinePart
 from services.api.jobs.timeline import Timeline, fold_timeline
 from shared import events as ev
 from shared.attempt import Attempt, Waited, making, this_attempt

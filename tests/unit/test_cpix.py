@@ -18,6 +18,7 @@ ASKED = Asked.of(CONTENT, "all")
 KEY, IV = b64encode(b"k" * 16).decode(), b64encode(b"i" * 16).decode()
 NAMES = {"cpix": "urn:dashif:org:cpix"}
 WIDEVINE = "edef8ba9-79d6-4ace-a3c8-27dcd51d21ed"
+PLAYREADY = "9a04f079-9840-4286-ab92-e65be0885f95"
 
 
 def text64(text: str) -> str:
@@ -138,6 +139,25 @@ def test_what_is_no_key(change: dict[str, str], word: str) -> None:
             f"<cpix:ContentProtectionData>{text64('<a></b>')}</cpix:ContentProtectionData>",
             "no XML",
         ),
+        *(
+            (
+                f"<cpix:PSSH>{pssh(WIDEVINE, b'data')}</cpix:PSSH>"
+                f"<cpix:ContentProtectionData>{text64(told)}</cpix:ContentProtectionData>",
+                word,
+            )
+            for told, word in (
+                ("text before <ContentProtection/>", "no XML"),
+                ("<a>" * 1000 + "</a>" * 1000, "too long"),
+                ("x" * 20_000, "too long"),
+            )
+        ),
+        (f"<cpix:PSSH>{pssh(PLAYREADY, b'data')}</cpix:PSSH>", "of that system"),
+        (f"<cpix:PSSH>{pssh(WIDEVINE, bytes(20_000))}</cpix:PSSH>", "too long"),
+        (
+            f"<cpix:PSSH>{pssh(WIDEVINE, b'data')}</cpix:PSSH>"
+            f"<cpix:HLSSignalingData>{text64(''.join(f'{MEDIA}{n}{chr(10)}' for n in range(9)))}</cpix:HLSSignalingData>",
+            "more than 4 lines",
+        ),
     ],
 )
 def test_what_players_cannot_be_told(system: str, word: str) -> None:
@@ -163,6 +183,28 @@ def test_what_a_service_leaves_out_follows_from_its_box() -> None:
         answer = Answer(document(system_id=fairplay, system=wrong), CONTENT)
         with pytest.raises(BadAnswer):
             answer.signals("fairplay", answer.key(ASKED))
+
+
+def test_a_box_that_lists_its_keys_is_passed_on_as_it_came() -> None:
+    data = b"an object of PlayReady"
+    body = b"\1\0\0\0" + UUID(PLAYREADY).bytes + (1).to_bytes(4) + UUID(KID).bytes + len(data).to_bytes(4) + data
+    box = (8 + len(body)).to_bytes(4) + b"pssh" + body
+    answer = Answer(document(system_id=PLAYREADY, system=f"<cpix:PSSH>{b64encode(box).decode()}</cpix:PSSH>"), CONTENT)
+    told = answer.signals("playready", answer.key(ASKED))
+    assert told.pssh == (box,)
+    assert f"base64,{b64encode(data).decode()}" in told.attributes[0]
+    assert f"<mspr:pro>{b64encode(data).decode()}</mspr:pro>" in told.mpd[0]
+
+
+def test_an_element_declares_what_it_uses_in_the_manifest() -> None:
+    given = '<ContentProtection schemeIdUri="urn:x" cenc:default_KID="1"><mspr:pro>AA==</mspr:pro></ContentProtection>'
+    boxed = f"<cpix:PSSH>{pssh(WIDEVINE, b'data')}</cpix:PSSH>"
+    told = f"<cpix:ContentProtectionData>{text64(given)}</cpix:ContentProtectionData>"
+    answer = Answer(document(system=boxed + told), CONTENT)
+    (text,) = answer.signals("widevine", answer.key(ASKED)).mpd
+    root = ElementTree.fromstring(text)
+    assert root.get("{urn:mpeg:cenc:2013}default_KID") == "1"
+    assert root.findtext("{urn:microsoft:playready}pro") == "AA=="
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from tools.documents.settings import settings_models
 from tools.locked_requirements import requirements_of
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "client/README.md"])
 SKIPPED = {"node_modules", "__pycache__"}
 TEXTS = (".py", ".md", ".toml", ".yml", ".yaml", ".conf", ".sql", ".mjs", ".sh", "file", "new-env", ".example")
 _LOG_CALLS = {

@@ -29,3 +29,10 @@ async def test_a_service_that_stops_is_not_ready() -> None:
     health = Health({})
     health.stopping = True
     assert await ready(health) == (503, {"status": "not ready", "problems": {"process": "stopping"}})
+
+
+async def test_facts_are_told_beside_the_checks_and_change_nothing() -> None:
+    facts: dict[str, object] = {}
+    health = Health({}, facts)
+    facts["cage"] = {"missing": ["landlock"]}
+    assert await ready(health) == (200, {"status": "ready", "problems": {}, "cage": {"missing": ["landlock"]}})

@@ -72,6 +72,16 @@ def test_settings_of_other_services_are_let_pass() -> None:
     TranscoderSettings.from_environment(MINIMAL | {"MILLRACE_API_PORT": "8080", "MILLRACE_FETCHER_ANYTHING": "x"})
 
 
+def test_settings_of_the_python_client_are_let_pass() -> None:
+    given = {
+        "MILLRACE_API_URL": "http://127.0.0.1",
+        "MILLRACE_ORG": "a1b2c3",
+        "MILLRACE_TOKEN": "t",
+        "MILLRACE_PASSWORD": "p",
+    }
+    TranscoderSettings.from_environment(MINIMAL | given)
+
+
 def test_the_length_of_leases_is_a_setting_of_the_api_without_its_name() -> None:
     environ = MINIMAL | {"MILLRACE_LEASE_SECONDS": "5"}
     TranscoderSettings.from_environment(environ)

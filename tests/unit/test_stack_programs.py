@@ -101,12 +101,14 @@ def test_the_caller_decides_about_settings_but_not_about_addresses() -> None:
         "MILLRACE_ALLOWED_HOSTS": "10.0.0.0/8",
         "MILLRACE_NATS_URL": "nats://elsewhere:4222",
         "MILLRACE_SEAL_KEYS": "foreign",
+        "MILLRACE_TOKEN": "that of a client",
     }
     env = environment("uploader", LAYOUT, CREDENTIALS, caller)
     assert env["MILLRACE_LEASE_SECONDS"] == "2"
     assert env["MILLRACE_ALLOWED_HOSTS"] == "10.0.0.0/8"
     assert env["MILLRACE_NATS_URL"] == CREDENTIALS.nats_url(LAYOUT, "uploader")
     assert env["MILLRACE_SEAL_KEYS"] == CREDENTIALS.seal_key
+    assert "MILLRACE_TOKEN" not in env
 
 
 def test_the_first_restarts_are_quick_and_later_ones_never_slower_than_five_seconds() -> None:

@@ -214,6 +214,11 @@ WORKERS = Board(
                 unit="ops",
             ),
             graph("GPU encodes repeated on the CPU", (_rate("millrace_gpu_fallbacks_total"), "parts"), unit="ops"),
+            graph(
+                "Processes without a part of ffmpeg's cage",
+                ("count by (job, wall) (millrace_cage_wall == 0)", "{{job}} {{wall}}"),
+                about="The network namespace is not missed where system calls are filtered",
+            ),
         ),
         (
             graph(

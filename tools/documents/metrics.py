@@ -14,6 +14,7 @@ import services.notifier.metrics
 import services.transcoder.metrics
 import services.uploader.metrics
 import shared.bus.metrics
+import shared.cage.metrics
 import shared.metrics
 import shared.workspace.metrics
 from shared.bus.metrics import Outcome, Verdict, handler_metrics
@@ -69,7 +70,10 @@ def sections() -> Mapping[str, tuple[str, list[Family]]]:
     leaders = {family.name for gauge in services.api.metrics.LEADERS for family in _families(gauge)}
     return {
         "All services": ("", families_of(shared.metrics)),
-        "Workers": (_outcomes(), families_of(shared.bus.metrics) + families_of(shared.workspace.metrics)),
+        "Workers": (
+            _outcomes(),
+            families_of(shared.bus.metrics) + families_of(shared.workspace.metrics) + families_of(shared.cage.metrics),
+        ),
         "Fetcher": ("", families_of(services.fetcher.metrics)),
         "Transcoder": ("", families_of(services.transcoder.metrics)),
         "Uploader": ("", families_of(services.uploader.metrics)),

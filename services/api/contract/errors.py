@@ -33,6 +33,19 @@ class BadRequest(_WithDetail):
     """The request is wrong, and no field is at fault."""
 
 
+class OfItem(ApiError):
+    """Items of the request are wrong; the body says what, item by item.
+
+    Args:
+        problems: by the item's place, counted from 0.
+    """
+
+    def __init__(self, problems: Mapping[int, ApiError]) -> None:
+        self.problems = problems
+        items = [{"item_index": number, "errors": dict(problems[number].body)} for number in sorted(problems)]
+        super().__init__({"jobs": items})
+
+
 class InvalidToken(_WithDetail):
     """There is no token, or none that is good."""
 

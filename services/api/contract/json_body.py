@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from services.api.contract.errors import NON_FIELD, ApiError, BadRequest, Invalid
+from services.api.contract.errors import NON_FIELD, ApiError, BadRequest, Invalid, OfItem
 
 MAX_NESTING = 500
 """Levels of arrays and objects; many readers of our answers give up a little beyond, and so does Python."""
@@ -49,6 +49,39 @@ def parse_members(body: bytes) -> Members:
         raise _malformed(f"{error.msg}: line {error.lineno} column {error.colno} (char {error.pos})") from None
     except RecursionError:
         raise _malformed("nested too deeply") from None
+
+
+def parse_items(text: str) -> list[Members]:
+    """The objects of an array, each as :func:`parse_members` reads one.
+
+    Args:
+        text: a JSON array, as a member's text is.
+
+    Raises:
+        OfItem: elements are no objects, or have a member twice.
+    """
+    decoder, at, items = json.JSONDecoder(parse_int=_int), 1, list[Members]()
+    problems: dict[int, ApiError] = {}
+    while True:
+        at = _behind_space(text, at)
+        if text[at] == "]":
+            break
+        _, end = decoder.raw_decode(text, at)
+        try:
+            items.append(_Scanner(text[at:end]).object())
+        except ApiError as error:
+            problems[len(items)] = error
+            items.append(Members({}, {}))
+        at = _behind_space(text, end)
+        at += text[at] == ","
+    if problems:
+        raise OfItem(problems)
+    return items
+
+
+def _behind_space(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
 
 
 class _Scanner:
@@ -119,8 +152,7 @@ class _Scanner:
         return self._text[self._at : self._at + 1]
 
     def _skip_space(self) -> None:
-        match = _SPACE.match(self._text, self._at)
-        self._at = match.end() if match else self._at
+        self._at = _behind_space(self._text, self._at)
 
     def _fail(self, message: str) -> NoReturn:
         raise json.JSONDecodeError(message, self._text, self._at)

@@ -153,6 +153,28 @@ class JobRequest(Request):
         return problems | _one_input(values)
 
 
+MOST_IN_A_BATCH = 100
+
+
+class BatchRequest(Request):
+    """Several videos to transcode."""
+
+    jobs: list[Any] = Field(
+        min_length=1,
+        max_length=MOST_IN_A_BATCH,
+        description="As they are created one by one; no two of them write to the same `output_path`.",
+        json_schema_extra={"items": {"$ref": "#/components/schemas/JobRequest"}},
+    )
+
+
+class CancelRequest(Request):
+    """Jobs to cancel."""
+
+    ids: Annotated[list[str], AfterValidator(each_once)] = Field(
+        min_length=1, max_length=MOST_IN_A_BATCH, description="Their ids", examples=[["5KQfnXCg8Qh"]]
+    )
+
+
 class RetryRequest(Request):
     """What a retry needs to know or does otherwise; what is left out is as it was in the job that it runs again."""
 

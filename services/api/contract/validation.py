@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from services.api.contract.encryption import DrmOptions
-from services.api.contract.errors import Invalid
+from services.api.contract.errors import ApiError, Invalid, OfItem
 from services.api.contract.json_body import Members
 from services.api.contract.members import Request
 from services.api.contract.models import context
@@ -56,6 +56,24 @@ def validate(model: type[R], members: Members, *, policy: AddressPolicy) -> R:
     return found
 
 
+def validate_items(model: type[R], items: Sequence[Members], *, policy: AddressPolicy) -> list[R]:
+    """The requests that several objects are.
+
+    Raises:
+        OfItem: for each that is wrong a map from each wrong member to its messages.
+    """
+    found: list[R] = []
+    problems: dict[int, ApiError] = {}
+    for number, members in enumerate(items):
+        try:
+            found.append(validate(model, members, policy=policy))
+        except Invalid as error:
+            problems[number] = error
+    if problems:
+        raise OfItem(problems)
+    return found
+
+
 def is_not_a_choice(value: Any) -> str:
     """The message for a value that is none of those allowed."""
     return f'"{_echo(value)}" is not a valid choice.'
@@ -89,8 +107,9 @@ def _message(item: Any) -> str:
             return "This field may not be blank."
         case "too_short":
             return "This list may not be empty."
-        case "string_too_long":
-            return f"Ensure this field has no more than {details['max_length']} characters."
+        case "too_long" | "string_too_long":
+            what, units = ("list", "items") if kind == "too_long" else ("field", "characters")
+            return f"Ensure this {what} has no more than {details['max_length']} {units}."
     if value is None:
         return "This field may not be null."
     match kind:

@@ -83,8 +83,9 @@ def read_licence_data(data: str) -> LicenceData:
     except ValueError:
         raise _wrong("data", "Is not base64.") from None
     content_data, signature = values.get("content_data"), values.get("signature")
-    if not isinstance(content_data, str) or not isinstance(signature, str):
-        raise _wrong("data", "Must hold content_data and signature.")
+    # JSON can spell half a surrogate pair, which is no text that anybody has signed.
+    if not (isinstance(content_data, str) and content_data.isascii() and isinstance(signature, str)):
+        raise _wrong("data", "Must hold content_data and signature, both base64.")
     return LicenceData(content_data, signature)
 
 

@@ -74,11 +74,12 @@ class Encryptions:
         """The keys of a content, made now if it has none; None where the key service is asked later.
 
         Raises:
-            Unavailable: they cannot be read. DatabaseDown.
+            Invalid: the content was given keys for other tracks meanwhile. Unavailable: they cannot be read. DatabaseDown.
         """
         match order.provider:
             case SealedStore():
                 keys = await self._contents.content_keys(org, content_id, order.request.tracks)
+                _check_tracks(keys, order.request)
             case StaticKeys():
                 keys = order.provider.content_keys
             case _:
@@ -104,15 +105,17 @@ class Encryptions:
 
     async def _check_content(self, org: str, content_id: str, wanted: EncryptionRequest) -> None:
         """Raises: Invalid: the content has keys that are for other tracks."""
-        content = await self._contents.read(org, content_id)
-        if content is None:
-            return
-        tracks = tuple(key.tracks for key in content.keys)
-        if tracks != wanted.tracks:
-            use = next((name for name, each in TRACKS.items() if each == tracks), "others")
-            raise Invalid(
-                {"drm": [f'keys: The keys of this content are "{use}". Ask for the same, or for another content.']}
-            )
+        if content := await self._contents.read(org, content_id):
+            _check_tracks(content.keys, wanted)
+
+
+def _check_tracks(keys: tuple[ContentKey, ...], wanted: EncryptionRequest) -> None:
+    """Raises: Invalid: these are keys for other tracks."""
+    tracks = tuple(key.tracks for key in keys)
+    if tracks != wanted.tracks:
+        use = next((name for name, each in TRACKS.items() if each == tracks), "others")
+        message = f'keys: The keys of this content are "{use}". Ask for the same, or for another content.'
+        raise Invalid({"drm": [message]})
 
 
 def key_set(keys: tuple[ContentKey, ...], request: EncryptionRequest, content_id: str) -> KeySet:

@@ -18,6 +18,7 @@ class BodyTimeout(errors.ApiError):
 STATUS: Mapping[type[errors.ApiError], int] = {
     errors.Invalid: 400,
     errors.BadRequest: 400,
+    errors.OfItem: 400,
     errors.InvalidToken: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,

@@ -20,11 +20,12 @@ ENCODINGS = ("gzip", "deflate", "identity")
 """What a body may be encoded as."""
 
 
-async def read_body(request: web.Request, *, any_type: bool = False) -> tuple[bytes, Members]:
+async def read_body(request: web.Request, *, any_type: bool = False, most: int | None = None) -> tuple[bytes, Members]:
     """The body of a request as bytes, and its members.
 
     Args:
         any_type: whatever its ``Content-Type`` says; players call their JSON octets.
+        most: bytes that it may have, where that is more than the server takes as a rule.
 
     Raises:
         UnsupportedMediaType, UnsupportedEncoding, BadRequest, Invalid, BodyTimeout, HTTPRequestEntityTooLarge: it is none.
@@ -33,7 +34,7 @@ async def read_body(request: web.Request, *, any_type: bool = False) -> tuple[by
     # Some clients name a type where they send nothing.
     if not any_type and given and request.can_read_body and not _JSON.fullmatch(given.partition(";")[0].strip()):
         raise UnsupportedMediaType(given.partition(";")[0].strip()[:100])
-    body = await read_bytes(request)
+    body = await read_bytes(request.clone(client_max_size=max(most, request.client_max_size)) if most else request)
     return body, parse_members(body)
 
 

@@ -114,7 +114,7 @@ class Handlers:
         """Accept a job."""
         body, members = await read_body(request)
         wanted = validate(JobRequest, members, policy=self._policy)
-        submission = Submission(wanted, members.texts.get("client_metadata"), body, _idempotency_key(request))
+        submission = Submission(wanted, members.texts.get("client_metadata"), body, idempotency_key(request))
         accepted = await services.intake.accept(identity.org, submission)
         return await _created(services, accepted, self._links.address(request))
 
@@ -125,7 +125,7 @@ class Handlers:
         ended = await services.jobs.require_ended(identity.org, request.match_info["job"])
         members = retry_members(ended, given)
         wanted = validate(JobRequest, members, policy=self._policy)
-        asked, key = f"retry of {ended.id}: ".encode() + body, _idempotency_key(request)
+        asked, key = f"retry of {ended.id}: ".encode() + body, idempotency_key(request)
         submission = Submission(wanted, members.texts.get("client_metadata"), asked, key, retry_of=ended.id)
         accepted = await services.intake.accept(identity.org, submission)
         return await _created(services, accepted, urljoin(self._links.address(request), "../../"))
@@ -234,6 +234,11 @@ async def _created(services: Services, accepted: Accepted, jobs: str) -> web.Res
     return json_answer(await services.jobs.shown(accepted.job), 201, headers)
 
 
-def _idempotency_key(request: web.Request) -> str | None:
+def idempotency_key(request: web.Request) -> str | None:
+    """The key in the header of a request, if it has one.
+
+    Raises:
+        BadRequest: it is malformed.
+    """
     key = request.headers.get("Idempotency-Key")
     return None if key is None else check_key(key)

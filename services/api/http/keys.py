@@ -136,7 +136,8 @@ class KeyHandlers:
         asked = read_licence(data.content_data)
         body = await read_bytes(request)
         found = await self._licences.ask(call.org, asked, body, request.headers.get("Content-Type", ""))
-        call.given(asked.content_id)
+        if found.status < 400:
+            call.given(asked.content_id)
         return web.Response(body=found.body, status=found.status, headers={"Content-Type": found.content_type})
 
     async def clear_key(self, request: web.Request) -> web.StreamResponse:

@@ -83,7 +83,8 @@ class LicenceServer:
                 answer = await _bounded(response)
                 found = Licence(response.status, response.headers.get("Content-Type", _OCTETS), answer)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise await _unavailable(repr(error)) from error
+            # Not in full: where what came was no HTTP, the errors of aiohttp quote it, and a key may stand in it.
+            raise await _unavailable(str(error) if isinstance(error, OSError) else type(error).__name__) from None
         if found.status < 200 or 300 <= found.status < 400 or found.status >= 500:
             raise await _unavailable(f"status {found.status}")
         return found

@@ -90,8 +90,6 @@ def _of_aiohttp(request: web.Request, error: web.HTTPException) -> web.Response:
                 return web.Response(status=204, headers=allow)
             return json_answer({"detail": f'Method "{request.method}" not allowed.'}, 405, allow)
         case web.HTTPRequestEntityTooLarge():
-            return json_answer(
-                {"detail": f"The body is larger than {request.client_max_size} bytes."}, 413, {"Connection": "close"}
-            )
+            return json_answer({"detail": f"The body is too large. {error.text}."}, 413, {"Connection": "close"})
         case _:
             return json_answer({"detail": f"{error.reason}."}, error.status)

@@ -20,7 +20,9 @@ from services.api.contract.drm_models import (
     WidevineKeys,
 )
 from services.api.contract.models import (
+    BatchRequest,
     BusUserRequest,
+    CancelRequest,
     JobRequest,
     LoginRequest,
     RetryRequest,
@@ -28,11 +30,14 @@ from services.api.contract.models import (
     WebhookRequest,
 )
 from services.api.contract.responses import (
+    Batch,
     BusUser,
     BusUserPage,
+    Cancellations,
     DeliveryPage,
     Detail,
     FieldErrors,
+    ItemErrors,
     Job,
     JobCounts,
     JobItem,
@@ -43,12 +48,12 @@ from services.api.contract.responses import (
     Quota,
     Redelivery,
     ServerError,
-    TimelinePage,
     Token,
     TokenPage,
     Webhook,
     WebhookPage,
 )
+from services.api.contract.timeline_models import TimelinePage
 from services.api.http.operation import Operation
 from services.api.http.operations import IN_PATH, OPERATIONS
 from services.api.http.parameters import PARAMETERS
@@ -61,6 +66,8 @@ _REQUESTS: tuple[type[BaseModel], ...] = (
     TokenRequest,
     JobRequest,
     RetryRequest,
+    BatchRequest,
+    CancelRequest,
     WebhookRequest,
     BusUserRequest,
     KeyRequest,
@@ -77,6 +84,8 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     JobPage,
     JobCounts,
     TimelinePage,
+    Batch,
+    Cancellations,
     Message,
     Webhook,
     WebhookPage,
@@ -95,6 +104,7 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     ClearKeyLicence,
     Detail,
     FieldErrors,
+    ItemErrors,
     Quota,
     ServerError,
 )
@@ -198,7 +208,8 @@ def _error(status: int) -> dict[str, Any]:
     if model:
         made["content"] = _json(model)
         if status in (400, 429):
-            made["content"] = {"application/json": {"schema": {"anyOf": [_ref(model), _ref(Detail)]}}}
+            models = (ItemErrors, model, Detail) if status == 400 else (model, Detail)
+            made["content"] = {"application/json": {"schema": {"anyOf": [_ref(model) for model in models]}}}
     if headers:
         made["headers"] = {name: {"schema": {"type": "string"}} for name in headers}
     return made

@@ -1,7 +1,9 @@
 """The operations of the API as the OpenAPI document describes them."""
 
 from services.api.contract.models import (
+    BatchRequest,
     BusUserRequest,
+    CancelRequest,
     JobRequest,
     LoginRequest,
     RetryRequest,
@@ -9,8 +11,10 @@ from services.api.contract.models import (
     WebhookRequest,
 )
 from services.api.contract.responses import (
+    Batch,
     BusUser,
     BusUserPage,
+    Cancellations,
     DeliveryPage,
     Job,
     JobCounts,
@@ -19,12 +23,12 @@ from services.api.contract.responses import (
     Message,
     NewBusUser,
     Redelivery,
-    TimelinePage,
     Token,
     TokenPage,
     Webhook,
     WebhookPage,
 )
+from services.api.contract.timeline_models import TimelinePage
 from services.api.http.drm_operations import DRM_OPERATIONS
 from services.api.http.operation import Operation
 
@@ -96,6 +100,34 @@ OPERATIONS = (
         request=JobRequest,
         headers=("Idempotency-Key",),
         errors=(400, 409, 413, 415),
+    ),
+    Operation(
+        "post",
+        _JOBS + "batch/",
+        "createJobs",
+        "Transcoding jobs",
+        "Create several jobs, all of them or none",
+        201,
+        Batch,
+        request=BatchRequest,
+        headers=("Idempotency-Key",),
+        errors=(400, 409, 413, 415),
+        description="The errors of single jobs stand in `jobs`, each with the place of its job, `item_index`, counted from 0, "
+        "and its `errors` as for a single job. The body may have 1.2 MB. A batch is accepted as a whole or not "
+        "at all, whatever happens meanwhile; where the answer is lost, the same batch with the same Idempotency-Key brings it "
+        "back.",
+    ),
+    Operation(
+        "post",
+        _JOBS + "batch/cancel/",
+        "cancelJobs",
+        "Transcoding jobs",
+        "Cancel several jobs",
+        200,
+        Cancellations,
+        request=CancelRequest,
+        errors=(400, 413, 415),
+        description="Each as a single one is cancelled. Jobs that are not there are told of beside the others. Safe to repeat.",
     ),
     Operation(
         "get",

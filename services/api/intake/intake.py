@@ -5,6 +5,7 @@ Whatever breaks in between leaves at most a reservation that runs out (see :mod:
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,7 +16,7 @@ from nats.errors import Error as NatsError
 from services.api.accounts.organizations import Storages
 from services.api.contract.addresses import with_credentials
 from services.api.contract.claims import claim_of
-from services.api.contract.errors import ApiError, Invalid, Unavailable
+from services.api.contract.errors import ApiError, Invalid, OfItem, Unavailable
 from services.api.contract.models import JobRequest
 from services.api.database.pool import Database, DatabaseDown
 from services.api.drm.encryption import Encryptions, Order
@@ -111,8 +112,60 @@ class Intake:
             if earlier is None:
                 raise
             return Accepted(earlier, replayed=True)
-        await self._project(recorded)
+        await self._project([recorded])
         return Accepted(apply(None, recorded.event), replayed=reservation.known)
+
+    async def accept_all(self, org: str, submissions: Sequence[Submission]) -> list[Accepted]:
+        """Accept several jobs, once the log has them: all of them or none.
+
+        Args:
+            submissions: with one key and one body, those of the whole request.
+
+        Raises: as :meth:`accept`, and
+            OfItem: some are refused; it says which ones.
+        """
+        prepared = await self._prepared(org, submissions)
+        first = submissions[0]
+        key = IdempotencyKey(first.key, sha256(first.body).digest()) if first.key else None
+        wanted = [(new_job_id(), claim_of(addresses.output_path)) for addresses, _ in prepared]
+        try:
+            made = await self._reservations.make_all(org, wanted, key)
+            if made[0].known:
+                if earlier := await self._find_all(made):
+                    return earlier
+                await self._reservations.claim_all_again(made)
+        except _BUS_TROUBLE as error:
+            raise _not_accepted(error) from error
+        annotate({"millrace.organization": org, "millrace.jobs": len(made)})
+        await self._keep_all(made, prepared)
+        created = [
+            _created(org, one.job, submission, order)
+            for one, submission, (_, order) in zip(made, submissions, prepared, strict=True)
+        ]
+        recorded = await self._begin(created)
+        if recorded is None:
+            # An earlier request with this key was on its way, and has arrived.
+            return await self._find_all(made)
+        await self._project(recorded)
+        return [Accepted(apply(None, one.event), replayed=made[0].known) for one in recorded]
+
+    async def _prepared(self, org: str, submissions: Sequence[Submission]) -> list[tuple[JobAddresses, Order | None]]:
+        """Addresses and encryption of each of several jobs."""
+        prepared: list[tuple[JobAddresses, Order | None]] = []
+        problems: dict[int, ApiError] = {}
+        claimed: dict[str, int] = {}
+        for number, submission in enumerate(submissions):
+            try:
+                addresses = await self._addresses(org, submission.request)
+                other = claimed.setdefault(claim_of(addresses.output_path), number)
+                if other != number:
+                    raise Invalid({"output_path": [f"Item {other} of this batch writes there. Use another one."]})
+                prepared.append((addresses, await self._encryptions.order(org, submission.request)))
+            except Invalid as error:
+                problems[number] = error
+        if problems:
+            raise OfItem(problems)
+        return prepared
 
     async def _addresses(self, org: str, request: JobRequest) -> JobAddresses:
         """The addresses with the credentials that are to be used."""
@@ -134,6 +187,28 @@ class Intake:
         async with asyncio.timeout(BUS_SECONDS), self._database.connection() as connection:
             return await refresh_job(connection, self._log, reservation.org, reservation.job)
 
+    async def _find_all(self, made: Sequence[Reservation]) -> list[Accepted]:
+        """The jobs of a batch that was accepted before; none where it was not."""
+        if await self._find(made[0]) is None:
+            return []
+        # Those that have been pruned since are missing.
+        found = [await self._find(reservation) for reservation in made]
+        return [Accepted(job, replayed=True) for job in found if job]
+
+    async def _keep_all(
+        self, made: Sequence[Reservation], prepared: Sequence[tuple[JobAddresses, Order | None]]
+    ) -> None:
+        """Keep the secrets of several jobs. What is kept of jobs that come to nothing is swept out of the vault later."""
+        try:
+            for reservation, (addresses, order) in zip(made, prepared, strict=True):
+                await self._keep(reservation, addresses, order)
+        except ApiError as error:
+            for other in made:
+                # What cannot be kept is given back where that is noticed.
+                if other is not reservation or not isinstance(error, Unavailable):
+                    await self._release(other)
+            raise
+
     async def _keep(self, reservation: Reservation, addresses: JobAddresses, order: Order | None) -> None:
         """Keep all secrets of a job, its keys first: who finds the addresses finds them too."""
         org, job = reservation.org, reservation.job
@@ -146,9 +221,22 @@ class Intake:
         except _BUS_TROUBLE as error:
             await self._release(reservation)
             raise _not_accepted(error) from error
-        except Unavailable:
+        except ApiError:
             await self._release(reservation)
             raise
+
+    async def _begin(self, created: Sequence[Created]) -> list[Recorded] | None:
+        try:
+            async with asyncio.timeout(BUS_SECONDS):
+                return await self._log.begin(created)
+        except _BUS_TROUBLE as error:
+            await structlog.get_logger().awarning(
+                "outcome of an append is unknown", job=created[0].job, jobs=len(created), error=repr(error)
+            )
+            raise Unavailable(
+                "The jobs could not be confirmed: all of them are accepted, or none. Send them again; with the same "
+                "Idempotency-Key they can never be accepted twice."
+            ) from error
 
     async def _append(self, reservation: Reservation, created: Created) -> Recorded:
         try:
@@ -173,14 +261,14 @@ class Intake:
         with suppress(DatabaseDown):
             await self._reservations.release(reservation)
 
-    async def _project(self, recorded: Recorded) -> None:
-        """Make the job visible on every replica. What goes wrong here is made good by the projector."""
+    async def _project(self, recorded: Sequence[Recorded]) -> None:
+        """Make new jobs visible on every replica. What goes wrong here is made good by the projector."""
         try:
             async with self._database.connection() as connection:
-                await apply_events(connection, [recorded])
+                await apply_events(connection, recorded)
         except Exception as error:
             await structlog.get_logger().awarning(
-                "a new job is projected late", job=recorded.event.job, error=repr(error)
+                "a new job is projected late", job=recorded[0].event.job, error=repr(error)
             )
 
 

@@ -5,10 +5,11 @@ came to be (the process died, the outcome of the append was unknown) is free aga
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.api.contract.errors import BadRequest, Conflict, Invalid, Unavailable
+from services.api.contract.errors import BadRequest, Conflict, Invalid, OfItem, Unavailable
 from services.api.database.pool import Connection, Database
 from services.api.intake.quotas import JobQuotas, count_no_longer
 from shared.bus.joblog import JobLog
@@ -45,6 +46,10 @@ class IdempotencyKey:
     key: str
     body: bytes
 
+    def of_item(self, number: int) -> "IdempotencyKey":
+        """The key of one job of several; a client cannot spell it."""
+        return IdempotencyKey(f"{self.key}\n{number}", self.body)
+
 
 @dataclass(frozen=True)
 class Reservation:
@@ -66,8 +71,8 @@ class Reservation:
 class _Claimed(Exception):
     """Another job has a claim on the output location; ``job`` is empty if it was released in this very moment."""
 
-    def __init__(self, job: str, claimed: datetime, age: timedelta) -> None:
-        self.job, self.claimed, self.age = job, claimed, age
+    def __init__(self, location: str, job: str, claimed: datetime, age: timedelta) -> None:
+        self.location, self.job, self.claimed, self.age = location, job, claimed, age
         super().__init__(job)
 
 
@@ -118,6 +123,63 @@ class Reservations:
                     return Reservation(org, job, location, key, known=job != new_job, retry_of=retry_of)
             except _Claimed as held:
                 await self._settle(org, location, held, deadline, retry_of)
+
+    async def make_all(
+        self, org: str, wanted: Sequence[tuple[str, str]], key: IdempotencyKey | None
+    ) -> list[Reservation]:
+        """Reserve for several new jobs, for all of them or for none.
+
+        Args:
+            wanted: a new job's name and its output location, which no two of them share.
+            key: of them all. If it is known, so are all.
+
+        Raises:
+            OfItem: one cannot be had, for a reason of :meth:`make`; it says which one.
+            Conflict, QuotaExceeded, Unavailable, DatabaseDown: as there.
+        """
+        keys = [key.of_item(number) if key else None for number in range(len(wanted))]
+        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while True:
+            try:
+                async with self._database.transaction() as connection:
+                    jobs = [
+                        await _take_key(connection, org, job, item) if item else job
+                        for (job, _), item in zip(wanted, keys, strict=True)
+                    ]
+                    made = [
+                        Reservation(org, job, location, item, known=job != new)
+                        for job, (new, location), item in zip(jobs, wanted, keys, strict=True)
+                    ]
+                    if not made[0].known:
+                        await self._claim_all(connection, made)
+                        for _ in made:
+                            await self._quotas.count(connection, org)
+                    return made
+            except _Claimed as held:
+                await self._settle_item(made, held, deadline)
+
+    async def claim_all_again(self, made: Sequence[Reservation]) -> None:
+        """Claim the output locations for jobs that were named before but do not exist. Raises: as :meth:`make_all`."""
+        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while True:
+            try:
+                async with self._database.transaction() as connection:
+                    await self._claim_all(connection, made)
+                    return
+            except _Claimed as held:
+                await self._settle_item(made, held, deadline)
+
+    async def _claim_all(self, connection: "Connection", made: Sequence[Reservation]) -> None:
+        # By their order, as all who lock several rows do, or they would wait for each other.
+        for one in sorted(made, key=lambda one: one.location):
+            await _take_claim(connection, one.org, one.location, one.job)
+
+    async def _settle_item(self, made: Sequence[Reservation], held: _Claimed, deadline: float) -> None:
+        number = next(number for number, one in enumerate(made) if one.location == held.location)
+        try:
+            await self._settle(made[number].org, held.location, held, deadline, None)
+        except Invalid as error:
+            raise OfItem({number: error}) from None
 
     async def claim_again(self, reservation: Reservation) -> None:
         """Claim the output location for a job that was named before but does not exist.
@@ -222,4 +284,6 @@ async def _take_claim(connection: "Connection", org: str, location: str, job: st
     if await connection.fetchval(_TAKE_CLAIM, org, location, job):
         return
     row = await connection.fetchrow(_OTHERS_CLAIM, org, location)
-    raise _Claimed(row["job"], row["claimed"], row["age"]) if row else _Claimed("", datetime.min, timedelta())
+    if row is None:
+        raise _Claimed(location, "", datetime.min, timedelta())
+    raise _Claimed(location, row["job"], row["claimed"], row["age"])

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -24,6 +24,8 @@ from shared.payload import Standing, Surface, job_json
 from shared.waiting import Waiting
 
 _ID = re.compile(JOB_PATTERN)
+# Each takes a connection to Postgres for a moment.
+_CANCELLED_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,16 @@ class Jobs:
                 return await self._shown(connection, job)
         except DatabaseDown:
             return job_json(job, "detail")
+
+    async def shown_all(self, org: str, jobs: Sequence[Job]) -> list[str]:
+        """Jobs of an organization that are known as JSON text, even where Postgres is down."""
+        try:
+            async with self._database.connection() as connection:
+                percents = await self._live.percent(connection, jobs)
+                standing = await standings(connection, org, jobs)
+        except DatabaseDown:
+            return [job_json(job, "detail") for job in jobs]
+        return [self._text(job, "detail", percents.get(job.id), standing[job.id], None) for job in jobs]
 
     async def require(self, org: str, job: str) -> Job:
         """A job.
@@ -149,6 +161,29 @@ class Jobs:
             # It is cancelled all the same; the projector will see to the row.
             await structlog.get_logger().awarning("a cancelled job is projected late", job=job, error=repr(error))
         return "Job cancelled successfully." if appended.new else _already("cancelled")
+
+    async def cancel_all(self, org: str, jobs: Sequence[str]) -> Sequence[dict[str, str]]:
+        """Cancel several jobs, each as :meth:`cancel` does: what became of each, in their order.
+
+        Raises:
+            BusUnavailable: the bus is out of reach; some may be cancelled, and cancelling all again is safe.
+        """
+        few = asyncio.Semaphore(_CANCELLED_AT_ONCE)
+
+        async def cancelled(job: str) -> dict[str, str]:
+            async with few:
+                try:
+                    return {"id": job, "message": await self.cancel(org, job)}
+                except NotFound as error:
+                    return {"id": job, **{name: str(text) for name, text in error.body.items()}}
+
+        done = await asyncio.gather(*(cancelled(job) for job in jobs), return_exceptions=True)
+        results = []
+        for one in done:
+            if isinstance(one, BaseException):
+                raise one
+            results.append(one)
+        return results
 
     async def _find(self, connection: "Connection", org: str, job: str) -> Job:
         if not _ID.match(job):

@@ -3,8 +3,9 @@
 SPEKE: https://docs.aws.amazon.com/speke/latest/documentation/the-speke-api-v2.html; CPIX 2.3: https://dashif.org/docs/CPIX2.3/Cpix.html.
 """
 
+import re
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from uuid import UUID
 from xml.etree.ElementTree import Element, ParseError
@@ -39,6 +40,9 @@ _WANTED: dict[System, str] = {
 
 _MEDIA, _SESSION = "#EXT-X-KEY:", "#EXT-X-SESSION-KEY:"
 _MOST_LINE = 16 * 1024
+_MOST_LINES, _MOST_ELEMENTS = 4, 100
+"""For one system and kind of playlist; in one ``ContentProtection``."""
+
 _KEY_BYTES = 16
 
 
@@ -151,10 +155,22 @@ def _ours(given: Element, system: System, key: ContentKey) -> Signals:
         uri = _binary(given, "URIExtXKey")
         return fairplay(_uri(uri)) if uri else Signals()
     pssh = _binary(given, "PSSH")
-    if pssh[4:8] != b"pssh" or int.from_bytes(pssh[:4]) != len(pssh):
-        raise BadAnswer(f"PSSH of {system} is no whole box")
-    # Its data stands behind size, type, version, system and its own size; a box of PlayReady lists no key ids before that.
-    return widevine(key, pssh) if system == "widevine" else playready(key, pssh[32:])
+    data = _pssh_data(pssh, system)
+    made = widevine(key, pssh) if system == "widevine" else playready(key, data)
+    return replace(made, pssh=(pssh,))
+
+
+def _pssh_data(box: bytes, system: System) -> bytes:
+    """What a ``pssh`` box holds (ISO/IEC 23001-7, 8.1): size, type, version, system, ids of keys from version 1 on, and this."""
+    if box[4:8] != b"pssh" or int.from_bytes(box[:4]) != len(box) or box[12:28] != SYSTEM_IDS[system].bytes:
+        raise BadAnswer(f"PSSH of {system} is no whole box of that system")
+    if len(box) > _MOST_LINE:
+        raise BadAnswer(f"PSSH of {system} is too long for playlists")
+    begin = 28 + (4 + _KEY_BYTES * int.from_bytes(box[28:32]) if box[8] else 0)
+    data = box[begin + 4 :]
+    if int.from_bytes(box[begin : begin + 4]) != len(data):
+        raise BadAnswer(f"PSSH of {system} is longer or shorter than what it holds")
+    return data
 
 
 def _protection(system: System, told: bytes) -> str:
@@ -162,12 +178,28 @@ def _protection(system: System, told: bytes) -> str:
     declared = "".join(f' xmlns:{name}="{uri}"' for name, uri in XMLNS.items())
     try:
         text = told.decode().strip()
-        whole: Element = fromstring(f"<all{declared}>{text}</all>", forbid_dtd=True)
+        inside: Element = fromstring(f"<all{declared}>{text}</all>", forbid_dtd=True)
+        if len(text) > _MOST_LINE or sum(1 for _ in inside.iter()) > _MOST_ELEMENTS:
+            raise BadAnswer(f"ContentProtectionData of {system} is too long for a manifest")
+        if [child.tag.rpartition("}")[2] for child in inside] == ["ContentProtection"]:
+            text = _declaring(text)
+        else:
+            text = element(SYSTEM_IDS[system], text, value="MSPR 2.0" if system == "playready" else None)
+        # As it will stand in the manifest, which declares nothing for it.
+        fromstring(text, forbid_dtd=True)
     except (ParseError, ValueError, DefusedXmlException):
         raise BadAnswer(f"ContentProtectionData of {system} is no XML") from None
-    if [child.tag.rpartition("}")[2] for child in whole] == ["ContentProtection"]:
-        return text
-    return element(SYSTEM_IDS[system], text, value="MSPR 2.0" if system == "playready" else None)
+    return text
+
+
+def _declaring(text: str) -> str:
+    """An element that declares the usual prefixes where it only uses them."""
+    missing = "".join(
+        f' xmlns:{name}="{uri}"'
+        for name, uri in XMLNS.items()
+        if re.search(rf"[<\s]{name}:", text) and f"xmlns:{name}=" not in text
+    )
+    return text.replace("ContentProtection", f"ContentProtection{missing}", 1)
 
 
 def _lines(system: Element, playlist: str, begin: str) -> tuple[str, ...]:
@@ -178,6 +210,8 @@ def _lines(system: Element, playlist: str, begin: str) -> tuple[str, ...]:
         if each.get("playlist", "media") == playlist and each.text
     )
     lines = tuple(dict.fromkeys(line.strip() for text in texts for line in text.splitlines() if line.strip()))
+    if len(lines) > _MOST_LINES:
+        raise BadAnswer(f"HLSSignalingData for the {playlist} playlist has more than {_MOST_LINES} lines")
     for line in lines:
         if not line.startswith(f"{begin}METHOD=SAMPLE-AES,") or not line.isprintable() or len(line) > _MOST_LINE:
             raise BadAnswer(f"HLSSignalingData for the {playlist} playlist is no line {begin} of cbcs")

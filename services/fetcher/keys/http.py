@@ -49,13 +49,13 @@ class KeyHttp:
             for tries in range(1, _QUICK_TRIES + 1):
                 try:
                     return await self._once(session, url, body, headers)
-                except TimeoutError as error:
-                    raise unavailable(f"{_host(url)} has not answered within {self._seconds:.0f} s") from error
+                except TimeoutError:
+                    raise unavailable(f"{_host(url)} has not answered within {self._seconds:.0f} s") from None
                 except (aiohttp.ClientError, OSError) as error:
                     if is_forbidden(error):
-                        raise _forbidden(url) from error
+                        raise _forbidden(url) from None
                     if tries == _QUICK_TRIES:
-                        raise unavailable(f"{_host(url)}: {_plain(str(error))}, {tries} times in a row") from error
+                        raise unavailable(f"{_host(url)}: {_told(error)}, {tries} times in a row") from None
                     await asyncio.sleep(_FIRST_DELAY * tries)
         raise AssertionError
 
@@ -94,7 +94,8 @@ def is_forbidden(error: BaseException) -> bool:
 
 
 def _refusal(response: aiohttp.ClientResponse, url: str) -> Exception:
-    said = f"{_host(url)} answered {response.status} {_plain(response.reason or '')}".strip()
+    # Without the reason, which is the service's own text as well.
+    said = f"{_host(url)} answered {response.status}"
     if response.status in _BUSY or response.status >= 500:
         return unavailable(said, seconds_until(response.headers.get("Retry-After")))
     if response.status in (401, 403):
@@ -117,5 +118,10 @@ def _host(url: str) -> str:
     return URL(url).host or "the host"
 
 
-def _plain(text: str) -> str:
+def _told(error: Exception) -> str:
+    """What may be told of an error, which the log and the customer get to see.
+
+    Where what came was no HTTP, the errors of aiohttp quote it, and a key may stand in it.
+    """
+    text = str(error) if isinstance(error, OSError) else f"no whole answer of HTTP ({type(error).__name__})"
     return "".join(character for character in text if character.isprintable())[:200]

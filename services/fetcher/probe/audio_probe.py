@@ -68,7 +68,7 @@ class AudioProbe(Inspection):
         """
         argv = [self._ffmpeg, "-v", "quiet", "-nostdin", "-copyts", *opened.arguments, "-map", f"0:{index}"]
         try:
-            done = await self._run([*argv, "-frames:a", "1", "-f", "framecrc", "pipe:1"], LOOK_SECONDS)
+            done = await self._run(opened, [*argv, "-frames:a", "1", "-f", "framecrc", "pipe:1"], LOOK_SECONDS)
         except ProcessTimeout:
             return None
         time_base, frame = _TIME_BASE.search(done.output), _FIRST_FRAME.search(done.output)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -15,6 +16,7 @@ from services.fetcher.probe.boxes import BoxLayout, box_layout
 from services.fetcher.probe.integrity import NOTHING_INSIDE, cannot_open
 from services.fetcher.probe.protection import protected_kinds
 from services.fetcher.probe.sniff import HEAD_BYTES, sniff, tag_bytes
+from shared.cage.cage import Touches
 from shared.errors import PermanentError, Postponed, TransientError
 from shared.process import Finished, ProcessLimits, ProcessTimeout, run_process
 
@@ -102,7 +104,7 @@ class Inspection:
         what = ["-show_programs", "-show_streams", "-show_format", "-of", "json"]
         argv = [self._ffprobe, "-v", "error", *opened.arguments, *what]
         try:
-            done = await self._run(argv, LOOK_SECONDS)
+            done = await self._run(opened, argv, LOOK_SECONDS)
         except ProcessTimeout as error:
             raise PermanentError("input_damaged", f"its header could not be read: {error}") from error
         try:
@@ -121,7 +123,7 @@ class Inspection:
             listing = Path(folder) / "packets.csv"
             output = ["-show_entries", pk.ENTRIES, "-of", "csv=p=0", "-o", str(listing)]
             argv = [self._ffprobe, "-v", "error", *opened.arguments, *output]
-            done = await self._run(argv, self._limits.seconds, file_bytes=_LIST_BYTES)
+            done = await self._run(opened, argv, self._limits.seconds, listing=Path(folder))
             if done.status < 0:
                 raise PermanentError("input_damaged", f"listing its packets ended with signal {-done.status}")
             if shutil.disk_usage(folder).free < _LIST_RESERVE:
@@ -130,19 +132,28 @@ class Inspection:
             table = await asyncio.to_thread(_read_listing, listing, stream)
         return table, done.error_tail
 
-    async def _run(self, argv: Sequence[str], seconds: float, *, file_bytes: int | None = None) -> Finished:
-        limits = ProcessLimits(seconds=seconds, memory_bytes=self._limits.memory_bytes, file_bytes=file_bytes)
-        return await run_to_its_end(argv, limits=limits)
+    async def _run(
+        self, opened: Opened, argv: Sequence[str], seconds: float, *, listing: Path | None = None
+    ) -> Finished:
+        """Have a program look at the file, and at nothing else. ``listing`` is a folder to write a list of packets to."""
+        limits = looking(seconds, self._limits.memory_bytes, file_bytes=_LIST_BYTES if listing else 0)
+        return await run_to_its_end(argv, limits=limits, touches=Touches((opened.file,), (listing,) if listing else ()))
 
 
-async def run_to_its_end(argv: Sequence[str], *, limits: ProcessLimits) -> Finished:
+def looking(seconds: float, memory_bytes: int, *, file_bytes: int | None) -> ProcessLimits:
+    """Limits of a program that looks at a source or copies it: the more processors, the faster it may use its time up."""
+    cores = os.cpu_count() or 1
+    return ProcessLimits(seconds=seconds, cpu_seconds=seconds * cores, memory_bytes=memory_bytes, file_bytes=file_bytes)
+
+
+async def run_to_its_end(argv: Sequence[str], *, limits: ProcessLimits, touches: Touches) -> Finished:
     """Run a program that looks at a source or copies it.
 
     Raises:
         TransientError: ``worker_lost``: somebody else has ended it, which says nothing about the source.
         ProcessTimeout, ProcessStalled: a limit was passed.
     """
-    done = await run_process(argv, limits=limits)
+    done = await run_process(argv, limits=limits, touches=touches)
     if done.killed:
         raise TransientError("worker_lost", f"{Path(argv[0]).name} was ended by a signal (status {done.status})")
     return done

@@ -119,7 +119,7 @@ class Probe(Inspection):
         argv += ["-select_streams", str(video.index)]
         argv += ["-show_entries", "frame=best_effort_timestamp,width,height,pix_fmt"]
         try:
-            done = await self._run([*argv, "-of", "json"], LOOK_SECONDS)
+            done = await self._run(opened, [*argv, "-of", "json"], LOOK_SECONDS)
             frames: list[st.Stream] = json.loads(done.output).get("frames", [])
         except (json.JSONDecodeError, ProcessTimeout):
             return probed
@@ -145,7 +145,7 @@ class Probe(Inspection):
         argv = [self._ffprobe, "-v", "quiet", "-threads", "2", *opened.arguments, *what]
         argv += ["-show_entries", f"frame={_FRAME_FACTS}", "-of", "json"]
         try:
-            done = await self._run(argv, LOOK_SECONDS)
+            done = await self._run(opened, argv, LOOK_SECONDS)
             frames: list[st.Stream] = json.loads(done.output).get("frames", [])
         except (json.JSONDecodeError, ProcessTimeout):
             return [], 0
@@ -163,7 +163,7 @@ class Probe(Inspection):
         argv = [self._ffprobe, "-v", "quiet", "-threads", "2", *opened.arguments]
         argv += ["-select_streams", str(video["index"]), *aspects.LOOK]
         try:
-            done = await self._run(argv, self._limits.seconds)
+            done = await self._run(opened, argv, self._limits.seconds)
         except ProcessTimeout:
             return []
         return done.output.decode("ascii", "replace").splitlines()
@@ -175,7 +175,7 @@ class Probe(Inspection):
         argv += ["-noautorotate", *opened.arguments]
         argv += ["-map", f"0:{video['index']}", "-frames:v", str(frames), "-vf", filters, "-f", "null", "-"]
         try:
-            done = await self._run(argv, _REPORT_SECONDS)
+            done = await self._run(opened, argv, _REPORT_SECONDS)
         except ProcessTimeout:
             return ""
         return done.error_tail
@@ -187,10 +187,10 @@ class Probe(Inspection):
         argv += ["-copyts", "-noautorotate", *opened.arguments, "-map", f"0:{video['index']}"]
         argv += ["-fps_mode", "passthrough", "-enc_time_base", "demux", "-f", "framecrc"]
         try:
-            done = await self._run([*argv, "-frames:v", str(TRIED_FRAMES), "pipe:1"], LOOK_SECONDS)
+            done = await self._run(opened, [*argv, "-frames:v", str(TRIED_FRAMES), "pipe:1"], LOOK_SECONDS)
         except ProcessTimeout:
             # Large pictures on a busy machine, or slides minutes apart: one has to do.
-            done = await self._run([*argv, "-frames:v", "1", "pipe:1"], LOOK_SECONDS)
+            done = await self._run(opened, [*argv, "-frames:v", "1", "pipe:1"], LOOK_SECONDS)
         return _Decoding(read_trial(done.output), opened.clean(done.error_tail))
 
     async def _mute(self, opened: Opened, streams: Sequence[st.Stream]) -> frozenset[int]:
@@ -199,7 +199,7 @@ class Probe(Inspection):
         for index in (stream["index"] for stream in streams if stream.get("codec_type") == "audio"):
             argv = [self._ffmpeg, "-v", "quiet", "-nostdin", *opened.arguments, "-map", f"0:{index}"]
             try:
-                done = await self._run([*argv, "-frames:a", "1", "-f", "s16le", "pipe:1"], LOOK_SECONDS)
+                done = await self._run(opened, [*argv, "-frames:a", "1", "-f", "s16le", "pipe:1"], LOOK_SECONDS)
             except ProcessTimeout:
                 # A long film that begins with damage: whoever encodes it will see.
                 continue

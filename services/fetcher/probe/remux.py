@@ -1,7 +1,7 @@
 """Moving a source into a container that can be cut exactly, without encoding anything."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -10,12 +10,13 @@ import structlog
 
 from services.fetcher.probe.adts import changes_format
 from services.fetcher.probe.facts import Probed
-from services.fetcher.probe.inspection import run_to_its_end
+from services.fetcher.probe.inspection import looking, run_to_its_end
 from services.fetcher.probe.probe import Probe, input_arguments
+from shared.cage.cage import Touches
 from shared.errors import PermanentError
 from shared.media.result import JobWarning
 from shared.media.source import Source
-from shared.process import ProcessLimits, ProcessTimeout
+from shared.process import Finished, ProcessTimeout
 
 # What QuickTime holds with time stamps as exact as they were; anything else goes into Matroska, which counts milliseconds.
 _QUICKTIME = frozenset(
@@ -57,7 +58,7 @@ class Remux:
     def __init__(self, ffmpeg: str, probe: Probe, *, seconds: float, memory_bytes: int) -> None:
         self._ffmpeg = ffmpeg
         self._probe = probe
-        self._limits = ProcessLimits(seconds=seconds, memory_bytes=memory_bytes)
+        self._limits = looking(seconds, memory_bytes, file_bytes=None)
 
     async def __call__(self, file: Path, probed: Probed, *, has_room: Callable[[int], bool]) -> Probed:
         """The source as it should be used: in another file beside ``file``, or unchanged where that is better.
@@ -91,10 +92,8 @@ class Remux:
         frames = file.with_suffix(".adts")
         try:
             for track in aac:
-                await run_to_its_end(
-                    audio_command(self._ffmpeg, file, source, track.index, frames), limits=self._limits
-                )
-                if frames.exists() and await asyncio.to_thread(changes_format, frames):
+                await self._run(audio_command(self._ffmpeg, file, source, track.index, frames), file, frames)
+                if await asyncio.to_thread(changes_format, frames):
                     await structlog.get_logger().ainfo("not remuxed", reason="the format of its sound changes")
                     return True
         except ProcessTimeout:
@@ -103,10 +102,15 @@ class Remux:
             frames.unlink(missing_ok=True)
         return False
 
+    async def _run(self, argv: Sequence[str], file: Path, target: Path) -> Finished:
+        """Have ffmpeg write one file beside the source. It is made here: in the folder of the source ffmpeg may make none."""
+        await asyncio.to_thread(target.touch)
+        return await run_to_its_end(argv, limits=self._limits, touches=Touches((file,), (target,)))
+
     async def _moved(self, file: Path, probed: Probed, *, mended: bool) -> Probed | None:
         target = file.with_suffix(".mov" if _fits_quicktime(probed.source) else ".mkv")
         try:
-            done = await run_to_its_end(remux_command(self._ffmpeg, file, probed.source, target), limits=self._limits)
+            done = await self._run(remux_command(self._ffmpeg, file, probed.source, target), file, target)
             found = await self._probe(target) if done.status == 0 else None
             difference = differs(probed, found, mended=mended) if found else done.error_tail[-500:]
         except (PermanentError, ProcessTimeout) as error:

@@ -146,11 +146,12 @@ def _chroma(bits: Bits) -> tuple[int, bool]:
 
 
 def _skip_scaling_list(bits: Bits, size: int) -> None:
-    last = following = 8
+    last = 8
     for _ in range(size):
-        if following:
-            following = (last + bits.signed_golomb()) % 256
-        last = following or last
+        # Behind a zero the list repeats its last value, and says no more.
+        last = (last + bits.signed_golomb()) % 256
+        if not last:
+            return
 
 
 def _order_count(bits: Bits) -> tuple[int, int, bool]:

@@ -48,8 +48,7 @@ async function play({name, kind, url, keys, stills}) {
     for (const [number, still] of stills.entries()) {
       await page.evaluate(still => window.choose(still), still);
       await until(page, still => window.plays(still), still);
-      await page.evaluate(at => window.stand(at), still.at);
-      await until(page, still => window.shows(still), still);
+      await until(page, still => window.stands(still), still);
       // What is decoded by then is on the screen after two frames of it.
       await page.evaluate(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))));
       await page.screenshot({path: `${folder}/${name}-${number}.png`});
@@ -79,22 +78,22 @@ async function until(page, condition, argument) {
 function start({kind, url, keys, encoded, licence}) {
   const video = document.getElementById('video');
   const report = window.report = {ended: false, fatal: null, errors: [], sound: [], heights: [], frames: 0, encrypted: false};
-  const encrypted = Object.keys(keys).length > 0;
+  const encrypted = Object.keys(keys).length > 0, one_key = Object.keys(keys).length === 1;
   const players = {hls, shaka: shaka_player, dash};
   let shown = null, sought = false, heard = 0, of_stream = {};
   video.addEventListener('encrypted', () => { report.encrypted = true; });
   video.addEventListener('error', () => { report.fatal = video.error?.message ?? 'media error'; });
   video.addEventListener('ended', () => { report.ended = true; });
   video.addEventListener('seeked', () => { sought = true; });
-  video.requestVideoFrameCallback(function told(_now, {height}) {
-    shown = height;
+  video.requestVideoFrameCallback(function told(_now, {height, mediaTime}) {
+    shown = {height, time: mediaTime};
     if (!report.heights.includes(height)) report.heights.push(height);
     video.requestVideoFrameCallback(told);
   });
   window.state = () => {
     const {currentTime, readyState, buffered} = video;
     const loaded = performance.getEntriesByType('resource').length;
-    return [currentTime, readyState, buffered.length && buffered.end(buffered.length - 1), loaded, shown].join(' ');
+    return [currentTime, readyState, buffered.length && buffered.end(buffered.length - 1), loaded, shown?.time].join(' ');
   };
   window.ready = () => of_stream.heights?.().length > 0 && video.readyState >= 2;
   window.choose = ({height, language}) => {
@@ -103,17 +102,21 @@ function start({kind, url, keys, encoded, licence}) {
     video.play();
   };
   // With the sound of that language: some of it has been decoded since it was chosen.
-  window.plays = ({height, language}) => shown === height && video.readyState >= 2
+  window.plays = ({height, language}) => shown?.height === height && video.readyState >= 2
     && of_stream.language() === language && video.webkitAudioDecodedByteCount > heard;
-  window.stand = at => {
-    video.pause();
-    sought = false;
-    video.currentTime = at;
-  };
-  window.shows = ({height, language, at}) => {
-    if (!sought || video.seeking || video.readyState < 2 || video.videoHeight !== height || video.currentTime !== at) return false;
-    report.sound.push([language, video.webkitAudioDecodedByteCount]);
-    return true;
+  window.stands = ({height, at}) => {
+    if (sought && shown?.height === height && Math.abs(shown.time - at) < 0.02) {
+      report.sound.push([of_stream.language(), video.webkitAudioDecodedByteCount]);
+      return true;
+    }
+    // A seek that falls into a change of the rendition may end at a later key frame; the next one does not.
+    if (!video.paused || (sought && shown && video.readyState === 4)) {
+      video.pause();
+      sought = false;
+      shown = null;
+      video.currentTime = at;
+    }
+    return false;
   };
   window.go_on = () => {
     video.playbackRate = 4;
@@ -122,7 +125,13 @@ function start({kind, url, keys, encoded, licence}) {
   players[kind]();
 
   function hls() {
-    const drm = {emeEnabled: true, drmSystems: {'org.w3.clearkey': {licenseUrl: licence}}};
+    // By itself it asks for one key alone, out of the first box that it meets; where tracks have keys of their own, each has to be
+    // asked for by its id, which the playlist has told.
+    const generateRequest = (_type, _data, {decryptdata}) => {
+      const kid = btoa(String.fromCharCode(...decryptdata.keyId)).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '');
+      return {initDataType: 'keyids', initData: new TextEncoder().encode(JSON.stringify({kids: [kid]})).buffer};
+    };
+    const drm = {emeEnabled: true, drmSystems: {'org.w3.clearkey': {licenseUrl: licence, ...(one_key ? {} : {generateRequest})}}};
     const player = new Hls({renderTextTracksNatively: false, ...(encrypted ? drm : {})});
     player.on(Hls.Events.ERROR, (_event, data) => {
       report.errors.push(data.details);

@@ -1,0 +1,110 @@
+"""The client for asynchronous programs: that of :mod:`millrace_client.client` with ``await`` and ``async for``."""
+
+from typing import Self
+
+import httpx
+
+from millrace_client import bus_users, follow, jobs, tokens, webhooks
+from millrace_client.asynchronous import AsyncTransport
+from millrace_client.backoff import Retries
+from millrace_client.core import Core
+from millrace_client.methods import AsyncCall, AsyncItems
+from millrace_client.settings import Settings
+
+
+class _Part:
+    """Some of a client's methods."""
+
+    def __init__(self, core: Core, transport: AsyncTransport) -> None:
+        self.core = core
+        self.transport = transport
+
+
+class AsyncJobs(_Part):
+    """Transcoding jobs."""
+
+    create = AsyncCall(jobs.create)
+    get = AsyncCall(jobs.get)
+    page = AsyncCall(jobs.page)
+    counts = AsyncCall(jobs.counts)
+    timeline = AsyncCall(jobs.timeline)
+    cancel = AsyncCall(jobs.cancel)
+    retry = AsyncCall(jobs.retry)
+    wait = AsyncCall(follow.wait)
+    follow = AsyncItems(follow.follow)
+    list = AsyncItems(jobs.list_all)
+
+
+class AsyncWebhooks(_Part):
+    """Addresses that are told of every change of a job's status."""
+
+    create = AsyncCall(webhooks.create)
+    get = AsyncCall(webhooks.get)
+    replace = AsyncCall(webhooks.replace)
+    delete = AsyncCall(webhooks.delete)
+    redeliver = AsyncCall(webhooks.redeliver)
+    deliveries = AsyncItems(webhooks.deliveries)
+    list = AsyncItems(webhooks.list_all)
+
+
+class AsyncTokens(_Part):
+    """The organization's live tokens."""
+
+    get = AsyncCall(tokens.get)
+    rename = AsyncCall(tokens.rename)
+    revoke = AsyncCall(tokens.revoke)
+    list = AsyncItems(tokens.list_all)
+
+
+class AsyncBusUsers(_Part):
+    """Users of NATS that follow the organization's jobs."""
+
+    create = AsyncCall(bus_users.create)
+    get = AsyncCall(bus_users.get)
+    rotate = AsyncCall(bus_users.rotate)
+    revoke = AsyncCall(bus_users.revoke)
+    list = AsyncItems(bus_users.list_all)
+
+
+class AsyncMillrace:
+    """The API of one organization, for use in one event loop.
+
+    Args:
+        api_url: of the server; MILLRACE_API_URL if left out.
+        org: code of the organization; MILLRACE_ORG if left out.
+        token: MILLRACE_TOKEN if left out; none is needed to log in.
+        retries: how often and how fast requests are tried again.
+        http: a client of httpx with settings of its own, such as a proxy. It stays open.
+
+    Raises:
+        SettingsError: something is missing or malformed.
+    """
+
+    login = AsyncCall(tokens.login)
+    logout = AsyncCall(tokens.logout)
+
+    def __init__(
+        self,
+        api_url: str | None = None,
+        org: str | None = None,
+        token: str | None = None,
+        *,
+        retries: Retries | None = None,
+        http: httpx.AsyncClient | None = None,
+    ) -> None:
+        self.core = Core(Settings.resolve(api_url, org, token), retries or Retries())
+        self.transport = AsyncTransport(http)
+        self.jobs = AsyncJobs(self.core, self.transport)
+        self.webhooks = AsyncWebhooks(self.core, self.transport)
+        self.tokens = AsyncTokens(self.core, self.transport)
+        self.bus_users = AsyncBusUsers(self.core, self.transport)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.transport.close()

@@ -1,0 +1,60 @@
+"""The commands that have to do with webhooks."""
+
+from typing import Annotated
+
+import typer
+
+from millrace_client.cli import display
+from millrace_client.cli.running import command, connect
+
+hooks = typer.Typer(no_args_is_help=True, help="Addresses that are told of every change of a job's status.")
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+HookId = Annotated[str, typer.Argument(help="Id of the webhook.", metavar="HOOK")]
+
+
+@hooks.command("list")
+@command
+def list_hooks(as_json: Json = False) -> None:
+    """List webhooks. Their secrets are in the JSON."""
+    with connect() as millrace:
+        found = list(millrace.webhooks.list())
+    display.show_list(found, ("webhook", "url"), ((hook.id, hook.url) for hook in found), as_json=as_json)
+
+
+@hooks.command()
+@command
+def create(url: str, as_json: Json = False) -> None:
+    """Register a webhook, and show the secret that its requests are signed with."""
+    with connect() as millrace:
+        hook = millrace.webhooks.create(url)
+    display.show(hook, f"{hook.id} {hook.url} secret: {hook.secret_token}", as_json=as_json)
+
+
+@hooks.command()
+@command
+def delete(hook: HookId) -> None:
+    """Remove a webhook."""
+    with connect() as millrace:
+        millrace.webhooks.delete(hook)
+
+
+@hooks.command()
+@command
+def deliveries(hook: HookId, as_json: Json = False) -> None:
+    """List attempts to tell a webhook, newest first."""
+    with connect() as millrace:
+        found = list(millrace.webhooks.deliveries(hook))
+    rows = (
+        (str(each.id), f"{each.at:%Y-%m-%d %H:%M:%S}", each.job, each.status, each.outcome, each.error or "")
+        for each in found
+    )
+    display.show_list(found, ("delivery", "at", "job", "status", "outcome", "error"), rows, as_json=as_json)
+
+
+@hooks.command()
+@command
+def replay(hook: HookId, delivery: int, as_json: Json = False) -> None:
+    """Have a delivery sent once more."""
+    with connect() as millrace:
+        queued = millrace.webhooks.redeliver(hook, delivery)
+    display.show(queued, queued.message, as_json=as_json)

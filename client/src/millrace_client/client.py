@@ -1,0 +1,110 @@
+"""The client for blocking programs."""
+
+from typing import Self
+
+import httpx
+
+from millrace_client import bus_users, follow, jobs, tokens, webhooks
+from millrace_client.backoff import Retries
+from millrace_client.blocking import BlockingTransport
+from millrace_client.core import Core
+from millrace_client.methods import Call, Items
+from millrace_client.settings import Settings
+
+
+class _Part:
+    """Some of a client's methods."""
+
+    def __init__(self, core: Core, transport: BlockingTransport) -> None:
+        self.core = core
+        self.transport = transport
+
+
+class Jobs(_Part):
+    """Transcoding jobs."""
+
+    create = Call(jobs.create)
+    get = Call(jobs.get)
+    page = Call(jobs.page)
+    counts = Call(jobs.counts)
+    timeline = Call(jobs.timeline)
+    cancel = Call(jobs.cancel)
+    retry = Call(jobs.retry)
+    wait = Call(follow.wait)
+    follow = Items(follow.follow)
+    list = Items(jobs.list_all)
+
+
+class Webhooks(_Part):
+    """Addresses that are told of every change of a job's status."""
+
+    create = Call(webhooks.create)
+    get = Call(webhooks.get)
+    replace = Call(webhooks.replace)
+    delete = Call(webhooks.delete)
+    redeliver = Call(webhooks.redeliver)
+    deliveries = Items(webhooks.deliveries)
+    list = Items(webhooks.list_all)
+
+
+class Tokens(_Part):
+    """The organization's live tokens."""
+
+    get = Call(tokens.get)
+    rename = Call(tokens.rename)
+    revoke = Call(tokens.revoke)
+    list = Items(tokens.list_all)
+
+
+class BusUsers(_Part):
+    """Users of NATS that follow the organization's jobs."""
+
+    create = Call(bus_users.create)
+    get = Call(bus_users.get)
+    rotate = Call(bus_users.rotate)
+    revoke = Call(bus_users.revoke)
+    list = Items(bus_users.list_all)
+
+
+class Millrace:
+    """The API of one organization. Threads may share it.
+
+    Args:
+        api_url: of the server; MILLRACE_API_URL if left out.
+        org: code of the organization; MILLRACE_ORG if left out.
+        token: MILLRACE_TOKEN if left out; none is needed to log in.
+        retries: how often and how fast requests are tried again.
+        http: a client of httpx with settings of its own, such as a proxy. It stays open.
+
+    Raises:
+        SettingsError: something is missing or malformed.
+    """
+
+    login = Call(tokens.login)
+    logout = Call(tokens.logout)
+
+    def __init__(
+        self,
+        api_url: str | None = None,
+        org: str | None = None,
+        token: str | None = None,
+        *,
+        retries: Retries | None = None,
+        http: httpx.Client | None = None,
+    ) -> None:
+        self.core = Core(Settings.resolve(api_url, org, token), retries or Retries())
+        self.transport = BlockingTransport(http)
+        self.jobs = Jobs(self.core, self.transport)
+        self.webhooks = Webhooks(self.core, self.transport)
+        self.tokens = Tokens(self.core, self.transport)
+        self.bus_users = BusUsers(self.core, self.transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.transport.close()

@@ -1,0 +1,88 @@
+"""Webhooks and their deliveries. Every function is a flow; :mod:`millrace_client` has them as methods of ``client.webhooks``."""
+
+from millrace_client import json_text
+from millrace_client.core import Core, Repeat, nothing
+from millrace_client.listing import each
+from millrace_client.models import Delivery, Redelivery, Webhook
+from millrace_client.steps import Feed, Flow
+
+HOOKS = "webhooks"
+
+
+def create(core: Core, url: str, *, secret_token: str | None = None) -> Flow[Webhook]:
+    """Have an address told of every change of a job's status. Not sent again where it may have been done: list them then.
+
+    Args:
+        secret_token: what requests are signed with; made by the server if left out.
+
+    Raises:
+        InvalidRequest: ``fields`` says what is wrong where, or there are too many.
+    """
+    request = core.request("POST", core.address(HOOKS), _members(url, secret_token))
+    return (yield from core.call(request, Webhook.from_json, repeat=Repeat.NEVER))
+
+
+def list_all(core: Core) -> Feed[Webhook]:
+    """All webhooks, oldest first."""
+    yield from each(core, Webhook, (HOOKS,), lambda hook: hook.id)
+
+
+def get(core: Core, hook: Webhook | str) -> Flow[Webhook]:
+    """A webhook.
+
+    Raises:
+        NotFound: there is none.
+    """
+    return (yield from core.call(core.request("GET", core.address(HOOKS, _id(hook))), Webhook.from_json))
+
+
+def replace(core: Core, hook: Webhook | str, url: str, *, secret_token: str | None = None) -> Flow[Webhook]:
+    """Give a webhook another address, or another secret. One that was disabled is enabled again.
+
+    Args:
+        secret_token: stays as it is if left out.
+
+    Raises:
+        NotFound: there is none. InvalidRequest: ``fields`` says what is wrong where.
+    """
+    request = core.request("PUT", core.address(HOOKS, _id(hook)), _members(url, secret_token))
+    return (yield from core.call(request, Webhook.from_json))
+
+
+def delete(core: Core, hook: Webhook | str) -> Flow[None]:
+    """Remove a webhook; nothing more is sent to it.
+
+    Raises:
+        NotFound: there is none.
+    """
+    request = core.request("DELETE", core.address(HOOKS, _id(hook)))
+    yield from core.call(request, nothing, settled=(404,))
+
+
+def deliveries(core: Core, hook: Webhook | str) -> Feed[Delivery]:
+    """All attempts to tell a webhook, newest first.
+
+    Raises:
+        NotFound: there is no such webhook.
+    """
+    yield from each(core, Delivery, (HOOKS, _id(hook), "deliveries"), lambda delivery: delivery.id)
+
+
+def redeliver(core: Core, hook: Webhook | str, delivery: Delivery | int) -> Flow[Redelivery]:
+    """Have a delivery sent once more. Not asked for again where that may have been done.
+
+    Raises:
+        NotFound: there is none.
+    """
+    number = str(delivery.id if isinstance(delivery, Delivery) else delivery)
+    request = core.request("POST", core.address(HOOKS, _id(hook), "deliveries", number, "redeliver"))
+    return (yield from core.call(request, Redelivery.from_json, repeat=Repeat.NEVER))
+
+
+def _id(hook: Webhook | str) -> str:
+    return hook.id if isinstance(hook, Webhook) else hook
+
+
+def _members(url: str, secret_token: str | None) -> dict[str, str]:
+    given = {"url": url, "secret_token": secret_token}
+    return {name: json_text.write(value) for name, value in given.items() if value is not None}

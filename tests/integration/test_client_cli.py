@@ -1,0 +1,182 @@
+"""The command line ``millrace`` against a real api: in a pseudo-terminal as people see it, and through pipes as scripts do."""
+
+import asyncio
+import json
+import os
+import pty
+import re
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import nats
+import pytest
+from nats.aio.client import Client
+
+from shared.bus.joblog import JobLog
+from tests.support.api import PASSWORD, Account, ApiProcess, Caller, job_body
+from tests.support.bus import until
+from tests.support.samples import completed, failed
+from tests.support.servers import REPOSITORY
+
+COMMAND = [sys.executable, "-m", "millrace_client.cli"]
+STORAGE = "s3://stored-bucket/?access_key=AKSTORED&secret_key=SKSTORED&region=eu-west-1"
+
+
+@pytest.fixture(scope="module")
+def api(nats_url: str, database_url: str) -> Iterator[ApiProcess]:
+    with ApiProcess(nats_url=nats_url, database_url=database_url) as process:
+        yield process
+
+
+@pytest.fixture
+async def client(nats_url: str, api: ApiProcess) -> AsyncIterator[Client]:
+    """A connection that leaves the streams as the api made them."""
+    client = await nats.connect(nats_url)
+    yield client
+    await client.close()
+
+
+@pytest.fixture(scope="module")
+def account(api: ApiProcess) -> Account:
+    return api.account("customer", STORAGE)
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> dict[str, str]:
+    """An environment without settings."""
+    return {
+        "PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(REPOSITORY / "client/src"), "TERM": "xterm",
+        "COLUMNS": "120",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def settings(bare: dict[str, str], api: ApiProcess, account: Account) -> dict[str, str]:
+    return bare | {"MILLRACE_API_URL": api.url, "MILLRACE_ORG": account.org, "MILLRACE_TOKEN": account.token}
+
+
+async def run(environment: dict[str, str], *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """A command through pipes."""
+    return await asyncio.to_thread(
+        subprocess.run, [*COMMAND, *arguments], env=environment, input=given, capture_output=True, text=True, timeout=60
+    )  # fmt: skip
+
+
+class Terminal:
+    """A command in a pseudo-terminal."""
+
+    def __init__(self, environment: dict[str, str], *arguments: str) -> None:
+        self._master, slave = pty.openpty()
+        self._process = subprocess.Popen(
+            [*COMMAND, *arguments], env=environment, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+        )
+        os.close(slave)
+        self.text = ""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        # At the end of the program Linux answers EIO.
+        try:
+            while piece := os.read(self._master, 65536):
+                self.text += piece.decode(errors="replace")
+        except OSError:
+            return
+
+    async def shows(self, pattern: str) -> None:
+        """Return when it has shown something."""
+
+        async def found() -> bool:
+            return re.search(pattern, self.text) is not None
+
+        await until(found, seconds=60, what=pattern)
+
+    def type(self, line: str) -> None:
+        os.write(self._master, f"{line}\n".encode())
+
+    async def end(self) -> int:
+        """The exit code."""
+        code = await asyncio.to_thread(self._process.wait, 60)
+        await asyncio.to_thread(self._reader.join, 60)
+        os.close(self._master)
+        return code
+
+
+async def test_log_in_and_submit_in_a_terminal(
+    bare: dict[str, str], api: ApiProcess, account: Account, caller: Caller, log: JobLog, tmp_path: Path
+) -> None:
+    login = Terminal(bare, "login")
+    for question, answer in (
+        ("Username", account.username), ("Address", api.url), ("Code", account.org), ("Password", PASSWORD)
+    ):  # fmt: skip
+        await login.shows(question)
+        login.type(answer)
+    assert await login.end() == 0, login.text
+    assert PASSWORD not in login.text
+    kept = tmp_path / ".config/millrace/config.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert json.loads(kept.read_text())["token"] not in login.text
+
+    submit = Terminal(bare, "submit", "https://example.com/a.mp4", "--output", "s3://stored-bucket/terminal/", "--wait")
+    await submit.shows("queued")
+    (job,) = (await caller.call("GET", "transcoding_jobs/")).body["results"]
+    await log.append(failed(job["id"], account.org))
+    assert await submit.end() == 1, submit.text
+    assert f"{job['id']} error" in submit.text
+    assert f"Try: millrace retry {job['id']}" in submit.text
+
+    # The token that was kept is for that server and organization alone.
+    elsewhere = await run(bare | {"MILLRACE_ORG": "zzzzzz"}, "get", job["id"])
+    assert (elsewhere.returncode, "token is missing" in elsewhere.stderr) == (2, True)
+    assert (await run(bare, "logout")).returncode == 0
+    assert not kept.exists()
+
+
+async def test_scripts_get_json_and_exit_codes(settings: dict[str, str], account: Account, log: JobLog) -> None:
+    body = job_body()
+    given = json.dumps({"output_path": body["output_path"], "client_metadata": {"mark": 1}})
+    submitted = await run(
+        settings, "submit", body["input_url"], "--resolutions", "240p,480p", "--stdin", "--json", given=given
+    )
+    assert submitted.returncode == 0, submitted.stderr
+    job = json.loads(submitted.stdout)
+    assert (job["status"], job["resolutions"], job["client_metadata"]) == ("Queued", ["240p", "480p"], {"mark": 1})
+    listed = await run(settings, "list", "--search", job["id"])
+    assert listed.stdout.split("\t")[:2] == [job["id"], "queued"]
+
+    await log.append(completed(job["id"], account.org))
+    watched = await run(settings, "watch", job["id"], "--json")
+    assert (watched.returncode, json.loads(watched.stdout.splitlines()[-1])["status"]) == (0, "completed")
+    shown = await run(settings, "get", job["id"])
+    assert shown.stdout.startswith(f"{job['id']} completed: s3://")
+    assert (await run(settings, "cancel", job["id"])).stdout == "Job is already completed.\n"
+
+
+async def test_errors_say_what_to_do(bare: dict[str, str], settings: dict[str, str]) -> None:
+    for environment, arguments, code, said in (
+        (bare, ("list",), 2, "Try: millrace login"),
+        (settings, ("submit", "film.mp4", "--output", "s3://stored-bucket/x/"), 2, "film.mp4 is no address"),
+        (
+            settings,
+            ("submit", "https://e.com/a", "--output", "s3://stored-bucket/x/", "--resolutions", "9p"),
+            2,
+            "Choose from",
+        ),
+        (settings, ("get",), 2, "Missing argument"),
+        (settings, ("get", "5KQfnXCg8Qh"), 3, "Check the id"),
+        (settings | {"MILLRACE_TOKEN": "wrong"}, ("list",), 3, "Try: millrace login"),
+    ):
+        done = await run(environment, *arguments)
+        assert (done.returncode, said in done.stderr, done.stdout) == (code, True, ""), done.stderr
+
+
+async def test_webhooks(settings: dict[str, str]) -> None:
+    made = await run(settings, "webhooks", "create", "https://example.com/hook", "--json")
+    hook = json.loads(made.stdout)
+    assert (await run(settings, "webhooks", "list")).stdout == f"{hook['id']}\t{hook['url']}\n"
+    assert (await run(settings, "webhooks", "deliveries", hook["id"], "--json")).stdout == ""
+    assert (await run(settings, "webhooks", "delete", hook["id"])).returncode == 0

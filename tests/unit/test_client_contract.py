@@ -1,0 +1,63 @@
+"""The Python client knows what the API takes and answers. It shares no code with it, so that this has to be looked after."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+
+import millrace_client as mc
+from millrace_client import bus_users, jobs, models, tokens, webhooks
+from services.api.contract import models as requests
+from services.api.contract import responses, timeline_models
+from shared.job import Status
+from shared.media import result
+
+
+@pytest.mark.parametrize(
+    ("answer", "known"),
+    [
+        (responses.JobItem, mc.Job),
+        (responses.Waiting, mc.Waiting),
+        (result.Outputs, mc.Outputs),
+        (result.RenditionOutput, mc.Rendition),
+        (result.AudioOutput, mc.AudioRendition),
+        (result.SubtitleOutput, mc.SubtitleRendition),
+        (responses.JobCounts, mc.Counts),
+        (timeline_models.StageSpan, mc.StageSpan),
+        (timeline_models.TimelinePart, mc.TimelinePart),
+        (responses.Webhook, mc.Webhook),
+        (responses.Delivery, mc.Delivery),
+        (responses.Redelivery, mc.Redelivery),
+        (responses.Token, mc.Token),
+        (responses.LiveToken, mc.LiveToken),
+        (responses.NewBusUser, mc.NewBusUser),
+        (responses.Message, models.Message),
+    ],
+)
+def test_every_member_of_an_answer_is_known(answer: type[BaseModel], known: type[BaseModel]) -> None:
+    missing = answer.model_fields.keys() - known.model_fields.keys() - {"type"}
+    assert not missing, f"give {known.__name__} of the client these members: {missing}"
+
+
+@pytest.mark.parametrize(
+    ("request_model", "method"),
+    [
+        (requests.JobRequest, jobs.create),
+        (requests.RetryRequest, jobs.retry),
+        (requests.WebhookRequest, webhooks.create),
+        (requests.WebhookRequest, webhooks.replace),
+        (requests.LoginRequest, tokens.login),
+        (requests.TokenRequest, tokens.rename),
+        (requests.BusUserRequest, bus_users.create),
+    ],
+)
+def test_every_member_of_a_request_can_be_given(request_model: type[BaseModel], method: Callable[..., Any]) -> None:
+    # The organization is that of the client.
+    missing = request_model.model_fields.keys() - inspect.signature(method).parameters.keys() - {"organization_id"}
+    assert not missing, f"give {method.__name__} of the client these parameters: {missing}"
+
+
+def test_every_status_is_known() -> None:
+    assert {*get_args(Status)} == {*mc.Status} - {mc.Status.UNKNOWN}
