@@ -43,6 +43,7 @@ from shared.tasks import end_tasks
 _HEARTBEAT = b"+WPI"
 # The work stops a little before the server gives the message to another, so that there is time to stop in.
 _LEASE_TRUSTED = 0.85
+_LET_GO_SECONDS = 2.0
 _STOPPED: dict[str, Outcome] = {"ended": "ended", "lost": "lease_lost", "turn": "interrupted"}
 
 
@@ -112,7 +113,7 @@ class LeaseRuntime:
         """Learn how long leases are, and listen for the ends of jobs. Waits for the bus."""
         await self._ack_waits.read_first()
         self._following = [asyncio.create_task(self._ack_waits.follow())]
-        self._following += [asyncio.create_task(turns.watch()) for turns in self._turns.values() if turns.interrupts]
+        self._following += [asyncio.create_task(turns.watch()) for turns in self._turns.values()]
         await self._nc.subscribe("feed.jobs.*.*.end.*", cb=self._heard_end)
 
     async def finish(self) -> None:
@@ -131,6 +132,9 @@ class LeaseRuntime:
         if self._running:
             await asyncio.wait(set(self._running), timeout=10)
         await end_tasks(*self._following)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LET_GO_SECONDS):
+                await asyncio.gather(*(turns.let_go() for turns in self._turns.values()))
         await self._settlement.close()
 
     async def take(self, message: Msg, work: Callable[[], Awaitable[Any]]) -> None:
@@ -153,6 +157,8 @@ class LeaseRuntime:
         await asyncio.wait({task})
         if turns := self._turns.get(message.metadata.consumer):
             await turns.opened()
+            if not self._draining:
+                await turns.call_back()
         if self._draining:
             # Else the slot asks for the next message, and is given the one that it has just handed back.
             raise StopConsume
@@ -173,7 +179,7 @@ class LeaseRuntime:
                 if turns:
                     granted = await turns.begin(message, org, crashes=before.crashes)
                     if isinstance(granted, PutOff):
-                        delivery.outcome = "put_off"
+                        delivery.is_put_off(granted.reason)
                         await self._settlement.handed_back(message, delay=granted.seconds)
                         return
                     turn = granted
@@ -201,7 +207,7 @@ class LeaseRuntime:
                 if stopped.reason == "ended":
                     await self._settlement.done(message)
                 elif turns and turn and stopped.reason == "turn":
-                    await self._settlement.handed_back(message, delay=turns.put_off(turn).seconds)
+                    await self._settlement.handed_back(message, delay=turns.put_off(turn))
                 else:
                     await self._settlement.lease_lost(message)
             except JobEnded:

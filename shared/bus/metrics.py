@@ -16,6 +16,9 @@ from shared.metrics import JOB_SECONDS, REGISTRY, error_label
 Outcome = Literal["done", "failed", "handed_back", "interrupted", "ended", "lease_lost", "put_off"]
 """How a delivery ended. ``ended``: its job had ended before; ``put_off``: it was not its turn, so that nothing was begun."""
 
+OutOfTurn = Literal["share", "urgency", "suspect"]
+"""Why work was put off: another organization is next, more urgent work is, or what runs or comes may be what kills workers."""
+
 Verdict = Literal["tried_again", "waits", "given_up"]
 """What becomes of work that failed; ``waits``: for the end of an outage."""
 
@@ -35,6 +38,12 @@ REDELIVERIES = Counter(
     "millrace_redeliveries_total",
     "Deliveries of work that had been delivered before: it was put off, failed or interrupted, or its worker died",
     ["consumer"],
+    registry=REGISTRY,
+)
+PUT_OFF = Counter(
+    "millrace_work_put_off_total",
+    "Deliveries of work that came out of turn, by what had to go first",
+    ["consumer", "reason"],
     registry=REGISTRY,
 )
 WORK_SECONDS = Histogram(
@@ -69,6 +78,8 @@ def serves(consumer: str, slots: int) -> None:
         metric.labels(consumer)
     for outcome in get_args(Outcome):
         DELIVERIES.labels(consumer, outcome)
+    for reason in get_args(OutOfTurn):
+        PUT_OFF.labels(consumer, reason)
 
 
 def failed(code: str, verdict: Verdict) -> None:
@@ -98,6 +109,11 @@ class Delivery:
         WAIT_SECONDS.labels(self._consumer).observe(waited)
         SLOTS_BUSY.labels(self._consumer).inc()
         self._begun = time.monotonic()
+
+    def is_put_off(self, reason: OutOfTurn) -> None:
+        """It has come out of turn."""
+        self.outcome = "put_off"
+        PUT_OFF.labels(self._consumer, reason).inc()
 
     def over(self) -> None:
         """It is settled."""

@@ -53,6 +53,18 @@ class Queue:
             works = tuple(_work(message.headers or {}, message.data) for message in messages)
         return Waiting(works, info.num_waiting or 0, info.num_redelivered or 0)
 
+    async def call_back(self, reply: str) -> None:
+        """Have a message that was handed back for some time come again at once.
+
+        Args:
+            reply: of its delivery.
+
+        Raises:
+            nats.errors.Error, TimeoutError: the bus is out of reach.
+        """
+        # Confirmed, so that whoever asks for a message from now on gets this one.
+        await self._nc.request(reply, b"-NAK", timeout=_SECONDS)
+
 
 def _work(headers: dict[str, str], data: bytes) -> Work:
     return Work.of(headers["Nats-Subject"], int(headers["Nats-Sequence"]), data)

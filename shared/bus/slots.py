@@ -20,6 +20,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from shared.bus.away import Away
 from shared.bus.shares import Claim, Order, Shares
 from shared.bus.work import Overtaking, Work
 
@@ -29,11 +30,6 @@ SUSPECTS_PATIENCE = 600.0
 """Seconds after which a suspect no longer goes last, so that it comes to its end also where something always waits."""
 
 _ACQUAINTANCE_SECONDS = 3.0
-_AWAY_SECONDS = 600.0
-# How long others give way to what was handed back and should have come again. It may have gone to another process.
-_SOUGHT_SECONDS = 2.0
-# What is due comes before what was never delivered, but the server looks only now and then for what is due.
-_LATE_SECONDS = 0.5
 _MOST_REMEMBERED = 1000
 
 
@@ -70,15 +66,6 @@ class Turn:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-@dataclass
-class _Away:
-    """Work that was handed back and has not come again: when it is to come, and since when others give way to it."""
-
-    work: Work
-    due: float
-    sought: float | None = None
-
-
 class Slots:
     """Who has the slots of one process, and who is next. Pure but for the clock.
 
@@ -95,7 +82,7 @@ class Slots:
         self._interruptions: OrderedDict[str, int] = OrderedDict()
         self._overtaking = Overtaking()
         self._suspected: OrderedDict[str, float] = OrderedDict()
-        self._away: OrderedDict[str, _Away] = OrderedDict()
+        self._away = Away(clock)
 
     @property
     def full(self) -> bool:
@@ -110,8 +97,12 @@ class Slots:
     @property
     def away(self) -> list[Work]:
         """What was handed back here and is to come again, as far as is known."""
-        now = self._clock()
-        return [away.work for away in self._away.values() if now < away.due + _AWAY_SECONDS]
+        return self._away.works
+
+    @property
+    def callable(self) -> list[Work]:
+        """What of it can be called back."""
+        return self._away.callable
 
     @property
     def redelivered(self) -> int:
@@ -126,21 +117,14 @@ class Slots:
         return next((turn for turn in suspects if limit is None or now - turn.since < limit), None)
 
     def has_come(self, work: Work, *, redelivered: bool) -> None:
-        """A message was delivered here.
-
-        What was handed back and is due comes before what has never been delivered, in the order in which it is due. So what
-        ought to have come before this one has gone to another process.
-        """
-        found = self._away.get(work.subject)
-        before = found.due - 1 if found else float("-inf") if redelivered else self._clock() - _LATE_SECONDS
-        for subject in [subject for subject, away in self._away.items() if away.due < before]:
-            del self._away[subject]
+        """A message was delivered here."""
+        self._away.has_come(work, redelivered=redelivered)
         if work.suspect and _case(work) not in self._suspected:
             _remember(self._suspected, _case(work), self._clock())
 
     def begin(self, work: Work, *, redelivered: bool = False) -> Turn:
         """A slot is taken."""
-        self._away.pop(work.subject, None)
+        self._away.begins(work)
         self._shares.begins(work)
         self._overtaking.begins(work, [other for other in self.away if other.org == work.org and not other.suspect])
         turn = Turn(work, self._clock(), redelivered)
@@ -154,19 +138,24 @@ class Slots:
         if not turn.over.is_set():
             self._interruptions.pop(turn.work.subject, None)
 
-    def put_off(self, work: Work, seconds: float, before: Collection[Work] = ()) -> None:
-        """A message is handed back.
+    def put_off(self, work: Work, seconds: float, before: Collection[Work] = (), *, reply: str = "") -> None:
+        """A message is handed back, as :meth:`shared.bus.away.Away.put_off` says."""
+        self._away.put_off(work, seconds, before, reply=reply)
+
+    def call_back(self, waiting: Sequence[Work], count: int) -> list[str]:
+        """Have what was handed back and is next now be due.
 
         Args:
-            seconds: until it comes again.
-            before: what it gives way to.
+            waiting: what has never been delivered.
+            count: of the slots that are free, here or elsewhere.
+
+        Returns:
+            the subjects by which the messages are called.
         """
-        now = self._clock()
-        for other in before:
-            away = self._away.get(other.subject)
-            if away and away.sought is None:
-                away.sought = now
-        _remember(self._away, work.subject, _Away(work, now + seconds))
+        away = self._away.callable
+        subjects, rivals = {work.subject for work in away}, (*waiting, *away)
+        next_ones = [work for work in self._first(rivals, count) if work.subject in subjects]
+        return [self._away.call_back(work) for work in next_ones if len(self.before(work, rivals)) < count]
 
     def before(self, work: Work, waiting: Sequence[Work] = ()) -> list[Work]:
         """What has to begin before this may take a free slot.
@@ -174,8 +163,7 @@ class Slots:
         Args:
             waiting: what has never been delivered.
         """
-        now = self._clock()
-        rivals = [other for other in (*waiting, *self._due(now)) if other.subject != work.subject]
+        rivals = [other for other in (*waiting, *self._away.due) if other.subject != work.subject]
         if work.suspect:
             patient = self._suspected_for(work) < SUSPECTS_PATIENCE
             return [other for other in rivals if other.crashes < work.crashes] if patient else []
@@ -231,14 +219,16 @@ class Slots:
         now = self._clock()
         return now - self._suspected.get(_case(work), now)
 
-    def _due(self, now: float) -> list[Work]:
-        """What was handed back and lies before the consumer again, if no other process has taken it."""
-        return [
-            away.work
-            for away in self._away.values()
-            if away.due <= now < away.due + _AWAY_SECONDS
-            and (away.sought is None or now < away.sought + _SOUGHT_SECONDS)
-        ]
+    def _first(self, waiting: Sequence[Work], count: int) -> list[Work]:
+        """Who is to be given the next free slots, of all that wait or were handed back."""
+        works = {work.subject: work for work in (*waiting, *self._away.due) if not work.suspect}
+        found: list[Work] = []
+        while works and len(found) < count:
+            order = self._order((*works.values(), *found), given=found)
+            org = min({work.org for work in works.values()}, key=order.place)
+            found.append(self._overtaking.first([work for work in works.values() if work.org == org]))
+            del works[found[-1].subject]
+        return found
 
     def _surplus(self, order: Order, waiting: str) -> Turn | None:
         """The youngest work of the organization that has most beyond its share: it loses the least.
@@ -272,9 +262,10 @@ class Slots:
         """The turn has lasted so long, and longer where its work was interrupted before."""
         return self._clock() - turn.since >= seconds * 2.0 ** self._interruptions.get(turn.work.subject, 0)
 
-    def _order(self, waiting: Collection[Work]) -> Order:
+    def _order(self, waiting: Collection[Work], *, given: Sequence[Work] = ()) -> Order:
+        """Args: given: work that is about to have a slot."""
         running = [turn.work for turn in self._turns if not turn.over.is_set()]
-        return self._shares.between((*running, *waiting), Counter(work.org for work in running))
+        return self._shares.between((*running, *waiting), Counter(work.org for work in (*running, *given)))
 
 
 def _case(work: Work) -> str:

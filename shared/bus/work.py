@@ -1,7 +1,7 @@
 """A piece of work at a consumer, as its message tells it, and which of an organization's goes before which."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from shared.bus.subjects import split_job_subject
@@ -70,15 +70,25 @@ class Overtaking:
 
     def before(self, work: Work, rivals: Sequence[Work]) -> list[Work]:
         """Those of the rivals, which are of the same organization, that go before a piece of work."""
-        last = self._last.get(work.org)
-        in_a_row = last is not None and any(other.urgency < last for other in (work, *rivals))
+        urgency = self._urgency((work, *rivals))
+        own = urgency(work)
+        return [other for other in rivals if urgency(other) < own and not other.is_of_the_job_of(work)]
+
+    def first(self, works: Sequence[Work]) -> Work:
+        """Of several pieces of work of one organization, the one that is next."""
+        urgency = self._urgency(works)
+        return min(works, key=lambda work: (urgency(work), work.sequence))
+
+    def _urgency(self, works: Sequence[Work]) -> Callable[[Work], Urgency]:
+        """How urgent each of an organization's works is now."""
+        last = self._last.get(works[0].org)
+        in_a_row = last is not None and any(work.urgency < last for work in works)
 
         def urgency(one: Work) -> Urgency:
             known = None if in_a_row else self._overtaken.get(one.subject)
             return min(one.urgency, known.raised) if known and known.raised else one.urgency
 
-        own = urgency(work)
-        return [other for other in rivals if urgency(other) < own and not other.is_of_the_job_of(work)]
+        return urgency
 
     def begins(self, work: Work, others: Sequence[Work]) -> None:
         """A piece of work begins.

@@ -5,7 +5,7 @@ of such sources, and windows, turns, leases and uploads are real; only downloads
 in proportion to its frames, so that an ideal fleet would take the same time of each size (:data:`IDEAL_SECONDS`).
 
 Prints for each fleet the seconds from the first POST to the last end, the share of that time in which a slot was busy, and how many
-times as fast as one slot that is.
+times as fast as one slot that is, how often each part was delivered, and why it was put off.
 """
 
 import argparse
@@ -14,20 +14,24 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from nats.aio.msg import Msg
 
+from shared.bus.metrics import OutOfTurn
+from shared.bus.topology import TRANSCODER
 from shared.logs import configure_logs
+from shared.metrics import REGISTRY
 from tests.chaos.standins import Workload, fetcher, film, transcoder
 from tests.support.api import SEAL_KEY, ApiProcess, Caller
 from tests.support.s3 import S3Server, s3_server
 from tests.support.servers import NatsServer, nats_server, postgres_server
 from tests.support.service import Service
+from tests.support.working import deliveries
 
 SLOTS = (1, 4, 16, 64)
 SLOTS_OF_A_PROCESS = 16
@@ -58,6 +62,8 @@ class Figures:
     parts: int
     wall: float
     worked: float
+    deliveries: int
+    put_off: Mapping[str, int]
 
     @property
     def busy(self) -> float:
@@ -67,11 +73,12 @@ class Figures:
     def __str__(self) -> str:
         return (
             f"{self.slots:>5} {self.jobs:>5} {self.parts:>6} {self.wall:>8.1f} {self.worked / self.parts:>12.2f}"
-            f" {100 * self.busy:>6.1f} {self.busy * self.slots:>8.1f}"
+            f" {100 * self.busy:>6.1f} {self.busy * self.slots:>8.1f} {self.deliveries / self.parts:>11.2f}"
+            f"  {', '.join(f'{reason} {count}' for reason, count in self.put_off.items() if count)}"
         )
 
 
-HEAD = "slots  jobs  parts  seconds  s per part  busy %  speed-up"
+HEAD = "slots  jobs  parts  seconds  s per part  busy %  speed-up  deliveries  put off for"
 
 
 def mixed(count: int) -> list[int]:
@@ -118,6 +125,7 @@ async def run(field: Field, space: Path, slots: int, lengths: Sequence[int], ide
         for begin in range(0, slots, SLOTS_OF_A_PROCESS):
             count = min(SLOTS_OF_A_PROCESS, slots - begin)
             await stack.enter_async_context(transcoder(field.nats.url, space, workload, count))
+        before, delivered = put_off(), await deliveries(bus)
         begun, gate = time.monotonic(), asyncio.Semaphore(8)
 
         async def post(number: int, length: int) -> None:
@@ -134,9 +142,20 @@ async def run(field: Field, space: Path, slots: int, lengths: Sequence[int], ide
         await asyncio.gather(*(post(number, length) for number, length in enumerate(lengths)))
         await ended.wait()
         wall = time.monotonic() - begun
+        delivered, reasons = await deliveries(bus) - delivered, put_off()
     await bus.close()
     assert set(statuses) == {"completed"}, statuses
-    return Figures(slots, len(lengths), workload.parts, wall, workload.worked)
+    since = {reason: count - before[reason] for reason, count in reasons.items()}
+    return Figures(slots, len(lengths), workload.parts, wall, workload.worked, delivered, since)
+
+
+def put_off() -> Mapping[str, int]:
+    """How many parts came out of turn so far, by reason: the transcoders are in this process."""
+    counts: dict[str, int] = {}
+    for reason in get_args(OutOfTurn):
+        labels = {"consumer": TRANSCODER.name, "reason": reason}
+        counts[reason] = int(REGISTRY.get_sample_value("millrace_work_put_off_total", labels) or 0)
+    return counts
 
 
 async def main() -> int:

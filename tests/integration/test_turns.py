@@ -183,7 +183,7 @@ async def test_nobody_makes_room_for_what_waits_for_an_outage(
 ) -> None:
     """It is with the server for a while, and asks for no slot before that is over."""
     monkeypatch.setattr("shared.bus.outages.SHORTEST_DELAY", 60)
-    monkeypatch.setattr("shared.bus.turns._LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("shared.bus.turns.LOOK_SECONDS", 0.05)
     looks, enough = 0, asyncio.Event()
     begun: list[str] = []
     look = Queue.look
@@ -210,6 +210,16 @@ async def test_nobody_makes_room_for_what_waits_for_an_outage(
         async with asyncio.timeout(20):
             await enough.wait()
     assert begun == [BAD, BAD, GOOD], "a turn was over for nobody"
+
+
+async def test_what_was_handed_back_comes_at_once_when_it_is_called(client: Client, log: JobLog) -> None:
+    await request(log, BAD, 1)
+    subscription = await client.jetstream().pull_subscribe_bind(TRANSCODER.name, JOBS)
+    (message,) = await subscription.fetch(1)
+    await message.nak(delay=600)
+    await Queue(client, TRANSCODER).call_back(message.reply)
+    (again,) = await subscription.fetch(1, timeout=20)
+    assert (again.subject, again.metadata.num_delivered) == (message.subject, 2)
 
 
 async def _has(begun: list[str], count: int) -> bool:

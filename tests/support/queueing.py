@@ -8,13 +8,14 @@ import heapq
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count, islice
 from types import SimpleNamespace
 from typing import Any
 
 from shared.bus.queue import DEPTH, Waiting
 from shared.bus.slots import UNINTERRUPTED, Turn, TurnRules
-from shared.bus.turns import PutOff, Turns
+from shared.bus.turns import LOOK_SECONDS, PutOff, Turns
 from shared.bus.work import Work
 from shared.events import PartRequested, Priority
 from shared.ids import new_job_id
@@ -72,12 +73,17 @@ class Simulation:
         self._fresh: deque[Message] = deque()
         self._again: deque[Message] = deque()
         self._pulls: deque[Worker] = deque()
+        self._asking: deque[Worker] = deque()
+        self._workers: list[Worker] = []
+        self._away: dict[str, Message] = {}
+        self._looks = False
         self._later: list[tuple[float, int, Callable[[], object]]] = []
         self._order = count()
         self._deciding: list[tuple[Worker, Message]] = []
         queue: Any = self
         for _ in range(self.workers):
             worker = Worker(Turns(queue, self.slots, self.rules, clock=lambda: self.now), self.slots)
+            self._workers.append(worker)
             self._pulls.extend([worker] * self.slots)
 
     def request(
@@ -117,6 +123,10 @@ class Simulation:
             works, len(self._pulls), sum(message.delivered > 1 and not message.ended for message in self.messages)
         )
 
+    async def call_back(self, reply: str) -> None:
+        """As :class:`shared.bus.queue.Queue` does it."""
+        self._come_again(reply)
+
     async def run(self, until: float = 1e9) -> None:
         """Let time pass, until nothing happens any more or the time has come."""
         while True:
@@ -127,6 +137,14 @@ class Simulation:
             act()
 
     async def _deliver(self) -> None:
+        if not self._looks and self._away:
+            for worker in self._workers:
+                await worker.turns.look_after()
+            self._look_later()
+        while self._asking:
+            worker = self._asking.popleft()
+            await worker.turns.call_back()
+            self._pulls.append(worker)
         while self._pulls and (self._again or self._fresh):
             worker = self._pulls.popleft()
             message = (self._again or self._fresh).popleft()
@@ -139,19 +157,30 @@ class Simulation:
             num_delivered=message.delivered,
             num_pending=len(self._fresh),
         )
-        shown: Any = SimpleNamespace(subject=message.subject, data=message.data, metadata=metadata)
+        reply = f"{message.sequence} {message.delivered}"
+        shown: Any = SimpleNamespace(subject=message.subject, data=message.data, metadata=metadata, reply=reply)
         begun = await worker.turns.begin(shown, message.event.org, crashes=message.crashes)
         if isinstance(begun, PutOff):
             self.hand_backs += 1
-            self.at(self.now + begun.seconds, lambda: self._again.append(message))
-            self.at(self.now + HAND_BACK_COST, lambda: self._pulls.append(worker))
+            self._away[shown.reply] = message
+            self.at(self.now + begun.seconds, partial(self._come_again, shown.reply))
+            self.at(self.now + HAND_BACK_COST, lambda: self._asking.append(worker))
             return
         message.begun = self.now
         self.begun.append(message)
         self.at(self.now + message.seconds, lambda: self._end(worker, message, begun))
 
+    def _come_again(self, reply: str) -> None:
+        if message := self._away.pop(reply, None):
+            self._again.append(message)
+
+    def _look_later(self) -> None:
+        if not self._looks:
+            self._looks = True
+            self.at(self.now + LOOK_SECONDS, lambda: setattr(self, "_looks", False))
+
     def _end(self, worker: Worker, message: Message, turn: Turn) -> None:
         message.ended = self.now
         worker.turns.end(turn)
-        self._pulls.append(worker)
+        self._asking.append(worker)
         self.on_end(message)

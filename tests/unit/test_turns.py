@@ -132,7 +132,7 @@ async def test_no_slot_is_idle_for_long_and_little_is_handed_back(seed: int, wor
     last = max((message.asked for message in site.messages), default=0)
     # Everything is done in the time that the work takes, an idle second now and then, and the last part.
     assert site.now <= max(last, work / (workers * slots)) + 3 * PART_SECONDS + len(site.messages)
-    assert site.hand_backs <= 25 * (len(site.messages) + 1)
+    assert site.hand_backs <= 12 * (len(site.messages) + 1)
 
 
 async def test_a_long_queue_is_gone_through_to_its_end() -> None:
@@ -146,3 +146,18 @@ async def test_a_long_queue_is_gone_through_to_its_end() -> None:
     assert late.begun is not None
     assert [message.seconds for message in site.begun[:2]] == [5, 1]
     assert site.begun[1] is late
+
+
+async def test_what_waits_for_long_stays_away_until_it_is_next() -> None:
+    """Each part of the films is handed back a few times, however many clips go before it."""
+    site = Simulation(slots=4)
+    Films(site, 20, parts=1)
+    for number in range(400):
+        site.at(number * CLIP_SECONDS / 4, partial(clip, site))
+    await site.run()
+    assert all(message.ended for message in site.messages)
+    films = [message for message in site.messages if is_film(message)]
+    assert sum(message.delivered for message in films) <= 8 * len(films)
+    # They come back for the slots that the last clips leave, and none of those is idle for more than a look.
+    work = sum(message.seconds for message in site.messages)
+    assert site.now <= work / 4 + PART_SECONDS + 5
