@@ -1,7 +1,7 @@
 """The operations of webhooks and their deliveries as the OpenAPI document describes them."""
 
 from services.api.contract.models import WebhookRequest
-from services.api.contract.responses import DeliveryPage, Redelivery, Webhook, WebhookPage
+from services.api.contract.responses import DeliveryDetail, DeliveryPage, Redelivery, Webhook, WebhookPage
 from services.api.http.operation import Operation
 
 _TAG = "Webhooks"
@@ -46,6 +46,16 @@ WEBHOOK_OPERATIONS = (
         DeliveryPage,
         query=_PAGE,
         errors=(400,),
+    ),
+    Operation(
+        "get",
+        _DELIVERY,
+        "retrieveDelivery",
+        _TAG,
+        "Look at an attempt to deliver",
+        200,
+        DeliveryDetail,
+        description="With what was sent and the beginning of what was answered.",
     ),
     Operation(
         "post",

@@ -37,6 +37,7 @@ class WebhookHandlers:
             web.put(hook, authorized(runtime, self.replace)),
             web.delete(hook, authorized(runtime, self.remove)),
             web.get(deliveries, authorized(runtime, self.list_deliveries)),
+            web.get(deliveries + "{delivery}/", authorized(runtime, self.read_delivery)),
             web.post(deliveries + "{delivery}/redeliver/", authorized(runtime, self.redeliver)),
         ]
 
@@ -77,13 +78,18 @@ class WebhookHandlers:
         """A page of the attempts to deliver to a webhook."""
         hook, parameters = uuid_in_path(request, "hook"), query_of(request)
         window = read_window(parameters)
-        found = await services.webhooks.deliveries(identity.org, hook, window)
+        found = await services.deliveries.page(identity.org, hook, window)
         base = self._links.address(request)
         return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
 
+    async def read_delivery(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """One attempt to deliver, with what was sent and what was answered."""
+        hook, delivery = uuid_in_path(request, "hook"), _delivery(request)
+        return json_answer(await services.deliveries.read(identity.org, hook, delivery))
+
     async def redeliver(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """Make a delivery once more."""
-        queued = await services.webhooks.redeliver(identity.org, uuid_in_path(request, "hook"), _delivery(request))
+        queued = await services.deliveries.redeliver(identity.org, uuid_in_path(request, "hook"), _delivery(request))
         return json_answer(queued.model_dump_json(), 202)
 
 
