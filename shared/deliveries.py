@@ -65,10 +65,28 @@ class WebhookAttempt(BaseModel):
         return f"webhooks.schedule.{self.token}"
 
 
+class ResponseHeader(BaseModel):
+    """A header of an answer."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    value: str
+
+
+class ResponseHead(BaseModel):
+    """The beginning of what a receiver answered, without secrets. ``truncated`` says that more was to come."""
+
+    model_config = ConfigDict(frozen=True)
+    headers: tuple[ResponseHeader, ...] = ()
+    body: str = ""
+    truncated: bool = False
+
+
 class DeliveryAttempted(BaseModel):
     """An attempt was made, or given up. Published by the notifier, consumed by the api's projector, which lists it.
 
-    Stands at ``deliveries.<org>.<job>.<hook>.<status>``.
+    ``response`` is None where there was no answer, and in records of notifiers that did not keep it. Stands at
+    ``deliveries.<org>.<job>.<hook>.<status>``.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -86,6 +104,7 @@ class DeliveryAttempted(BaseModel):
     error: str | None = None
     duration_ms: int = 0
     next_attempt_at: datetime | None = None
+    response: ResponseHead | None = None
 
     @property
     def subject(self) -> str:

@@ -43,6 +43,7 @@ from services.api.projection.leader import Leader
 from services.api.projection.overview import Overview
 from services.api.projection.vault_sweep import VaultSweep
 from services.api.settings import ApiSettings
+from services.api.webhooks.deliveries import Deliveries
 from services.api.webhooks.hooks import HookBook
 from services.api.webhooks.webhooks import Webhooks
 from shared.bus.connection import connect
@@ -185,7 +186,8 @@ async def _start(
         sessions,
         intake,
         Jobs(database, job_log, live),
-        Webhooks(database, client, book, job_log),
+        Webhooks(database, book),
+        Deliveries(database, client, job_log),
         stream,
         contents,
         KeysOnDemand(contents, KeyProviders(database, sealer)),

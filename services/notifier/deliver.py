@@ -244,6 +244,7 @@ def _fact(
         error=answer.error,
         duration_ms=round(answer.seconds * 1000),
         next_attempt_at=again,
+        response=answer.head,
     )
 
 

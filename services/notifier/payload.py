@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from shared.bus.errors import bus_calls
 from shared.bus.joblog import JobLog
 from shared.deliveries import WebhookAttempt
-from shared.job import Job, apply
-from shared.payload import job_json
+from shared.webhook_body import job_at, webhook_body
 
 
 @dataclass(frozen=True)
@@ -27,10 +26,7 @@ async def make_payload(log: JobLog, attempt: WebhookAttempt) -> WebhookPayload:
     """
     async with bus_calls(10):
         recorded = await log.read(attempt.org, attempt.job, at_least=attempt.sequence)
-    job: Job | None = None
-    for item in recorded:
-        if item.sequence <= attempt.sequence:
-            job = apply(job, item.event)
+    job = job_at(recorded, attempt.sequence)
     if job is None:
         raise LookupError(f"the log has no job {attempt.job}")
-    return WebhookPayload(attempt.message_id, f"transcoding_job.{job.status}", job_json(job, "webhook").encode())
+    return WebhookPayload(attempt.message_id, f"transcoding_job.{job.status}", webhook_body(job))

@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
@@ -10,14 +11,18 @@ from typing import Self
 import aiohttp
 
 from services.notifier.payload import WebhookPayload
+from services.notifier.response_head import Secrets, response_head, secrets_in
 from services.notifier.signature import sign
 from shared.addresses import AddressPolicy, ForbiddenAddress
+from shared.deliveries import ResponseHead
 from shared.network import AddressGuard, guarded_connector
 from shared.tracing.spans import span, trace_headers
 
-# Of an answer only its status counts; policies and traces in its headers may be long. At most 32 MiB are read of them.
+# Policies and traces in the headers of an answer may be long. At most 32 MiB are read of them.
 _HEADER_BYTES = 128 * 1024
 _MOST_HEADERS = 256
+# How long the body of an answer is waited for: the status has said what counts, and the slot is for others.
+_BODY_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,7 @@ class Answer:
     """What came of a request: a status, or else an error as a sentence that names no secret.
 
     ``silent`` marks one that used up its time, ``uncertain`` one that the receiver may have accepted all the same.
+    ``seconds`` are those up to the answer's headers.
     """
 
     status: int | None = None
@@ -33,6 +39,7 @@ class Answer:
     seconds: float = 0.0
     silent: bool = False
     uncertain: bool = False
+    head: ResponseHead | None = None
 
 
 class Receiver:
@@ -72,7 +79,7 @@ class Receiver:
             await self._session.close()
 
     async def post(self, url: str, secret_token: str, payload: WebhookPayload) -> Answer:
-        """Make one request. Never raises for what the other side does; the answer's body is not read."""
+        """Make one request. Never raises for what the other side does; of the answer's body only the beginning is read."""
         with span("POST", "client", {"http.request.method": "POST"}) as trying:
             answer = await self._post(url, secret_token, payload)
             if answer.status is not None:
@@ -88,9 +95,12 @@ class Receiver:
             headers = _headers(secret_token, payload) | trace_headers()
             request = self._session.post(url, data=payload.body, headers=headers, allow_redirects=False)
             # The client's own time-out does not cover a slow resolver.
-            async with asyncio.timeout(self._timeout), request as response:
+            async with asyncio.timeout(self._timeout) as limit, request as response:
+                # The outcome is certain from here on, and the client's own time-out covers the rest.
+                limit.reschedule(None)
                 status = response.status
-                answer = Answer(status, response.headers.get("Retry-After"), _verdict(status))
+                answer = Answer(status, response.headers.get("Retry-After"), _verdict(status), time.monotonic() - begin)
+                return replace(answer, head=await _head(response, Secrets([secret_token, *secrets_in(url)])))
         except TimeoutError:
             answer = Answer(error=f"No answer within {self._timeout:g} seconds.", silent=True, uncertain=True)
         except (
@@ -127,10 +137,24 @@ def explain(error: Exception) -> str:
     return "No connection could be made."
 
 
+async def _head(response: aiohttp.ClientResponse, secrets: Secrets) -> ResponseHead:
+    """What is kept of an answer. A body that breaks off or does not come changes nothing about the outcome."""
+    read, whole = bytearray(), False
+    with suppress(TimeoutError, aiohttp.ClientError, OSError, ValueError):
+        async with asyncio.timeout(_BODY_SECONDS):
+            while not whole and len(read) < secrets.window:
+                chunk = await response.content.read(secrets.window - len(read))
+                read += chunk
+                whole = not chunk
+    return response_head(list(response.headers.items()), bytes(read), secrets, whole=whole)
+
+
 def _headers(secret_token: str, payload: WebhookPayload) -> dict[str, str]:
     timestamp = int(time.time())
     return {
         "Content-Type": "application/json",
+        # The beginning of an answer that is compressed says nothing.
+        "Accept-Encoding": "identity",
         "User-Agent": "Millrace",
         "x-streams-token": secret_token,
         "x-streams-event": payload.event,

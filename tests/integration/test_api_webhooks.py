@@ -12,7 +12,7 @@ import pytest
 from nats.aio.client import Client
 from pydantic import SecretStr
 
-from services.api.contract.responses import Delivery
+from services.api.contract.responses import Delivery, DeliveryDetail
 from shared.bus.joblog import JobLog
 from shared.bus.topology import DELIVERIES, HOOKS_BUCKET, WEBHOOKS
 from shared.deliveries import DeliveryAttempted, WebhookAttempt
@@ -22,6 +22,7 @@ from shared.settings import decode_keys
 from tests.support.api import SEAL_KEY, Account, ApiProcess, Caller
 from tests.support.bus import until
 
+HEAD = {"headers": [{"name": "Server", "value": "x"}], "body": "No\0 é", "truncated": False}
 SEALER = Sealer(decode_keys(SecretStr(SEAL_KEY)))
 
 
@@ -124,7 +125,9 @@ async def test_deliveries_are_listed_and_sent_again(caller: Caller, client: Clie
     job = await caller.created()
     path = f"webhooks/{hook['id']}/deliveries/"
     assert (await caller.call("GET", path)).body["results"] == []
-    failed = await attempted(client, account, job, hook["id"], outcome="failed", response_status=500, error="HTTP 500")
+    failed = await attempted(
+        client, account, job, hook["id"], outcome="failed", response_status=500, error="HTTP 500", response=HEAD
+    )
     delivered = await attempted(client, account, job, hook["id"], attempt=2)
 
     async def both() -> Any:
@@ -140,6 +143,17 @@ async def test_deliveries_are_listed_and_sent_again(caller: Caller, client: Clie
         "id": failed, "job": job, "status": "queued", "attempt": 1, "at": "", "outcome": "failed", "response_status": 500,
         "error": "HTTP 500", "duration_ms": 12, "next_attempt_at": None, "message_id": f"msg_{job}_queued_{hook['id']}",
     }  # fmt: skip
+
+    for item in page["results"]:
+        detail = await caller.call("GET", f"{path}{item['id']}/")
+        assert DeliveryDetail.model_validate(detail.body)
+        # One that an older notifier has recorded tells nothing of the answer.
+        response = HEAD if item["id"] == failed else None
+        assert detail.body == item | {"response": response, "request_body": detail.body["request_body"]}
+        assert json.loads(detail.body["request_body"]) == await caller.job(job) | {
+            "status": "queued",
+            "queue_position": None,
+        }
 
     answer = await caller.call("POST", f"{path}{failed}/redeliver/")
     assert answer.status == 202
@@ -157,8 +171,10 @@ async def test_deliveries_are_listed_and_sent_again(caller: Caller, client: Clie
     assert answer.body["message_id"] == attempt.message_id
     for wrong in ("0", "x", "9" * 30, str(delivered + 1)):
         assert (await caller.call("POST", f"{path}{wrong}/redeliver/")).status == 404
+        assert (await caller.call("GET", f"{path}{wrong}/")).status == 404
     other_hook = await register(caller)
     assert (await caller.call("POST", f"webhooks/{other_hook['id']}/deliveries/{failed}/redeliver/")).status == 404
+    assert (await caller.call("GET", f"webhooks/{other_hook['id']}/deliveries/{failed}/")).status == 404
 
 
 async def test_a_webhook_that_is_gone_is_disabled_until_it_is_replaced(caller: Caller, client: Client) -> None:

@@ -185,6 +185,7 @@ async def test_webhooks(user: Program, account: Account, client: Client) -> None
     fact = DeliveryAttempted.model_validate(
         attempt.model_dump(include={"org", "job", "hook", "status", "sequence", "attempt"})
         | {"message_id": attempt.message_id, "outcome": "failed", "response_status": 500, "duration_ms": 12}
+        | {"response": {"headers": [{"name": "Server", "value": "x"}], "body": "no"}}
     )
     await client.jetstream().publish(fact.subject, fact.model_dump_json().encode(), stream=DELIVERIES)
 
@@ -193,6 +194,11 @@ async def test_webhooks(user: Program, account: Account, client: Client) -> None
 
     (delivery,) = await until(listed)
     assert (delivery.status, delivery.outcome, delivery.response_status) == (mc.Status.QUEUED, "failed", 500)
+    detail = await user.do(hooks.delivery, hook, delivery)
+    assert detail.request_body
+    assert mc.Job.from_json(detail.request_body).id == job.id
+    assert detail.response
+    assert ([header.name for header in detail.response.headers], detail.response.body) == (["Server"], "no")
     assert (await user.do(hooks.redeliver, hook, delivery)).message_id
     await user.do(hooks.delete, hook)
     with pytest.raises(mc.NotFound):

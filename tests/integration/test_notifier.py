@@ -124,6 +124,9 @@ async def test_a_receiver_that_fails_twice_gets_the_third_attempt(scene: Scene, 
         (3, "delivered", 200),
     ]
     assert [fact.error for fact in facts] == ["The answer was 500.", "The answer was 503.", None]
+    for fact in facts:
+        assert fact.response
+        assert "Content-Type" in [header.name for header in fact.response.headers]
     for fact, following in pairwise(facts):
         assert fact.next_attempt_at
         assert following.at >= fact.next_attempt_at
@@ -334,12 +337,14 @@ async def test_no_secret_is_written_anywhere(
     scene: Scene, receiver: WebhookReceiver, notifier: NotifierProcess
 ) -> None:
     await scene.set_hooks(new_hook(receiver.url + "/?password=hunter2", secret_token="tokenfish"))
-    receiver.replies = [Reply(500)]
+    receiver.replies = [Reply(500, {"X-Echo": "hunter2"}, body="not for the log: tokenfish, password=hunter2")]
     job = await scene.create()
     await receiver.wait_for(2)
     facts = json.dumps([fact.model_dump(mode="json") for fact in await scene.wait_for_deliveries(2, job=job)])
-    for secret in ("hunter2", "tokenfish", "not to be kept"):
+    assert "not for the log: <hidden>, password=<hidden>" in facts
+    for secret in ("hunter2", "tokenfish"):
         assert secret not in facts
+    for secret in ("hunter2", "tokenfish", "not for the log"):
         assert secret not in notifier.log
 
 

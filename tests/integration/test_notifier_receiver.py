@@ -11,6 +11,7 @@ from services.api.webhooks.webhooks import new_secret
 from services.notifier.payload import WebhookPayload
 from services.notifier.receiver import Answer, Receiver
 from shared.addresses import AddressPolicy
+from shared.deliveries import ResponseHeader
 from tests.support.policies import LOOPBACK
 from tests.support.receiver import Reply, WebhookReceiver
 from tests.support.servers import free_port
@@ -81,8 +82,37 @@ async def test_the_secret_that_the_server_makes_verifies_with_the_library() -> N
 
 async def test_the_status_alone_decides_even_if_the_body_never_ends() -> None:
     async with raw_server(b"HTTP/1.1 202 Fine\r\nContent-Length: 1000000\r\n\r\nx") as url:
-        answer = await post(url)
+        answer = await post(url, secret_token="s3cret")
     assert (answer.status, answer.error, answer.uncertain) == (202, None, False)
+    assert answer.head
+    assert answer.head.headers == (ResponseHeader(name="Content-Length", value="1000000"),)
+    assert answer.head.truncated
+
+
+async def test_a_body_that_does_not_come_changes_nothing_about_the_outcome() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(b"HTTP/1.1 500 No\r\nContent-Length: 10\r\n\r\nbecause")
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        answer = await post(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", timeout=5)
+    assert (answer.error, answer.silent, answer.uncertain) == ("The answer was 500.", False, False)
+    assert answer.head
+    assert (answer.head.body, answer.head.truncated) == ("because", True)
+    assert answer.seconds < 1, "the time of the body is not the receiver's time to answer"
+
+
+async def test_the_beginning_of_the_answer_is_kept_without_the_secret() -> None:
+    echo = b"HTTP/1.1 422 No\r\nSet-Cookie: a=b\r\n\r\nwrong token: s3cret/1 " + b"." * 100_000
+    async with raw_server(echo) as url:
+        answer = await post(url, secret_token="s3cret/1")
+    assert answer.head
+    assert answer.head.headers == (ResponseHeader(name="Set-Cookie", value="<hidden>"),)
+    assert answer.head.truncated
+    assert len(answer.head.body) <= 4096
+    assert answer.head.body.startswith("wrong token: <hidden> ..")
 
 
 @pytest.mark.parametrize(

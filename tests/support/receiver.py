@@ -67,6 +67,7 @@ class Reply:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    body: str = "taken"
 
 
 class WebhookReceiver:
@@ -146,4 +147,4 @@ class WebhookReceiver:
         if 200 <= reply.status < 300:
             self.accepted.append(payload.message_id)
             self._newest[payload.queue] = max(_RANKS[payload.status], self._newest.get(payload.queue, 0))
-        return web.Response(status=reply.status, headers=dict(reply.headers), text="not to be kept")
+        return web.Response(status=reply.status, headers=dict(reply.headers), text=reply.body)

@@ -11,6 +11,7 @@ import millrace_client as mc
 from millrace_client import bus_users, jobs, models, tokens, webhooks
 from services.api.contract import models as requests
 from services.api.contract import responses, timeline_models
+from shared import deliveries
 from shared.job import Status
 from shared.media import result
 
@@ -29,6 +30,9 @@ from shared.media import result
         (timeline_models.TimelinePart, mc.TimelinePart),
         (responses.Webhook, mc.Webhook),
         (responses.Delivery, mc.Delivery),
+        (responses.DeliveryDetail, mc.DeliveryDetail),
+        (deliveries.ResponseHead, mc.ResponseHead),
+        (deliveries.ResponseHeader, mc.ResponseHeader),
         (responses.Redelivery, mc.Redelivery),
         (responses.Token, mc.Token),
         (responses.LiveToken, mc.LiveToken),

@@ -42,6 +42,7 @@ class AsyncWebhooks(_Part):
     get = AsyncCall(webhooks.get)
     replace = AsyncCall(webhooks.replace)
     delete = AsyncCall(webhooks.delete)
+    delivery = AsyncCall(webhooks.delivery)
     redeliver = AsyncCall(webhooks.redeliver)
     deliveries = AsyncItems(webhooks.deliveries)
     list = AsyncItems(webhooks.list_all)

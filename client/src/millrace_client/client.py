@@ -42,6 +42,7 @@ class Webhooks(_Part):
     get = Call(webhooks.get)
     replace = Call(webhooks.replace)
     delete = Call(webhooks.delete)
+    delivery = Call(webhooks.delivery)
     redeliver = Call(webhooks.redeliver)
     deliveries = Items(webhooks.deliveries)
     list = Items(webhooks.list_all)

@@ -345,6 +345,28 @@ class Delivery(Resource):
     message_id: str
 
 
+class ResponseHeader(Model):
+    """A header of a receiver's answer."""
+
+    name: str
+    value: str
+
+
+class ResponseHead(Model):
+    """The beginning of a receiver's answer, with what looks like a secret masked. ``truncated``: there was more of it."""
+
+    headers: tuple[ResponseHeader, ...] = ()
+    body: str = ""
+    truncated: bool = False
+
+
+class DeliveryDetail(Delivery):
+    """An attempt with what was sent and what was answered; None where that was not kept."""
+
+    request_body: str | None = None
+    response: ResponseHead | None = None
+
+
 class Message(Resource):
     """What was done, in a sentence."""
 

@@ -3,7 +3,7 @@
 from millrace_client import json_text
 from millrace_client.core import Core, Repeat, nothing
 from millrace_client.listing import each
-from millrace_client.models import Delivery, Redelivery, Webhook
+from millrace_client.models import Delivery, DeliveryDetail, Redelivery, Webhook
 from millrace_client.steps import Feed, Flow
 
 HOOKS = "webhooks"
@@ -68,19 +68,32 @@ def deliveries(core: Core, hook: Webhook | str) -> Feed[Delivery]:
     yield from each(core, Delivery, (HOOKS, _id(hook), "deliveries"), lambda delivery: delivery.id)
 
 
+def delivery(core: Core, hook: Webhook | str, delivery: Delivery | int) -> Flow[DeliveryDetail]:
+    """An attempt to tell a webhook, with what was sent and what was answered.
+
+    Raises:
+        NotFound: there is none.
+    """
+    return (yield from core.call(core.request("GET", _delivery(core, hook, delivery)), DeliveryDetail.from_json))
+
+
 def redeliver(core: Core, hook: Webhook | str, delivery: Delivery | int) -> Flow[Redelivery]:
     """Have a delivery sent once more. Not asked for again where that may have been done.
 
     Raises:
         NotFound: there is none.
     """
-    number = str(delivery.id if isinstance(delivery, Delivery) else delivery)
-    request = core.request("POST", core.address(HOOKS, _id(hook), "deliveries", number, "redeliver"))
+    request = core.request("POST", _delivery(core, hook, delivery, "redeliver"))
     return (yield from core.call(request, Redelivery.from_json, repeat=Repeat.NEVER))
 
 
 def _id(hook: Webhook | str) -> str:
     return hook.id if isinstance(hook, Webhook) else hook
+
+
+def _delivery(core: Core, hook: Webhook | str, delivery: Delivery | int, *rest: str) -> str:
+    number = str(delivery.id if isinstance(delivery, Delivery) else delivery)
+    return core.address(HOOKS, _id(hook), "deliveries", number, *rest)
 
 
 def _members(url: str, secret_token: str | None) -> dict[str, str]:

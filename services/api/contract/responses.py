@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from shared.deliveries import Outcome
+from shared.deliveries import Outcome, ResponseHead
 from shared.events import Priority
 from shared.job import Stage, Status
 from shared.media.result import JobWarning, Outputs
@@ -219,6 +219,29 @@ class Delivery(Response):
     duration_ms: int
     next_attempt_at: datetime | None
     message_id: str = Field(description="The `webhook-id` header: the same on every attempt of one message")
+
+
+class DeliveryDetail(Delivery):
+    """An attempt to deliver with what was sent and what was answered."""
+
+    request_body: str | None = Field(
+        description="What was sent, made from the job's events once more; null once they are gone",
+        examples=['{"id": "5KQfnXCg8Qh", "type": "transcoding_job", "status": "completed", "progress": 100}'],
+    )
+    response: ResponseHead | None = Field(
+        description="The first 32 headers and 4 KiB of the answer, with the secret token and headers that look confidential "
+        "masked; null where none came or none was kept",
+        examples=[
+            {
+                "headers": [
+                    {"name": "Content-Type", "value": "text/plain"},
+                    {"name": "Set-Cookie", "value": "<hidden>"},
+                ],
+                "body": "Unknown job",
+                "truncated": False,
+            }
+        ],
+    )
 
 
 class Redelivery(Response):

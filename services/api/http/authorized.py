@@ -21,6 +21,7 @@ from services.api.feed.users import BusUsers
 from services.api.intake.intake import Intake
 from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
+from services.api.webhooks.deliveries import Deliveries
 from services.api.webhooks.webhooks import Webhooks
 
 
@@ -35,6 +36,7 @@ class Services:
     intake: Intake
     jobs: Jobs
     webhooks: Webhooks
+    deliveries: Deliveries
     stream: EventStream
     contents: Contents
     keys_on_demand: KeysOnDemand

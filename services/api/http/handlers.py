@@ -1,15 +1,13 @@
 """The edge to HTTP: each handler reads the request, calls the use case and words the answer."""
 
-import re
 from collections.abc import Sequence
 from urllib.parse import urljoin
 
 from aiohttp import web
 
 from services.api.accounts.accounts import Identity
-from services.api.contract.errors import NotFound
 from services.api.contract.listing import page_json, read_count_query, read_fields, read_job_query, read_window
-from services.api.contract.models import JobRequest, LoginRequest, RetryRequest, TokenRequest, WebhookRequest
+from services.api.contract.models import JobRequest, LoginRequest, RetryRequest, TokenRequest
 from services.api.contract.peers import Network
 from services.api.contract.retries import retry_members
 from services.api.contract.validation import validate
@@ -40,13 +38,11 @@ class Handlers:
         self._policy = policy
 
     def routes(self) -> list[web.RouteDef]:
-        """All of the API's routes."""
+        """Their routes."""
         jobs = "/api/v1/{org}/transcoding_jobs/"
         job = jobs + "{job}/"
         tokens = "/api/v1/{org}/tokens/"
         token = tokens + "{token}/"
-        hooks = "/api/v1/{org}/webhooks/"
-        hook = hooks + "{hook}/"
         runtime = self._runtime
         return [
             web.post("/api/auth/login/", self.login),
@@ -64,13 +60,6 @@ class Handlers:
             web.get(job + "timeline/", authorized(runtime, self.show_timeline)),
             web.post(job + "retry/", authorized(runtime, self.retry_job)),
             web.get(job + "events/", authorized(runtime, self.follow_job), allow_head=False),
-            web.post(hooks, authorized(runtime, self.register_webhook)),
-            web.get(hooks, authorized(runtime, self.list_webhooks)),
-            web.get(hook, authorized(runtime, self.read_webhook)),
-            web.put(hook, authorized(runtime, self.replace_webhook)),
-            web.delete(hook, authorized(runtime, self.remove_webhook)),
-            web.get(hook + "deliveries/", authorized(runtime, self.list_deliveries)),
-            web.post(hook + "deliveries/{delivery}/redeliver/", authorized(runtime, self.redeliver)),
         ]
 
     async def login(self, request: web.Request) -> web.StreamResponse:
@@ -173,57 +162,6 @@ class Handlers:
         job = await services.jobs.require(identity.org, request.match_info["job"])
         with services.sessions.hold(identity) as session:
             return await send_events(services.stream, request, identity.org, job.id, session, fields)
-
-    async def register_webhook(
-        self, request: web.Request, services: Services, identity: Identity
-    ) -> web.StreamResponse:
-        """Register a webhook."""
-        _, members = await read_body(request)
-        wanted = validate(WebhookRequest, members, policy=self._policy)
-        hook = await services.webhooks.register(identity.org, wanted)
-        return json_answer(hook.model_dump_json(), 201, {"Location": f"{self._links.address(request)}{hook.id}/"})
-
-    async def list_webhooks(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
-        """A page of the organization's webhooks."""
-        parameters = query_of(request)
-        window = read_window(parameters)
-        found = await services.webhooks.page(identity.org, window)
-        base = self._links.address(request)
-        return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
-
-    async def read_webhook(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
-        """One webhook."""
-        return json_answer(
-            (await services.webhooks.read(identity.org, uuid_in_path(request, "hook"))).model_dump_json()
-        )
-
-    async def replace_webhook(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
-        """Replace a webhook's members."""
-        hook = uuid_in_path(request, "hook")
-        _, members = await read_body(request)
-        wanted = validate(WebhookRequest, members, policy=self._policy)
-        return json_answer((await services.webhooks.replace(identity.org, hook, wanted)).model_dump_json())
-
-    async def remove_webhook(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
-        """Remove a webhook."""
-        await services.webhooks.remove(identity.org, uuid_in_path(request, "hook"))
-        return web.Response(status=204)
-
-    async def list_deliveries(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
-        """A page of the attempts to deliver to a webhook."""
-        hook, parameters = uuid_in_path(request, "hook"), query_of(request)
-        window = read_window(parameters)
-        found = await services.webhooks.deliveries(identity.org, hook, window)
-        base = self._links.address(request)
-        return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
-
-    async def redeliver(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
-        """Make a delivery once more."""
-        number = request.match_info["delivery"]
-        if not re.fullmatch(r"[0-9]{1,18}", number):
-            raise NotFound()
-        queued = await services.webhooks.redeliver(identity.org, uuid_in_path(request, "hook"), int(number))
-        return json_answer(queued.model_dump_json(), 202)
 
 
 async def _created(services: Services, accepted: Accepted, jobs: str) -> web.Response:

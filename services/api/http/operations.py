@@ -8,35 +8,30 @@ from services.api.contract.models import (
     LoginRequest,
     RetryRequest,
     TokenRequest,
-    WebhookRequest,
 )
 from services.api.contract.responses import (
     Batch,
     BusUser,
     BusUserPage,
     Cancellations,
-    DeliveryPage,
     Job,
     JobCounts,
     JobPage,
     LiveToken,
     Message,
     NewBusUser,
-    Redelivery,
     Token,
     TokenPage,
-    Webhook,
-    WebhookPage,
 )
 from services.api.contract.timeline_models import TimelinePage
 from services.api.http.drm_operations import DRM_OPERATIONS
 from services.api.http.operation import Operation
+from services.api.http.webhook_operations import WEBHOOK_OPERATIONS
 
 IN_PATH = ("org", "token", "bus_user", "job", "hook", "delivery", "content_id")
 
 _TOKENS = "/api/v1/{org}/tokens/"
 _JOBS = "/api/v1/{org}/transcoding_jobs/"
-_HOOKS = "/api/v1/{org}/webhooks/"
 _BUS_USERS = "/api/v1/{org}/bus_users/"
 _PAGE = ("page", "page_size")
 OPERATIONS = (
@@ -214,52 +209,7 @@ OPERATIONS = (
         description="Server-sent events: the job now and whenever status, stage or progress change, until it has ended or the "
         "token has been revoked. A change of `queue_position` alone sends nothing.",
     ),
-    Operation(
-        "post",
-        _HOOKS,
-        "createWebhook",
-        "Webhooks",
-        "Register a webhook",
-        201,
-        Webhook,
-        request=WebhookRequest,
-        errors=(400, 413, 415),
-    ),
-    Operation("get", _HOOKS, "listWebhooks", "Webhooks", "List webhooks", 200, WebhookPage, query=_PAGE, errors=(400,)),
-    Operation("get", _HOOKS + "{hook}/", "retrieveWebhook", "Webhooks", "Retrieve a webhook", 200, Webhook),
-    Operation(
-        "put",
-        _HOOKS + "{hook}/",
-        "replaceWebhook",
-        "Webhooks",
-        "Replace a webhook",
-        200,
-        Webhook,
-        request=WebhookRequest,
-        errors=(400, 413, 415),
-        description="Also enables one again that was disabled because its receiver answered 410.",
-    ),
-    Operation("delete", _HOOKS + "{hook}/", "deleteWebhook", "Webhooks", "Remove a webhook", 204, None),
-    Operation(
-        "get",
-        _HOOKS + "{hook}/deliveries/",
-        "listDeliveries",
-        "Webhooks",
-        "List attempts to deliver",
-        200,
-        DeliveryPage,
-        query=_PAGE,
-        errors=(400,),
-    ),
-    Operation(
-        "post",
-        _HOOKS + "{hook}/deliveries/{delivery}/redeliver/",
-        "redeliver",
-        "Webhooks",
-        "Send a delivery once more",
-        202,
-        Redelivery,
-    ),
+    *WEBHOOK_OPERATIONS,
     Operation(
         "post",
         _BUS_USERS,

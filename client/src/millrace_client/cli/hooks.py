@@ -53,6 +53,23 @@ def deliveries(hook: HookId, as_json: Json = False) -> None:
 
 @hooks.command()
 @command
+def delivery(hook: HookId, delivery: int, as_json: Json = False) -> None:
+    """Show an attempt to tell a webhook: what was sent, and the beginning of what was answered."""
+    with connect() as millrace:
+        found = millrace.webhooks.delivery(hook, delivery)
+    lines = [
+        f"{found.at:%Y-%m-%d %H:%M:%S} attempt {found.attempt}: {found.outcome}",
+        f"sent: {found.request_body or 'no longer known'}",
+        f"answered: {found.response_status or found.error or 'not at all'}",
+    ]
+    if found.response:
+        lines += [f"{header.name}: {header.value}" for header in found.response.headers]
+        lines += ["", found.response.body + ("…" if found.response.truncated else "")]
+    display.show(found, "\n".join(lines), as_json=as_json)
+
+
+@hooks.command()
+@command
 def replay(hook: HookId, delivery: int, as_json: Json = False) -> None:
     """Have a delivery sent once more."""
     with connect() as millrace:

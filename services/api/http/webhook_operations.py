@@ -1,0 +1,69 @@
+"""The operations of webhooks and their deliveries as the OpenAPI document describes them."""
+
+from services.api.contract.models import WebhookRequest
+from services.api.contract.responses import DeliveryDetail, DeliveryPage, Redelivery, Webhook, WebhookPage
+from services.api.http.operation import Operation
+
+_TAG = "Webhooks"
+_HOOKS = "/api/v1/{org}/webhooks/"
+_HOOK = _HOOKS + "{hook}/"
+_DELIVERY = _HOOK + "deliveries/{delivery}/"
+_PAGE = ("page", "page_size")
+WEBHOOK_OPERATIONS = (
+    Operation(
+        "post",
+        _HOOKS,
+        "createWebhook",
+        _TAG,
+        "Register a webhook",
+        201,
+        Webhook,
+        request=WebhookRequest,
+        errors=(400, 413, 415),
+    ),
+    Operation("get", _HOOKS, "listWebhooks", _TAG, "List webhooks", 200, WebhookPage, query=_PAGE, errors=(400,)),
+    Operation("get", _HOOK, "retrieveWebhook", _TAG, "Retrieve a webhook", 200, Webhook),
+    Operation(
+        "put",
+        _HOOK,
+        "replaceWebhook",
+        _TAG,
+        "Replace a webhook",
+        200,
+        Webhook,
+        request=WebhookRequest,
+        errors=(400, 413, 415),
+        description="Also enables one again that was disabled because its receiver answered 410.",
+    ),
+    Operation("delete", _HOOK, "deleteWebhook", _TAG, "Remove a webhook", 204, None),
+    Operation(
+        "get",
+        _HOOK + "deliveries/",
+        "listDeliveries",
+        _TAG,
+        "List attempts to deliver",
+        200,
+        DeliveryPage,
+        query=_PAGE,
+        errors=(400,),
+    ),
+    Operation(
+        "get",
+        _DELIVERY,
+        "retrieveDelivery",
+        _TAG,
+        "Look at an attempt to deliver",
+        200,
+        DeliveryDetail,
+        description="With what was sent and the beginning of what was answered.",
+    ),
+    Operation(
+        "post",
+        _DELIVERY + "redeliver/",
+        "redeliver",
+        _TAG,
+        "Send a delivery once more",
+        202,
+        Redelivery,
+    ),
+)

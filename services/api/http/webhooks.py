@@ -1,0 +1,100 @@
+"""The edge to HTTP of webhooks and their deliveries."""
+
+import re
+
+from aiohttp import web
+
+from services.api.accounts.accounts import Identity
+from services.api.contract.errors import NotFound
+from services.api.contract.listing import page_json, read_window
+from services.api.contract.models import WebhookRequest
+from services.api.contract.validation import validate
+from services.api.http.answers import json_answer
+from services.api.http.authorized import Runtime, Services, authorized, query_of, uuid_in_path
+from services.api.http.body import read_body
+from services.api.http.links import Links
+from shared.addresses import AddressPolicy
+
+
+class WebhookHandlers:
+    """Their part of the REST API."""
+
+    def __init__(self, runtime: Runtime, links: Links, *, policy: AddressPolicy) -> None:
+        self._runtime = runtime
+        self._links = links
+        self._policy = policy
+
+    def routes(self) -> list[web.RouteDef]:
+        """All of their routes."""
+        hooks = "/api/v1/{org}/webhooks/"
+        hook = hooks + "{hook}/"
+        deliveries = hook + "deliveries/"
+        runtime = self._runtime
+        return [
+            web.post(hooks, authorized(runtime, self.register)),
+            web.get(hooks, authorized(runtime, self.list)),
+            web.get(hook, authorized(runtime, self.read)),
+            web.put(hook, authorized(runtime, self.replace)),
+            web.delete(hook, authorized(runtime, self.remove)),
+            web.get(deliveries, authorized(runtime, self.list_deliveries)),
+            web.get(deliveries + "{delivery}/", authorized(runtime, self.read_delivery)),
+            web.post(deliveries + "{delivery}/redeliver/", authorized(runtime, self.redeliver)),
+        ]
+
+    async def register(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """Register a webhook."""
+        _, members = await read_body(request)
+        wanted = validate(WebhookRequest, members, policy=self._policy)
+        hook = await services.webhooks.register(identity.org, wanted)
+        return json_answer(hook.model_dump_json(), 201, {"Location": f"{self._links.address(request)}{hook.id}/"})
+
+    async def list(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """A page of the organization's webhooks."""
+        parameters = query_of(request)
+        window = read_window(parameters)
+        found = await services.webhooks.page(identity.org, window)
+        base = self._links.address(request)
+        return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
+
+    async def read(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """One webhook."""
+        return json_answer(
+            (await services.webhooks.read(identity.org, uuid_in_path(request, "hook"))).model_dump_json()
+        )
+
+    async def replace(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """Replace a webhook's members."""
+        hook = uuid_in_path(request, "hook")
+        _, members = await read_body(request)
+        wanted = validate(WebhookRequest, members, policy=self._policy)
+        return json_answer((await services.webhooks.replace(identity.org, hook, wanted)).model_dump_json())
+
+    async def remove(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """Remove a webhook."""
+        await services.webhooks.remove(identity.org, uuid_in_path(request, "hook"))
+        return web.Response(status=204)
+
+    async def list_deliveries(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """A page of the attempts to deliver to a webhook."""
+        hook, parameters = uuid_in_path(request, "hook"), query_of(request)
+        window = read_window(parameters)
+        found = await services.deliveries.page(identity.org, hook, window)
+        base = self._links.address(request)
+        return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
+
+    async def read_delivery(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """One attempt to deliver, with what was sent and what was answered."""
+        hook, delivery = uuid_in_path(request, "hook"), _delivery(request)
+        return json_answer(await services.deliveries.read(identity.org, hook, delivery))
+
+    async def redeliver(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """Make a delivery once more."""
+        queued = await services.deliveries.redeliver(identity.org, uuid_in_path(request, "hook"), _delivery(request))
+        return json_answer(queued.model_dump_json(), 202)
+
+
+def _delivery(request: web.Request) -> int:
+    number = request.match_info["delivery"]
+    if not re.fullmatch(r"[0-9]{1,18}", number):
+        raise NotFound()
+    return int(number)
