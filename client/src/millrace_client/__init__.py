@@ -30,17 +30,20 @@ from millrace_client.errors import (
     WaitTimedOut,
 )
 from millrace_client.models import (
+    Amounts,
     Attempt,
     AudioRendition,
     BusUser,
     Counts,
     Delivery,
+    EndedJobs,
     Job,
     JobWarning,
     LiveToken,
     NewBusUser,
     Outputs,
     Page,
+    PeriodAmounts,
     Redelivery,
     Rendition,
     Sprite,
@@ -50,6 +53,7 @@ from millrace_client.models import (
     Timeline,
     TimelinePart,
     Token,
+    Usage,
     Waiting,
     Webhook,
 )
@@ -57,6 +61,7 @@ from millrace_client.settings import Settings
 from millrace_client.signature import WebhookMessage, verify
 
 __all__ = [
+    "Amounts",
     "ApiError",
     "AsyncMillrace",
     "Attempt",
@@ -65,6 +70,7 @@ __all__ = [
     "Conflict",
     "Counts",
     "Delivery",
+    "EndedJobs",
     "Forbidden",
     "InvalidRequest",
     "InvalidToken",
@@ -78,6 +84,7 @@ __all__ = [
     "NotFound",
     "Outputs",
     "Page",
+    "PeriodAmounts",
     "Redelivery",
     "Rendition",
     "Retries",
@@ -97,6 +104,7 @@ __all__ = [
     "Unavailable",
     "UnexpectedAnswer",
     "Unreachable",
+    "Usage",
     "WaitTimedOut",
     "Waiting",
     "Webhook",
