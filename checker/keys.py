@@ -12,6 +12,7 @@ from checker.playlist import MediaPlaylist, Tag, attribute_list, resolver
 
 WHOLE_SEGMENTS, SAMPLES = "AES-128", "SAMPLE-AES"
 _BLOCK = 16
+KEY_BYTES = 16
 _HEX = re.compile(r"0[xX]([0-9a-fA-F]{32})")
 
 
@@ -93,7 +94,7 @@ def decrypted(body: bytes, key: bytes, iv: bytes) -> bytes:
     Raises:
         MalformedMedia: the key is none, or not the one.
     """
-    if len(key) != _BLOCK or not body or len(body) % _BLOCK:
+    if len(key) != KEY_BYTES or not body or len(body) % _BLOCK:
         raise MalformedMedia(f"{len(body)} bytes that a key of {len(key)} bytes cannot decrypt")
     decryptor, padding = Cipher(algorithms.AES(key), modes.CBC(iv)).decryptor(), PKCS7(8 * _BLOCK).unpadder()
     try:

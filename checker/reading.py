@@ -30,8 +30,11 @@ T = TypeVar("T")
 _PARALLEL = 8
 
 
-async def read_presentation(address: str) -> Presentation:
+async def read_presentation(address: str, *, key: bytes | None = None) -> Presentation:
     """Read everything that belongs to the multivariant playlist at a URL or a path.
+
+    Args:
+        key: of segments that are encrypted as a whole; None to read it from where the playlists say.
 
     Raises:
         Unreadable: the multivariant playlist does not answer.
@@ -39,15 +42,16 @@ async def read_presentation(address: str) -> Presentation:
     """
     if urlsplit(address).scheme in ("http", "https"):
         async with aiohttp.ClientSession() as session:
-            return await Reading(Http(session)).presentation(address)
-    return await Reading(Files()).presentation(address)
+            return await Reading(Http(session), key).presentation(address)
+    return await Reading(Files(), key).presentation(address)
 
 
 class Reading:
     """One pass over a presentation; collects what cannot be read instead of stopping at it."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, key: bytes | None = None) -> None:
         self._source = source
+        self._key = key
         self._turns = asyncio.Semaphore(_PARALLEL)
         self._seen: set[str] = set()
         self._sizes: dict[str, int] = {}
@@ -123,7 +127,7 @@ class Reading:
         except MalformedMedia as error:
             self._broken[playlist.url] = str(error)
             return []
-        key = await self._bytes(told.uri) if told else None
+        key = self._key or (await self._bytes(told.uri) if told else None)
         if told is None or key is None:
             return []
 

@@ -45,6 +45,14 @@ class _Provider(BaseModel):
         return {"drm": problems} if problems else {}
 
 
+# What keys have to be for together, so that each track has one.
+_WHOLE: tuple[frozenset[Tracks], ...] = (
+    frozenset({"all"}),
+    frozenset({"audio", "video"}),
+    frozenset({"audio", "sd", "hd"}),
+)
+
+
 class SealedStore(_Provider):
     """Our own store, which makes keys and keeps them sealed (``services/api/drm``)."""
 
@@ -68,6 +76,15 @@ class StaticKeys(_Provider):
     kind: Literal["static"] = "static"
     schemes: ClassVar[frozenset[Scheme]] = _ALL_SCHEMES
     keys: tuple[StaticKey, ...] = Field(min_length=1, max_length=8)
+
+    @model_validator(mode="after")
+    def _leave_nothing_out(self) -> "StaticKeys":
+        known = {key.tracks for key in self.keys}
+        if not any(needed <= known for needed in _WHOLE):
+            raise ValueError(
+                "some tracks would have no key: give one for all, or for audio and video, or for audio, sd and hd"
+            )
+        return self
 
     @property
     def content_keys(self) -> tuple[ContentKey, ...]:

@@ -183,3 +183,17 @@ async def test_a_quota_counts_every_job_of_a_batch(api: ApiProcess, client: Clie
         assert (refused.status, refused.body["quota"]) == (429, "unfinished_jobs")
         assert await jobs_in_the_log(client, account.org) == 0
         assert (await caller.call("POST", BATCH, bodies(3))).status == 201
+
+
+async def test_a_new_content_for_which_two_jobs_want_other_keys_is_refused_and_counts_nothing(api: ApiProcess) -> None:
+    account = api.account("batches-contents")
+    api.admin("set-quotas", account.org, "--unfinished-jobs", "2")
+    content = {"content_id": "8216dcdb90c34a4f8abf1671630a8817"}
+    wanted = [job_body() | {"enable_drm": True, "drm": content | {"keys": keys}} for keys in ("shared", "separate")]
+    async with Caller(api, account) as caller:
+        refused = await caller.call("POST", BATCH, {"jobs": wanted})
+        assert refused.status == 400, refused.text
+        assert [(item["item_index"], list(item["errors"])) for item in refused.body["jobs"]] == [(1, ["drm"])]
+        alike = [item | {"drm": content} for item in wanted]
+        assert (await caller.call("POST", BATCH, {"jobs": alike})).status == 201
+        assert (await caller.call("POST", "transcoding_jobs/", job_body())).status == 429

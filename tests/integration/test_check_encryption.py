@@ -2,9 +2,11 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from checker.__main__ import main
 from checker.judging.encryption import RULES
 from services.uploader.compliance import check_presentation
 from tests.support.encrypted import KEY_FILE, content_key, write_encrypted
@@ -110,6 +112,21 @@ async def test_whole_segments_are_read_with_the_key_that_the_playlist_names() ->
     assert "millrace-uri" in await violated(without)
     nameless = WHOLE.files[LOW].replace(f'URI="/{KEY_FILE}",'.encode(), b"")
     assert {"rfc8216bis-4.4.4.4", "millrace-parse"} <= await violated({**WHOLE.files, LOW: nameless})
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_a_key_that_is_not_at_its_address_is_given_in_a_file(tmp_path: Path, text: bool) -> None:
+    # Its address begins with a slash: nothing lies there.
+    replace(WHOLE, files={path: body for path, body in WHOLE.files.items() if not path.startswith("/")}).into(tmp_path)
+    playlist, file, right = str(tmp_path / TOP), tmp_path / "key", WHOLE.files[f"/{KEY_FILE}"]
+    assert main([playlist]) == 1
+    for key, status in ((right, 0), (bytes(16), 1)):
+        file.write_bytes(f"{key.hex()}\n".encode() if text else key)
+        assert main([playlist, "--key-file", str(file)]) == status
+    for wrong in (b"", b"0" * 30, b"x" * 32):
+        file.write_bytes(wrong)
+        with pytest.raises(SystemExit, match="2"):
+            main([playlist, "--key-file", str(file)])
 
 
 def test_every_rule_has_a_fault_that_it_finds() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hmac
 import json
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -220,6 +221,26 @@ async def test_a_content_with_several_keys(api: ApiProcess, caller: Caller) -> N
     assert {base64.b64decode(track["iv"]).hex() for track in answer["tracks"]} == {key["iv"] for key in keys.values()}
     refused = await asks(api, f"/api/v1/{org}/drm_encryption_keys/", signed(compact(content_id=content_id), pair))
     assert (refused.status, "audio, sd, hd" in refused.text) == (409, True)
+
+
+async def test_one_of_several_keys_does_not_lead_to_the_others(api: ApiProcess, caller: Caller) -> None:
+    job, org = await caller.create(enable_drm=True, drm={"keys": "separate"}), caller.account.org
+    content_id = job.body["drm_content_id"]
+    keys = (await caller.call("GET", f"drm_contents/{content_id}/")).body["keys"]
+    url = (await caller.call("POST", f"drm_contents/{content_id}/aes_key_url/")).body["url"].removeprefix(api.url)
+    expires = url.partition("expires=")[2].partition("&")[0]
+    assert (await asks(api, url, None, method="GET")).status == 409
+    async with aiohttp.ClientSession() as session:
+        for key in keys:
+            async with session.get(f"{api.url}{url}&kid={key['kid']}") as response:
+                assert (await response.read()).hex() == key["key"]
+            # Signed by whoever has got hold of this key alone.
+            text = f"aes_key of {org} {content_id} until {expires}".encode()
+            forged = hmac.digest(bytes.fromhex(key["key"]), text, "sha256").hex()
+            other = next(each["kid"] for each in keys if each != key)
+            query = f"expires={expires}&signature={forged}&kid={other}"
+            answer = await asks(api, f"{url.partition('?')[0]}?{query}", None, method="GET")
+            assert answer.status == 403
 
 
 async def test_requests_are_counted_by_organization_and_address(api: ApiProcess, caller: Caller) -> None:

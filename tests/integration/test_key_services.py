@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import traceback
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from uuid import UUID
 
@@ -188,3 +188,18 @@ async def test_what_is_no_http_is_told_to_nobody(server: KeyServer, begin: bytes
         await ask(server.tpstreams)
     told = "".join(traceback.format_exception(caught.value))
     assert key not in told + repr(caught.value) + repr(caught.value.__cause__)
+
+
+@pytest.mark.parametrize("uri", ["skd://{hex}", "skd://a/{HEX}", "skd://{base64}"])
+async def test_no_key_gets_to_players_by_what_a_service_says_of_it(server: KeyServer, uri: str) -> None:
+    key = server.secret("key", CONTENT)
+    shown = uri.format(hex=key.hex(), HEX=key.hex().upper(), base64=b64encode(key).decode())
+
+    async def careless(_: web.Request, __: bytes) -> web.StreamResponse:
+        return web.json_response({"content_id": CONTENT, "key": key.hex(), "iv": "0" * 32, "uri": shown})
+
+    server.manner = careless
+    with pytest.raises(PermanentError, match="the key itself") as caught:
+        await ask(server.tpstreams)
+    assert caught.value.code == REFUSED
+    assert key.hex() not in repr(caught.value)

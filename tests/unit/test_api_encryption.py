@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from services.api.admin.key_commands import shown
 from services.api.contract.errors import Invalid
 from services.api.contract.json_body import parse_members
 from services.api.contract.models import JobRequest
@@ -83,6 +84,7 @@ def test_ids_come_in_both_forms() -> None:
 
 
 TPSTREAMS = {"kind": "tpstreams", "organization": "a1b2c3", "signing_key": "0" * 64, "signing_iv": "1" * 32}
+KEY = {"kid": "0" * 32, "iv": "1" * 32, "key": "2" * 32}
 SPEKE = {"kind": "speke", "url": "https://keys.example.com/speke", "header": "x-api-key", "value": "very-secret"}
 
 
@@ -117,6 +119,7 @@ def test_what_a_provider_cannot_do(provider: dict[str, Any], request_: dict[str,
         SPEKE | {"header": None, "value": None},
         SPEKE | {"username": "a:b", "password": "c"},
         {"kind": "static", "keys": []},
+        {"kind": "static", "keys": [KEY | {"tracks": "sd"}, KEY | {"tracks": "audio"}]},
     ],
 )
 def test_providers_that_can_never_work_are_refused(wrong: dict[str, Any]) -> None:
@@ -139,3 +142,11 @@ def test_providers_show_no_secret() -> None:
         provider = PROVIDERS.validate_python(given)
         assert secret not in repr(provider)
         assert secret.encode() in PROVIDERS.dump_json(provider), "sealed, it has to be all there"
+
+
+def test_what_operators_are_shown_has_no_secret_either() -> None:
+    provider = PROVIDERS.validate_python(SPEKE | {"url": "https://keys.example.com/speke?customer=7&token=hidden"})
+    told = dict(shown(provider))
+    assert told["url"].startswith("https://keys.example.com/speke?")
+    assert "hidden" not in str(told)
+    assert "very-secret" not in str(told)

@@ -18,6 +18,7 @@ from services.api.admin.context import AdminContext
 from services.api.admin.showing import print_table
 from services.api.drm.providers import KeyProviders
 from shared.encryption.providers import PROVIDERS, KeyProvider, StaticKeys
+from shared.locations import mask
 from shared.sealing import Sealer
 from shared.settings import decode_keys
 
@@ -58,7 +59,8 @@ def shown(provider: KeyProvider) -> list[tuple[str, str]]:
     members = provider.model_dump(mode="json")
     fields = type(provider).model_fields
     return [
-        (name, str(value) if name in (*_SHOWN, "kind") else "set")
+        # Some services are asked with a secret in their address.
+        (name, mask(str(value)) if name in (*_SHOWN, "kind") else "set")
         for name, value in members.items()
         if name in fields and value is not None
     ]

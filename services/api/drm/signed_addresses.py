@@ -1,7 +1,8 @@
 """Signed addresses of AES-128 keys.
 
-They are signed with the key that they lead to: whoever could forge one has the key already, no further secret has to be kept, and
-addresses go on working when an organization's signing key is rotated.
+They are signed with the keys that they lead to, all of a content's together: whoever could forge one has them already, no further
+secret has to be kept, and addresses go on working when an organization's signing key is rotated. Not with one of several: players
+keep the key of sound less carefully, and it would lead to that of the pictures.
 """
 
 import hmac
@@ -27,10 +28,10 @@ def signature(org: str, content_id: str, expires: int, keys: Sequence[ContentKey
     """The signature of an address, HMAC-SHA256 in hexadecimal.
 
     Args:
-        expires: seconds since 1970. keys: of the content, the first of which signs.
+        expires: seconds since 1970. keys: all of the content.
     """
     text = f"aes_key of {org} {content_id} until {expires}"
-    return hmac.digest(keys[0].key, text.encode(), "sha256").hex()
+    return hmac.digest(b"".join(key.key for key in keys), text.encode(), "sha256").hex()
 
 
 def is_signed(org: str, content_id: str, expires: str, given: str, keys: Sequence[ContentKey]) -> bool:

@@ -204,9 +204,11 @@ class Intake:
                 await self._keep(reservation, addresses, order)
         except ApiError as error:
             for other in made:
-                # What cannot be kept is given back where that is noticed.
-                if other is not reservation or not isinstance(error, Unavailable):
+                # What cannot be kept has been given back already.
+                if other is not reservation:
                     await self._release(other)
+            if isinstance(error, Invalid):
+                raise OfItem({made.index(reservation): error}) from None
             raise
 
     async def _keep(self, reservation: Reservation, addresses: JobAddresses, order: Order | None) -> None:
