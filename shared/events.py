@@ -172,8 +172,9 @@ class PartTranscoded(Result):
 
     Bounded, however long the part is: the tables of its segments stand in its record in the work space, whose SHA-256 (hex)
     is ``digest``. ``seconds`` is the wall time of the encode, ``encoder`` what did it (``libx264``, ``h264_nvenc``, ``aac``,
-    ``webvtt``); ``renditions`` is empty where a track of text could not be read, which the job does without. ``weight`` is that
-    of the request. Events of version 1 carry the record in themselves: ``inline``.
+    ``webvtt``); ``renditions`` is empty where a track of text could not be read, which the job does without. ``inherited`` says
+    that an earlier job has made the part, and spent the time; false in events of before. ``weight`` is that of the request.
+    Events of version 1 carry the record in themselves: ``inline``.
     """
 
     subject = "part_transcoded"
@@ -186,6 +187,7 @@ class PartTranscoded(Result):
     encoder: str
     seconds: float
     warnings: tuple[JobWarning, ...] = ()
+    inherited: bool = False
     weight: Weight = 1.0
     inline: PartRecord | None = Field(None, exclude=True)
 

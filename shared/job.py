@@ -12,7 +12,7 @@ from shared import events as ev
 from shared.encryption.request import EncryptionRequest
 from shared.ids import JobId, OrgCode
 from shared.locations import mask
-from shared.media.result import JobWarning, Outputs
+from shared.media.result import JobWarning, Outputs, RenditionTotals
 
 Status = Literal["queued", "transcoding", "completed", "error", "cancelled"]
 Stage = Literal["queued", "fetching", "transcoding", "uploading", "done"]
@@ -36,6 +36,8 @@ class Job(BaseModel):
 
     ``work`` is the whole encode in output frames, ``work_done`` that of the parts that are transcoded, ``under_way`` that of
     each part that is requested and not transcoded yet: as many as the job's window, however long the film is.
+    ``rendition_seconds`` is what was made of video, each rendition counted, ``encode_seconds`` the wall time that encoding all
+    parts took, ``output_bytes`` what was uploaded of them; parts that a retry has inherited count where they were made.
     ``*_at`` are the instants at which the stages ended, for the timings.
     """
 
@@ -68,6 +70,9 @@ class Job(BaseModel):
     work: float = 0
     work_done: float = 0
     under_way: dict[str, float] = {}
+    rendition_seconds: float = 0
+    encode_seconds: float = 0
+    output_bytes: int = 0
     error_code: str | None = None
     error_message: str | None = None
     error_detail: str | None = None
@@ -189,7 +194,7 @@ def _change(job: Job, event: ev.AnyEvent) -> dict[str, Any]:
         case ev.PartTranscoded():
             return _transcoded(job, event)
         case ev.PartUploaded():
-            return {"parts_uploaded": job.parts_uploaded + 1}
+            return {"parts_uploaded": job.parts_uploaded + 1, "output_bytes": job.output_bytes + event.bytes}
         case ev.Completed():
             return {
                 "status": STATUS_AFTER[ev.Completed],
@@ -237,7 +242,15 @@ def _transcoded(job: Job, event: ev.PartTranscoded) -> dict[str, Any]:
         "parts_transcoded": transcoded,
         "warnings": _merged(job, event.warnings),
     }
+    if not event.inherited:
+        change["rendition_seconds"] = job.rendition_seconds + sum(_video_seconds(made) for made in event.renditions)
+        change["encode_seconds"] = job.encode_seconds + event.seconds
     return change | {"encoded_at": event.at} if transcoded == job.parts else change
+
+
+def _video_seconds(made: RenditionTotals) -> float:
+    # Those of sound and text are deeper: audio/…, text/….
+    return 0.0 if "/" in made.folder else made.seconds
 
 
 def _merged(job: Job, warnings: tuple[JobWarning, ...]) -> tuple[JobWarning, ...]:

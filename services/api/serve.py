@@ -39,6 +39,7 @@ from services.api.intake.reservations import Reservations
 from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
 from services.api.jobs.live import LiveProgress
+from services.api.jobs.usages import Usages
 from services.api.projection.leader import Leader
 from services.api.projection.overview import Overview
 from services.api.projection.vault_sweep import VaultSweep
@@ -193,6 +194,7 @@ async def _start(
         KeysOnDemand(contents, KeyProviders(database, sealer)),
         SigningKeys(database, sealer),
         AddressRate(settings.key_requests_per_minute),
+        Usages(database),
         bus_users,
     )
     del checks["start"]

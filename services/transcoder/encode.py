@@ -86,8 +86,10 @@ class Encode:
         """The result: of an earlier attempt that was finished but never published, of an earlier job, or of a new attempt."""
         name = request.part
         text = await self._space.finished(fetched.org, fetched.job, name)
+        is_inherited = False
         if text is None:
             text = await inherited(self._space, self._tools, fetched, name)
+            is_inherited = text is not None
         if text is None:
             async with self._space.attempt(fetched.org, fetched.job, name) as folder:
                 begun = time.monotonic()
@@ -116,6 +118,7 @@ class Encode:
             encoder=kept.encoder,
             seconds=kept.seconds,
             warnings=kept.warnings,
+            inherited=is_inherited,
             weight=request.weight,
         )
 

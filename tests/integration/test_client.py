@@ -165,6 +165,8 @@ async def test_lists(kind: str, api: ApiProcess) -> None:
         counts = await user.do(jobs.counts)
         assert (counts.count, counts.by_status["cancelled"], sum(counts.by_status.values())) == (5, 1, 5)
         assert (await user.do(jobs.counts, search=made[1])).count == 1
+        usage = await user.do(user.millrace.usage, by="month")
+        assert (usage.total.jobs.cancelled, len(usage.results), usage.results[-1].bytes_out) == (1, 12, 0)
         page = await user.do(jobs.page, number=2, page_size=2)
         assert (page.count, page.more, [job.id for job in page.results]) == (5, True, made[2:0:-1])
         with pytest.raises(mc.InvalidRequest) as raised:

@@ -271,6 +271,8 @@ async def test_a_part_of_an_earlier_job_is_used_where_it_would_be_made_alike(sit
         made_before = len(ffmpeg.calls())
         await work.begin()
         second = await work.done()
+        said = [event for event in await work.events() if isinstance(event, PartTranscoded)]
+    assert {event.part for event in said if event.inherited} == {"a0", "v0000"}
     assert frames.numbers(second.join("144p")) == list(range(336))
     assert {part for part, record in second.results.items() if record == first.results[part]} == {"a0", "v0000"}
     assert len(ffmpeg.calls()) == made_before + 2

@@ -202,16 +202,21 @@ async def the_rows_are_those_of_a_rebuild(stack: Upgraded) -> None:
     assert not rows["output_claims"]
     await rebuild(stack.database_url, stack.client, QUIET.append)
     assert await dump(connection) == rows
+    unknown = (
+        "select count(*) from jobs where status = 'completed' and (encode_seconds > 0 and output_bytes > 0) is not true"
+    )
+    assert await connection.fetchval(unknown) == 0
     await connection.close()
 
 
 async def dump(connection: "asyncpg.Connection[Any]") -> dict[str, list[Any]]:
-    """Every row of every table, in a definite order, but for the size of sources.
+    """Every row of every table, in a definite order, but for the size of sources and what encoding has taken.
 
-    Version 0.1 did not keep it; a rebuild learns it from the log, also of those that were fetched before.
+    Version 0.1 did not keep these; a rebuild learns them from the log, also of those that were fetched before.
     """
     jobs = """
-        (select id, org, created, status, enable_drm, priority, admitted, last_sequence, state::jsonb - 'source_bytes', ended
+        (select id, org, created, status, enable_drm, priority, admitted, last_sequence, ended,
+                state::jsonb - array['source_bytes', 'rendition_seconds', 'encode_seconds', 'output_bytes']
          from jobs) as jobs
     """
     tables = {table: jobs if table == "jobs" else table for table in TABLES}

@@ -128,11 +128,11 @@ class Caller:
         ) as response:
             return Answer(response.status, response.headers, await response.text())
 
-    async def call_raw(self, method: str, path: str) -> str:
+    async def call_raw(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> str:
         """All that a call brings until its end, as text; it has to be a success."""
-        headers = {"Authorization": f"Token {self.account.token}"}
+        sent = {"Authorization": f"Token {self.account.token}"} | dict(headers or {})
         address = f"{self._process.url}/api/v1/{self.account.org}/{path}"
-        async with self._session.request(method, address, headers=headers) as response:
+        async with self._session.request(method, address, headers=sent) as response:
             assert response.status == 200
             return await response.text()
 

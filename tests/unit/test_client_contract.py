@@ -11,6 +11,7 @@ import millrace_client as mc
 from millrace_client import bus_users, jobs, models, tokens, webhooks
 from services.api.contract import models as requests
 from services.api.contract import responses, timeline_models
+from services.api.contract import usage as usage_models
 from shared import deliveries
 from shared.job import Status
 from shared.media import result
@@ -28,6 +29,9 @@ from shared.media import result
         (responses.JobCounts, mc.Counts),
         (timeline_models.StageSpan, mc.StageSpan),
         (timeline_models.TimelinePart, mc.TimelinePart),
+        (usage_models.Usage, mc.Usage),
+        (usage_models.PeriodAmounts, mc.PeriodAmounts),
+        (usage_models.EndedJobs, mc.EndedJobs),
         (responses.Webhook, mc.Webhook),
         (responses.Delivery, mc.Delivery),
         (responses.DeliveryDetail, mc.DeliveryDetail),

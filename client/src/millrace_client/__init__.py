@@ -30,18 +30,21 @@ from millrace_client.errors import (
     WaitTimedOut,
 )
 from millrace_client.models import (
+    Amounts,
     Attempt,
     AudioRendition,
     BusUser,
     Counts,
     Delivery,
     DeliveryDetail,
+    EndedJobs,
     Job,
     JobWarning,
     LiveToken,
     NewBusUser,
     Outputs,
     Page,
+    PeriodAmounts,
     Redelivery,
     Rendition,
     ResponseHead,
@@ -53,6 +56,7 @@ from millrace_client.models import (
     Timeline,
     TimelinePart,
     Token,
+    Usage,
     Waiting,
     Webhook,
 )
@@ -60,6 +64,7 @@ from millrace_client.settings import Settings
 from millrace_client.signature import WebhookMessage, verify
 
 __all__ = [
+    "Amounts",
     "ApiError",
     "AsyncMillrace",
     "Attempt",
@@ -69,6 +74,7 @@ __all__ = [
     "Counts",
     "Delivery",
     "DeliveryDetail",
+    "EndedJobs",
     "Forbidden",
     "InvalidRequest",
     "InvalidToken",
@@ -82,6 +88,7 @@ __all__ = [
     "NotFound",
     "Outputs",
     "Page",
+    "PeriodAmounts",
     "Redelivery",
     "Rendition",
     "ResponseHead",
@@ -103,6 +110,7 @@ __all__ = [
     "Unavailable",
     "UnexpectedAnswer",
     "Unreachable",
+    "Usage",
     "WaitTimedOut",
     "Waiting",
     "Webhook",

@@ -4,7 +4,7 @@ from typing import Self
 
 import httpx
 
-from millrace_client import bus_users, follow, jobs, tokens, webhooks
+from millrace_client import bus_users, follow, jobs, tokens, usage, webhooks
 from millrace_client.asynchronous import AsyncTransport
 from millrace_client.backoff import Retries
 from millrace_client.core import Core
@@ -83,6 +83,7 @@ class AsyncMillrace:
 
     login = AsyncCall(tokens.login)
     logout = AsyncCall(tokens.logout)
+    usage = AsyncCall(usage.usage)
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from typing import Self
 
 import httpx
 
-from millrace_client import bus_users, follow, jobs, tokens, webhooks
+from millrace_client import bus_users, follow, jobs, tokens, usage, webhooks
 from millrace_client.backoff import Retries
 from millrace_client.blocking import BlockingTransport
 from millrace_client.core import Core
@@ -83,6 +83,7 @@ class Millrace:
 
     login = Call(tokens.login)
     logout = Call(tokens.logout)
+    usage = Call(usage.usage)
 
     def __init__(
         self,

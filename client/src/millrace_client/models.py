@@ -251,6 +251,45 @@ class Counts(Resource):
     by_status: dict[str, int]
 
 
+class EndedJobs(Model):
+    """How many jobs have ended, by how."""
+
+    completed: int
+    error: int
+    cancelled: int
+
+
+class Amounts(Model):
+    """What jobs have taken.
+
+    Attributes:
+        source_minutes: of the films that were fetched. rendition_minutes: of video that was made, each rendition counted.
+        encode_seconds: how long encoders have worked, by the clock.
+        bytes_in: of the sources. bytes_out: of the segments that were uploaded.
+    """
+
+    jobs: EndedJobs
+    source_minutes: float
+    rendition_minutes: float
+    encode_seconds: float
+    bytes_in: int
+    bytes_out: int
+
+
+class PeriodAmounts(Amounts):
+    """What the jobs have taken that ended in a period: a day such as ``2026-01-31`` or a month such as ``2026-01``, in UTC."""
+
+    period: str
+
+
+class Usage(Resource):
+    """What the organization's jobs have taken. ``by``: day or month; ``results``: one for each period, oldest first."""
+
+    by: str
+    total: Amounts
+    results: tuple[PeriodAmounts, ...]
+
+
 class StageSpan(Model):
     """When a job was in a stage. ``ended`` is None while it lasts."""
 

@@ -71,7 +71,7 @@ def read_window(parameters: Parameters) -> Window:
     Raises:
         Invalid: naming each parameter that is unknown or malformed.
     """
-    reader = _Reader(parameters, PAGE_PARAMETERS)
+    reader = ParameterReader(parameters, PAGE_PARAMETERS)
     window = reader.window()
     reader.finish()
     return window
@@ -83,7 +83,7 @@ def read_fields(parameters: Parameters) -> frozenset[str] | None:
     Raises:
         Invalid: one is unknown.
     """
-    reader = _Reader([(name, value) for name, value in parameters if name == FIELDS], (FIELDS,))
+    reader = ParameterReader([(name, value) for name, value in parameters if name == FIELDS], (FIELDS,))
     fields = reader.fields()
     reader.finish()
     return fields
@@ -95,7 +95,7 @@ def read_job_query(parameters: Parameters) -> tuple[JobFilter, Window, frozenset
     Raises:
         Invalid: naming each parameter that is unknown or malformed.
     """
-    reader = _Reader(parameters, JOB_PARAMETERS)
+    reader = ParameterReader(parameters, JOB_PARAMETERS)
     wanted = replace(
         reader.filter(),
         statuses=reader.statuses(),
@@ -112,7 +112,7 @@ def read_count_query(parameters: Parameters) -> JobFilter:
     Raises:
         Invalid: naming each parameter that is unknown or malformed.
     """
-    reader = _Reader(parameters, COUNT_PARAMETERS)
+    reader = ParameterReader(parameters, COUNT_PARAMETERS)
     wanted = reader.filter()
     reader.finish()
     return wanted
@@ -140,8 +140,12 @@ def _link(base: str, parameters: Parameters, page: int) -> str:
     return json_text(f"{base}?{urlencode([*kept, ('page', str(page))])}")
 
 
-class _Reader:
-    """Takes parameters one by one and collects what is wrong with them."""
+class ParameterReader:
+    """Takes parameters one by one and collects what is wrong with them.
+
+    Args:
+        known: the names that there are.
+    """
 
     def __init__(self, parameters: Parameters, known: Sequence[str]) -> None:
         self._values: dict[str, list[str]] = {}
@@ -166,25 +170,28 @@ class _Reader:
         )
 
     def search(self) -> str | None:
+        """Words to search for."""
         value = self._single("search")
         if value is None:
             return None
         if len(value) > MOST_SEARCH_CHARACTERS:
-            self._wrong("search", f"Ensure this parameter has no more than {MOST_SEARCH_CHARACTERS} characters.")
+            self.wrong("search", f"Ensure this parameter has no more than {MOST_SEARCH_CHARACTERS} characters.")
         if "\0" in value or _SURROGATE.search(value) or not _IN_A_WORD.search(value):
-            self._wrong("search", "Enter words, or how they begin: letters and digits.")
+            self.wrong("search", "Enter words, or how they begin: letters and digits.")
         return value
 
     def fields(self) -> frozenset[str] | None:
+        """The members of a job that are to be shown; None for all."""
         value = self._single(FIELDS)
         if value is None:
             return None
         names = frozenset(value.split(","))
         for name in sorted(names - JobItem.model_fields.keys()):
-            self._wrong(FIELDS, f"{is_not_a_choice(name)} Choose from {', '.join(JobItem.model_fields)}.")
+            self.wrong(FIELDS, f"{is_not_a_choice(name)} Choose from {', '.join(JobItem.model_fields)}.")
         return names
 
     def statuses(self) -> tuple[Status, ...]:
+        """The statuses that are asked for, each once."""
         known = {str(status): status for status in get_args(Status)}
         given = self._values.get("status", [])
         for value in given:
@@ -193,29 +200,44 @@ class _Reader:
         return tuple(dict.fromkeys(known[value.lower()] for value in given if value.lower() in known))
 
     def boolean(self, name: str) -> bool | None:
+        """True or false; None if it is not given, as with all the others."""
         value = self._single(name)
         if value is None or value.lower() in ("true", "false"):
             return value.lower() == "true" if value else None
-        self._wrong(name, "Must be true or false.")
+        self.wrong(name, "Must be true or false.")
+        return None
+
+    def day(self, name: str) -> date | None:
+        """A date."""
+        value = self._single(name)
+        try:
+            if value is None or _DATE.fullmatch(value):
+                return date.fromisoformat(value) if value else None
+        except ValueError:
+            pass
+        self.wrong(name, "Enter a date in ISO 8601, such as 2026-01-31.")
         return None
 
     def choice(self, name: str, choices: Sequence[str], default: str) -> str:
+        """One of several words."""
         value = self._single(name)
         if value is not None and value not in choices:
             self._no_choice(name, value, choices)
         return value or default
 
     def instant(self, name: str, time_of_day: time) -> datetime | None:
+        """A time in UTC. ``time_of_day``: of a date alone."""
         value = self._single(name)
         if value is None:
             return None
         try:
             return _instant(value, time_of_day)
         except (ValueError, OverflowError):
-            self._wrong(name, "Enter a date or time in ISO 8601, such as 2026-01-31 or 2026-01-31T12:30:00Z.")
+            self.wrong(name, "Enter a date or time in ISO 8601, such as 2026-01-31 or 2026-01-31T12:30:00Z.")
             return None
 
     def window(self) -> Window:
+        """The page of the list."""
         return Window(self._number("page", 1, _MOST_PAGE), self._number("page_size", DEFAULT_PAGE_SIZE, MOST_PAGE_SIZE))
 
     def _number(self, name: str, default: int, most: int) -> int:
@@ -223,9 +245,9 @@ class _Reader:
         if value is None:
             return default
         if not re.fullmatch(r"[0-9]{1,10}", value):
-            self._wrong(name, "A valid integer is required.")
+            self.wrong(name, "A valid integer is required.")
         elif not 1 <= int(value) <= most:
-            self._wrong(name, f"Must be from 1 to {most}.")
+            self.wrong(name, f"Must be from 1 to {most}.")
         else:
             return int(value)
         return default
@@ -233,14 +255,15 @@ class _Reader:
     def _single(self, name: str) -> str | None:
         values = self._values.get(name, [])
         if len(values) > 1:
-            self._wrong(name, "This parameter is given more than once.")
+            self.wrong(name, "This parameter is given more than once.")
         return values[0] if values else None
 
     def _no_choice(self, name: str, value: str, choices: Sequence[str]) -> None:
-        self._wrong(name, is_not_a_choice(value))
-        self._wrong(name, these_are_choices(choices))
+        self.wrong(name, is_not_a_choice(value))
+        self.wrong(name, these_are_choices(choices))
 
-    def _wrong(self, name: str, message: str) -> None:
+    def wrong(self, name: str, message: str) -> None:
+        """Take note of what is wrong with a parameter."""
         messages = self._problems.setdefault(name, [])
         if message not in messages and len(messages) < MOST_MESSAGES:
             messages.append(message)

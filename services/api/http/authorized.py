@@ -21,6 +21,7 @@ from services.api.feed.users import BusUsers
 from services.api.intake.intake import Intake
 from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
+from services.api.jobs.usages import Usages
 from services.api.webhooks.deliveries import Deliveries
 from services.api.webhooks.webhooks import Webhooks
 
@@ -42,6 +43,7 @@ class Services:
     keys_on_demand: KeysOnDemand
     signing_keys: SigningKeys
     key_rate: AddressRate
+    usages: Usages
     bus_users: BusUsers | None = None
 
 

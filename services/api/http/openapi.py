@@ -55,6 +55,7 @@ from services.api.contract.responses import (
     WebhookPage,
 )
 from services.api.contract.timeline_models import TimelinePage
+from services.api.contract.usage import Usage
 from services.api.http.operation import Operation
 from services.api.http.operations import IN_PATH, OPERATIONS
 from services.api.http.parameters import PARAMETERS
@@ -93,6 +94,7 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     DeliveryPage,
     DeliveryDetail,
     Redelivery,
+    Usage,
     BusUser,
     NewBusUser,
     BusUserPage,
@@ -178,7 +180,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "tags": [operation.tag],
         "summary": operation.summary,
         "parameters": [_parameter(name) for name in (*in_path, *operation.query, *operation.headers)],
-        "responses": {str(operation.status): _success(operation.answer)}
+        "responses": {str(operation.status): _success(operation.answer, operation.other)}
         | {str(status): {"$ref": f"#/components/responses/{status}"} for status in statuses},
     }
     if operation.description:
@@ -196,12 +198,13 @@ def _parameter(name: str) -> dict[str, Any]:
     return parameter | {"required": True} if parameter["in"] == "path" else parameter
 
 
-def _success(answer: type[BaseModel] | str | None) -> dict[str, Any]:
+def _success(answer: type[BaseModel] | str | None, other: str | None) -> dict[str, Any]:
     if answer is None:
         return {"description": "Done; the body is empty"}
     if isinstance(answer, str):
-        return {"description": "Done", "content": {answer: {"schema": {"type": "string"}}}}
-    return {"description": (answer.__doc__ or "").strip(), "content": _json(answer)}
+        return {"description": "Done", "content": _text(answer)}
+    content = _json(answer) | (_text(other) if other else {})
+    return {"description": (answer.__doc__ or "").strip(), "content": content}
 
 
 def _error(status: int) -> dict[str, Any]:
@@ -240,6 +243,10 @@ def _webhook() -> dict[str, Any]:
 
 def _json(model: type[BaseModel]) -> dict[str, Any]:
     return {"application/json": {"schema": _ref(model)}}
+
+
+def _text(media_type: str) -> dict[str, Any]:
+    return {media_type: {"schema": {"type": "string"}}}
 
 
 def _ref(model: type[BaseModel]) -> dict[str, str]:

@@ -11,6 +11,7 @@ class Operation:
 
     Attributes:
         answer: the model of the body of success, a media type with no model, or None for an empty body.
+        other: a media type in which success is answered beside JSON, where it is asked for.
         errors: statuses beside 401, 404, 429, 500 and 503, which all may answer.
     """
 
@@ -27,3 +28,4 @@ class Operation:
     errors: tuple[int, ...] = ()
     description: str = ""
     public: bool = False
+    other: str | None = None

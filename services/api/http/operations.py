@@ -24,6 +24,7 @@ from services.api.contract.responses import (
     TokenPage,
 )
 from services.api.contract.timeline_models import TimelinePage
+from services.api.contract.usage import Usage
 from services.api.http.drm_operations import DRM_OPERATIONS
 from services.api.http.operation import Operation
 from services.api.http.webhook_operations import WEBHOOK_OPERATIONS
@@ -210,6 +211,20 @@ OPERATIONS = (
         "token has been revoked. A change of `queue_position` alone sends nothing.",
     ),
     *WEBHOOK_OPERATIONS,
+    Operation(
+        "get",
+        "/api/v1/{org}/usage/",
+        "showUsage",
+        "Usage",
+        "Show what the organization's jobs have taken",
+        200,
+        Usage,
+        query=("from", "to", "by", "format"),
+        errors=(400,),
+        description="Whatever a job has taken counts on the day on which it ended, so that a day that is over stays as it is. "
+        "Jobs that are removed some time after their end stay counted. Also as CSV, which `Accept: text/csv` asks for, too.",
+        other="text/csv",
+    ),
     Operation(
         "post",
         _BUS_USERS,

@@ -43,6 +43,29 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "description": "Only jobs created then or earlier: ISO 8601, a time or a date, which counts to its end",
         "schema": {"type": "string"},
     },
+    "from": {
+        "in": "query",
+        "description": "First day (UTC). Left out: 30 days before `to`, or 11 months before it by month. At most 366 days, or "
+        "120 months",
+        "schema": {"type": "string", "format": "date"},
+        "example": "2026-01-01",
+    },
+    "to": {
+        "in": "query",
+        "description": "Last day (UTC); today if left out",
+        "schema": {"type": "string", "format": "date"},
+        "example": "2026-01-31",
+    },
+    "by": {
+        "in": "query",
+        "description": "How long the periods are. Months are counted as a whole",
+        "schema": {"type": "string", "enum": ["day", "month"], "default": "day"},
+    },
+    "format": {
+        "in": "query",
+        "description": "Overrides what `Accept` says",
+        "schema": {"type": "string", "enum": ["json", "csv"]},
+    },
     "fields": {
         "in": "query",
         "description": "Show these members of a job alone, comma separated. Server-sent events come when one of them changes",

@@ -1,1 +1,1 @@
-"""Reading, cancelling and following jobs."""
+"""Reading, cancelling and following jobs, and what they have taken."""

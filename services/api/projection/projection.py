@@ -28,14 +28,16 @@ PRIORITIES = {"low": 0, "normal": 1, "high": 2}
 _LOAD = "select id, last_sequence, state from jobs where id = any($1::text[]) order by id for update"
 _STORE = """
     insert into jobs (id, org, created, status, enable_drm, priority, admitted, last_sequence, state, ended,
-                      fetched, source_seconds, source_bytes, retry_of)
+                      fetched, source_seconds, source_bytes, retry_of, rendition_seconds, encode_seconds, output_bytes)
     select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::boolean[], $6::smallint[],
                          $7::boolean[], $8::bigint[], $9::text[], $10::timestamptz[],
-                         $11::timestamptz[], $12::double precision[], $13::bigint[], $14::text[])
+                         $11::timestamptz[], $12::double precision[], $13::bigint[], $14::text[],
+                         $15::double precision[], $16::double precision[], $17::bigint[])
     on conflict (id) do update
     set status = excluded.status, admitted = excluded.admitted, last_sequence = excluded.last_sequence, state = excluded.state,
         ended = excluded.ended, fetched = excluded.fetched, source_seconds = excluded.source_seconds,
-        source_bytes = excluded.source_bytes
+        source_bytes = excluded.source_bytes, rendition_seconds = excluded.rendition_seconds,
+        encode_seconds = excluded.encode_seconds, output_bytes = excluded.output_bytes
     where jobs.last_sequence < excluded.last_sequence
 """
 _RECORD_DELIVERIES = """
@@ -221,6 +223,9 @@ def _job_row(folded: Folded) -> tuple[object, ...]:
         job.video_duration,
         job.source_bytes,
         job.retry_of,
+        job.rendition_seconds,
+        job.encode_seconds,
+        job.output_bytes,
     )
 
 

@@ -24,6 +24,7 @@ from services.api.database.pool import Connection
 from services.api.projection.leader import LEADERSHIP
 from services.api.projection.projection import apply_events, record_deliveries
 from services.api.projection.projector import Projector, deliveries_in, events_in
+from services.api.projection.usage import delete_keeping_usage
 from shared.bus.topology import DELIVERIES, JOBS
 from shared.job import Job
 
@@ -63,6 +64,9 @@ async def rebuild(dsn: str, client: Client, report: Callable[[str], None] = prin
                 f"lock table {', '.join(f'{schema}.{table}' for table in _PROJECTION)} in exclusive mode"
             )
             await _replay(projectors, report)
+            # Jobs that were pruned from the log, by somebody who had not come to their rows.
+            gone = "id not in (select id from pg_temp.jobs)"
+            await connection.execute(delete_keeping_usage(gone, f"{schema}.jobs"))
             for table in _PROJECTION:
                 real, new = f"{schema}.{table}", f"pg_temp.{table}"
                 await connection.execute(f"delete from {real}; insert into {real} select * from {new}")  # noqa: S608 - our own names

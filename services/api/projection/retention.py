@@ -14,6 +14,7 @@ import structlog
 from nats.aio.client import Client
 
 from services.api.database.pool import Connection
+from services.api.projection.usage import DRAW_USAGE_TOGETHER, delete_keeping_usage
 from shared.bus.errors import bus_calls
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject
@@ -111,6 +112,7 @@ class Retention:
             await connection.execute(_DRAW_COUNTS_TOGETHER, _MANY_COUNTS)
             await connection.execute(_DRAW_CLAIMS_TOGETHER, _MANY_COUNTS)
             await connection.execute(_DRAW_SOURCES_TOGETHER, _MANY_COUNTS)
+            await connection.execute(DRAW_USAGE_TOGETHER)
             full = await self._prune_deliveries(connection)
             if self._keep_jobs is not None:
                 full = await self._prune_jobs(connection, self._keep_jobs) or full
@@ -153,7 +155,7 @@ class Retention:
         async with connection.transaction():
             for table in _HANGING_ON_A_JOB:
                 await connection.execute(f"delete from {table} where job = any($1::text[])", jobs)  # noqa: S608 - our own names
-            await connection.execute("delete from jobs where id = any($1::text[])", jobs)
+            await connection.execute(delete_keeping_usage("id = any($1::text[])"), jobs)
 
     async def _prune_deliveries(self, connection: Connection) -> bool:
         """Drop the rows of deliveries whose messages the stream has dropped, by their age."""
