@@ -207,7 +207,12 @@ WORKERS = Board(
             ),
         ),
         (
-            graph("Redeliveries", (_rate("millrace_redeliveries_total", "consumer"), "{{consumer}}"), unit="ops"),
+            graph(
+                "Redeliveries",
+                (_rate("millrace_redeliveries_total", "consumer"), "{{consumer}}"),
+                (_rate("millrace_work_put_off_total", "consumer", "reason"), "{{consumer}}, put off for {{reason}}"),
+                unit="ops",
+            ),
             graph(
                 "Leases lost",
                 (_rate("millrace_work_total", "consumer", where='outcome="lease_lost"'), "{{consumer}}"),
