@@ -56,8 +56,8 @@ logs: $(STAMP) ## Follow all logs, or those of SERVICE=<name>
 
 test: $(STAMP) ## Run the whole test suite, on real servers
 	@$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal --cov --cov-report= tests/unit
-	@# Most of these wait for servers and processes, so three modules run side by side; of whole stacks, two are enough for two cores.
-	@$(VENV)/bin/python -m pytest -q -n 3 --dist loadfile tests/integration
+	@# Most of these wait for servers and processes, so four modules run side by side; of whole stacks, two are enough for two cores.
+	@$(VENV)/bin/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder tests/integration
 	@$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/e2e
 	@$(VENV)/bin/python -m tools.coverage_table
 

@@ -126,7 +126,7 @@ async def test_an_output_that_cannot_be_written(change: tuple[str, str], code: s
         ({"client_metadata": [1]}, "client_metadata"),
         ({"input_url": "ftp://example.com/a.mp4"}, "input_url"),
         ({"output_path": "https://example.com/"}, "output_path"),
-        ({"enable_drm": True}, "enable_drm"),
+        ({"encryption": "rot13"}, "encryption"),
         ({"profile": "best"}, "profile"),
         ({"priority": 1}, "priority"),
     ],

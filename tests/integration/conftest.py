@@ -18,6 +18,42 @@ from tests.support.samples import ORG
 from tests.support.schema import migrated, new_organization
 from tests.support.servers import NatsServer, PostgresServer, nats_server, postgres_server
 
+LONG = (
+    *(
+        "test_upgrade",
+        "test_notifier_faults",
+        "test_cluster",
+        "test_sound_start",
+        "test_address_guard",
+        "test_full_disk",
+    ),
+    *(
+        "test_parts",
+        "test_uploader_faults",
+        "test_transcoder",
+        "test_leader",
+        "test_encrypted_playback",
+        "test_notifier",
+    ),
+    *("test_lease", "test_pulls", "test_drain", "test_topology", "test_poison_parts", "test_client", "test_endings"),
+    *("test_uploader", "test_connection", "test_fetcher_outages", "test_stack_servers", "test_uploader_encryption"),
+    *(
+        "test_uploader_turns",
+        "test_uploader_outages",
+        "test_slow_sources",
+        "test_fleet",
+        "test_bus_tls",
+        "test_client_cli",
+    ),
+)
+"""Modules that take long, most of them because they wait."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that in the end nobody waits for the last of it."""
+    places = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONG)))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:

@@ -221,7 +221,10 @@ WORKERS = Board(
             graph("GPU encodes repeated on the CPU", (_rate("millrace_gpu_fallbacks_total"), "parts"), unit="ops"),
             graph(
                 "Processes without a part of ffmpeg's cage",
-                ("count by (job, wall) (millrace_cage_wall == 0)", "{{job}} {{wall}}"),
+                (
+                    "count by (job, wall) (millrace_cage_wall) - sum by (job, wall) (millrace_cage_wall)",
+                    "{{job}} {{wall}}",
+                ),
                 about="The network namespace is not missed where system calls are filtered",
             ),
         ),
