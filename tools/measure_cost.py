@@ -1,6 +1,6 @@
 """Measures what an hour of video costs: CPU-seconds of each service, by profile and ladder.
 
-    python -m tools.measure_cost --clip film.mp4
+    python -m tools.measure_cost --seconds 20
 
 It runs a stack of its own, has a clip transcoded once for each row, and asks the kernel what every process of the stack used
 meanwhile. Seconds of the processor depend little on what else the machine does. Everything is removed in the end.
@@ -47,10 +47,14 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Measure the CPU-seconds that an hour of video costs")
     parser.add_argument("--clip", help="a video; one of a minute is made without it")
+    parser.add_argument("--seconds", type=float, help="how much of it is taken, from its beginning")
     parser.add_argument("--port-base", type=int, default=29_100, help="the first of a hundred free ports")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="millrace-measure-") as name:
         clip = Path(options.clip) if options.clip else clips.make(clips.BENCH, Path(name))
+        if options.seconds:
+            whole, clip = clip, Path(name) / f"beginning{clip.suffix}"
+            clips.run_ffmpeg(["-i", str(whole), "-t", str(options.seconds), "-c", "copy", str(clip)])
         layout = Layout(Path(name) / "state", options.port_base)
         lifecycle.up(layout)
         try:
