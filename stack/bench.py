@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stack import baseline, clips, envfile, lifecycle
-from stack.client import Client
+from stack.client import Client, require_completed
 from stack.demo import RESOLUTIONS, ensure_up, existing
 from stack.display import STAGES, Display
 from stack.layout import Layout, StackError
@@ -82,8 +82,7 @@ async def _millrace(client: Client, layout: Layout, name: str, path: Path, conso
             display.show(state)
     seconds, cpu = time.monotonic() - begun, tree_cpu_seconds(supervisor.process.pid) - cpu
     job = await client.job(job["id"])
-    if job["status"].lower() != "completed":
-        raise StackError(f"The job ended as {job['status']}: {job['error_message']}")
+    require_completed(job)
     timings = ", ".join(f"{stage} {job['timings'][stage]:.1f} s" for stage in STAGES)
     return Measure(seconds, cpu, job["outputs"]["bytes"], f"Millrace: {timings}")
 

@@ -102,6 +102,17 @@ class Client:
                 pass
             await asyncio.sleep(0.5)
 
+    async def run(self, body: Json) -> Json:
+        """The job that a body asks for, once it has ended.
+
+        Raises:
+            StackError: it was refused.
+        """
+        job = await self.post_job(body)
+        async for _ in self.follow(job["id"]):
+            pass
+        return await self.job(job["id"])
+
     async def _events(self, job_id: str) -> AsyncIterator[Json]:
         quiet = aiohttp.ClientTimeout(total=None, sock_read=60)
         async with self._http.get(f"{self._jobs}{job_id}/events/", timeout=quiet) as response:
@@ -162,6 +173,16 @@ class Client:
     def playback_url(self, location: str) -> str:
         """Address under which a player finds an ``s3://`` location of the stack's bucket."""
         return f"{self._env['PLAYBACK_URL']}/{location.removeprefix('s3://').partition('?')[0]}"
+
+
+def require_completed(job: Json) -> None:
+    """Go on only with a job that was completed.
+
+    Raises:
+        StackError: it has ended otherwise.
+    """
+    if job["status"].lower() != "completed":
+        raise StackError(f"The job ended as {job['status']}: {job['error_message']}")
 
 
 def _files(folder: Path) -> list[Path]:

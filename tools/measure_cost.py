@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stack import clips, envfile, lifecycle
-from stack.client import Client
-from stack.layout import Layout, StackError
+from stack.client import Client, require_completed
+from stack.layout import Layout
 from stack.processes import read_records, tree_cpu_seconds
 from stack.supervisor import NAME as SUPERVISOR
 
@@ -78,12 +78,7 @@ async def measure(layout: Layout, clip: Path) -> list[Cost]:
             before = await asyncio.to_thread(_used, layout)
             place = f"measured/{profile}-{ladder[-1]}/"
             body = {"input_path": client.location("measured/source"), "output_path": client.location(place)}
-            job = await client.post_job({**body, "resolutions": list(ladder), "profile": profile})
-            async for _ in client.follow(job["id"]):
-                pass
-            job = await client.job(job["id"])
-            if job["status"] != "Completed":
-                raise StackError(f"The job ended as {job['status']}: {job['error_message']}")
+            require_completed(await client.run({**body, "resolutions": list(ladder), "profile": profile}))
             after = await asyncio.to_thread(_used, layout)
             costs.append(Cost(profile, ladder, {name: after[name] - before[name] for name in SERVICES}))
     return costs

@@ -22,8 +22,8 @@ from typing import Any
 
 from shared.media.tools import ffmpeg_path
 from stack import envfile, lifecycle
-from stack.client import Client
-from stack.layout import Layout, StackError
+from stack.client import Client, require_completed
+from stack.layout import Layout
 
 TRANSCODERS = 3
 RESOLUTIONS = ("144p", "240p")
@@ -77,12 +77,7 @@ async def measure(layout: Layout, film: Path) -> Traffic:
     async with Client(envfile.read(layout.env_file)) as client:
         await client.upload(film, "measured/film.mp4")
         body = {"input_path": client.location("measured/film.mp4"), "output_path": client.location("measured/out/")}
-        job = await client.post_job({**body, "resolutions": list(RESOLUTIONS)})
-        async for _ in client.follow(job["id"]):
-            pass
-        job = await client.job(job["id"])
-    if job["status"] != "Completed":
-        raise StackError(f"The job ended as {job['status']}: {job['error_message']}")
+        require_completed(await client.run({**body, "resolutions": list(RESOLUTIONS)}))
     workers = [name for name in layout.services if name.startswith(("fetcher", "transcoder", "uploader"))]
     texts = [await asyncio.to_thread(_metrics, layout.ports[name]) for name in workers]
     moved: dict[tuple[str, str], float] = defaultdict(float)

@@ -60,12 +60,8 @@ async def _send(client: Client, sample: Sample, folder: Path, number: int) -> Ou
     key = f"formats/{path.name}"
     await client.upload(path, key)
     source, output = client.location(key, with_keys=True), client.location(f"formats/out/{number:03d}/")
-    job = await client.post_job(
-        {"input_path": source, "output_path": output, "resolutions": ["144p"], "profile": "fast"}
-    )
-    async for _ in client.follow(job["id"]):
-        pass
-    return Outcome(sample, await client.job(job["id"]))
+    body = {"input_path": source, "output_path": output, "resolutions": ["144p"], "profile": "fast"}
+    return Outcome(sample, await client.run(body))
 
 
 def _as_expected(outcome: Outcome) -> bool:
