@@ -25,8 +25,9 @@ from tests.chaos.redelivery import Redelivery
 from tests.chaos.schedule import SECOND, SERVERS, Kind, Strike
 from tests.support.clock import Clock
 from tests.support.faults import Fault
+from tests.support.ports import free_port
 from tests.support.receiver import Reply
-from tests.support.servers import Server, free_port
+from tests.support.servers import Server
 from tests.support.stack import RunningStack
 
 _SHARE: tuple[Fault | None, ...] = ("unavailable", "broken", "refused", "cut", "short", None)

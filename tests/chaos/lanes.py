@@ -22,8 +22,9 @@ from stack.client import Client
 from tests.support.clips import made
 from tests.support.jobs import long_clip, short_clip
 from tests.support.observe import eventually
+from tests.support.ports import free_port_base
 from tests.support.sources import source_server
-from tests.support.stack import RunningStack, free_port_base, running_stack
+from tests.support.stack import RunningStack, running_stack
 
 CLIPS = 6
 _REPEATS = "14"

@@ -9,8 +9,9 @@ import pytest
 from stack.client import Client
 from tests.support import watch
 from tests.support.jobs import LONG_RESOLUTIONS, Outcome, complete, long_clip
+from tests.support.ports import free_port_base
 from tests.support.sources import source_server
-from tests.support.stack import RunningStack, free_port_base, running_stack
+from tests.support.stack import RunningStack, running_stack
 
 SETTINGS = {
     # The schedule of webhook attempts, in seconds, made short enough to watch.

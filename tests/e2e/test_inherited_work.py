@@ -19,8 +19,9 @@ from tests.support.clips import made
 from tests.support.faults import Fault, FaultyProxy
 from tests.support.jobs import Api
 from tests.support.observe import job_events
+from tests.support.ports import free_port_base
 from tests.support.sources import SourceServer, source_server
-from tests.support.stack import RunningStack, free_port_base, running_stack
+from tests.support.stack import RunningStack, running_stack
 from tests.support.stream import decode_complaints, download, read_stream
 
 SETTINGS = {

@@ -14,8 +14,9 @@ from nats.aio.msg import Msg
 from stack.client import Client
 from tests.support.jobs import Api, another_organization, long_clip
 from tests.support.observe import eventually
+from tests.support.ports import free_port_base
 from tests.support.sources import source_server
-from tests.support.stack import RunningStack, free_port_base, running_stack
+from tests.support.stack import RunningStack, running_stack
 
 pytestmark = [
     pytest.mark.skipif(os.environ.get("CORPUS") != "all", reason="takes minutes; make corpus runs it"),

@@ -9,9 +9,9 @@ from stack.client import Client
 from tests.support.clips import made
 from tests.support.jobs import follow, short_clip
 from tests.support.observe import eventually
+from tests.support.ports import free_port
 from tests.support.prometheus import Prometheus, alerts, program, queries, sides
 from tests.support.receiver import WebhookReceiver
-from tests.support.servers import free_port
 from tests.support.sources import source_server
 from tests.support.stack import RunningStack, running_stack
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from stack.client import Client
 from tests.support.jobs import LONG_RESOLUTIONS, Outcome, complete, long_clip
-from tests.support.stack import free_port_base, running_stack
+from tests.support.ports import free_port_base
+from tests.support.stack import running_stack
 
 
 def contents(outcome: Outcome) -> dict[str, tuple[tuple[str, ...], tuple[float, ...], bytes]]:

@@ -14,7 +14,8 @@ from tests.support.bus import until
 from tests.support.clips import made
 from tests.support.jobs import follow
 from tests.support.observe import job_events
-from tests.support.stack import RunningStack, free_port_base, running_stack
+from tests.support.ports import free_port_base
+from tests.support.stack import RunningStack, running_stack
 from tests.support.walk import below
 
 RATE = 8

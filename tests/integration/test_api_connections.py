@@ -11,7 +11,7 @@ from aiohttp import web
 from services.api.contract.peers import parse_networks
 from services.api.http.connections import ConnectionLimits, Connections, GuardedSite
 from tests.support.bus import until
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -26,8 +26,9 @@ from shared.deliveries import DeliveryAttempted, WebhookAttempt
 from shared.events import Started
 from tests.support.api import PASSWORD, Account, ApiProcess, job_body
 from tests.support.bus import until
+from tests.support.ports import free_port
 from tests.support.samples import completed, failed
-from tests.support.servers import REPOSITORY, free_port
+from tests.support.servers import REPOSITORY
 
 METADATA = '{ "z" : 1.50e3,"a":"é", "a": 12345678901234567890.10, "deep":[[[]]] }'
 

@@ -24,7 +24,7 @@ from shared.media.tools import ffmpeg_path
 from shared.sealing import Sealer
 from tests.support.api import SEAL_KEY, Account, Answer, ApiProcess, Caller
 from tests.support.clips import made
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 
 ORIGIN = "https://player.example.com"
 TRIAL = "tr1a1s"

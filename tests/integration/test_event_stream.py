@@ -30,9 +30,9 @@ from shared.ids import new_job_id
 from shared.job import Job
 from tests.support.bus import tell, until
 from tests.support.leading import leading, leads
+from tests.support.ports import free_port
 from tests.support.samples import ORG, created, failed, fetched, plan, requested, whole_life
 from tests.support.schema import migrated
-from tests.support.servers import free_port
 
 
 @dataclass

@@ -15,7 +15,8 @@ from tests.support.bus import until
 from tests.support.clips import made
 from tests.support.faults import Fault, FaultyProxy
 from tests.support.fetches import FetchJob, FetchSite
-from tests.support.servers import NatsServer, free_port
+from tests.support.ports import free_port
+from tests.support.servers import NatsServer
 from tests.support.site import PREFIX
 from tests.support.sources import SourceServer, source_server
 from tests.support.waits import waiting

@@ -19,7 +19,7 @@ from shared.encryption.signalling import widevine_pssh
 from shared.errors import MillraceError, Outage, PermanentError
 from tests.support.key_services import KeyServer, Manner, key_service
 from tests.support.policies import ANYWHERE, PUBLIC
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 
 CONTENT = "8216dcdb90c34a4f8abf1671630a8817"
 SHARED = EncryptionRequest(scheme="cbcs", systems=("widevine", "fairplay"))

@@ -16,8 +16,9 @@ from shared.bus.joblog import JobLog
 from shared.job import Job, apply
 from shared.payload import job_json
 from tests.support.notifier import NotifierProcess, Scene, new_hook
+from tests.support.ports import free_port
 from tests.support.receiver import Reply, WebhookPayload, WebhookReceiver
-from tests.support.servers import free_port, nats_server
+from tests.support.servers import nats_server
 
 ALL = ["queued", "transcoding", "completed"]
 

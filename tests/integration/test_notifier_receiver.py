@@ -13,8 +13,8 @@ from services.notifier.receiver import Answer, Receiver
 from shared.addresses import AddressPolicy
 from shared.deliveries import ResponseHeader
 from tests.support.policies import LOOPBACK
+from tests.support.ports import free_port
 from tests.support.receiver import Reply, WebhookReceiver
-from tests.support.servers import free_port
 
 LETTER = WebhookPayload("msg_1", "transcoding_job.queued", b'{"id": "5KQfnXCg8Qh", "status": "queued"}')
 

@@ -22,7 +22,7 @@ from stack.layout import Layout, StackError
 from stack.probes import nats_writes
 from stack.processes import Identity, Record, descendants, identify, read_records, wait_until
 from stack.servers import prepare
-from tests.support.stack import free_port_base
+from tests.support.ports import free_port_base
 
 SUPERVISE = """
 import asyncio, sys

@@ -16,8 +16,8 @@ from shared.workspace.s3_space import S3Space
 from shared.workspace.scratch import Scratch
 from shared.workspace.shared_folder import SharedFolder
 from shared.workspace.space import MadePart, SourceInput, SourceRead, WorkSpace
+from tests.support.ports import free_port
 from tests.support.s3 import S3Server, s3_server
-from tests.support.servers import free_port
 from tests.support.walk import below
 
 ORG, JOB, PART = "org001", "5KQfnXCg8Qh", "v0001"

@@ -17,7 +17,7 @@ import aiohttp
 from services.api.admin import __main__ as admin
 from services.api.settings import ApiSettings
 from tests.support.bus import until
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 from tests.support.service import Service
 
 SEAL_KEY = base64.b64encode(b"k" * 32).decode()

@@ -20,7 +20,8 @@ from shared.bus.connection import connect
 from shared.bus.topology import provision
 from stack.probes import http_ok
 from tests.support.bus import until
-from tests.support.servers import NatsServer, free_port
+from tests.support.ports import free_port
+from tests.support.servers import NatsServer
 
 PASSWORD = "pass/word"
 """Needs to be encoded in an address, as passwords of others may."""

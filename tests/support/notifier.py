@@ -20,7 +20,8 @@ from shared.events import Cancelled, Completed, Created, Event, Failed, Started
 from shared.ids import new_job_id, new_org_code
 from shared.media.result import Outputs
 from shared.sealing import Sealer
-from tests.support.servers import REPOSITORY, free_port
+from tests.support.ports import free_port
+from tests.support.servers import REPOSITORY
 
 SEAL_KEYS = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 LEASE_SECONDS = 2.0

@@ -15,7 +15,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,7 @@ import nats as nats_client
 from nats.aio.client import Client
 
 from stack.probes import http_ok, postgres_accepts
+from tests.support.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
@@ -250,13 +250,6 @@ def nats_server() -> NatsServer:
 def postgres_server() -> PostgresServer:
     """A PostgreSQL server for a ``with`` or ``async with`` block."""
     return PostgresServer()
-
-
-def free_port() -> int:
-    """A loopback port on which nobody listens now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def installed_program(command: str) -> str:

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from shared.settings import PREFIX, UNPREFIXED, CommonSettings
 from stack.probes import http_ok
 from tests.support import watch
-from tests.support.servers import Server, free_port
+from tests.support.ports import free_port
+from tests.support.servers import Server
 
 
 class Service(Server):

@@ -9,7 +9,6 @@ with running_stack(tmp_path, transcoders=3, env={"MILLRACE_LEASE_SECONDS": "2"})
 import asyncio
 import json
 import os
-import random
 import signal
 import subprocess
 from collections import Counter
@@ -23,10 +22,10 @@ from urllib.parse import urlsplit
 from shared.events import Event
 from stack import envfile, lifecycle
 from stack.credentials import Credentials, load_or_create
-from stack.layout import PORTS_TAKEN, WORKSPACE_BUCKET, Layout
-from stack.probes import port_is_free
+from stack.layout import WORKSPACE_BUCKET, Layout
 from stack.processes import Identity, Record, descendants, identify, read_records, wait_until
 from tests.support.observe import job_events
+from tests.support.ports import free_port_base
 from tests.support.servers import postgres_program
 from tests.support.walk import below
 
@@ -202,16 +201,6 @@ def running_stack(
         state_dir, port_base or free_port_base(), transcoders, nats, nats_tls=nats_tls, workspace_in=workspace_in
     )
     return RunningStack(layout, QUICK | dict(env or {}))
-
-
-def free_port_base() -> int:
-    """A base whose ports are free now, below those that the kernel gives to outgoing connections."""
-    # By chance, so that two test runs on one machine do not try the same bases in the same order.
-    candidates = range(20_000, 32_000, PORTS_TAKEN)
-    for base in random.sample(candidates, len(candidates)):
-        if all(port_is_free(port) for port in range(base, base + PORTS_TAKEN)):
-            return base
-    raise AssertionError("no hundred ports in a row are free")
 
 
 @contextmanager

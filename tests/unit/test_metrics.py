@@ -22,7 +22,7 @@ from shared.ids import new_job_id, new_org_code
 from shared.job import Job, apply
 from shared.metrics import REGISTRY, error_label, exposition
 from tests.support import samples
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 from tools.documents.metrics import metric_names, sections
 
 ROOT = Path(__file__).resolve().parents[2]
