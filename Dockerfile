@@ -23,6 +23,8 @@ RUN pip install --no-cache-dir --require-hashes -r /lock/base.txt
 FROM base AS packages-api
 COPY --from=lock /lock/api.txt /lock/
 RUN pip install --no-cache-dir --require-hashes -r /lock/api.txt
+# What it serves to browsers.
+COPY console/ console/
 
 FROM base AS packages-media
 COPY --from=lock /lock/media.txt /lock/

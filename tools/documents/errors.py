@@ -1,4 +1,6 @@
-"""docs/errors.md, out of the table of error codes."""
+"""docs/errors.md, and what the console says of errors, out of the table of error codes."""
+
+import json
 
 from shared.errors import ERRORS, ErrorCode
 
@@ -26,6 +28,12 @@ def error_tables() -> str:
         rows = [_row(code, error) for code, error in ERRORS.items() if error.who == who]
         parts.append("\n".join([heading, "", "| Code | Message | Retry |", "|---|---|---|", *rows, ""]))
     return "\n".join(parts)
+
+
+def error_module() -> str:
+    """The console's module: who can mend an error, and whether the same job may succeed later, by code."""
+    rows = {code: {"who": error.who, "retryable": error.retryable} for code, error in ERRORS.items()}
+    return f"export const ERRORS = {json.dumps(rows, indent=2)};\n"
 
 
 def _row(code: str, error: ErrorCode) -> str:
