@@ -10,6 +10,7 @@ from nats.aio.client import Client
 
 from services.api import metrics
 from services.api.accounts.accounts import Accounts
+from services.api.accounts.browser_sessions import BrowserSessions
 from services.api.accounts.login_guard import LoginGuard
 from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
@@ -171,12 +172,17 @@ async def _start(
     await until_done(book.publish_all, "webhooks", DatabaseDown)
     bus_users = await _offer_feed(settings, client, database, stack, lifeline)
     sessions = Sessions(database)
+    browser_sessions = BrowserSessions(
+        database,
+        idle=timedelta(hours=settings.session_idle_hours),
+        life=timedelta(days=settings.session_days),
+    )
     for work, name in (
         (leader.run(), "leader"),
         (overview.run(), "overview"),
         (watch_event_loop(), "event loop"),
         (VaultSweep(client, job_log, vault, ready=lambda: leader.leads).run(), "vault"),
-        (_keep_house(reservations, accounts), "housekeeping"),
+        (_keep_house(reservations, accounts, browser_sessions), "housekeeping"),
         (sessions.run(), "sessions"),
     ):
         _in_background(stack, lifeline.keep(work, name))
@@ -185,6 +191,7 @@ async def _start(
         RequestRate(settings.max_requests_per_minute),
         Tokens(database),
         sessions,
+        browser_sessions,
         intake,
         Jobs(database, job_log, live),
         Webhooks(database, book),
@@ -236,11 +243,12 @@ def _in_background(stack: AsyncExitStack, task: "asyncio.Task[None]") -> None:
     stack.push_async_callback(end_tasks, task)
 
 
-async def _keep_house(reservations: Reservations, accounts: Accounts) -> None:
+async def _keep_house(reservations: Reservations, accounts: Accounts, browser_sessions: BrowserSessions) -> None:
     while True:
         try:
             await reservations.forget_expired()
             await accounts.forget_expired()
+            await browser_sessions.forget_expired()
         except Exception as error:
             await structlog.get_logger().awarning("expired rows not deleted", error=repr(error))
         await asyncio.sleep(_HOUR)

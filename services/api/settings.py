@@ -68,6 +68,10 @@ class ApiSettings(CommonSettings):
     )
     body_limit: int = Field(64 * 1024, ge=16 * 1024, le=900 * 1024, description="Largest request body in bytes")
     token_days: float = Field(30, gt=0, le=3650, description="How many days a token from login lives")
+    session_idle_hours: float = Field(
+        12, gt=0, le=8760, description="Hours without a request after which a browser session ends"
+    )
+    session_days: float = Field(7, gt=0, le=365, description="Days after which a browser session ends in any case")
     tokens_per_organization: int = Field(
         20,
         ge=1,
