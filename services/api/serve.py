@@ -161,7 +161,7 @@ async def _start(
     )
     addresses = KeyAddresses(settings.public_url, parse_codes(settings.clear_key_organizations or ""))
     contents = Contents(database, sealer)
-    encryptions = Encryptions(database, sealer, addresses, static_keys=settings.static_keys)
+    encryptions = Encryptions(database, sealer, addresses, settings.provider_rules)
     intake = Intake(database, job_log, vault, Storages(database, sealer), reservations, encryptions)
 
     await until_done(live.start, "live progress")
