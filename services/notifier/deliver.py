@@ -78,6 +78,10 @@ class Deliverer:
             sent = await self._send(attempt, held, None)
             if sent is None:
                 return
+            if attempt.test:
+                # Nothing else is told of a sample job.
+                await self._queues.forget(attempt)
+                return
             held = sent
         await self._advance(wake_up, held)
 
@@ -245,6 +249,7 @@ def _fact(
         duration_ms=round(answer.seconds * 1000),
         next_attempt_at=again,
         response=answer.head,
+        test=attempt.test,
     )
 
 

@@ -141,7 +141,7 @@ async def test_deliveries_are_listed_and_sent_again(caller: Caller, client: Clie
         assert item["at"].endswith("Z")
     assert page["results"][1] | {"at": ""} == {
         "id": failed, "job": job, "status": "queued", "attempt": 1, "at": "", "outcome": "failed", "response_status": 500,
-        "error": "HTTP 500", "duration_ms": 12, "next_attempt_at": None, "message_id": f"msg_{job}_queued_{hook['id']}",
+        "error": "HTTP 500", "duration_ms": 12, "next_attempt_at": None, "message_id": f"msg_{job}_queued_{hook['id']}", "test": False,
     }  # fmt: skip
 
     for item in page["results"]:
@@ -175,6 +175,39 @@ async def test_deliveries_are_listed_and_sent_again(caller: Caller, client: Clie
     other_hook = await register(caller)
     assert (await caller.call("POST", f"webhooks/{other_hook['id']}/deliveries/{failed}/redeliver/")).status == 404
     assert (await caller.call("GET", f"webhooks/{other_hook['id']}/deliveries/{failed}/")).status == 404
+
+
+async def test_a_webhook_is_tried_with_a_sample_job(caller: Caller, client: Client) -> None:
+    hook, account = await register(caller), caller.account
+    path = f"webhooks/{hook['id']}/deliveries/"
+    queued = await caller.call("POST", f"webhooks/{hook['id']}/test/")
+    assert queued.status == 202
+    message = await client.jetstream().get_last_msg(WEBHOOKS, f"webhooks.attempt.{account.org}.>")
+    attempt = WebhookAttempt.model_validate_json(message.data or b"")
+    assert (attempt.hook, attempt.status, attempt.test) == (hook["id"], "queued", True)
+    assert attempt.redelivery
+    assert queued.body == {"message": "A test is queued to be sent.", "message_id": attempt.message_id}
+    assert (await caller.call("GET", f"transcoding_jobs/{attempt.job}/")).status == 404
+
+    number = await attempted(
+        client, account, attempt.job, hook["id"], sequence=0, message_id=attempt.message_id, test=True
+    )
+
+    async def listed() -> Any:
+        results = (await caller.call("GET", path)).body["results"]
+        return results[0] if results else None
+
+    item = await until(listed, what="the test in the list")
+    assert (item["id"], item["test"], item["message_id"]) == (number, True, attempt.message_id)
+    sent = json.loads((await caller.call("GET", f"{path}{number}/")).body["request_body"])
+    assert (sent["id"], sent["status"], sent["client_metadata"]) == (attempt.job, "queued", {"test": True})
+
+    again = await caller.call("POST", f"{path}{number}/redeliver/")
+    message = await client.jetstream().get_last_msg(WEBHOOKS, f"webhooks.attempt.{account.org}.>")
+    repeated = WebhookAttempt.model_validate_json(message.data or b"")
+    assert (again.status, again.body["message_id"]) == (202, repeated.message_id)
+    assert (repeated.job, repeated.test) == (attempt.job, True)
+    assert (await caller.call("POST", f"webhooks/{uuid4()}/test/")).status == 404
 
 
 async def test_a_webhook_that_is_gone_is_disabled_until_it_is_replaced(caller: Caller, client: Client) -> None:

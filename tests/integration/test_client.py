@@ -203,6 +203,7 @@ async def test_webhooks(user: Program, account: Account, client: Client) -> None
     assert detail.response
     assert ([header.name for header in detail.response.headers], detail.response.body) == (["Server"], "no")
     assert (await user.do(hooks.redeliver, hook, delivery)).message_id
+    assert (delivery.test, (await user.do(hooks.test, hook)).message_id.startswith("msg_")) == (False, True)
     await user.do(hooks.delete, hook)
     with pytest.raises(mc.NotFound):
         await user.do(hooks.delete, hook)

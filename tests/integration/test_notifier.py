@@ -315,6 +315,21 @@ async def test_a_redelivery_is_sent_once_whatever_was_sent_before(scene: Scene, 
     assert len({payload.message_id for payload in receiver.payloads}) == 5
 
 
+async def test_a_test_tells_of_a_sample_job_once(scene: Scene, receiver: WebhookReceiver) -> None:
+    await scene.set_hooks(new_hook(receiver.url, enabled=False))
+    receiver.replies = [Reply(500)]
+    job = await scene.try_hook(new_hook(""), "try-1")
+    (fact,) = await scene.wait_for_deliveries(1, job=job)
+    assert (fact.test, fact.status, fact.outcome, fact.response_status) == (True, "queued", "failed", 500)
+    await scene.wait_until_nothing_waits()
+    (payload,) = receiver.payloads
+    assert payload.headers["x-streams-event"] == "webhook.test"
+    assert payload.message_id == fact.message_id
+    assert payload.is_signed_with(b"s3cret")
+    assert (payload.job["id"], payload.job["client_metadata"]) == (job, {"test": True})
+    assert not await scene.queues(job)
+
+
 async def test_one_dead_receiver_with_many_jobs_leaves_the_slots_to_others(
     scene: Scene, receiver: WebhookReceiver
 ) -> None:

@@ -369,7 +369,7 @@ class Webhook(Resource):
 
 
 class Delivery(Resource):
-    """An attempt to tell a webhook. ``message_id`` is the same on every attempt of one message."""
+    """An attempt to tell a webhook. ``message_id`` is the same on every attempt of one message; ``test``: of a sample job."""
 
     id: int
     job: str
@@ -382,6 +382,7 @@ class Delivery(Resource):
     duration_ms: int = 0
     next_attempt_at: datetime | None = None
     message_id: str
+    test: bool = False
 
 
 class ResponseHeader(Model):
@@ -413,7 +414,7 @@ class Message(Resource):
 
 
 class Redelivery(Message):
-    """A delivery was put in line to be sent once more, as ``message_id``."""
+    """A delivery was put in line to be sent, as ``message_id``."""
 
     message_id: str
 

@@ -87,6 +87,16 @@ def redeliver(core: Core, hook: Webhook | str, delivery: Delivery | int) -> Flow
     return (yield from core.call(request, Redelivery.from_json, repeat=Repeat.NEVER))
 
 
+def test(core: Core, hook: Webhook | str) -> Flow[Redelivery]:
+    """Have a sample job told to a webhook, once, as ``webhook.test``. Not asked for again where that may have been done.
+
+    Raises:
+        NotFound: there is no such webhook.
+    """
+    request = core.request("POST", core.address(HOOKS, _id(hook), "test"))
+    return (yield from core.call(request, Redelivery.from_json, repeat=Repeat.NEVER))
+
+
 def _id(hook: Webhook | str) -> str:
     return hook.id if isinstance(hook, Webhook) else hook
 

@@ -219,6 +219,7 @@ class Delivery(Response):
     duration_ms: int
     next_attempt_at: datetime | None
     message_id: str = Field(description="The `webhook-id` header: the same on every attempt of one message")
+    test: bool = Field(description="Somebody asked for it: it told of a sample job, which there is not")
 
 
 class DeliveryDetail(Delivery):
@@ -245,10 +246,10 @@ class DeliveryDetail(Delivery):
 
 
 class Redelivery(Response):
-    """A delivery was put in line to be sent once more."""
+    """A delivery was put in line to be sent."""
 
-    message: str
-    message_id: str
+    message: str = Field(examples=["A test is queued to be sent."])
+    message_id: str = Field(description="The `webhook-id` that it will have")
 
 
 class Page(Response, Generic[R]):

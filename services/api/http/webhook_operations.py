@@ -37,6 +37,18 @@ WEBHOOK_OPERATIONS = (
     ),
     Operation("delete", _HOOK, "deleteWebhook", _TAG, "Remove a webhook", 204, None),
     Operation(
+        "post",
+        _HOOK + "test/",
+        "testWebhook",
+        _TAG,
+        "Send a webhook a test",
+        202,
+        Redelivery,
+        description="Sent once, on the way that all deliveries go and listed among them, with `x-streams-event: webhook.test`. "
+        'The body is a sample job of status `queued`, which there is not, with `client_metadata` `{"test": true}`. A disabled '
+        "webhook gets it, too.",
+    ),
+    Operation(
         "get",
         _HOOK + "deliveries/",
         "listDeliveries",

@@ -36,6 +36,7 @@ class WebhookHandlers:
             web.get(hook, authorized(runtime, self.read)),
             web.put(hook, authorized(runtime, self.replace)),
             web.delete(hook, authorized(runtime, self.remove)),
+            web.post(hook + "test/", authorized(runtime, self.test)),
             web.get(deliveries, authorized(runtime, self.list_deliveries)),
             web.get(deliveries + "{delivery}/", authorized(runtime, self.read_delivery)),
             web.post(deliveries + "{delivery}/redeliver/", authorized(runtime, self.redeliver)),
@@ -73,6 +74,11 @@ class WebhookHandlers:
         """Remove a webhook."""
         await services.webhooks.remove(identity.org, uuid_in_path(request, "hook"))
         return web.Response(status=204)
+
+    async def test(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """Send a webhook a test."""
+        queued = await services.deliveries.test(identity.org, uuid_in_path(request, "hook"))
+        return json_answer(queued.model_dump_json(), 202)
 
     async def list_deliveries(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A page of the attempts to deliver to a webhook."""

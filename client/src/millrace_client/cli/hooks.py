@@ -75,3 +75,12 @@ def replay(hook: HookId, delivery: int, as_json: Json = False) -> None:
     with connect() as millrace:
         queued = millrace.webhooks.redeliver(hook, delivery)
     display.show(queued, queued.message, as_json=as_json)
+
+
+@hooks.command()
+@command
+def test(hook: HookId, as_json: Json = False) -> None:
+    """Have a webhook told of a sample job; see its deliveries for what came of it."""
+    with connect() as millrace:
+        queued = millrace.webhooks.test(hook)
+    display.show(queued, queued.message, as_json=as_json)
