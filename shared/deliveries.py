@@ -17,13 +17,24 @@ Outcome = Literal["delivered", "failed", "gave_up", "superseded", "disabled"]
 
 
 class Hook(BaseModel):
-    """A webhook as the notifier gets it, through the sealed bucket that the api writes."""
+    """A webhook as the notifier gets it, through the sealed bucket that the api writes.
+
+    After a rotation of its secret, ``previous_secret_token`` signs beside the new one until ``previous_until``.
+    """
 
     model_config = ConfigDict(frozen=True)
     id: HookId
     url: str
     secret_token: str
     enabled: bool = True
+    previous_secret_token: str | None = None
+    previous_until: datetime | None = None
+
+    def secrets_at(self, instant: datetime) -> tuple[str, ...]:
+        """The secret tokens that sign at an instant, the newest first."""
+        if self.previous_secret_token and self.previous_until and instant < self.previous_until:
+            return self.secret_token, self.previous_secret_token
+        return (self.secret_token,)
 
 
 class WebhookAttempt(BaseModel):

@@ -176,7 +176,7 @@ async def _start(
         (overview.run(), "overview"),
         (watch_event_loop(), "event loop"),
         (VaultSweep(client, job_log, vault, ready=lambda: leader.leads).run(), "vault"),
-        (_keep_house(reservations, accounts), "housekeeping"),
+        (_keep_house(reservations, accounts, book), "housekeeping"),
         (sessions.run(), "sessions"),
     ):
         _in_background(stack, lifeline.keep(work, name))
@@ -187,7 +187,7 @@ async def _start(
         sessions,
         intake,
         Jobs(database, job_log, live),
-        Webhooks(database, book),
+        Webhooks(database, book, overlap=settings.webhook_overlap_seconds),
         Deliveries(database, client, job_log),
         stream,
         contents,
@@ -236,11 +236,12 @@ def _in_background(stack: AsyncExitStack, task: "asyncio.Task[None]") -> None:
     stack.push_async_callback(end_tasks, task)
 
 
-async def _keep_house(reservations: Reservations, accounts: Accounts) -> None:
+async def _keep_house(reservations: Reservations, accounts: Accounts, book: HookBook) -> None:
     while True:
         try:
             await reservations.forget_expired()
             await accounts.forget_expired()
+            await book.forget_previous()
         except Exception as error:
             await structlog.get_logger().awarning("expired rows not deleted", error=repr(error))
         await asyncio.sleep(_HOUR)

@@ -138,7 +138,7 @@ class Deliverer:
                 if begin + self._timeout > until:
                     # The bus was so slow that the claim might run out during the request.
                     raise BusUnavailable("slower than the claim allows")
-                answer = await self._receiver.post(hook.url, hook.secret_token, payload)
+                answer = await self._receiver.post(hook.url, hook.secrets_at(begin), payload)
                 return await self._settle(attempt, held, pending, hook, mine, answer, begin)
             except BaseException:
                 await self._release(attempt, mine)

@@ -127,7 +127,7 @@ class Scene:
 
     async def set_hooks(self, *hooks: Hook) -> None:
         """Write the organization's webhooks as the api does."""
-        text = json.dumps([hook.model_dump() for hook in hooks])
+        text = json.dumps([hook.model_dump(mode="json") for hook in hooks])
         bucket = await self._js.key_value(HOOKS_BUCKET)
         await bucket.put(self.org, self._sealer.seal(text, f"hooks of {self.org}"))
 

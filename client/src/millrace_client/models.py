@@ -368,6 +368,12 @@ class Webhook(Resource):
     secret_token: str = Field(repr=False)
 
 
+class RotatedWebhook(Webhook):
+    """A webhook with its new secret. That of before signs beside it until ``previous_secret_expires_at``, if there is a time."""
+
+    previous_secret_expires_at: datetime | None = None
+
+
 class Delivery(Resource):
     """An attempt to tell a webhook. ``message_id`` is the same on every attempt of one message; ``test``: of a sample job."""
 

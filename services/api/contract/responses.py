@@ -205,6 +205,14 @@ class Webhook(Response):
     secret_token: str
 
 
+class RotatedWebhook(Webhook):
+    """A webhook with its new secret."""
+
+    previous_secret_expires_at: datetime | None = Field(
+        description="Until then, requests are signed with the secret of before, too; null if that is out of use at once"
+    )
+
+
 class Delivery(Response):
     """An attempt to deliver a change of a job's status to a webhook."""
 

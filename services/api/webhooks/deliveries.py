@@ -8,7 +8,7 @@ from uuid import UUID
 from nats.aio.client import Client
 
 from services.api.contract.errors import NotFound
-from services.api.contract.listing import Window
+from services.api.contract.listing import DeliveryFilter, Window
 from services.api.contract.responses import Delivery, DeliveryDetail, Redelivery
 from services.api.database.pool import Database
 from services.api.webhooks.webhooks import Slice, hook_row
@@ -37,7 +37,7 @@ class Deliveries:
         self._js = client.jetstream(timeout=5)
         self._log = log
 
-    async def page(self, org: str, hook: UUID, window: Window) -> Slice:
+    async def page(self, org: str, hook: UUID, wanted: DeliveryFilter, window: Window) -> Slice:
         """A page of the attempts to deliver to a webhook, newest first.
 
         Raises:
@@ -45,12 +45,12 @@ class Deliveries:
         """
         async with self._database.connection() as connection:
             await hook_row(connection, org, hook)
-            count = await connection.fetchval("select count(*) from deliveries where org = $1 and hook = $2", org, hook)
+            where, values = _chosen(org, hook, wanted)
+            count = await connection.fetchval(f"select count(*) from deliveries where {where}", *values)  # noqa: S608 - our own text
+            places = f"${len(values) + 1} offset ${len(values) + 2}"
             rows = await connection.fetch(
-                f"select {_COLUMNS} from deliveries where org = $1 and hook = $2"  # noqa: S608 - our own text
-                " order by sequence desc limit $3 offset $4",
-                org,
-                hook,
+                f"select {_COLUMNS} from deliveries where {where} order by sequence desc limit {places}",  # noqa: S608 - our own text
+                *values,
                 window.size,
                 window.offset,
             )
@@ -149,6 +149,18 @@ class Deliveries:
             timeout=5,
             headers=trace_headers(context_within(await self._log.trace_of(attempt.org, attempt.job))),
         )
+
+
+def _chosen(org: str, hook: UUID, wanted: DeliveryFilter) -> tuple[str, list[object]]:
+    """A condition, and the values of its places."""
+    conditions, values = ["org = $1", "hook = $2"], [org, hook]
+    if wanted.job:
+        values.append(wanted.job)
+        conditions.append(f"job = ${len(values)}")
+    if wanted.outcomes:
+        values.append(list(wanted.outcomes))
+        conditions.append(f"outcome = any(${len(values)}::text[])")
+    return " and ".join(conditions), values
 
 
 def _shown(delivery: Delivery) -> str:
