@@ -58,8 +58,6 @@ from shared.health import Check, Health, still_starting
 from shared.lifeline import Lifeline
 from shared.logs import configure_logs
 from shared.metrics import SERVICE, watch_event_loop
-from shared.sealing import Sealer
-from shared.settings import decode_keys
 from shared.tasks import end_tasks
 from shared.tracing.recorder import traces
 
@@ -126,7 +124,7 @@ async def _start(
     stack.push_async_callback(client.close)
     await _provision(settings, client)
 
-    sealer = Sealer(decode_keys(settings.seal_keys))
+    sealer = settings.sealer
     database, job_log, vault = Database(pool), JobLog(client), Vault(client, sealer)
     live = LiveProgress(client)
     stream = EventStream(database, client, live)

@@ -12,7 +12,7 @@ from services.api.contract.peers import check_template, parse_codes, parse_hosts
 from services.api.contract.quotas import MOST_QUOTA
 from services.api.feed.signing import Issuer
 from shared.bus.servers import parse_servers
-from shared.settings import CommonSettings
+from shared.settings import SealingSettings
 
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
 OptionalText = Annotated[str | None, BeforeValidator(lambda value: value or None)]
@@ -25,7 +25,7 @@ _LISTS: dict[str, Callable[[str], object]] = {
 """What reads the settings that are lists, and refuses those that are none."""
 
 
-class ApiSettings(CommonSettings):
+class ApiSettings(SealingSettings):
     """Settings of the api."""
 
     service: ClassVar[str] = "api"

@@ -37,8 +37,10 @@
   {{- /* A number beyond a million is a float to Helm, and would be written as one. */}}
   value: {{ if kindIs "float64" $value }}{{ if eq (floor $value) $value }}{{ $value | int64 | quote }}{{ else }}{{ $value | quote }}{{ end }}{{ else }}{{ $value | quote }}{{ end }}
 {{- end }}
+{{- if ne .service "transcoder" }}
 - name: MILLRACE_SEAL_KEYS
   valueFrom: {secretKeyRef: {name: {{ $values.sealKeys.existingSecret | quote }}, key: {{ $values.sealKeys.key | quote }}}}
+{{- end }}
 - name: MILLRACE_NATS_URL
   valueFrom: {secretKeyRef: {name: {{ $values.nats.existingSecret | quote }}, key: {{ index $values.nats.keys .service | quote }}}}
 {{- if eq .service "api" }}

@@ -19,8 +19,6 @@ from services.api.admin.showing import print_table
 from services.api.drm.providers import KeyProviders
 from shared.encryption.providers import PROVIDERS, KeyProvider, StaticKeys
 from shared.locations import mask
-from shared.sealing import Sealer
-from shared.settings import decode_keys
 
 KINDS = ("sealed", "tpstreams", "speke", "static")
 _SHOWN = ("url", "organization", "username", "header")
@@ -113,4 +111,4 @@ def _next_line(lines: Sequence[str]) -> _Ask:
 
 
 def _providers(context: AdminContext) -> KeyProviders:
-    return KeyProviders(context.database, Sealer(decode_keys(context.settings.seal_keys)))
+    return KeyProviders(context.database, context.settings.sealer)
