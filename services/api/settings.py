@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from services.api.contract.drm_models import LICENCE_PLACES, MOST_SECONDS
+from services.api.contract.models import MOST_OVERLAP_SECONDS
 from services.api.contract.peers import check_template, parse_codes, parse_hosts, parse_networks, parse_origins
 from services.api.contract.quotas import MOST_QUOTA
 from services.api.drm.providers import ProviderRules
@@ -137,6 +138,14 @@ class ApiSettings(SealingSettings):
         ge=0,
         le=MOST_QUOTA,
         description="Requests of an organization within a minute that each process of the api answers; 0 for no limit",
+    )
+
+    webhook_overlap_seconds: int = Field(
+        86_400,
+        ge=0,
+        le=MOST_OVERLAP_SECONDS,
+        description="How long the secret of a webhook goes on signing after its rotation, beside the new one, where the request "
+        "does not say; 0 for not at all",
     )
 
     keep_jobs_days: int = Field(
