@@ -37,7 +37,6 @@ def docs_routes() -> list[web.RouteDef]:
         web.get("/openapi.json", openapi),
         web.get("/docs/", docs),
         web.get("/docs", to_docs),
-        web.get("/", to_docs),
     ]
 
 
