@@ -12,6 +12,7 @@ from services.api import metrics
 from services.api.accounts.accounts import Accounts
 from services.api.accounts.browser_sessions import BrowserSessions
 from services.api.accounts.login_guard import LoginGuard
+from services.api.accounts.members import Members
 from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
 from services.api.accounts.request_rate import AddressRate, RequestRate
@@ -187,9 +188,10 @@ async def _start(
     runtime.services = Services(
         accounts,
         RequestRate(settings.max_requests_per_minute),
-        Tokens(database),
+        Tokens(database, days=settings.token_days, most=settings.tokens_per_organization),
         sessions,
         browser_sessions,
+        Members(database),
         intake,
         Jobs(database, job_log, live),
         Webhooks(database, book),
