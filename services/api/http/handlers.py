@@ -96,7 +96,9 @@ class Handlers:
         members = retry_members(ended, given)
         wanted = validate(JobRequest, members, policy=self._policy)
         asked, key = f"retry of {ended.id}: ".encode() + body, idempotency_key(request)
-        submission = Submission(wanted, members.texts.get("client_metadata"), asked, key, retry_of=ended.id)
+        submission = Submission(
+            wanted, members.texts.get("client_metadata"), asked, key, retry_of=ended.id, keys_from=ended.keys_from
+        )
         accepted = await services.intake.accept(identity.org, submission)
         return await _created(services, accepted, urljoin(self._links.address(request), "../../"))
 

@@ -35,6 +35,7 @@ from services.api.contract.models import (
     JobRequest,
     LoginRequest,
     RetryRequest,
+    RotationRequest,
     TokenRequest,
     WebhookRequest,
 )
@@ -57,6 +58,7 @@ from services.api.contract.responses import (
     NewBusUser,
     Quota,
     Redelivery,
+    RotatedWebhook,
     ServerError,
     Token,
     TokenPage,
@@ -87,6 +89,7 @@ _REQUESTS: tuple[type[BaseModel], ...] = (
     BatchRequest,
     CancelRequest,
     WebhookRequest,
+    RotationRequest,
     BusUserRequest,
     KeyRequest,
     WidevineKeyRequest,
@@ -110,6 +113,7 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     Cancellations,
     Message,
     Webhook,
+    RotatedWebhook,
     WebhookPage,
     DeliveryPage,
     DeliveryDetail,
@@ -251,10 +255,11 @@ def _error(status: int) -> dict[str, Any]:
 def _webhook() -> dict[str, Any]:
     texts = {
         "x-streams-token": "The webhook's `secret_token`",
-        "x-streams-event": "`transcoding_job.<status>`",
+        "x-streams-event": "`transcoding_job.<status>`, or `webhook.test`",
         "webhook-id": "The same on every attempt of one message",
         "webhook-timestamp": "Seconds since 1970 of this attempt",
-        "webhook-signature": "`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`, keyed by the `secret_token`",
+        "webhook-signature": "`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`, keyed by the `secret_token`; two of "
+        "them for a while after a rotation, with a space between",
     }
     return {
         "summary": "A job's status has changed",

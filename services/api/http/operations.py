@@ -132,7 +132,8 @@ OPERATIONS = (
         description="Creates a job with an id of its own and `retry_of`, which does the same; the source and finished parts that "
         "are still there and still valid are used again. Credentials are not "
         "kept after a job's end, so they have to come again, unless the organization's storage supplies them. 409 for a job "
-        "that has not ended, is completed, by itself or by a retry, or is being run again already.",
+        "that has not ended, is completed, by itself or by a retry, or is being run again already; and for an encrypted one "
+        "where the organization has another key provider by now.",
         role="member",
     ),
     Operation(
