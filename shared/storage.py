@@ -83,6 +83,8 @@ _NONSENSE = (ParamValidationError, ValidationError, EndpointProviderError)
 _MOST_WORDS = 300
 # Waited for a host that there is not: as long as for other trouble that is tried a few times.
 _MISADDRESSED_SECONDS = 120.0
+# Of an answer that nobody has taken yet: with the 64 KiB of the default a connection is stopped and started for each piece.
+_BUFFER_BYTES = 1024 * 1024
 
 
 # What a client for S3 is built from. A session keeps what it has loaded.
@@ -110,7 +112,7 @@ class _NoRedirects:
         self._session = session
 
     async def request(self, method: str, url: URL, **arguments: Any) -> aiohttp.ClientResponse:
-        return await self._session.request(method, url, allow_redirects=False, **arguments)
+        return await self._session.request(method, url, allow_redirects=False, read_bufsize=_BUFFER_BYTES, **arguments)
 
 
 class _HttpSession(AIOHTTPSession):

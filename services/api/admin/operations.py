@@ -187,7 +187,7 @@ def _replay(context: AdminContext, client: Client) -> Replay:
         context.database,
         settings.sealer,
         KeyAddresses(settings.public_url, parse_codes(settings.clear_key_organizations or "")),
-        static_keys=settings.static_keys,
+        settings.provider_rules,
     )
     intake = Intake(context.database, log, vault, context.storages, reservations, encryptions)
     jobs = Jobs(context.database, log, LiveProgress(client))
