@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -11,11 +12,17 @@ from services.api.accounts.organizations import lock_organization
 from services.api.accounts.passwords import Passwords
 from services.api.contract.errors import NON_FIELD, Forbidden, Invalid, InvalidToken
 from services.api.contract.models import LoginRequest
-from services.api.database.pool import Connection, Database
+from services.api.database.pool import Connection, Database, DatabaseDown
+from shared.coalescing import Coalescer
 
 TOKEN = re.compile(r"[0-9a-f]{64}")
 _HEADER = re.compile(r"\s*token\s+([0-9a-f]{64})\s*", re.IGNORECASE)
 _RIGHT_SCHEME = "Send it as: Authorization: Token <token>"
+_IDENTIFY = """
+    select hash, org, max_requests_per_minute from tokens join organizations on code = org
+    where hash = any($1::bytea[]) and expires > now()
+"""
+_MOST_TOGETHER = 200
 _GIVE_WAY = """
     delete from tokens where hash = any(array(
         select hash from tokens where org = $1 and user_id is not null order by created, id limit $2))
@@ -65,6 +72,7 @@ class Accounts:
         self._guard = guard
         self._life = timedelta(days=days)
         self._most_tokens = most_tokens
+        self._identified = Coalescer(self._identify_each, most=_MOST_TOGETHER, everybodys=(DatabaseDown,))
 
     async def login(self, request: LoginRequest, address: str) -> IssuedToken:
         """A token for a user of an organization.
@@ -118,16 +126,13 @@ class Accounts:
         if not match:
             scheme, _, _ = (authorization or "").strip().partition(" ")
             raise InvalidToken(_RIGHT_SCHEME if scheme and scheme.lower() != "token" else "")
-        hashed = token_hash(match[1])
+        return await self._identified.do(token_hash(match[1]))
+
+    async def _identify_each(self, hashes: Sequence[bytes]) -> list[Identity | Exception]:
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(
-                "select org, max_requests_per_minute from tokens join organizations on code = org"
-                " where hash = $1 and expires > now()",
-                hashed,
-            )
-        if row is None:
-            raise InvalidToken()
-        return Identity(row["org"], hashed, row["max_requests_per_minute"])
+            rows = await connection.fetch(_IDENTIFY, hashes)
+        known = {row["hash"]: Identity(row["org"], row["hash"], row["max_requests_per_minute"]) for row in rows}
+        return [known.get(hashed) or InvalidToken() for hashed in hashes]
 
 
 async def issue_token(
