@@ -23,8 +23,7 @@ from services.api.database.pool import Database, DatabaseDown, close_pool, open_
 from services.api.settings import ApiSettings
 from shared.ids import ORG_PATTERN
 from shared.logs import configure_logs
-from shared.sealing import Sealer
-from shared.settings import SERVICES, decode_keys, settings_or_exit
+from shared.settings import SERVICES, settings_or_exit
 
 _ORG_ARGUMENT = "code of the organization"
 _NUMBER = "as dead-letters shows it"
@@ -220,7 +219,7 @@ async def run(settings: ApiSettings, arguments: argparse.Namespace) -> None:
         if arguments.needs_database:
             await migrate(pool)
         database = Database(pool)
-        storages = Storages(database, Sealer(decode_keys(settings.seal_keys)))
+        storages = Storages(database, settings.sealer)
         await arguments.run(AdminContext(settings, pool, database, Passwords(), storages), arguments)
     finally:
         await close_pool(pool)
