@@ -152,7 +152,7 @@ async def _created(services: Services, accepted: Accepted, jobs: str) -> web.Res
     headers = {"Location": f"{jobs}{accepted.job.id}/"}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
-    return json_answer(await services.jobs.shown(accepted.job), 201, headers)
+    return json_answer(await services.jobs.shown(accepted.job, new=not accepted.replayed), 201, headers)
 
 
 def idempotency_key(request: web.Request) -> str | None:
