@@ -377,7 +377,7 @@ async def test_metadata_with_line_breaks_arrives_whole(still_api: Api) -> None:
 
 async def test_the_line_is_kept_alive(still_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.api.http.event_response.KEEP_ALIVE_SECONDS", 0.4)
-    monkeypatch.setattr("services.api.http.event_response._GONE_SECONDS", 0.1)
+    monkeypatch.setattr("services.api.http.event_response.GONE_SECONDS", 0.1)
     api, job = still_api, new_job_id()
     await make(api, job)
     async with listening(api, job) as listener:
@@ -388,7 +388,7 @@ async def test_the_line_is_kept_alive(still_api: Api, monkeypatch: pytest.Monkey
 
 
 async def test_who_leaves_is_forgotten(still_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.api.http.event_response._GONE_SECONDS", 0.1)
+    monkeypatch.setattr("services.api.http.event_response.GONE_SECONDS", 0.1)
     api, job = still_api, new_job_id()
     await make(api, job)
     async with listening(api, job) as listener:
