@@ -14,7 +14,7 @@ from services.api.contract.listing import (
     read_job_query,
     read_window,
 )
-from services.api.contract.models import JobRequest, LoginRequest, RetryRequest, TokenRequest
+from services.api.contract.models import JobRequest, LoginRequest, RetryRequest
 from services.api.contract.peers import Network
 from services.api.contract.retries import retry_members
 from services.api.contract.validation import validate
@@ -26,7 +26,6 @@ from services.api.http.authorized import (
     client_of,
     identify,
     query_of,
-    uuid_in_path,
 )
 from services.api.http.body import read_body
 from services.api.http.browser import forget_session, session_secret
@@ -58,16 +57,10 @@ class Handlers:
         """Their routes."""
         jobs = "/api/v1/{org}/transcoding_jobs/"
         job = jobs + "{job}/"
-        tokens = "/api/v1/{org}/tokens/"
-        token = tokens + "{token}/"
         runtime = self._runtime
         return [
             web.post("/api/auth/login/", self.login),
             web.post("/api/auth/logout/", self.logout),
-            web.get(tokens, authorized(runtime, self.list_tokens)),
-            web.get(token, authorized(runtime, self.read_token)),
-            web.put(token, authorized(runtime, self.name_token)),
-            web.delete(token, authorized(runtime, self.revoke_token)),
             web.post(jobs, authorized(runtime, self.create_job)),
             web.get(jobs, authorized(runtime, self.list_jobs)),
             # Ahead of the jobs, whose ids these names are not.
@@ -95,30 +88,6 @@ class Handlers:
         if session_secret(request):
             forget_session(response, secure=site.is_secure(request))
         return response
-
-    async def list_tokens(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
-        """A page of the organization's live tokens."""
-        parameters = query_of(request)
-        window = read_window(parameters)
-        found = await services.tokens.page(identity, window)
-        base = self._links.address(request)
-        return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
-
-    async def read_token(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
-        """One token."""
-        return json_answer(await services.tokens.read(identity, uuid_in_path(request, "token")))
-
-    async def name_token(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
-        """Give a token another name."""
-        token = uuid_in_path(request, "token")
-        _, members = await read_body(request)
-        wanted = validate(TokenRequest, members, policy=self._policy)
-        return json_answer(await services.tokens.rename(identity, token, wanted.name))
-
-    async def revoke_token(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
-        """Revoke a token, which may be that of the request."""
-        await services.tokens.revoke(identity, uuid_in_path(request, "token"))
-        return web.Response(status=204)
 
     async def create_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """Accept a job."""
@@ -198,7 +167,7 @@ async def _created(services: Services, accepted: Accepted, jobs: str) -> web.Res
     headers = {"Location": f"{jobs}{accepted.job.id}/"}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
-    return json_answer(await services.jobs.shown(accepted.job), 201, headers)
+    return json_answer(await services.jobs.shown(accepted.job, new=not accepted.replayed), 201, headers)
 
 
 def idempotency_key(request: web.Request) -> str | None:

@@ -13,6 +13,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "pattern": "^[a-z0-9]{6}$"},
     },
     "token": {"in": "path", "description": "Id of the token", "schema": {"type": "string", "format": "uuid"}},
+    "username": {"in": "path", "description": "Name of the user", "schema": {"type": "string"}, "example": "ann"},
     "bus_user": {"in": "path", "description": "Id of the bus user", "schema": {"type": "string", "format": "uuid"}},
     "job": {"in": "path", "description": "Id of the job", "schema": {"type": "string"}},
     "hook": {"in": "path", "description": "Id of the webhook", "schema": {"type": "string", "format": "uuid"}},

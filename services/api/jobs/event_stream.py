@@ -26,10 +26,11 @@ from shared.job import STATUS_AFTER, Job
 from shared.payload import NO_STANDING, Standing, job_json
 from shared.waiting import Waiting
 
-# At most this often for one job, whatever happens to it.
+# At most this often for one job, whatever happens to it; only of its end everybody is told at once.
 PAUSE_SECONDS = 0.25
-# Without any news the row is looked at all the same: what wakes us up travels over core NATS and may be lost.
-_LOOK_SECONDS = 10.0
+# Without any news the row is looked at all the same: what wakes us up travels over core NATS and may be lost. Soon at first,
+# since an event may have come just before anybody listened, and its projection after the first look.
+_FIRST_LOOK_SECONDS, _LOOK_SECONDS = 0.25, 10.0
 _LAG_SECONDS = 0.03
 _LONGEST_LAG_SECONDS = 10.0
 # Reading for streams shall leave most of the pool to requests.
@@ -175,7 +176,7 @@ class EventStream:
                 bell.list_changed = True
                 bell.rung.set()
         if watch := self._watches.get((org, job)):
-            watch.wake(int((message.headers or {}).get("Nats-Sequence", 0)))
+            watch.wake(int((message.headers or {}).get("Nats-Sequence", 0)), ended=token.startswith("end."))
 
 
 class Watch:
@@ -196,6 +197,7 @@ class Watch:
         self._bells: list[Bell] = []
         self._heard = 0
         self._woken = asyncio.Event()
+        self._ended = asyncio.Event()
         self._told = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -220,10 +222,12 @@ class Watch:
             task.cancel()
         return self._listeners == 0
 
-    def wake(self, sequence: int = 0) -> None:
-        """The row has changed or is about to, up to an event of this sequence if that is known."""
+    def wake(self, sequence: int = 0, *, ended: bool = False) -> None:
+        """The row has changed or is about to, up to an event of this sequence if known; with ``ended`` for the last time."""
         self._heard = max(self._heard, sequence)
         self._woken.set()
+        if ended:
+            self._ended.set()
 
     def tell(self) -> None:
         """Wake all listeners."""
@@ -268,10 +272,12 @@ class Watch:
         return self.latest
 
     async def _follow(self) -> None:
+        look = _FIRST_LOOK_SECONDS
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_SECONDS):
+                async with asyncio.timeout(look):
                     await self._woken.wait()
+            look = min(2 * look, _LOOK_SECONDS)
             self._woken.clear()
             try:
                 await self._read_until_heard()
@@ -282,7 +288,10 @@ class Watch:
                 )
                 self._woken.set()
                 await asyncio.sleep(1.0)
-            await asyncio.sleep(PAUSE_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PAUSE_SECONDS):
+                    await self._ended.wait()
+            self._ended.clear()
 
     async def _read_until_heard(self) -> None:
         """Read the row; again, if an event that was received is not in it yet. The projection is a few milliseconds behind."""
