@@ -113,8 +113,8 @@ formats: $(STAMP) ## Send a sample of every format through a stack and write doc
 documents: $(STAMP) ## Write the documents that are made from the code
 	@$(VENV)/bin/python -m tools.documents
 
-vendor: $(STAMP) ## Write console/vendor/ as its lock says (needs npm), and the digests of versions that were changed there
-	@$(VENV)/bin/python -m tools.vendor_console --pin
+vendor: $(STAMP) ## Write console/vendor/ as its lock says (needs npm); PIN=1 takes new digests for versions that were changed there
+	@$(VENV)/bin/python -m tools.vendor_console $(if $(PIN),--pin)
 
 wheels: $(STAMP) ## Build the wheel of the Python client into dist/
 	@# With the build backend that the lock names: nothing is downloaded. What an earlier build left would go into the wheel.
