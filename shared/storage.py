@@ -177,7 +177,7 @@ async def s3_client(
         retries={"total_max_attempts": attempts, "mode": "standard"},
         connect_timeout=10,
         read_timeout=read_timeout,
-        max_pool_connections=32,
+        max_pool_connections=128,
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         http_session_cls=_HttpSession,

@@ -1,4 +1,6 @@
-"""docs/errors.md, out of the table of error codes."""
+"""docs/errors.md, and what the console says of errors, out of the table of error codes."""
+
+import json
 
 from shared.errors import ERRORS, ErrorCode
 
@@ -29,6 +31,12 @@ def error_tables() -> str:
             "\n".join([heading, "", "| Code | What happened | What to do | Retry |", "|---|---|---|---|", *rows, ""])
         )
     return "\n".join(parts)
+
+
+def error_module() -> str:
+    """The console's module: who can mend an error, and whether the same job may succeed later, by code."""
+    rows = {code: {"who": error.who, "retryable": error.retryable} for code, error in ERRORS.items()}
+    return f"export const ERRORS = {json.dumps(rows, indent=2)};\n"
 
 
 def _row(code: str, error: ErrorCode) -> str:
