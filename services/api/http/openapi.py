@@ -286,9 +286,12 @@ def _ref(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": _REF.format(model=model.__name__)}
 
 
+_WHO = {"you": "you", "operator": "the operator"}
+
+
 def _description() -> str:
     rows = [
-        f"| `{code}` | {row.message} | {'you' if row.who == 'you' else 'the operator'} | {'yes' if row.retryable else 'no'} |"
+        f"| `{code}` | {row.cause} | {row.remedy} | {_WHO[row.who]} | {'yes' if row.retryable else 'no'} |"
         for code, row in ERRORS.items()
     ]
     return "\n".join(
@@ -300,10 +303,10 @@ def _description() -> str:
             "",
             "## Why a job failed",
             "",
-            "A job of status `error` says why by `error_code`; the codes are stable. `error_message` is the sentence for people.",
+            "A job of status `error` says why by `error_code`; the codes are stable. `error_message` says it for people.",
             "",
-            "| `error_code` | meaning | who can mend it | may the same job succeed later? |",
-            "|---|---|---|---|",
+            "| `error_code` | what happened | what to do | who can mend it | may the same job succeed later? |",
+            "|---|---|---|---|---|",
             *rows,
         ]
     )
