@@ -1,26 +1,17 @@
-"""The commands that have to do with jobs and with logging in."""
+"""The commands that have to do with jobs."""
 
-import os
 import sys
 from typing import Annotated, Any
 
 import typer
 
 from millrace_client import json_text
-from millrace_client.cli import config, display
-from millrace_client.cli.hooks import hooks
+from millrace_client.cli import display
 from millrace_client.cli.running import command, connect
 from millrace_client.client import Millrace
 from millrace_client.models import Job
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Millrace, the video transcoding service. Settings: MILLRACE_API_URL, MILLRACE_ORG and MILLRACE_TOKEN, "
-    "or those that `millrace login` keeps. Ends with 0 where all went well, 1 where a job failed, 2 where the command is wrong, "
-    "3 where the server refused or is down.",
-)
-app.add_typer(hooks, name="webhooks")
+app = typer.Typer()
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 JobId = Annotated[str, typer.Argument(help="Id of the job.", metavar="JOB")]
@@ -28,30 +19,6 @@ Members = Annotated[
     bool,
     typer.Option("--stdin", help="Read further members, such as addresses with keys, from standard input as JSON."),
 ]
-
-
-@app.command()
-@command
-def login(
-    username: Annotated[str, typer.Option(prompt=True)],
-    api_url: Annotated[str, typer.Option(envvar="MILLRACE_API_URL", prompt="Address of the server")],
-    org: Annotated[str, typer.Option(envvar="MILLRACE_ORG", prompt="Code of the organization")],
-) -> None:
-    """Get a token and keep it in a file. The password comes from MILLRACE_PASSWORD, a prompt, or a line of standard input."""
-    password = os.environ.get("MILLRACE_PASSWORD") or _password()
-    with Millrace(api_url, org) as millrace:
-        token = millrace.login(username, password, token_name="millrace command line")  # noqa: S106
-        file = config.save(os.environ, millrace.core.settings)
-    display.say(f"Logged in until {token.expiry:%Y-%m-%d}; kept in {file}.")
-
-
-@app.command()
-@command
-def logout() -> None:
-    """Revoke the token, and remove the file that keeps it."""
-    with connect() as millrace:
-        millrace.logout()
-    config.forget(os.environ)
 
 
 @app.command()
@@ -155,12 +122,6 @@ def _follow(millrace: Millrace, job: str, *, as_json: bool) -> None:
 def _row(job: Job) -> tuple[str, ...]:
     created = f"{job.created:%Y-%m-%d %H:%M}" if job.created else ""
     return job.id, job.status, f"{job.progress} %", created, job.input_url
-
-
-def _password() -> str:
-    if sys.stdin.isatty():
-        return str(typer.prompt("Password", hide_input=True))
-    return sys.stdin.readline().rstrip("\n")
 
 
 def _members() -> dict[str, Any]:

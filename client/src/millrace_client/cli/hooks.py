@@ -7,7 +7,7 @@ import typer
 from millrace_client.cli import display
 from millrace_client.cli.running import command, connect
 
-hooks = typer.Typer(no_args_is_help=True, help="Addresses that are told of every change of a job's status.")
+app = hooks = typer.Typer(no_args_is_help=True, help="Addresses that are told of every change of a job's status.")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 HookId = Annotated[str, typer.Argument(help="Id of the webhook.", metavar="HOOK")]
 
