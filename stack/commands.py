@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 
 import typer
 
+from shared.system import why_no_stack
 from stack.layout import DEFAULT_PORT_BASE, MOST_TRANSCODERS, Layout, StackError
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def command(work: Callable[P, int | None]) -> Callable[P, None]:
         # A start that is told to end cleans up after itself, as it does on Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
+            if reason := why_no_stack():
+                raise StackError(reason)
             status = work(*args, **kwargs)
         except StackError as error:
             print(f"error: {error}", file=sys.stderr)

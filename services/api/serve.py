@@ -1,6 +1,7 @@
 """The life of an api process: listen, wait for the database and the bus, serve, and stop with grace."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ from nats.aio.client import Client
 
 from services.api import metrics
 from services.api.accounts.accounts import Accounts
+from services.api.accounts.browser_sessions import BrowserSessions
 from services.api.accounts.login_guard import LoginGuard
 from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
@@ -58,8 +60,6 @@ from shared.health import Check, Health, still_starting
 from shared.lifeline import Lifeline
 from shared.logs import configure_logs
 from shared.metrics import SERVICE, watch_event_loop
-from shared.sealing import Sealer
-from shared.settings import decode_keys
 from shared.tasks import end_tasks
 from shared.tracing.recorder import traces
 
@@ -126,7 +126,7 @@ async def _start(
     stack.push_async_callback(client.close)
     await _provision(settings, client)
 
-    sealer = Sealer(decode_keys(settings.seal_keys))
+    sealer = settings.sealer
     database, job_log, vault = Database(pool), JobLog(client), Vault(client, sealer)
     live = LiveProgress(client)
     stream = EventStream(database, client, live)
@@ -162,7 +162,7 @@ async def _start(
     )
     addresses = KeyAddresses(settings.public_url, parse_codes(settings.clear_key_organizations or ""))
     contents = Contents(database, sealer)
-    encryptions = Encryptions(database, sealer, addresses, static_keys=settings.static_keys)
+    encryptions = Encryptions(database, sealer, addresses, settings.provider_rules)
     intake = Intake(database, job_log, vault, Storages(database, sealer), reservations, encryptions)
 
     await until_done(live.start, "live progress")
@@ -171,12 +171,25 @@ async def _start(
     await until_done(book.publish_all, "webhooks", DatabaseDown)
     bus_users = await _offer_feed(settings, client, database, stack, lifeline)
     sessions = Sessions(database)
+    browser_sessions = BrowserSessions(
+        database,
+        idle=timedelta(hours=settings.session_idle_hours),
+        life=timedelta(days=settings.session_days),
+    )
     for work, name in (
         (leader.run(), "leader"),
         (overview.run(), "overview"),
         (watch_event_loop(), "event loop"),
         (VaultSweep(client, job_log, vault, ready=lambda: leader.leads).run(), "vault"),
-        (_keep_house(reservations, accounts), "housekeeping"),
+        (
+            _keep_house(
+                reservations.forget_expired,
+                accounts.forget_expired,
+                browser_sessions.forget_expired,
+                book.forget_previous,
+            ),
+            "housekeeping",
+        ),
         (sessions.run(), "sessions"),
     ):
         _in_background(stack, lifeline.keep(work, name))
@@ -185,9 +198,10 @@ async def _start(
         RequestRate(settings.max_requests_per_minute),
         Tokens(database),
         sessions,
+        browser_sessions,
         intake,
         Jobs(database, job_log, live),
-        Webhooks(database, book),
+        Webhooks(database, book, overlap=settings.webhook_overlap_seconds),
         Deliveries(database, client, job_log),
         stream,
         contents,
@@ -236,11 +250,11 @@ def _in_background(stack: AsyncExitStack, task: "asyncio.Task[None]") -> None:
     stack.push_async_callback(end_tasks, task)
 
 
-async def _keep_house(reservations: Reservations, accounts: Accounts) -> None:
+async def _keep_house(*chores: Callable[[], Awaitable[None]]) -> None:
     while True:
-        try:
-            await reservations.forget_expired()
-            await accounts.forget_expired()
-        except Exception as error:
-            await structlog.get_logger().awarning("expired rows not deleted", error=repr(error))
+        for chore in chores:
+            try:
+                await chore()
+            except Exception as error:
+                await structlog.get_logger().awarning("expired rows not deleted", error=repr(error))
         await asyncio.sleep(_HOUR)

@@ -7,11 +7,13 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from services.api.contract.drm_models import LICENCE_PLACES, MOST_SECONDS
+from services.api.contract.models import MOST_OVERLAP_SECONDS
 from services.api.contract.peers import check_template, parse_codes, parse_hosts, parse_networks, parse_origins
 from services.api.contract.quotas import MOST_QUOTA
+from services.api.drm.providers import ProviderRules
 from services.api.feed.signing import Issuer
 from shared.bus.servers import parse_servers
-from shared.settings import CommonSettings
+from shared.settings import SealingSettings
 
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
 OptionalText = Annotated[str | None, BeforeValidator(lambda value: value or None)]
@@ -24,7 +26,7 @@ _LISTS: dict[str, Callable[[str], object]] = {
 """What reads the settings that are lists, and refuses those that are none."""
 
 
-class ApiSettings(CommonSettings):
+class ApiSettings(SealingSettings):
     """Settings of the api."""
 
     service: ClassVar[str] = "api"
@@ -68,6 +70,10 @@ class ApiSettings(CommonSettings):
     )
     body_limit: int = Field(64 * 1024, ge=16 * 1024, le=900 * 1024, description="Largest request body in bytes")
     token_days: float = Field(30, gt=0, le=3650, description="How many days a token from login lives")
+    session_idle_hours: float = Field(
+        12, gt=0, le=8760, description="Hours without a request after which a browser session ends"
+    )
+    session_days: float = Field(7, gt=0, le=365, description="Days after which a browser session ends in any case")
     tokens_per_organization: int = Field(
         20,
         ge=1,
@@ -134,6 +140,14 @@ class ApiSettings(CommonSettings):
         description="Requests of an organization within a minute that each process of the api answers; 0 for no limit",
     )
 
+    webhook_overlap_seconds: int = Field(
+        86_400,
+        ge=0,
+        le=MOST_OVERLAP_SECONDS,
+        description="How long the secret of a webhook goes on signing after its rotation, beside the new one, where the request "
+        "does not say; 0 for not at all",
+    )
+
     keep_jobs_days: int = Field(
         90, ge=0, le=36_500, description="Days after its end that a job is kept, with its events; 0 keeps them for ever"
     )
@@ -169,8 +183,8 @@ class ApiSettings(CommonSettings):
         600,
         ge=0,
         le=MOST_QUOTA,
-        description="Requests for keys and licences within a minute for an organization from one address that each process of "
-        "the api answers; 0 for no limit",
+        description="Requests for keys and licences within a minute from one address that each process of the api answers: good "
+        "ones for each organization, and refused ones in all; 0 for no limit",
     )
     key_address_seconds: float = Field(
         3600,
@@ -197,6 +211,17 @@ class ApiSettings(CommonSettings):
         False,
         description="Whether organizations may have the key provider `static`, whose keys everybody knows: for tests alone",
     )
+
+    plain_key_services: bool = Field(
+        False,
+        description="Whether key services of organizations may be asked by http://, which shows the keys to whoever is on the"
+        " way. One on this host always may",
+    )
+
+    @property
+    def provider_rules(self) -> ProviderRules:
+        """Which key providers organizations may have."""
+        return ProviderRules(static=self.static_keys, plain_http=self.plain_key_services)
 
     @field_validator("bus_issuer_seed")
     @classmethod

@@ -12,6 +12,7 @@ from services.fetcher.probe.remux import Remux
 from services.fetcher.settings import FetcherSettings
 from shared.bus.slots import INTERRUPTED
 from shared.bus.topology import FETCHER
+from shared.bus.vault import Vault
 from shared.cage.setup import set_up_cage
 from shared.events import Admitted
 from shared.health import Check
@@ -70,7 +71,7 @@ def make_fetch(settings: FetcherSettings, bus: Bus, space: WorkSpace) -> Fetch:
     return Fetch(
         bus.client,
         bus.log,
-        bus.vault,
+        Vault(bus.client, settings.sealer),
         space,
         probe,
         remux,

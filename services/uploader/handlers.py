@@ -11,6 +11,7 @@ from services.uploader.upload import Upload
 from shared.bus.fleet import FleetView
 from shared.bus.slots import INTERRUPTED
 from shared.bus.topology import JANITOR, UPLOADER
+from shared.bus.vault import Vault
 from shared.events import Cancelled, Completed, Failed, PartTranscoded
 from shared.health import Check
 from shared.storage import warm_up
@@ -29,13 +30,14 @@ async def register(bus: Bus, settings: UploaderSettings, resources: AsyncExitSta
     """
     await warm_up()
     space = serve_workspace(bus, settings, resources)
-    buckets = Buckets(bus.vault, policy=settings.address_policy, cache_control=settings.cache_control)
+    vault = Vault(bus.client, settings.sealer)
+    buckets = Buckets(vault, policy=settings.address_policy, cache_control=settings.cache_control)
     resources.push_async_callback(buckets.close)
     finish = Finish(bus.log, buckets, space, parallel=settings.parallel_requests)
     release = Release(bus.log, FleetView(bus.client))
-    upload = Upload(bus.log, bus.vault, buckets, space, release, finish, parallel=settings.parallel_requests)
+    upload = Upload(bus.log, vault, buckets, space, release, finish, parallel=settings.parallel_requests)
     clean_up = CleanUp(
-        bus.log, bus.vault, space, keep_seconds=settings.keep_for_retry_seconds, keep_free=settings.keep_free_bytes
+        bus.log, vault, space, keep_seconds=settings.keep_for_retry_seconds, keep_free=settings.keep_free_bytes
     )
     sweeping = bus.lifeline.keep(clean_up.sweep_forever(settings.sweep_seconds), "sweep")
     resources.callback(sweeping.cancel)

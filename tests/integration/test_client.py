@@ -203,6 +203,9 @@ async def test_webhooks(user: Program, account: Account, client: Client) -> None
     assert detail.response
     assert ([header.name for header in detail.response.headers], detail.response.body) == (["Server"], "no")
     assert (await user.do(hooks.redeliver, hook, delivery)).message_id
+    assert (delivery.test, (await user.do(hooks.test, hook)).message_id.startswith("msg_")) == (False, True)
+    rotated = await user.do(hooks.rotate, hook, overlap_seconds=60)
+    assert (rotated.secret_token != moved.secret_token, rotated.previous_secret_expires_at is not None) == (True, True)
     await user.do(hooks.delete, hook)
     with pytest.raises(mc.NotFound):
         await user.do(hooks.delete, hook)

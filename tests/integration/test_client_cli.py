@@ -179,4 +179,6 @@ async def test_webhooks(settings: dict[str, str]) -> None:
     hook = json.loads(made.stdout)
     assert (await run(settings, "webhooks", "list")).stdout == f"{hook['id']}\t{hook['url']}\n"
     assert (await run(settings, "webhooks", "deliveries", hook["id"], "--json")).stdout == ""
+    assert "queued" in (await run(settings, "webhooks", "test", hook["id"])).stdout
+    assert (await run(settings, "webhooks", "rotate", hook["id"], "--leaked")).stdout.startswith("whsec_")
     assert (await run(settings, "webhooks", "delete", hook["id"])).returncode == 0

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Self
 
 from nats.aio.client import Client
-from nats.js.errors import NotFoundError
+from nats.js.errors import NoKeysError, NotFoundError
 
 from shared.bus.joblog import JobLog
-from shared.bus.topology import DELIVERIES, HOOKS_BUCKET, WEBHOOKS, provision
+from shared.bus.topology import DELIVERIES, HOOKS_BUCKET, QUEUES_BUCKET, WEBHOOKS, provision
 from shared.deliveries import DeliveryAttempted, Hook, WebhookAttempt
 from shared.events import Cancelled, Completed, Created, Event, Failed, Started
 from shared.ids import new_job_id, new_org_code
@@ -127,7 +127,7 @@ class Scene:
 
     async def set_hooks(self, *hooks: Hook) -> None:
         """Write the organization's webhooks as the api does."""
-        text = json.dumps([hook.model_dump() for hook in hooks])
+        text = json.dumps([hook.model_dump(mode="json") for hook in hooks])
         bucket = await self._js.key_value(HOOKS_BUCKET)
         await bucket.put(self.org, self._sealer.seal(text, f"hooks of {self.org}"))
 
@@ -180,6 +180,26 @@ class Scene:
             org=fact.org, job=fact.job, hook=fact.hook, status=fact.status, sequence=fact.sequence, redelivery=mark
         )
         await self._js.publish(attempt.subject, attempt.model_dump_json().encode(), stream=WEBHOOKS)
+
+    async def try_hook(self, hook: Hook, mark: str) -> str:
+        """Ask for a test as the api does.
+
+        Returns:
+            the sample job's id.
+        """
+        attempt = WebhookAttempt(
+            org=self.org, job=new_job_id(), hook=hook.id, status="queued", sequence=0, redelivery=mark, test=True
+        )
+        await self._js.publish(attempt.subject, attempt.model_dump_json().encode(), stream=WEBHOOKS)
+        return attempt.job
+
+    async def queues(self, job: str) -> list[str]:
+        """Keys of the delivery queues that are kept of a job."""
+        bucket = await self._js.key_value(QUEUES_BUCKET)
+        try:
+            return [key for key in await bucket.keys() if key.startswith(f"{self.org}.{job}.")]
+        except NoKeysError:
+            return []
 
     async def deliveries(self, job: str = "*") -> list[DeliveryAttempted]:
         """The facts about deliveries so far."""

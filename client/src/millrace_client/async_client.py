@@ -44,6 +44,8 @@ class AsyncWebhooks(_Part):
     delete = AsyncCall(webhooks.delete)
     delivery = AsyncCall(webhooks.delivery)
     redeliver = AsyncCall(webhooks.redeliver)
+    rotate = AsyncCall(webhooks.rotate)
+    test = AsyncCall(webhooks.test)
     deliveries = AsyncItems(webhooks.deliveries)
     list = AsyncItems(webhooks.list_all)
 

@@ -44,6 +44,8 @@ class Webhooks(_Part):
     delete = Call(webhooks.delete)
     delivery = Call(webhooks.delivery)
     redeliver = Call(webhooks.redeliver)
+    rotate = Call(webhooks.rotate)
+    test = Call(webhooks.test)
     deliveries = Items(webhooks.deliveries)
     list = Items(webhooks.list_all)
 

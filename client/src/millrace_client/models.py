@@ -368,8 +368,14 @@ class Webhook(Resource):
     secret_token: str = Field(repr=False)
 
 
+class RotatedWebhook(Webhook):
+    """A webhook with its new secret. That of before signs beside it until ``previous_secret_expires_at``, if there is a time."""
+
+    previous_secret_expires_at: datetime | None = None
+
+
 class Delivery(Resource):
-    """An attempt to tell a webhook. ``message_id`` is the same on every attempt of one message."""
+    """An attempt to tell a webhook. ``message_id`` is the same on every attempt of one message; ``test``: of a sample job."""
 
     id: int
     job: str
@@ -382,6 +388,7 @@ class Delivery(Resource):
     duration_ms: int = 0
     next_attempt_at: datetime | None = None
     message_id: str
+    test: bool = False
 
 
 class ResponseHeader(Model):
@@ -413,7 +420,7 @@ class Message(Resource):
 
 
 class Redelivery(Message):
-    """A delivery was put in line to be sent once more, as ``message_id``."""
+    """A delivery was put in line to be sent, as ``message_id``."""
 
     message_id: str
 

@@ -23,7 +23,7 @@ class WebhookMessage:
 
     Attributes:
         id: the same on every attempt of one message: keep those that were worked off, to do nothing twice.
-        event: ``transcoding_job.<status>``.
+        event: ``transcoding_job.<status>``, or ``webhook.test`` with a sample job.
         job: as it was when its status changed.
     """
 

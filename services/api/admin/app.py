@@ -20,8 +20,7 @@ from services.api.database.migrate import migrate
 from services.api.database.pool import Database, DatabaseDown, close_pool, open_pool
 from services.api.settings import ApiSettings
 from shared.logs import configure_logs
-from shared.sealing import Sealer
-from shared.settings import decode_keys, settings_or_exit
+from shared.settings import settings_or_exit
 
 P = ParamSpec("P")
 Work = Callable[Concatenate[AdminContext, P], Awaitable[None]]
@@ -83,7 +82,7 @@ async def _perform(
         if needs_database:
             await migrate(pool)
         database = Database(pool)
-        storages = Storages(database, Sealer(decode_keys(settings.seal_keys)))
+        storages = Storages(database, settings.sealer)
         await work(AdminContext(settings, pool, database, Passwords(), storages))
     finally:
         await close_pool(pool)

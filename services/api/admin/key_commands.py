@@ -20,10 +20,8 @@ from services.api.admin.arguments import Organization
 from services.api.admin.context import AdminContext
 from services.api.admin.showing import print_table
 from services.api.drm.providers import KeyProviders
-from shared.encryption.providers import PROVIDERS, KeyProvider, StaticKeys
+from shared.encryption.providers import PROVIDERS, KeyProvider
 from shared.locations import mask
-from shared.sealing import Sealer
-from shared.settings import decode_keys
 
 Kind = StrEnum("Kind", ("sealed", "tpstreams", "speke", "static"))
 _SHOWN = ("url", "organization", "username", "header")
@@ -54,8 +52,8 @@ async def set_provider(
         # Without what was entered, which may be a secret with a letter too many.
         problems = {".".join(str(name) for name in item["loc"][1:]): item["msg"] for item in error.errors()}
         raise NotPossible("; ".join(f"{name}: {text}" if name else text for name, text in problems.items())) from None
-    if isinstance(provider, StaticKeys) and not context.settings.static_keys:
-        raise NotPossible("static keys are for tests: MILLRACE_API_STATIC_KEYS=true allows them")
+    if refusal := context.settings.provider_rules.refusal(provider):
+        raise NotPossible(refusal)
     if not await _providers(context).set(organization, provider):
         raise NotPossible(f"there is no organization {organization}")
     print(f"keys of {organization} come from {kind}")
@@ -128,4 +126,4 @@ def _next_line(lines: Sequence[str]) -> _Ask:
 
 
 def _providers(context: AdminContext) -> KeyProviders:
-    return KeyProviders(context.database, Sealer(decode_keys(context.settings.seal_keys)))
+    return KeyProviders(context.database, context.settings.sealer)

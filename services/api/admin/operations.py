@@ -39,8 +39,6 @@ from services.api.operator.unfinished import Caps, UnfinishedJob, UnfinishedJobs
 from shared.bus.joblog import JobLog
 from shared.bus.roster import Worker
 from shared.bus.vault import Vault
-from shared.sealing import Sealer
-from shared.settings import decode_keys
 from shared.workspace.opening import opened_workspace
 
 _MOST_DROPPED = 10_000
@@ -222,7 +220,7 @@ async def _find(letters: DeadLetters, number: int) -> DeadLetter:
 
 def _replay(context: AdminContext, client: Client) -> Replay:
     settings, log = context.settings, JobLog(client)
-    vault = Vault(client, Sealer(decode_keys(settings.seal_keys)))
+    vault = Vault(client, settings.sealer)
     quotas = JobQuotas(
         settings.max_unfinished_jobs,
         settings.max_jobs_per_hour,
@@ -232,9 +230,9 @@ def _replay(context: AdminContext, client: Client) -> Replay:
     reservations = Reservations(context.database, log, vault, quotas)
     encryptions = Encryptions(
         context.database,
-        Sealer(decode_keys(settings.seal_keys)),
+        settings.sealer,
         KeyAddresses(settings.public_url, parse_codes(settings.clear_key_organizations or "")),
-        static_keys=settings.static_keys,
+        settings.provider_rules,
     )
     intake = Intake(context.database, log, vault, context.storages, reservations, encryptions)
     jobs = Jobs(context.database, log, LiveProgress(client))

@@ -6,8 +6,6 @@ from services.api.admin.arguments import Organization
 from services.api.admin.context import AdminContext
 from services.api.drm.signing_keys import SigningKeys
 from services.api.operator.resealing import COLUMNS, reseal
-from shared.sealing import Sealer
-from shared.settings import decode_keys
 
 
 @command("rotate-signing-key")
@@ -15,7 +13,7 @@ async def rotate_signing_key(context: AdminContext, organization: Organization) 
     """Make a new signing key for an organization. Requests that were signed with the old one are refused from then on."""
     async with context.database.connection() as connection:
         await require_organization(connection, organization)
-    await SigningKeys(context.database, _sealer(context)).rotate(organization)
+    await SigningKeys(context.database, context.settings.sealer).rotate(organization)
     print(f"{organization} finds its new signing key at /api/v1/organizations/")
 
 
@@ -24,14 +22,10 @@ async def reseal_all(context: AdminContext) -> None:
     """Seal with the first sealing key all that PostgreSQL keeps sealed, so that the others can go."""
     broken: list[str] = []
     for column in COLUMNS:
-        done = await reseal(context.database, _sealer(context), column)
+        done = await reseal(context.database, context.settings.sealer, column)
         print(f"{column.table}.{column.name}: {done.count} sealed anew")
         broken += done.broken
     for purpose in broken:
         print(f"no key opens the {purpose}")
     if broken:
         raise NotPossible(f"{len(broken)} cannot be opened with any of the sealing keys")
-
-
-def _sealer(context: AdminContext) -> Sealer:
-    return Sealer(decode_keys(context.settings.seal_keys))

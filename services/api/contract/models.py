@@ -13,6 +13,7 @@ from shared.events import Priority
 from shared.media.profile import AUDIO_ONLY, ProfileName, Wanted
 
 MAX_METADATA_BYTES = 10 * 1024
+MOST_OVERLAP_SECONDS = 30 * 86_400
 
 
 def _audio_alone(values: list[str]) -> list[str]:
@@ -249,18 +250,33 @@ def _header_text(value: str) -> str:
     return value
 
 
+SecretToken = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_header_text)]
+
+
 class WebhookRequest(Request):
     """An address that is told of every change of a job's status."""
 
     url: Annotated[str, Field(min_length=1, max_length=2000), _address(check_webhook)] = Field(
         description="Where the job is POSTed to, http or https.", examples=["https://example.com/hooks/transcoding"]
     )
-    secret_token: Omittable[Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_header_text)]] = (
-        optional(
-            "Sent as `x-streams-token`, and the key of `webhook-signature`: after `whsec_` comes the base64 of the key, as in "
-            "Standard Webhooks; any other token is the key itself. "
-            "Made by the server when left out; kept when a PUT leaves it out."
-        )
+    secret_token: Omittable[SecretToken] = optional(
+        "Sent as `x-streams-token`, and the key of `webhook-signature`: after `whsec_` comes the base64 of the key, as in "
+        "Standard Webhooks; any other token is the key itself. "
+        "Made by the server when left out; kept when a PUT leaves it out, and otherwise replaced at once."
+    )
+
+
+class RotationRequest(Request):
+    """How a webhook gets another secret; all of it may be left out."""
+
+    secret_token: Omittable[SecretToken] = optional(
+        "The new secret, made by the server when left out. A receiver that compares `x-streams-token`, which is the new one from "
+        "the rotation on, has to know it before."
+    )
+    overlap_seconds: Omittable[Annotated[int, Field(ge=0, le=MOST_OVERLAP_SECONDS)]] = optional(
+        "How long requests are signed with the secret of before as well. 0 takes it out of use at once: for one that has leaked. "
+        "When left out, the server's operator has said it: a day, as a rule.",
+        examples=[86_400],
     )
 
 

@@ -205,6 +205,14 @@ class Webhook(Response):
     secret_token: str
 
 
+class RotatedWebhook(Webhook):
+    """A webhook with its new secret."""
+
+    previous_secret_expires_at: datetime | None = Field(
+        description="Until then, requests are signed with the secret of before, too; null if that is out of use at once"
+    )
+
+
 class Delivery(Response):
     """An attempt to deliver a change of a job's status to a webhook."""
 
@@ -219,6 +227,7 @@ class Delivery(Response):
     duration_ms: int
     next_attempt_at: datetime | None
     message_id: str = Field(description="The `webhook-id` header: the same on every attempt of one message")
+    test: bool = Field(description="Somebody asked for it: it told of a sample job, which there is not")
 
 
 class DeliveryDetail(Delivery):
@@ -245,10 +254,10 @@ class DeliveryDetail(Delivery):
 
 
 class Redelivery(Response):
-    """A delivery was put in line to be sent once more."""
+    """A delivery was put in line to be sent."""
 
-    message: str
-    message_id: str
+    message: str = Field(examples=["A test is queued to be sent."])
+    message_id: str = Field(description="The `webhook-id` that it will have")
 
 
 class Page(Response, Generic[R]):

@@ -26,6 +26,7 @@ from services.api.contract.models import (
     JobRequest,
     LoginRequest,
     RetryRequest,
+    RotationRequest,
     TokenRequest,
     WebhookRequest,
 )
@@ -48,14 +49,17 @@ from services.api.contract.responses import (
     NewBusUser,
     Quota,
     Redelivery,
+    RotatedWebhook,
     ServerError,
     Token,
     TokenPage,
     Webhook,
     WebhookPage,
 )
+from services.api.contract.session_models import BrowserSession, SessionRequest
 from services.api.contract.timeline_models import TimelinePage
 from services.api.contract.usage import Usage
+from services.api.http.browser import COOKIE, CSRF_HEADER
 from services.api.http.operation import Operation
 from services.api.http.operations import IN_PATH, OPERATIONS
 from services.api.http.parameters import PARAMETERS
@@ -65,12 +69,14 @@ API_VERSION = "1"
 _REF = "#/components/schemas/{model}"
 _REQUESTS: tuple[type[BaseModel], ...] = (
     LoginRequest,
+    SessionRequest,
     TokenRequest,
     JobRequest,
     RetryRequest,
     BatchRequest,
     CancelRequest,
     WebhookRequest,
+    RotationRequest,
     BusUserRequest,
     KeyRequest,
     WidevineKeyRequest,
@@ -79,6 +85,7 @@ _REQUESTS: tuple[type[BaseModel], ...] = (
 )
 _RESPONSES: tuple[type[BaseModel], ...] = (
     Token,
+    BrowserSession,
     LiveToken,
     TokenPage,
     Job,
@@ -90,6 +97,7 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     Cancellations,
     Message,
     Webhook,
+    RotatedWebhook,
     WebhookPage,
     DeliveryPage,
     DeliveryDetail,
@@ -116,10 +124,10 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
 
 _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
     400: ("Wrong: from each field to its messages, or a detail where no field is at fault", FieldErrors, ()),
-    401: ("No token, or none that is good", Detail, ("WWW-Authenticate",)),
+    401: ("No token or browser session, or none that is good", Detail, ("WWW-Authenticate",)),
     403: (
         "The organization has as many tokens or bus users as it may have, or the server does not offer this; a signature that "
-        "does not fit, or has expired",
+        "does not fit, or has expired; a browser session's request that a page of ours cannot have sent",
         Detail,
         (),
     ),
@@ -157,12 +165,18 @@ def document() -> dict[str, Any]:
             "description": _description(),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "security": [{"token": []}],
+        "security": [{"token": []}, {"session": []}],
         "paths": paths,
         "webhooks": {"transcodingJob": {"post": _webhook()}},
         "components": {
             "securitySchemes": {
-                "token": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`Token <token>`"}
+                "token": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`Token <token>`"},
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": COOKIE,
+                    "description": f"Of browsers; whatever is not a `GET` needs the header `{CSRF_HEADER}` beside it",
+                },
             },
             "responses": {str(status): _error(status) for status in _ERRORS},
             "schemas": schemas["$defs"],
@@ -223,10 +237,11 @@ def _error(status: int) -> dict[str, Any]:
 def _webhook() -> dict[str, Any]:
     texts = {
         "x-streams-token": "The webhook's `secret_token`",
-        "x-streams-event": "`transcoding_job.<status>`",
+        "x-streams-event": "`transcoding_job.<status>`, or `webhook.test`",
         "webhook-id": "The same on every attempt of one message",
         "webhook-timestamp": "Seconds since 1970 of this attempt",
-        "webhook-signature": "`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`, keyed by the `secret_token`",
+        "webhook-signature": "`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`, keyed by the `secret_token`; two of "
+        "them for a while after a rotation, with a space between",
     }
     return {
         "summary": "A job's status has changed",

@@ -1,9 +1,10 @@
 """The parameters of operations as the OpenAPI document describes them, by name."""
 
-from typing import Any
+from typing import Any, get_args
 
 from services.api.contract.responses import JobItem
 from services.api.http.drm_operations import DRM_PARAMETERS
+from shared.deliveries import Outcome
 
 PARAMETERS: dict[str, dict[str, Any]] = {
     "org": {
@@ -15,6 +16,20 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "bus_user": {"in": "path", "description": "Id of the bus user", "schema": {"type": "string", "format": "uuid"}},
     "job": {"in": "path", "description": "Id of the job", "schema": {"type": "string"}},
     "hook": {"in": "path", "description": "Id of the webhook", "schema": {"type": "string", "format": "uuid"}},
+    # Another parameter than the one in paths has its name.
+    "job of deliveries": {
+        "name": "job",
+        "in": "query",
+        "description": "Only deliveries of this job",
+        "schema": {"type": "string"},
+        "example": "5KQfnXCg8Qh",
+    },
+    "outcome": {
+        "in": "query",
+        "description": "Only deliveries of this outcome; may be repeated",
+        "schema": {"type": "array", "items": {"type": "string", "enum": list(get_args(Outcome))}},
+        "explode": True,
+    },
     "delivery": {"in": "path", "description": "Id of the delivery", "schema": {"type": "integer"}},
     "status": {
         "in": "query",

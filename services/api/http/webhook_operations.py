@@ -1,7 +1,14 @@
 """The operations of webhooks and their deliveries as the OpenAPI document describes them."""
 
-from services.api.contract.models import WebhookRequest
-from services.api.contract.responses import DeliveryDetail, DeliveryPage, Redelivery, Webhook, WebhookPage
+from services.api.contract.models import RotationRequest, WebhookRequest
+from services.api.contract.responses import (
+    DeliveryDetail,
+    DeliveryPage,
+    Redelivery,
+    RotatedWebhook,
+    Webhook,
+    WebhookPage,
+)
 from services.api.http.operation import Operation
 
 _TAG = "Webhooks"
@@ -37,6 +44,32 @@ WEBHOOK_OPERATIONS = (
     ),
     Operation("delete", _HOOK, "deleteWebhook", _TAG, "Remove a webhook", 204, None),
     Operation(
+        "post",
+        _HOOK + "test/",
+        "testWebhook",
+        _TAG,
+        "Send a webhook a test",
+        202,
+        Redelivery,
+        description="Sent once, on the way that all deliveries go and listed among them, with `x-streams-event: webhook.test`. "
+        'The body is a sample job of status `queued`, which there is not, with `client_metadata` `{"test": true}`. A disabled '
+        "webhook gets it, too.",
+    ),
+    Operation(
+        "post",
+        _HOOK + "rotate/",
+        "rotateWebhookSecret",
+        _TAG,
+        "Give a webhook another secret",
+        200,
+        RotatedWebhook,
+        request=RotationRequest,
+        errors=(400, 413, 415),
+        description="Until `previous_secret_expires_at`, `webhook-signature` holds two signatures with a space between, of the "
+        "new secret and of the one of before, as Standard Webhooks has it: receivers go on working until they know the new one. "
+        "`x-streams-token` is the new one at once. The body may be left out.",
+    ),
+    Operation(
         "get",
         _HOOK + "deliveries/",
         "listDeliveries",
@@ -44,7 +77,7 @@ WEBHOOK_OPERATIONS = (
         "List attempts to deliver",
         200,
         DeliveryPage,
-        query=_PAGE,
+        query=("job of deliveries", "outcome", *_PAGE),
         errors=(400,),
     ),
     Operation(

@@ -42,10 +42,10 @@ _STORE = """
 """
 _RECORD_DELIVERIES = """
     insert into deliveries (sequence, org, job, hook, message_id, status, attempt, at, outcome, response_status, error,
-                            duration_ms, next_attempt_at, response)
+                            duration_ms, next_attempt_at, response, test)
     select * from unnest($1::bigint[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::integer[],
                          $8::timestamptz[], $9::text[], $10::integer[], $11::text[], $12::integer[], $13::timestamptz[],
-                         $14::text[])
+                         $14::text[], $15::boolean[])
     on conflict (sequence) do nothing
     returning sequence
 """
@@ -249,4 +249,5 @@ def _delivery_row(recorded: RecordedDelivery) -> tuple[object, ...]:
         delivery.next_attempt_at,
         # Its NULs are escaped, as everything is that JSON does not take.
         delivery.response.model_dump_json() if delivery.response else None,
+        delivery.test,
     )

@@ -75,3 +75,31 @@ def replay(hook: HookId, delivery: int, as_json: Json = False) -> None:
     with connect() as millrace:
         queued = millrace.webhooks.redeliver(hook, delivery)
     display.show(queued, queued.message, as_json=as_json)
+
+
+@hooks.command()
+@command
+def rotate(
+    hook: HookId,
+    leaked: Annotated[bool, typer.Option("--leaked", help="Take the secret of before out of use at once.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Give a webhook another secret, which is shown."""
+    with connect() as millrace:
+        rotated = millrace.webhooks.rotate(hook, overlap_seconds=0 if leaked else None)
+    until = rotated.previous_secret_expires_at
+    ends = (
+        f"the secret of before signs until {until:%Y-%m-%d %H:%M} UTC"
+        if until
+        else "the secret of before is out of use"
+    )
+    display.show(rotated, f"{rotated.secret_token}\n{ends}", as_json=as_json)
+
+
+@hooks.command()
+@command
+def test(hook: HookId, as_json: Json = False) -> None:
+    """Have a webhook told of a sample job; see its deliveries for what came of it."""
+    with connect() as millrace:
+        queued = millrace.webhooks.test(hook)
+    display.show(queued, queued.message, as_json=as_json)
