@@ -4,7 +4,7 @@ from typing import Self
 
 import httpx
 
-from millrace_client import bus_users, follow, jobs, tokens, usage, webhooks
+from millrace_client import bus_users, follow, jobs, organizations, tokens, usage, webhooks
 from millrace_client.asynchronous import AsyncTransport
 from millrace_client.backoff import Retries
 from millrace_client.core import Core
@@ -28,6 +28,7 @@ class AsyncJobs(_Part):
     page = AsyncCall(jobs.page)
     counts = AsyncCall(jobs.counts)
     timeline = AsyncCall(jobs.timeline)
+    timeline_page = AsyncCall(jobs.timeline_page)
     cancel = AsyncCall(jobs.cancel)
     retry = AsyncCall(jobs.retry)
     wait = AsyncCall(follow.wait)
@@ -53,6 +54,7 @@ class AsyncWebhooks(_Part):
 class AsyncTokens(_Part):
     """The organization's live tokens."""
 
+    create = AsyncCall(tokens.create)
     get = AsyncCall(tokens.get)
     rename = AsyncCall(tokens.rename)
     revoke = AsyncCall(tokens.revoke)
@@ -67,6 +69,14 @@ class AsyncBusUsers(_Part):
     rotate = AsyncCall(bus_users.rotate)
     revoke = AsyncCall(bus_users.revoke)
     list = AsyncItems(bus_users.list_all)
+
+
+class AsyncStorage(_Part):
+    """The storage whose credentials stand in where a job has none."""
+
+    get = AsyncCall(organizations.get)
+    replace = AsyncCall(organizations.replace)
+    test = AsyncCall(organizations.test)
 
 
 class AsyncMillrace:
@@ -86,6 +96,7 @@ class AsyncMillrace:
     login = AsyncCall(tokens.login)
     logout = AsyncCall(tokens.logout)
     usage = AsyncCall(usage.usage)
+    organizations = AsyncItems(organizations.organizations)
 
     def __init__(
         self,
@@ -102,6 +113,7 @@ class AsyncMillrace:
         self.webhooks = AsyncWebhooks(self.core, self.transport)
         self.tokens = AsyncTokens(self.core, self.transport)
         self.bus_users = AsyncBusUsers(self.core, self.transport)
+        self.storage = AsyncStorage(self.core, self.transport)
 
     async def __aenter__(self) -> Self:
         return self

@@ -4,7 +4,7 @@ from typing import Self
 
 import httpx
 
-from millrace_client import bus_users, follow, jobs, tokens, usage, webhooks
+from millrace_client import bus_users, follow, jobs, organizations, tokens, usage, webhooks
 from millrace_client.backoff import Retries
 from millrace_client.blocking import BlockingTransport
 from millrace_client.core import Core
@@ -28,6 +28,7 @@ class Jobs(_Part):
     page = Call(jobs.page)
     counts = Call(jobs.counts)
     timeline = Call(jobs.timeline)
+    timeline_page = Call(jobs.timeline_page)
     cancel = Call(jobs.cancel)
     retry = Call(jobs.retry)
     wait = Call(follow.wait)
@@ -53,6 +54,7 @@ class Webhooks(_Part):
 class Tokens(_Part):
     """The organization's live tokens."""
 
+    create = Call(tokens.create)
     get = Call(tokens.get)
     rename = Call(tokens.rename)
     revoke = Call(tokens.revoke)
@@ -67,6 +69,14 @@ class BusUsers(_Part):
     rotate = Call(bus_users.rotate)
     revoke = Call(bus_users.revoke)
     list = Items(bus_users.list_all)
+
+
+class Storage(_Part):
+    """The storage whose credentials stand in where a job has none."""
+
+    get = Call(organizations.get)
+    replace = Call(organizations.replace)
+    test = Call(organizations.test)
 
 
 class Millrace:
@@ -86,6 +96,7 @@ class Millrace:
     login = Call(tokens.login)
     logout = Call(tokens.logout)
     usage = Call(usage.usage)
+    organizations = Items(organizations.organizations)
 
     def __init__(
         self,
@@ -102,6 +113,7 @@ class Millrace:
         self.webhooks = Webhooks(self.core, self.transport)
         self.tokens = Tokens(self.core, self.transport)
         self.bus_users = BusUsers(self.core, self.transport)
+        self.storage = Storage(self.core, self.transport)
 
     def __enter__(self) -> Self:
         return self

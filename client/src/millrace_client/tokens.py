@@ -1,6 +1,7 @@
 """Login and tokens. Every function is a flow; :mod:`millrace_client` has them as methods of the client."""
 
 from millrace_client import json_text
+from millrace_client.account_models import NewToken
 from millrace_client.core import Core, Repeat, nothing
 from millrace_client.listing import each
 from millrace_client.models import LiveToken, Token
@@ -37,6 +38,21 @@ def logout(core: Core) -> Flow[None]:
     request = core.request("POST", f"{core.settings.api_url}/api/auth/logout/")
     yield from core.call(request, nothing, settled=(401,))
     core.use_token(None)
+
+
+def create(core: Core, *, name: str = "", role: str | None = None, days: float | None = None) -> Flow[NewToken]:
+    """A token for a program. Not asked for again where it may have been made: list them then.
+
+    Args:
+        name: by which people know it. role: ``viewer``, ``member`` or ``admin``. days: how long it lives.
+
+    Raises:
+        Forbidden: that is for admins of the organization, or there are as many as there may be.
+    """
+    given = {"name": name, "role": role, "days": days}
+    members = {key: json_text.write(value) for key, value in given.items() if value is not None}
+    request = core.request("POST", core.address(TOKENS), members)
+    return (yield from core.call(request, NewToken.from_json, repeat=Repeat.NEVER))
 
 
 def list_all(core: Core) -> Feed[LiveToken]:
