@@ -13,6 +13,7 @@ from services.api import metrics
 from services.api.accounts.accounts import Accounts
 from services.api.accounts.browser_sessions import BrowserSessions
 from services.api.accounts.login_guard import LoginGuard
+from services.api.accounts.members import Members
 from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
 from services.api.accounts.request_rate import AddressRate, RequestRate
@@ -49,6 +50,7 @@ from services.api.settings import ApiSettings
 from services.api.webhooks.deliveries import Deliveries
 from services.api.webhooks.hooks import HookBook
 from services.api.webhooks.webhooks import Webhooks
+from shared.bus.beginnings import Beginnings
 from shared.bus.connection import connect
 from shared.bus.joblog import JobLog
 from shared.bus.patience import until_done
@@ -163,7 +165,7 @@ async def _start(
     addresses = KeyAddresses(settings.public_url, parse_codes(settings.clear_key_organizations or ""))
     contents = Contents(database, sealer)
     encryptions = Encryptions(database, sealer, addresses, settings.provider_rules)
-    intake = Intake(database, job_log, vault, Storages(database, sealer), reservations, encryptions)
+    intake = Intake(database, job_log, Beginnings(client), vault, Storages(database, sealer), reservations, encryptions)
 
     await until_done(live.start, "live progress")
     stack.push_async_callback(live.stop)
@@ -196,9 +198,10 @@ async def _start(
     runtime.services = Services(
         accounts,
         RequestRate(settings.max_requests_per_minute),
-        Tokens(database),
+        Tokens(database, days=settings.token_days, most=settings.tokens_per_organization),
         sessions,
         browser_sessions,
+        Members(database),
         intake,
         Jobs(database, job_log, live),
         Webhooks(database, book, overlap=settings.webhook_overlap_seconds),

@@ -1,54 +1,35 @@
-"""What the server answers of organizations, their tokens and their storage, as frozen models."""
+"""What the server answers about organizations, their members and new tokens. ``role``: ``viewer``, ``member`` or ``admin``."""
 
 from datetime import datetime
 
 from pydantic import Field
 
-from millrace_client.models import Model, Resource
-
-
-class Organization(Resource):
-    """An organization that the token, or its user, may work in. ``uuid`` is its code; ``role`` is None on older servers."""
-
-    name: str
-    uuid: str
-    role: str | None = None
+from millrace_client.models import Resource
 
 
 class NewToken(Resource):
-    """A token for a program, which is shown this once."""
+    """A token that was just made for a program. ``token`` is shown this once."""
 
     id: str
     name: str = ""
-    role: str | None = None
+    role: str
     expiry: datetime
     token: str = Field(repr=False)
 
 
-class Storage(Resource):
-    """The storage that supplies credentials where a job has none; without its secret.
+class Member(Resource):
+    """A user in the organization. ``current``: whether this client's token is from a login of that user."""
 
-    Attributes:
-        location: ``s3://bucket/prefix/``; None where none is set, as with all others.
-    """
-
-    configured: bool
-    location: str | None = None
-    region: str | None = None
-    endpoint: str | None = None
-    access_key: str | None = None
+    username: str
+    role: str
+    current: bool = False
 
 
-class StorageStep(Model):
-    """One thing that was tried with the storage. ``message`` says what went wrong, and what to do."""
+class Organization(Resource):
+    """The token's organization. ``uuid`` is its code. What requests for keys are signed with is shown to admins alone."""
 
     name: str
-    ok: bool
-    message: str | None = None
-
-
-class StorageTest(Resource):
-    """What became of a trial: an object was written, read and removed again."""
-
-    ok: bool
-    steps: tuple[StorageStep, ...] = ()
+    uuid: str
+    role: str | None = None
+    drm_aes_signing_iv: str | None = Field(None, repr=False)
+    drm_aes_signing_key: str | None = Field(None, repr=False)

@@ -4,7 +4,7 @@ from typing import Self
 
 import httpx
 
-from millrace_client import bus_users, follow, jobs, organizations, tokens, usage, webhooks
+from millrace_client import bus_users, follow, jobs, members, storage, tokens, usage, webhooks
 from millrace_client.asynchronous import AsyncTransport
 from millrace_client.backoff import Retries
 from millrace_client.core import Core
@@ -61,6 +61,16 @@ class AsyncTokens(_Part):
     list = AsyncItems(tokens.list_all)
 
 
+class AsyncMembers(_Part):
+    """Who is in the organization, in which role."""
+
+    add = AsyncCall(members.add)
+    get = AsyncCall(members.get)
+    change = AsyncCall(members.change)
+    remove = AsyncCall(members.remove)
+    list = AsyncItems(members.list_all)
+
+
 class AsyncBusUsers(_Part):
     """Users of NATS that follow the organization's jobs."""
 
@@ -74,9 +84,9 @@ class AsyncBusUsers(_Part):
 class AsyncStorage(_Part):
     """The storage whose credentials stand in where a job has none."""
 
-    get = AsyncCall(organizations.get)
-    replace = AsyncCall(organizations.replace)
-    test = AsyncCall(organizations.test)
+    get = AsyncCall(storage.get)
+    replace = AsyncCall(storage.replace)
+    test = AsyncCall(storage.test)
 
 
 class AsyncMillrace:
@@ -96,7 +106,8 @@ class AsyncMillrace:
     login = AsyncCall(tokens.login)
     logout = AsyncCall(tokens.logout)
     usage = AsyncCall(usage.usage)
-    organizations = AsyncItems(organizations.organizations)
+    organization = AsyncCall(members.organization)
+    change_password = AsyncCall(members.change_password)
 
     def __init__(
         self,
@@ -112,6 +123,7 @@ class AsyncMillrace:
         self.jobs = AsyncJobs(self.core, self.transport)
         self.webhooks = AsyncWebhooks(self.core, self.transport)
         self.tokens = AsyncTokens(self.core, self.transport)
+        self.members = AsyncMembers(self.core, self.transport)
         self.bus_users = AsyncBusUsers(self.core, self.transport)
         self.storage = AsyncStorage(self.core, self.transport)
 

@@ -4,7 +4,7 @@ from typing import Self
 
 import httpx
 
-from millrace_client import bus_users, follow, jobs, organizations, tokens, usage, webhooks
+from millrace_client import bus_users, follow, jobs, members, storage, tokens, usage, webhooks
 from millrace_client.backoff import Retries
 from millrace_client.blocking import BlockingTransport
 from millrace_client.core import Core
@@ -61,6 +61,16 @@ class Tokens(_Part):
     list = Items(tokens.list_all)
 
 
+class Members(_Part):
+    """Who is in the organization, in which role."""
+
+    add = Call(members.add)
+    get = Call(members.get)
+    change = Call(members.change)
+    remove = Call(members.remove)
+    list = Items(members.list_all)
+
+
 class BusUsers(_Part):
     """Users of NATS that follow the organization's jobs."""
 
@@ -74,9 +84,9 @@ class BusUsers(_Part):
 class Storage(_Part):
     """The storage whose credentials stand in where a job has none."""
 
-    get = Call(organizations.get)
-    replace = Call(organizations.replace)
-    test = Call(organizations.test)
+    get = Call(storage.get)
+    replace = Call(storage.replace)
+    test = Call(storage.test)
 
 
 class Millrace:
@@ -96,7 +106,8 @@ class Millrace:
     login = Call(tokens.login)
     logout = Call(tokens.logout)
     usage = Call(usage.usage)
-    organizations = Items(organizations.organizations)
+    organization = Call(members.organization)
+    change_password = Call(members.change_password)
 
     def __init__(
         self,
@@ -112,6 +123,7 @@ class Millrace:
         self.jobs = Jobs(self.core, self.transport)
         self.webhooks = Webhooks(self.core, self.transport)
         self.tokens = Tokens(self.core, self.transport)
+        self.members = Members(self.core, self.transport)
         self.bus_users = BusUsers(self.core, self.transport)
         self.storage = Storage(self.core, self.transport)
 

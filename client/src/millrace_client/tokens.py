@@ -40,23 +40,24 @@ def logout(core: Core) -> Flow[None]:
     core.use_token(None)
 
 
-def create(core: Core, *, name: str = "", role: str | None = None, days: float | None = None) -> Flow[NewToken]:
-    """A token for a program. Not asked for again where it may have been made: list them then.
+def create(core: Core, name: str = "", *, role: str = "member", days: float | None = None) -> Flow[NewToken]:
+    """Make a token for a program, as an admin. It belongs to no user. Not sent again where it may have been done.
 
     Args:
-        name: by which people know it. role: ``viewer``, ``member`` or ``admin``. days: how long it lives.
+        role: ``viewer``, ``member`` or ``admin``. days: how long it lives; as long as one from a login if left out.
 
     Raises:
-        Forbidden: that is for admins of the organization, or there are as many as there may be.
+        InvalidRequest: ``fields`` says what is wrong. Forbidden: the token in use is no admin's, or there are too many.
     """
-    given = {"name": name, "role": role, "days": days}
-    members = {key: json_text.write(value) for key, value in given.items() if value is not None}
+    members = {"name": json_text.write(name), "role": json_text.write(role)}
+    if days is not None:
+        members["days"] = json_text.write(days)
     request = core.request("POST", core.address(TOKENS), members)
     return (yield from core.call(request, NewToken.from_json, repeat=Repeat.NEVER))
 
 
 def list_all(core: Core) -> Feed[LiveToken]:
-    """The organization's live tokens, oldest first."""
+    """The organization's live tokens, oldest first; without being an admin, those of one's own logins."""
     yield from each(core, LiveToken, (TOKENS,), lambda token: token.id)
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import typer
 
 from services.api.contract.quotas import LEAST_WEIGHT, MOST_QUOTA, MOST_WEIGHT
+from services.api.contract.roles import OrganizationRole
 from shared.ids import ORG_PATTERN
 from shared.settings import SERVICES
 
@@ -84,6 +85,11 @@ OwnCode = Annotated[
     typer.Option("--code", metavar="CODE", parser=code, help="6 lower-case letters and digits; else a random one."),
 ]
 Member = Annotated[str, typer.Option("--organization", metavar="CODE", help="Code of the organization.")]
+Role = Annotated[OrganizationRole, typer.Option(help="In the organization.")]
+Operator = Annotated[bool, typer.Option("--operator", help="May see to the server, too.")]
+MaybeOrganization = Annotated[
+    str | None, typer.Option("--organization", metavar="CODE", help="Code of the organization.")
+]
 OneOrganization = Annotated[
     str | None, typer.Option("--organization", metavar="CODE", parser=code, help="Only those of one.")
 ]

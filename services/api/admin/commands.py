@@ -3,7 +3,6 @@
 Secrets are read from standard input, never from the command line, which every user of the machine can read.
 """
 
-import getpass
 import json
 import sys
 from datetime import timedelta
@@ -12,10 +11,23 @@ from typing import Annotated
 import typer
 
 from services.api.accounts import directory, tokens
-from services.api.accounts.accounts import TOKEN, issue_token
+from services.api.accounts.accounts import TOKEN
 from services.api.accounts.directory import NotPossible
+from services.api.accounts.issuing import Power, issue_token
 from services.api.admin.app import command
-from services.api.admin.arguments import Limit, Member, Name, NewName, Organization, OwnCode, Quota, TokenId, Weight
+from services.api.admin.arguments import (
+    Limit,
+    Name,
+    NewName,
+    Operator,
+    Organization,
+    OwnCode,
+    Quota,
+    Role,
+    TokenId,
+    Weight,
+)
+from services.api.admin.asking import ask_secret
 from services.api.admin.context import AdminContext
 from services.api.admin.showing import print_table
 from services.api.contract.listing import Window
@@ -37,15 +49,26 @@ from shared.payload import timestamp
 
 @command("bootstrap")
 async def bootstrap(context: AdminContext) -> None:
-    """Make sure that an organization, its user, token and storage are there. Reads them as JSON, prints who is who as JSON."""
+    """Make sure that an organization, its user, token and storage are there. Reads them as JSON, prints who is who as JSON.
+
+    With "operator": true, user and token may see to the server, too.
+    """
     given = json.loads(sys.stdin.read())
     token = str(given["token"])
     if not TOKEN.fullmatch(token):
         raise NotPossible("token must be 64 lower-case hex characters")
-    hashed = await context.passwords.hash(given["password"])
+    async with context.database.connection() as connection:
+        stored = await directory.password_hash_of(connection, given["username"])
+    known = stored is not None and await context.passwords.check(stored, given["password"])
+    hashed = stored if stored and known else await context.passwords.hash(given["password"])
     async with context.database.transaction() as connection:
         org = await directory.bootstrap(
-            connection, name=given["org_name"], username=given["username"], password_hash=hashed, token=token
+            connection,
+            name=given["org_name"],
+            username=given["username"],
+            password_hash=hashed,
+            token=token,
+            operator=bool(given.get("operator")),
         )
     if given.get("storage_url"):
         await context.storages.set(org, given["storage_url"])
@@ -59,26 +82,13 @@ async def create_organization(context: AdminContext, name: str, code: OwnCode = 
         print(await directory.add_organization(connection, name, code))
 
 
-@command("create-user")
-async def create_user(context: AdminContext, username: str, organization: Member) -> None:
-    """Create a user, or let one that exists into a further organization. A new user's password is read from standard input."""
-    async with context.database.connection() as connection:
-        user = await directory.find_user(connection, username)
-    hashed = "" if user else await context.passwords.hash(_secret("Password: "))
-    async with context.database.transaction() as connection:
-        await directory.require_organization(connection, organization)
-        if user:
-            await directory.add_membership(connection, user, organization)
-        else:
-            await directory.add_user(connection, username, hashed, organization)
-    print(f"{username} may log in to {organization}")
-
-
 @command("create-token")
 async def create_token(
     context: AdminContext,
     organization: Organization,
     days: Annotated[float, typer.Option(help="How long it lives.")] = 365,
+    role: Role = "admin",
+    operator: Operator = False,
     name: Name = "",
 ) -> None:
     """Create a token for an organization; it is shown this once."""
@@ -91,6 +101,7 @@ async def create_token(
             timedelta(days=days),
             context.settings.tokens_per_organization,
             name=name,
+            power=Power(role, operator),
         )
     print(f"{issued.token}  expires {timestamp(issued.expiry)}")
 
@@ -102,12 +113,13 @@ async def list_tokens(context: AdminContext, organization: Organization, limit: 
         await directory.require_organization(connection, organization)
         rows = await tokens.list_tokens(connection, organization, Window(size=limit))
     print_table(
-        ("ID", "NAME", "USER", "CREATED", "EXPIRES"),
+        ("ID", "NAME", "USER", "ROLE", "CREATED", "EXPIRES"),
         [
             (
                 row["id"],
                 row["name"] or "-",
                 row["username"] or "-",
+                row["role"],
                 timestamp(row["created"]),
                 timestamp(row["expires"]),
             )
@@ -135,7 +147,7 @@ async def revoke_token(context: AdminContext, organization: Organization, token:
 @command("set-storage")
 async def set_storage(context: AdminContext, organization: Organization) -> None:
     """Set the storage whose credentials stand in where a job's output_path or input_path has none. Reads an s3:// address."""
-    if not await context.storages.set(organization, _secret("s3:// address with access_key and secret_key: ")):
+    if not await context.storages.set(organization, ask_secret("s3:// address with access_key and secret_key: ")):
         raise NotPossible(f"there is no organization {organization}")
     print(f"storage of {organization} is set")
 
@@ -210,10 +222,3 @@ async def rebuild_projection(context: AdminContext) -> None:
     """Make the projected tables anew from the log. The api may go on running."""
     async with context.bus() as client:
         await rebuild(context.settings.database_url.get_secret_value(), client)
-
-
-def _secret(prompt: str) -> str:
-    text = getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
-    if not text:
-        raise NotPossible("nothing was entered")
-    return text

@@ -47,12 +47,12 @@ def whoami(as_json: Json = False) -> None:
     with connect() as millrace:
         settings = millrace.core.settings
         own = next((token for token in millrace.tokens.list() if token.current), None)
-        organization = next((each for each in millrace.organizations() if each.uuid == settings.org), None)
+        organization = millrace.organization()
     found = {
         "api_url": settings.api_url,
         "org": settings.org,
-        "organization": organization.name if organization else None,
-        "role": organization.role if organization else None,
+        "organization": organization.name,
+        "role": organization.role,
         "username": own.username if own else None,
         "token": {"id": own.id, "name": own.name, "expiry": own.expiry.isoformat()} if own else None,
     }
@@ -61,9 +61,9 @@ def whoami(as_json: Json = False) -> None:
         return
     rows = [
         ("server", settings.api_url),
-        ("organization", f"{settings.org} {organization.name if organization else ''}"),
+        ("organization", f"{settings.org} {organization.name}"),
     ]
-    if organization and organization.role:
+    if organization.role:
         rows.append(("role", organization.role))
     if own:
         rows += [("user", own.username or "none: a token of the operator's"), ("token", f"{own.name or own.id}")]
@@ -76,10 +76,10 @@ def whoami(as_json: Json = False) -> None:
 def orgs(as_json: Json = False) -> None:
     """List the organizations that the token can be used for."""
     with connect() as millrace:
-        found = list(millrace.organizations())
+        found = [millrace.organization()]
     if as_json:
         # What else admins are answered are keys that they did not ask for.
         for each in found:
-            display.say(each.model_dump_json())
+            display.say(each.model_dump_json(include={"uuid", "name", "role"}))
     else:
         display.table(("code", "name", "role"), ((each.uuid, each.name, each.role or "") for each in found))

@@ -5,9 +5,9 @@ from urllib.parse import urlencode
 
 import typer
 
-from millrace_client.account_models import Storage
 from millrace_client.cli import asking, display
 from millrace_client.cli.running import JOB_FAILED, Json, command, connect
+from millrace_client.storage import Storage
 
 app = typer.Typer(no_args_is_help=True, help="The storage whose credentials stand in where a job has none.")
 

@@ -28,7 +28,7 @@ def list_tokens(as_json: Json = False) -> None:
 @command
 def create(
     name: Annotated[str, typer.Argument(help="By which people know it, such as: build server")],
-    role: Annotated[str | None, typer.Option(help="viewer, member or admin")] = None,
+    role: Annotated[str, typer.Option(help="viewer, member or admin")] = "member",
     days: Annotated[float | None, typer.Option(help="How long it lives.")] = None,
     as_json: Json = False,
 ) -> None:

@@ -1,25 +1,40 @@
-"""Organizations and their storage. Every function is a flow; :mod:`millrace_client` has them as methods of the client."""
+"""The organization's storage. Every function is a flow; :mod:`millrace_client` has them as methods of ``client.storage``."""
 
 from millrace_client import json_text
-from millrace_client.account_models import Organization, Storage, StorageTest
-from millrace_client.core import Core, page_of
-from millrace_client.listing import PAGE_SIZE
-from millrace_client.steps import Feed, Flow, Show
+from millrace_client.core import Core
+from millrace_client.models import Model, Resource
+from millrace_client.steps import Flow
 
 STORAGE = "storage"
 
 
-def organizations(core: Core) -> Feed[Organization]:
-    """The organizations of whoever asks: of a token, its own one."""
-    page = 1
-    while True:
-        url = f"{core.settings.api_url}/api/v1/organizations/?page={page}&page_size={PAGE_SIZE}"
-        found = yield from core.call(core.request("GET", url), page_of(Organization))
-        for organization in found.results:
-            yield Show(organization)
-        if not found.more:
-            return
-        page += 1
+class Storage(Resource):
+    """The storage that supplies credentials where a job has none; without its secret.
+
+    Attributes:
+        location: ``s3://bucket/prefix/``; None where none is set, as with all others.
+    """
+
+    configured: bool
+    location: str | None = None
+    region: str | None = None
+    endpoint: str | None = None
+    access_key: str | None = None
+
+
+class StorageStep(Model):
+    """One thing that was tried with the storage. ``message`` says what went wrong, and what to do."""
+
+    name: str
+    ok: bool
+    message: str | None = None
+
+
+class StorageTest(Resource):
+    """What became of a trial: an object was written, read and removed again."""
+
+    ok: bool
+    steps: tuple[StorageStep, ...] = ()
 
 
 def get(core: Core) -> Flow[Storage]:
