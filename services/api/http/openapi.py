@@ -39,6 +39,15 @@ from services.api.contract.models import (
     TokenRequest,
     WebhookRequest,
 )
+from services.api.contract.operator_models import (
+    DeadLetterDetail,
+    DeadLetterPage,
+    DrainRequest,
+    QueuePage,
+    Requeued,
+    Worker,
+    WorkerPage,
+)
 from services.api.contract.responses import (
     Batch,
     BusUser,
@@ -95,6 +104,7 @@ _REQUESTS: tuple[type[BaseModel], ...] = (
     WidevineKeyRequest,
     KeyAddressRequest,
     ClearKeyRequest,
+    DrainRequest,
 )
 _RESPONSES: tuple[type[BaseModel], ...] = (
     Token,
@@ -130,6 +140,12 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     ContentPage,
     KeyAddress,
     ClearKeyLicence,
+    Worker,
+    WorkerPage,
+    QueuePage,
+    DeadLetterDetail,
+    DeadLetterPage,
+    Requeued,
     Detail,
     FieldErrors,
     ItemErrors,
