@@ -15,6 +15,7 @@ from services.api.http.licences import LicenceServer
 from services.api.http.links import Links
 from services.api.http.middleware import answer_errors, finish_headers, log_requests
 from services.api.http.tracing import trace_requests
+from services.api.http.uploads import UploadHandlers
 from services.api.http.usage import UsageHandlers
 from services.api.http.webhooks import WebhookHandlers
 from services.api.settings import ApiSettings
@@ -45,6 +46,7 @@ def make_app(settings: ApiSettings, runtime: Runtime, health: Health) -> web.App
     app.add_routes(BatchHandlers(runtime, policy=policy).routes())
     app.add_routes(handlers.routes())
     app.add_routes(WebhookHandlers(runtime, links, policy=policy).routes())
+    app.add_routes(UploadHandlers(runtime, links, policy=policy).routes())
     app.add_routes(UsageHandlers(runtime).routes())
     app.add_routes(BusUserHandlers(runtime, links, policy=policy).routes())
     for part in (drm, keys, players):

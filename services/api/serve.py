@@ -44,6 +44,9 @@ from services.api.projection.leader import Leader
 from services.api.projection.overview import Overview
 from services.api.projection.vault_sweep import VaultSweep
 from services.api.settings import ApiSettings
+from services.api.uploads.sweep import UploadSweep
+from services.api.uploads.uploads import UploadRules, Uploads
+from services.api.uploads.uses import UploadUses
 from services.api.webhooks.deliveries import Deliveries
 from services.api.webhooks.hooks import HookBook
 from services.api.webhooks.webhooks import Webhooks
@@ -62,6 +65,8 @@ from shared.tasks import end_tasks
 from shared.tracing.recorder import traces
 
 _HOUR = 3600.0
+# After which an upload goes that no job has used, where those of jobs are kept for ever.
+_UNUSED_DAYS = 7
 
 
 async def serve(settings: ApiSettings) -> None:
@@ -161,7 +166,9 @@ async def _start(
     addresses = KeyAddresses(settings.public_url, parse_codes(settings.clear_key_organizations or ""))
     contents = Contents(database, sealer)
     encryptions = Encryptions(database, sealer, addresses, static_keys=settings.static_keys)
-    intake = Intake(database, job_log, vault, Storages(database, sealer), reservations, encryptions)
+    storages, policy = Storages(database, sealer), settings.address_policy
+    uses = UploadUses(database, keep_days=settings.keep_uploads_days)
+    intake = Intake(database, job_log, vault, storages, reservations, encryptions, uses)
 
     await until_done(live.start, "live progress")
     stack.push_async_callback(live.stop)
@@ -173,6 +180,7 @@ async def _start(
         (leader.run(), "leader"),
         (overview.run(), "overview"),
         (watch_event_loop(), "event loop"),
+        (UploadSweep(database, storages, policy=policy, ready=lambda: leader.leads).run(), "uploads"),
         (VaultSweep(client, job_log, vault, ready=lambda: leader.leads).run(), "vault"),
         (_keep_house(reservations, accounts, book), "housekeeping"),
         (sessions.run(), "sessions"),
@@ -193,11 +201,21 @@ async def _start(
         SigningKeys(database, sealer),
         AddressRate(settings.key_requests_per_minute),
         Usages(database),
+        Uploads(database, storages, _upload_rules(settings), policy=policy),
         bus_users,
     )
     del checks["start"]
     checks |= {"postgres": database.check, "nats": WriteCheck(client, settings.service), "leader": leader.check}
     return True
+
+
+def _upload_rules(settings: ApiSettings) -> UploadRules:
+    return UploadRules(
+        most_bytes=settings.max_upload_gigabytes * 10**9,
+        most_open=settings.max_open_uploads,
+        address_seconds=settings.upload_address_seconds,
+        unused_days=settings.keep_uploads_days or _UNUSED_DAYS,
+    )
 
 
 async def _offer_feed(

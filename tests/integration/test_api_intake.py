@@ -18,6 +18,7 @@ from services.api.drm.encryption import Encryptions
 from services.api.intake.intake import Intake, Submission
 from services.api.intake.quotas import JobQuotas
 from services.api.intake.reservations import Reservations
+from services.api.uploads.uses import UploadUses
 from shared.bus.joblog import Appended, JobLog, Refine
 from shared.bus.vault import JobAddresses, Vault
 from shared.encryption.providers import KeyProvider
@@ -90,6 +91,7 @@ async def scene(nats_server_of_module: NatsServer, database_url: str) -> AsyncIt
                 Storages(database, sealer),
                 Reservations(database, log, vault, quotas),
                 Encryptions(database, sealer, KeyAddresses()),
+                UploadUses(database, keep_days=7),
             ),
             log,
             vault,

@@ -75,8 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         command = add(f"{verb}-bus-user", run)
         command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
         command.add_argument("user", metavar="ID", type=_uuid, help="as list-bus-users shows it")
-    command = add("set-storage", commands.set_storage)
-    command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
+    _add_storage(add)
     _add_keys(add)
     command = add("set-quotas", commands.set_quotas)
     command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
@@ -94,6 +93,23 @@ def _parser() -> argparse.ArgumentParser:
     add("rebuild-projection", commands.rebuild_projection)
     _add_operations(add)
     return parser
+
+
+def _add_storage(add: Callable[[str, commands.Command], argparse.ArgumentParser]) -> None:
+    command = add("set-storage", commands.set_storage)
+    command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
+    command = add("set-public-addresses", commands.set_public_addresses)
+    command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
+    command.add_argument(
+        "--storage-endpoint",
+        metavar="URL",
+        help="how browsers call the service of the storage, where that is not as this server does; empty for as it does",
+    )
+    command.add_argument(
+        "--playback-url",
+        metavar="URL",
+        help="below which players find the objects of the bucket, such as a CDN's; {bucket} in it is its name; empty for none",
+    )
 
 
 def _add_keys(add: Callable[[str, commands.Command], argparse.ArgumentParser]) -> None:

@@ -117,6 +117,24 @@ async def set_storage(context: AdminContext, arguments: argparse.Namespace) -> N
     print(f"storage of {arguments.organization} is set")
 
 
+async def set_public_addresses(context: AdminContext, arguments: argparse.Namespace) -> None:
+    """Say how browsers reach the storage of an organization, and show it. Without an option it only shows."""
+    given = {"public_endpoint": arguments.storage_endpoint, "playback_base_url": arguments.playback_url}
+    try:
+        known = await context.storages.set_public(
+            arguments.organization, {name: value for name, value in given.items() if value is not None}
+        )
+    except ValueError as error:
+        raise NotPossible(str(error)) from None
+    if not known:
+        raise NotPossible(f"there is no organization {arguments.organization}")
+    storage = await context.storages.whole(arguments.organization)
+    print_table(
+        ("ADDRESS", "VALUE"),
+        [("storage endpoint", storage.public_endpoint or "-"), ("playback url", storage.playback_base_url or "-")],
+    )
+
+
 async def set_quotas(context: AdminContext, arguments: argparse.Namespace) -> None:
     """Set quotas and weight of an organization, and show what holds for it. Without an option it only shows. 0 means no limit."""
     given = {name: getattr(arguments, name) for name in QUOTAS if getattr(arguments, name) is not None}

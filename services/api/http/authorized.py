@@ -22,6 +22,7 @@ from services.api.intake.intake import Intake
 from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
 from services.api.jobs.usages import Usages
+from services.api.uploads.uploads import Uploads
 from services.api.webhooks.deliveries import Deliveries
 from services.api.webhooks.webhooks import Webhooks
 
@@ -44,6 +45,7 @@ class Services:
     signing_keys: SigningKeys
     key_rate: AddressRate
     usages: Usages
+    uploads: Uploads
     bus_users: BusUsers | None = None
 
 

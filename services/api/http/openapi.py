@@ -57,6 +57,7 @@ from services.api.contract.responses import (
     WebhookPage,
 )
 from services.api.contract.timeline_models import TimelinePage
+from services.api.contract.uploads import NewUpload, Upload, UploadPage, UploadRequest
 from services.api.contract.usage import Usage
 from services.api.http.operation import Operation
 from services.api.http.operations import IN_PATH, OPERATIONS
@@ -74,6 +75,7 @@ _REQUESTS: tuple[type[BaseModel], ...] = (
     CancelRequest,
     WebhookRequest,
     RotationRequest,
+    UploadRequest,
     BusUserRequest,
     KeyRequest,
     WidevineKeyRequest,
@@ -98,6 +100,9 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     DeliveryPage,
     DeliveryDetail,
     Redelivery,
+    Upload,
+    NewUpload,
+    UploadPage,
     Usage,
     BusUser,
     NewBusUser,
@@ -129,7 +134,8 @@ _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
     ),
     404: ("There is no such thing, or it is another organization's", Detail, ()),
     409: (
-        "The Idempotency-Key came with another body before, the job cannot be run again now, or the content has several keys",
+        "The Idempotency-Key came with another body before, the job cannot be run again now, the content has several keys, "
+        "or the upload is not whole or is in use",
         Detail,
         (),
     ),
@@ -142,6 +148,7 @@ _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
     ),
     500: ("A mistake of the server", ServerError, ()),
     501: ("The operator has not said how; the detail says what is missing", Detail, ()),
+    502: ("The storage of the organization refuses what was asked of it; the detail says what can be done", Detail, ()),
     503: ("Something that the server needs is down; try again", Detail, ("Retry-After",)),
 }
 

@@ -27,9 +27,10 @@ from services.api.contract.timeline_models import TimelinePage
 from services.api.contract.usage import Usage
 from services.api.http.drm_operations import DRM_OPERATIONS
 from services.api.http.operation import Operation
+from services.api.http.upload_operations import UPLOAD_OPERATIONS
 from services.api.http.webhook_operations import WEBHOOK_OPERATIONS
 
-IN_PATH = ("org", "token", "bus_user", "job", "hook", "delivery", "content_id")
+IN_PATH = ("org", "token", "bus_user", "job", "hook", "delivery", "upload", "content_id")
 
 _TOKENS = "/api/v1/{org}/tokens/"
 _JOBS = "/api/v1/{org}/transcoding_jobs/"
@@ -281,5 +282,6 @@ OPERATIONS = (
         errors=(403,),
         description="It cannot log in from then on; its connections end within seconds.",
     ),
+    *UPLOAD_OPERATIONS,
     *DRM_OPERATIONS,
 )

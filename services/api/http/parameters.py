@@ -15,6 +15,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "token": {"in": "path", "description": "Id of the token", "schema": {"type": "string", "format": "uuid"}},
     "bus_user": {"in": "path", "description": "Id of the bus user", "schema": {"type": "string", "format": "uuid"}},
     "job": {"in": "path", "description": "Id of the job", "schema": {"type": "string"}},
+    "upload": {"in": "path", "description": "Id of the upload", "schema": {"type": "string", "format": "uuid"}},
     "hook": {"in": "path", "description": "Id of the webhook", "schema": {"type": "string", "format": "uuid"}},
     # Another parameter than the one in paths has its name.
     "job of deliveries": {

@@ -22,6 +22,7 @@ from services.api.database.pool import Database, DatabaseDown
 from services.api.drm.encryption import Encryptions, Order
 from services.api.intake.reservations import IdempotencyKey, Reservation, Reservations
 from services.api.projection.projection import apply_events, refresh_job
+from services.api.uploads.uses import UploadUses
 from shared.bus.joblog import JobEnded, JobLog
 from shared.bus.vault import JobAddresses, Vault
 from shared.encryption.providers import KeyProvider, SealedStore, StaticKeys
@@ -72,6 +73,7 @@ class Intake:
         storages: Storages,
         reservations: Reservations,
         encryptions: Encryptions,
+        uploads: UploadUses,
     ) -> None:
         self._database = database
         self._log = log
@@ -79,6 +81,7 @@ class Intake:
         self._storages = storages
         self._reservations = reservations
         self._encryptions = encryptions
+        self._uploads = uploads
 
     async def accept(self, org: str, submission: Submission) -> Accepted:
         """Accept a job, once the log has it.
@@ -110,6 +113,7 @@ class Intake:
         except _BUS_TROUBLE as error:
             raise _not_accepted(error) from error
         annotate({"millrace.organization": org, "millrace.job": reservation.job})
+        await self._uploads.note(org, [(addresses.input_url, reservation.job)])
         await self._keep(reservation, addresses, order)
         try:
             recorded = await self._append(reservation, _created(org, reservation.job, submission, order))
@@ -154,6 +158,8 @@ class Intake:
         except _BUS_TROUBLE as error:
             raise _not_accepted(error) from error
         annotate({"millrace.organization": org, "millrace.jobs": len(made)})
+        uses = [(addresses.input_url, one.job) for one, (addresses, _) in zip(made, prepared, strict=True)]
+        await self._uploads.note(org, uses)
         await self._keep_all(made, prepared)
         created = [
             _created(org, one.job, submission, order)
