@@ -119,9 +119,17 @@ wheels: $(STAMP) ## Build the wheel of the Python client into dist/
 	@$(VENV)/bin/python -m pip --disable-pip-version-check wheel --quiet --no-deps --no-index --no-build-isolation --wheel-dir dist ./client
 	@ls dist/millrace_client-*.whl
 
-lock: ## Resolve pyproject.toml into requirements.lock (needs uv)
-	@uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header \
-		--no-emit-index-url --quiet --output-file requirements.lock
+COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet
+IMAGE_EXTRAS := api fetcher media uploader
+
+lock: ## Resolve pyproject.toml into requirements.lock and what the images install of it (needs uv)
+	@$(COMPILE) --all-extras --output-file requirements.lock
+	@# The same versions, since the whole lock constrains them. Each is written anew: what stands there would count as wanted.
+	@rm -f deploy/locks/*.lock
+	@$(COMPILE) --no-annotate --constraints requirements.lock --output-file deploy/locks/base.lock
+	@for extra in $(IMAGE_EXTRAS); do \
+		$(COMPILE) --no-annotate --constraints requirements.lock --extra $$extra --output-file deploy/locks/$$extra.lock || exit 1; done
+	@uv run --no-project --quiet --with pip --with packaging python -m tools.lock_platforms
 
 release: check ## Tag what is checked out as VERSION=<1.2.3>; pushes nothing
 	@$(VENV)/bin/python -m tools.release "$$VERSION"
@@ -131,6 +139,7 @@ release: check ## Tag what is checked out as VERSION=<1.2.3>; pushes nothing
 # The stamp is written last, so an interrupted installation is done again, and so is one of an older lock.
 $(STAMP): requirements.lock
 	@test -n "$(PYTHON)" || { echo "Millrace needs Python 3.11 or newer on the PATH (or PYTHON=<path>)." >&2; exit 1; }
+	@$(PYTHON) -m shared.system
 	@echo "Installing into $(VENV) …"
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-compile --require-hashes -r requirements.lock

@@ -72,6 +72,7 @@ class Created(Event):
     ``client_metadata`` is the JSON text exactly as the client wrote it; ``retry_of`` is the ended job that this one runs again,
     None for all others and in events of before. ``drm_content_id`` (hex) is what key services know the content by, and
     ``encryption`` what is asked for; both are None where the output is not encrypted. ``enable_drm`` is true for ``cbcs`` alone.
+    ``keys_from`` is, of a retry, the provider whose keys its job's output was encrypted with, if it got that far.
     """
 
     subject = "created"
@@ -86,6 +87,7 @@ class Created(Event):
     priority: Priority = "normal"
     profile: str = "balanced"
     retry_of: JobId | None = None
+    keys_from: str | None = None
 
 
 class Admitted(Event):

@@ -38,6 +38,7 @@ class Job(BaseModel):
     each part that is requested and not transcoded yet: as many as the job's window, however long the film is.
     ``rendition_seconds`` is what was made of video, each rendition counted, ``encode_seconds`` the wall time that encoding all
     parts took, ``output_bytes`` what was uploaded of them; parts that a retry has inherited count where they were made.
+    ``keys_from`` is the provider whose keys the output is encrypted with, once that is known.
     ``*_at`` are the instants at which the stages ended, for the timings.
     """
 
@@ -56,6 +57,7 @@ class Job(BaseModel):
     priority: ev.Priority = "normal"
     profile: str = "balanced"
     retry_of: str | None = None
+    keys_from: str | None = None
     status: Status = "queued"
     admitted: bool = False
     start_time: datetime | None = None
@@ -177,6 +179,7 @@ def _created(event: ev.Created) -> Job:
         priority=event.priority,
         profile=event.profile,
         retry_of=event.retry_of,
+        keys_from=event.keys_from,
     )
 
 
@@ -219,6 +222,7 @@ def _change(job: Job, event: ev.AnyEvent) -> dict[str, Any]:
 
 def _fetched(job: Job, event: ev.Fetched) -> dict[str, Any]:
     return {
+        "keys_from": (event.protection and event.protection.provider) or job.keys_from,
         "fetched_at": event.at,
         "video_duration": float(event.plan.duration),
         "source_bytes": event.source.bytes,

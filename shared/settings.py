@@ -34,6 +34,7 @@ from shared.cage import CageMode
 from shared.environ import keep_secrets
 from shared.locations import parse_s3
 from shared.sealing import Sealer
+from shared.system import why_no_service
 
 S = TypeVar("S", bound="CommonSettings")
 
@@ -309,6 +310,9 @@ def settings_or_exit(settings: type[S]) -> S:
 
     Its environment holds none of their secrets afterwards, and nothing that was meant for other services.
     """
+    if reason := why_no_service():
+        print(reason, file=sys.stderr)
+        raise SystemExit(2)
     try:
         found = settings.from_environment()
     except SettingsError as error:

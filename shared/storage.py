@@ -81,6 +81,8 @@ _BY_STATUS: dict[int, Problem] = {401: "credentials", 403: "denied", 404: "missi
 # Nothing was sent, because a bucket, key or region is none.
 _NONSENSE = (ParamValidationError, ValidationError, EndpointProviderError)
 _MOST_WORDS = 300
+# Of an answer that nobody has taken yet: with the 64 KiB of the default a connection is stopped and started for each piece.
+_BUFFER_BYTES = 1024 * 1024
 
 
 # What a client for S3 is built from. A session keeps what it has loaded.
@@ -108,7 +110,7 @@ class _NoRedirects:
         self._session = session
 
     async def request(self, method: str, url: URL, **arguments: Any) -> aiohttp.ClientResponse:
-        return await self._session.request(method, url, allow_redirects=False, **arguments)
+        return await self._session.request(method, url, allow_redirects=False, read_bufsize=_BUFFER_BYTES, **arguments)
 
 
 class _HttpSession(AIOHTTPSession):

@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+from shared.system import why_no_stack
 from stack import lifecycle, logs
 from stack.layout import DEFAULT_PORT_BASE, Layout, StackError
 from stack.supervisor import supervise
@@ -15,6 +16,8 @@ from stack.supervisor import supervise
 def main() -> None:
     """Run one command; exit status 1 with a sentence on standard error when it can't be done."""
     options = _parser().parse_args()
+    if reason := why_no_stack():
+        sys.exit(f"error: {reason}")
     # A start that is told to end cleans up after itself, as it does on Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

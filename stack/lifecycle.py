@@ -218,8 +218,13 @@ def _known_organization(layout: Layout, credentials: Credentials) -> str | None:
     return organization if known else None
 
 
-def bootstrap(layout: Layout, credentials: Credentials, name: str = "Embedded stack") -> str:
+def bootstrap(
+    layout: Layout, credentials: Credentials, name: str = "Embedded stack", *, tree: Path = REPOSITORY
+) -> str:
     """Make sure that an organization with the credentials' user and token is there; answers its code.
+
+    Args:
+        tree: the checkout whose api this is.
 
     Raises:
         StackError: the api's admin command failed.
@@ -238,7 +243,7 @@ def bootstrap(layout: Layout, credentials: Credentials, name: str = "Embedded st
         capture_output=True,
         text=True,
         env=environment("api", layout, credentials, os.environ),
-        cwd=REPOSITORY,
+        cwd=tree,
         check=False,
         timeout=60,
     )

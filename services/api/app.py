@@ -5,6 +5,7 @@ from aiohttp import web
 from services.api.contract.peers import parse_codes, parse_hosts, parse_networks, parse_origins
 from services.api.http.authorized import Runtime
 from services.api.http.batches import BatchHandlers
+from services.api.http.browser import Site
 from services.api.http.bus_users import BusUserHandlers
 from services.api.http.cors import CrossOrigin
 from services.api.http.docs_page import docs_routes
@@ -14,6 +15,7 @@ from services.api.http.keys import PLAYERS_PATHS, KeyHandlers, KeyRules
 from services.api.http.licences import LicenceServer
 from services.api.http.links import Links
 from services.api.http.middleware import answer_errors, finish_headers, log_requests
+from services.api.http.sessions import SessionHandlers
 from services.api.http.tracing import trace_requests
 from services.api.http.uploads import UploadHandlers
 from services.api.http.usage import UsageHandlers
@@ -25,6 +27,7 @@ from shared.health import Health
 def make_app(settings: ApiSettings, runtime: Runtime, health: Health) -> web.Application:
     """The application. It can be served before the services have started; until then the API answers 503."""
     policy, proxies = settings.address_policy, parse_networks(settings.trusted_proxies or "")
+    runtime.site = Site(settings.public_url, proxies)
     links = Links(settings.public_url, parse_hosts(settings.host_names or ""))
     handlers = Handlers(
         runtime,
@@ -45,6 +48,7 @@ def make_app(settings: ApiSettings, runtime: Runtime, health: Health) -> web.App
     app.on_response_prepare.append(players.finish_headers)
     app.add_routes(BatchHandlers(runtime, policy=policy).routes())
     app.add_routes(handlers.routes())
+    app.add_routes(SessionHandlers(runtime, policy=policy).routes())
     app.add_routes(WebhookHandlers(runtime, links, policy=policy).routes())
     app.add_routes(UploadHandlers(runtime, links, policy=policy).routes())
     app.add_routes(UsageHandlers(runtime).routes())

@@ -1,6 +1,7 @@
 """The life of an api process: listen, wait for the database and the bus, serve, and stop with grace."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ from nats.aio.client import Client
 
 from services.api import metrics
 from services.api.accounts.accounts import Accounts
+from services.api.accounts.browser_sessions import BrowserSessions
 from services.api.accounts.login_guard import LoginGuard
 from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
@@ -165,7 +167,7 @@ async def _start(
     )
     addresses = KeyAddresses(settings.public_url, parse_codes(settings.clear_key_organizations or ""))
     contents = Contents(database, sealer)
-    encryptions = Encryptions(database, sealer, addresses, static_keys=settings.static_keys)
+    encryptions = Encryptions(database, sealer, addresses, settings.provider_rules)
     storages, policy = Storages(database, sealer), settings.address_policy
     uses = UploadUses(database, keep_days=settings.keep_uploads_days)
     intake = Intake(database, job_log, vault, storages, reservations, encryptions, uses)
@@ -176,13 +178,26 @@ async def _start(
     await until_done(book.publish_all, "webhooks", DatabaseDown)
     bus_users = await _offer_feed(settings, client, database, stack, lifeline)
     sessions = Sessions(database)
+    browser_sessions = BrowserSessions(
+        database,
+        idle=timedelta(hours=settings.session_idle_hours),
+        life=timedelta(days=settings.session_days),
+    )
     for work, name in (
         (leader.run(), "leader"),
         (overview.run(), "overview"),
         (watch_event_loop(), "event loop"),
         (UploadSweep(database, storages, policy=policy, ready=lambda: leader.leads).run(), "uploads"),
         (VaultSweep(client, job_log, vault, ready=lambda: leader.leads).run(), "vault"),
-        (_keep_house(reservations, accounts, book), "housekeeping"),
+        (
+            _keep_house(
+                reservations.forget_expired,
+                accounts.forget_expired,
+                browser_sessions.forget_expired,
+                book.forget_previous,
+            ),
+            "housekeeping",
+        ),
         (sessions.run(), "sessions"),
     ):
         _in_background(stack, lifeline.keep(work, name))
@@ -191,6 +206,7 @@ async def _start(
         RequestRate(settings.max_requests_per_minute),
         Tokens(database),
         sessions,
+        browser_sessions,
         intake,
         Jobs(database, job_log, live),
         Webhooks(database, book, overlap=settings.webhook_overlap_seconds),
@@ -252,12 +268,11 @@ def _in_background(stack: AsyncExitStack, task: "asyncio.Task[None]") -> None:
     stack.push_async_callback(end_tasks, task)
 
 
-async def _keep_house(reservations: Reservations, accounts: Accounts, book: HookBook) -> None:
+async def _keep_house(*chores: Callable[[], Awaitable[None]]) -> None:
     while True:
-        try:
-            await reservations.forget_expired()
-            await accounts.forget_expired()
-            await book.forget_previous()
-        except Exception as error:
-            await structlog.get_logger().awarning("expired rows not deleted", error=repr(error))
+        for chore in chores:
+            try:
+                await chore()
+            except Exception as error:
+                await structlog.get_logger().awarning("expired rows not deleted", error=repr(error))
         await asyncio.sleep(_HOUR)

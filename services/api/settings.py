@@ -10,6 +10,7 @@ from services.api.contract.drm_models import LICENCE_PLACES, MOST_SECONDS
 from services.api.contract.models import MOST_OVERLAP_SECONDS
 from services.api.contract.peers import check_template, parse_codes, parse_hosts, parse_networks, parse_origins
 from services.api.contract.quotas import MOST_QUOTA
+from services.api.drm.providers import ProviderRules
 from services.api.feed.signing import Issuer
 from shared.bus.servers import parse_servers
 from shared.presigning import MOST_SECONDS as MOST_SECONDS_SIGNED
@@ -70,6 +71,10 @@ class ApiSettings(SealingSettings):
     )
     body_limit: int = Field(64 * 1024, ge=16 * 1024, le=900 * 1024, description="Largest request body in bytes")
     token_days: float = Field(30, gt=0, le=3650, description="How many days a token from login lives")
+    session_idle_hours: float = Field(
+        12, gt=0, le=8760, description="Hours without a request after which a browser session ends"
+    )
+    session_days: float = Field(7, gt=0, le=365, description="Days after which a browser session ends in any case")
     tokens_per_organization: int = Field(
         20,
         ge=1,
@@ -202,8 +207,8 @@ class ApiSettings(SealingSettings):
         600,
         ge=0,
         le=MOST_QUOTA,
-        description="Requests for keys and licences within a minute for an organization from one address that each process of "
-        "the api answers; 0 for no limit",
+        description="Requests for keys and licences within a minute from one address that each process of the api answers: good "
+        "ones for each organization, and refused ones in all; 0 for no limit",
     )
     key_address_seconds: float = Field(
         3600,
@@ -230,6 +235,17 @@ class ApiSettings(SealingSettings):
         False,
         description="Whether organizations may have the key provider `static`, whose keys everybody knows: for tests alone",
     )
+
+    plain_key_services: bool = Field(
+        False,
+        description="Whether key services of organizations may be asked by http://, which shows the keys to whoever is on the"
+        " way. One on this host always may",
+    )
+
+    @property
+    def provider_rules(self) -> ProviderRules:
+        """Which key providers organizations may have."""
+        return ProviderRules(static=self.static_keys, plain_http=self.plain_key_services)
 
     @field_validator("bus_issuer_seed")
     @classmethod

@@ -15,6 +15,7 @@ from services.api.contract.models import JobRequest
 from services.api.contract.validation import validate
 from services.api.database.pool import Database, close_pool, open_pool
 from services.api.drm.encryption import Encryptions
+from services.api.drm.providers import ProviderRules
 from services.api.intake.intake import Intake, Submission
 from services.api.intake.quotas import JobQuotas
 from services.api.intake.reservations import Reservations
@@ -90,7 +91,7 @@ async def scene(nats_server_of_module: NatsServer, database_url: str) -> AsyncIt
                 vault,
                 Storages(database, sealer),
                 Reservations(database, log, vault, quotas),
-                Encryptions(database, sealer, KeyAddresses()),
+                Encryptions(database, sealer, KeyAddresses(), ProviderRules()),
                 UploadUses(database, keep_days=7),
             ),
             log,

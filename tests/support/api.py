@@ -99,7 +99,8 @@ class Caller:
     def __init__(self, process: ApiProcess, account: Account) -> None:
         self._process = process
         self.account = account
-        self._session = aiohttp.ClientSession()
+        # Cookies are sent by those tests alone that are about them.
+        self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
 
     async def __aenter__(self) -> Self:
         return self
@@ -115,11 +116,12 @@ class Caller:
         *,
         headers: Mapping[str, str] | None = None,
         token: str | None = None,
+        anonymous: bool = False,
     ) -> Answer:
-        """Call. A ``body`` of bytes is sent as it is, any other as JSON."""
+        """Call. A ``body`` of bytes is sent as it is, any other as JSON. ``anonymous``: without any token."""
         address = path if path.startswith("/") else f"/api/v1/{self.account.org}/{path}"
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        sent = {"Authorization": f"Token {token or self.account.token}"}
+        sent = {} if anonymous else {"Authorization": f"Token {token or self.account.token}"}
         if data is not None:
             sent["Content-Type"] = "application/json"
         sent |= headers or {}

@@ -54,6 +54,10 @@
 - name: MILLRACE_API_BUS_SYSTEM_URL
   valueFrom: {secretKeyRef: {name: {{ $from.existingSecret | quote }}, key: {{ $from.urlKey | quote }}}}
 {{- end }}
+{{- if and (eq .service "api") $values.licenceServer.existingSecret }}
+- name: MILLRACE_API_LICENCE_SERVER_URL
+  valueFrom: {secretKeyRef: {name: {{ $values.licenceServer.existingSecret | quote }}, key: {{ $values.licenceServer.key | quote }}}}
+{{- end }}
 {{- if and (include "millrace.usesWorkspace" .) $values.workspace.url $values.workspace.existingSecret }}
 {{- range list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" }}
 - name: {{ . }}

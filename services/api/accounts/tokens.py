@@ -95,7 +95,7 @@ def _shown(row: Any, identity: Identity) -> str:
         username=row["username"],
         created=row["created"],
         expiry=row["expires"],
-        current=row["hash"] == identity.token_hash,
+        current=row["hash"] == identity.credential,
     )
     shown = token.model_dump(mode="json")
     return json_text(shown | {"created": timestamp(token.created), "expiry": timestamp(token.expiry)})

@@ -17,7 +17,7 @@ from services.api.accounts.directory import NotPossible, require_organization
 from services.api.admin.context import AdminContext
 from services.api.admin.showing import print_table
 from services.api.drm.providers import KeyProviders
-from shared.encryption.providers import PROVIDERS, KeyProvider, StaticKeys
+from shared.encryption.providers import PROVIDERS, KeyProvider
 from shared.locations import mask
 
 KINDS = ("sealed", "tpstreams", "speke", "static")
@@ -38,8 +38,8 @@ async def set_provider(context: AdminContext, arguments: argparse.Namespace) -> 
         # Without what was entered, which may be a secret with a letter too many.
         problems = {".".join(str(name) for name in item["loc"][1:]): item["msg"] for item in error.errors()}
         raise NotPossible("; ".join(f"{name}: {text}" if name else text for name, text in problems.items())) from None
-    if isinstance(provider, StaticKeys) and not context.settings.static_keys:
-        raise NotPossible("static keys are for tests: MILLRACE_API_STATIC_KEYS=true allows them")
+    if refusal := context.settings.provider_rules.refusal(provider):
+        raise NotPossible(refusal)
     if not await _providers(context).set(arguments.organization, provider):
         raise NotPossible(f"there is no organization {arguments.organization}")
     print(f"keys of {arguments.organization} come from {arguments.kind}")

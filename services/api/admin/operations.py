@@ -188,7 +188,7 @@ def _replay(context: AdminContext, client: Client) -> Replay:
         context.database,
         settings.sealer,
         KeyAddresses(settings.public_url, parse_codes(settings.clear_key_organizations or "")),
-        static_keys=settings.static_keys,
+        settings.provider_rules,
     )
     uploads = UploadUses(context.database, keep_days=settings.keep_uploads_days)
     intake = Intake(context.database, log, vault, context.storages, reservations, encryptions, uploads)

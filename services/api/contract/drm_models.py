@@ -132,6 +132,9 @@ class ContentItem(Response):
     content_id: Hex128 = Field(examples=[_CONTENT_ID])
     created: datetime = Field(description="When its keys were made")
     keys: list[KeyId]
+    problem: str | None = Field(
+        description="Why the server cannot give its keys, of which there are none here then; null where it can"
+    )
 
 
 class Content(Response):

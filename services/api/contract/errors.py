@@ -53,6 +53,13 @@ class InvalidToken(_WithDetail):
         super().__init__(f"Invalid token. {hint}".rstrip())
 
 
+class InvalidSession(_WithDetail):
+    """The cookie is that of no browser session, or of one that has ended."""
+
+    def __init__(self) -> None:
+        super().__init__("This session has ended. Log in again.")
+
+
 class Forbidden(_WithDetail):
     """Whoever asks may not do this now."""
 

@@ -1,13 +1,14 @@
 """What all handlers stand on: the services as soon as they are there, who asks, and what stands in the address."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import structlog
 from aiohttp import web
 
 from services.api.accounts.accounts import Accounts, Identity
+from services.api.accounts.browser_sessions import BrowserSessions
 from services.api.accounts.request_rate import AddressRate, RequestRate
 from services.api.accounts.sessions import Sessions
 from services.api.accounts.tokens import Tokens
@@ -18,6 +19,7 @@ from services.api.drm.contents import Contents
 from services.api.drm.demand import KeysOnDemand
 from services.api.drm.signing_keys import SigningKeys
 from services.api.feed.users import BusUsers
+from services.api.http.browser import Site, session_secret
 from services.api.intake.intake import Intake
 from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
@@ -35,6 +37,7 @@ class Services:
     rate: RequestRate
     tokens: Tokens
     sessions: Sessions
+    browser_sessions: BrowserSessions
     intake: Intake
     jobs: Jobs
     webhooks: Webhooks
@@ -51,9 +54,14 @@ class Services:
 
 @dataclass
 class Runtime:
-    """The services as soon as they have started."""
+    """The services as soon as they have started.
+
+    Attributes:
+        site: how browsers reach this server.
+    """
 
     services: Services | None = None
+    site: Site = field(default_factory=Site)
 
     @property
     def started(self) -> Services:
@@ -71,12 +79,12 @@ Authorized = Callable[[web.Request, Services, Identity], Awaitable[web.StreamRes
 
 
 def authorized(runtime: Runtime, handler: Authorized) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """A handler that is called for those alone whose token is good, and one of the organization in the path if there is one."""
+    """A handler that is called for those alone whose token or browser session is good, and for their organizations."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         services = runtime.started
-        identity = await services.accounts.identify(request.headers.get("Authorization"))
-        services.rate.count(identity.org, identity.requests_per_minute)
+        identity = await identify(request, services, runtime.site)
+        services.rate.count(identity.org or str(identity.user), identity.requests_per_minute)
         if identity.org != request.match_info.get("org", identity.org):
             # As if it did not exist.
             raise NotFound()
@@ -84,6 +92,20 @@ def authorized(runtime: Runtime, handler: Authorized) -> Callable[[web.Request],
             return await handler(request, services, identity)
 
     return handle
+
+
+async def identify(request: web.Request, services: Services, site: Site) -> Identity:
+    """Who asks: by a token, or by the cookie of a browser session.
+
+    Raises:
+        InvalidToken, InvalidSession: nobody that is known. Forbidden: a session's request may not come from a page of ours.
+    """
+    secret = session_secret(request)
+    if secret is None:
+        return await services.accounts.identify(request.headers.get("Authorization"))
+    identity = await services.browser_sessions.identify(secret, request.match_info.get("org"))
+    site.require_unforged(request, secret)
+    return identity
 
 
 def query_of(request: web.Request) -> Parameters:

@@ -16,7 +16,7 @@ from services.api.contract.validation import validate
 from services.api.drm import signed_addresses
 from services.api.drm.answers import listed, shown
 from services.api.drm.audit import key_given
-from services.api.drm.contents import Content
+from services.api.drm.contents import Content, LockedContent
 from services.api.http.answers import json_answer
 from services.api.http.authorized import Runtime, Services, authorized, client_of, query_of
 from services.api.http.body import read_body
@@ -110,5 +110,5 @@ async def _content(request: web.Request, services: Services, identity: Identity)
     return content
 
 
-def _json(members: dict[str, object], content: Content) -> str:
+def _json(members: dict[str, object], content: Content | LockedContent) -> str:
     return json_text(members | {"created": timestamp(content.created)})

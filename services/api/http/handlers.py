@@ -12,8 +12,17 @@ from services.api.contract.peers import Network
 from services.api.contract.retries import retry_members
 from services.api.contract.validation import validate
 from services.api.http.answers import json_answer
-from services.api.http.authorized import Runtime, Services, authorized, client_of, query_of, uuid_in_path
+from services.api.http.authorized import (
+    Runtime,
+    Services,
+    authorized,
+    client_of,
+    identify,
+    query_of,
+    uuid_in_path,
+)
 from services.api.http.body import read_body
+from services.api.http.browser import forget_session, session_secret
 from services.api.http.event_response import send_events
 from services.api.http.links import Links
 from services.api.intake.intake import Accepted, Submission
@@ -70,10 +79,13 @@ class Handlers:
         return json_answer({"token": issued.token, "expiry": timestamp(issued.expiry)})
 
     async def logout(self, request: web.Request) -> web.StreamResponse:
-        """Revoke the token that the request carries."""
-        accounts = self._runtime.started.accounts
-        await accounts.logout(await accounts.identify(request.headers.get("Authorization")))
-        return web.Response(status=204)
+        """Revoke the token that the request carries, or end its browser session."""
+        services, site = self._runtime.started, self._runtime.site
+        await services.accounts.logout(await identify(request, services, site))
+        response = web.Response(status=204)
+        if session_secret(request):
+            forget_session(response, secure=site.is_secure(request))
+        return response
 
     async def list_tokens(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A page of the organization's live tokens."""
@@ -115,7 +127,9 @@ class Handlers:
         members = retry_members(ended, given)
         wanted = validate(JobRequest, members, policy=self._policy)
         asked, key = f"retry of {ended.id}: ".encode() + body, idempotency_key(request)
-        submission = Submission(wanted, members.texts.get("client_metadata"), asked, key, retry_of=ended.id)
+        submission = Submission(
+            wanted, members.texts.get("client_metadata"), asked, key, retry_of=ended.id, keys_from=ended.keys_from
+        )
         accepted = await services.intake.accept(identity.org, submission)
         return await _created(services, accepted, urljoin(self._links.address(request), "../../"))
 

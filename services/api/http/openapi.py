@@ -56,9 +56,11 @@ from services.api.contract.responses import (
     Webhook,
     WebhookPage,
 )
+from services.api.contract.session_models import BrowserSession, SessionRequest
 from services.api.contract.timeline_models import TimelinePage
 from services.api.contract.uploads import NewUpload, Upload, UploadPage, UploadRequest
 from services.api.contract.usage import Usage
+from services.api.http.browser import COOKIE, CSRF_HEADER
 from services.api.http.operation import Operation
 from services.api.http.operations import IN_PATH, OPERATIONS
 from services.api.http.parameters import PARAMETERS
@@ -68,6 +70,7 @@ API_VERSION = "1"
 _REF = "#/components/schemas/{model}"
 _REQUESTS: tuple[type[BaseModel], ...] = (
     LoginRequest,
+    SessionRequest,
     TokenRequest,
     JobRequest,
     RetryRequest,
@@ -84,6 +87,7 @@ _REQUESTS: tuple[type[BaseModel], ...] = (
 )
 _RESPONSES: tuple[type[BaseModel], ...] = (
     Token,
+    BrowserSession,
     LiveToken,
     TokenPage,
     Job,
@@ -125,10 +129,10 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
 
 _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
     400: ("Wrong: from each field to its messages, or a detail where no field is at fault", FieldErrors, ()),
-    401: ("No token, or none that is good", Detail, ("WWW-Authenticate",)),
+    401: ("No token or browser session, or none that is good", Detail, ("WWW-Authenticate",)),
     403: (
         "The organization has as many tokens or bus users as it may have, or the server does not offer this; a signature that "
-        "does not fit, or has expired",
+        "does not fit, or has expired; a browser session's request that a page of ours cannot have sent",
         Detail,
         (),
     ),
@@ -168,12 +172,18 @@ def document() -> dict[str, Any]:
             "description": _description(),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "security": [{"token": []}],
+        "security": [{"token": []}, {"session": []}],
         "paths": paths,
         "webhooks": {"transcodingJob": {"post": _webhook()}},
         "components": {
             "securitySchemes": {
-                "token": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`Token <token>`"}
+                "token": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`Token <token>`"},
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": COOKIE,
+                    "description": f"Of browsers; whatever is not a `GET` needs the header `{CSRF_HEADER}` beside it",
+                },
             },
             "responses": {str(status): _error(status) for status in _ERRORS},
             "schemas": schemas["$defs"],

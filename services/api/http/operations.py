@@ -27,6 +27,7 @@ from services.api.contract.timeline_models import TimelinePage
 from services.api.contract.usage import Usage
 from services.api.http.drm_operations import DRM_OPERATIONS
 from services.api.http.operation import Operation
+from services.api.http.session_operations import SESSION_OPERATIONS
 from services.api.http.upload_operations import UPLOAD_OPERATIONS
 from services.api.http.webhook_operations import WEBHOOK_OPERATIONS
 
@@ -51,8 +52,15 @@ OPERATIONS = (
         public=True,
     ),
     Operation(
-        "post", "/api/auth/logout/", "logout", "Authentication", "Revoke the token of this request, at once", 204, None
+        "post",
+        "/api/auth/logout/",
+        "logout",
+        "Authentication",
+        "Revoke the token of this request, or end its browser session, at once",
+        204,
+        None,
     ),
+    *SESSION_OPERATIONS,
     Operation(
         "get",
         _TOKENS,
@@ -183,7 +191,8 @@ OPERATIONS = (
         description="Creates a job with an id of its own and `retry_of`, which does the same; the source and finished parts that "
         "are still there and still valid are used again. Credentials are not "
         "kept after a job's end, so they have to come again, unless the organization's storage supplies them. 409 for a job "
-        "that has not ended, is completed, by itself or by a retry, or is being run again already.",
+        "that has not ended, is completed, by itself or by a retry, or is being run again already; and for an encrypted one "
+        "where the organization has another key provider by now.",
     ),
     Operation(
         "get",

@@ -44,7 +44,7 @@ class Submission:
     Attributes:
         metadata: the JSON text of ``client_metadata`` as received. body: all that was asked for, for the key's sake: with the
             same key comes the same.
-        retry_of: the ended job that this one runs again.
+        retry_of: the ended job that this one runs again. keys_from: where the keys of its output came from.
     """
 
     request: JobRequest
@@ -52,6 +52,7 @@ class Submission:
     body: bytes
     key: str | None = None
     retry_of: str | None = None
+    keys_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Intake:
         key = IdempotencyKey(submission.key, sha256(submission.body).digest()) if submission.key else None
         try:
             addresses = await self._addresses(org, submission.request)
-            order = await self._encryptions.order(org, submission.request)
+            order = await self._encryptions.order(org, submission.request, keys_from=submission.keys_from)
         except ApiError:
             # What the operator has changed since does not undo a job.
             if key and (named := await self._reservations.named(org, key)) and (earlier := await self._find(named)):
@@ -321,6 +322,7 @@ def _created(org: str, job: str, submission: Submission, order: Order | None) ->
         priority=request.priority,
         profile=request.profile,
         retry_of=submission.retry_of,
+        keys_from=submission.keys_from,
     )
 
 

@@ -139,7 +139,9 @@ class Replay:
             ended = await self._jobs.require_ended(letter.org, letter.job)
             members = retry_members(ended, parse_members(b"{}"))
             wanted = validate(JobRequest, members, policy=self._policy)
-            submission = Submission(wanted, members.texts.get("client_metadata"), b"", retry_of=ended.id)
+            submission = Submission(
+                wanted, members.texts.get("client_metadata"), b"", retry_of=ended.id, keys_from=ended.keys_from
+            )
             accepted = await self._intake.accept(letter.org, submission)
         except ApiError as refusal:
             raise NotReplayable(f"its job cannot be run again from here: {_text(refusal)}") from refusal

@@ -16,7 +16,6 @@ from shared.storage import STORAGE_ERRORS, Problem, problem_of, retry_after, wor
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
-_PIECE_BYTES = 256 * 1024
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _REFUSALS: dict[Problem, str] = {
     "missing_key": "there is no object of that name in the bucket",
@@ -76,8 +75,10 @@ def _reply(response: Any, start: int) -> Reply:
 
 async def _pieces(body: Any) -> AsyncIterator[bytes]:
     try:
-        while piece := await body.read(_PIECE_BYTES):
-            yield piece
+        # As they were received, from the answer that the SDK's reader wraps, which would copy them.
+        async for piece, _ in body.content.iter_chunks():
+            if piece:
+                yield piece
     except (ReadTimeoutError, TimeoutError) as error:
         raise Trouble("stalled", "the storage sends nothing any more") from error
     except STORAGE_ERRORS as error:
