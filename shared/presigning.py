@@ -30,8 +30,13 @@ class Presigner:
         assert location.access_key, "nothing can be signed without a key"  # noqa: S101
         assert location.secret_key, "nothing can be signed without a key"  # noqa: S101
         self._base = base
+        self._location = location
         credentials = Credentials(location.access_key, location.secret_key.get_secret_value())
         self._signer = S3SigV4QueryAuth(credentials, "s3", location.region or _USUAL_REGION, expires=seconds)
+
+    def lasting(self, seconds: int) -> "Presigner":
+        """One whose addresses work so long."""
+        return Presigner(self._base, self._location, seconds)
 
     def address(
         self,

@@ -42,6 +42,7 @@ from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
 from services.api.jobs.live import LiveProgress
 from services.api.jobs.usages import Usages
+from services.api.playback.playback import Player
 from services.api.projection.leader import Leader
 from services.api.projection.overview import Overview
 from services.api.projection.vault_sweep import VaultSweep
@@ -201,6 +202,7 @@ async def _start(
         (sessions.run(), "sessions"),
     ):
         _in_background(stack, lifeline.keep(work, name))
+    jobs = Jobs(database, job_log, live)
     runtime.services = Services(
         accounts,
         RequestRate(settings.max_requests_per_minute),
@@ -208,7 +210,7 @@ async def _start(
         sessions,
         browser_sessions,
         intake,
-        Jobs(database, job_log, live),
+        jobs,
         Webhooks(database, book, overlap=settings.webhook_overlap_seconds),
         Deliveries(database, client, job_log),
         stream,
@@ -218,6 +220,8 @@ async def _start(
         AddressRate(settings.key_requests_per_minute),
         Usages(database),
         Uploads(database, storages, _upload_rules(settings), policy=policy),
+        Player(jobs, storages, contents, addresses, policy=policy),
+        AddressRate(settings.playback_requests_per_minute),
         bus_users,
     )
     del checks["start"]

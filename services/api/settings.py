@@ -172,6 +172,20 @@ class ApiSettings(SealingSettings):
         "before that job has ended. 0 keeps what jobs have used for ever",
     )
 
+    playback_address_seconds: int = Field(
+        43_200,
+        ge=60,
+        le=MOST_SECONDS_SIGNED,
+        description="How long the addresses work at which a job's output is played out of a private bucket",
+    )
+    playback_requests_per_minute: int = Field(
+        3_000,
+        ge=0,
+        le=MOST_QUOTA,
+        description="Requests of players with signed addresses within a minute for an organization from one address that each "
+        "process of the api answers; 0 for no limit",
+    )
+
     keep_jobs_days: int = Field(
         90, ge=0, le=36_500, description="Days after its end that a job is kept, with its events; 0 keeps them for ever"
     )

@@ -24,6 +24,7 @@ from services.api.intake.intake import Intake
 from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
 from services.api.jobs.usages import Usages
+from services.api.playback.playback import Player
 from services.api.uploads.uploads import Uploads
 from services.api.webhooks.deliveries import Deliveries
 from services.api.webhooks.webhooks import Webhooks
@@ -49,6 +50,8 @@ class Services:
     key_rate: AddressRate
     usages: Usages
     uploads: Uploads
+    player: Player
+    playback_rate: AddressRate
     bus_users: BusUsers | None = None
 
 

@@ -30,6 +30,7 @@ from services.api.contract.models import (
     TokenRequest,
     WebhookRequest,
 )
+from services.api.contract.playback import Playback
 from services.api.contract.responses import (
     Batch,
     BusUser,
@@ -107,6 +108,7 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     Upload,
     NewUpload,
     UploadPage,
+    Playback,
     Usage,
     BusUser,
     NewBusUser,
@@ -139,7 +141,7 @@ _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
     404: ("There is no such thing, or it is another organization's", Detail, ()),
     409: (
         "The Idempotency-Key came with another body before, the job cannot be run again now, the content has several keys, "
-        "or the upload is not whole or is in use",
+        "or the upload is not whole or is in use, or the output is not there to be played",
         Detail,
         (),
     ),

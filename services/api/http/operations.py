@@ -27,11 +27,12 @@ from services.api.contract.timeline_models import TimelinePage
 from services.api.contract.usage import Usage
 from services.api.http.drm_operations import DRM_OPERATIONS
 from services.api.http.operation import Operation
+from services.api.http.playback_operations import PLAYBACK_OPERATIONS
 from services.api.http.session_operations import SESSION_OPERATIONS
 from services.api.http.upload_operations import UPLOAD_OPERATIONS
 from services.api.http.webhook_operations import WEBHOOK_OPERATIONS
 
-IN_PATH = ("org", "token", "bus_user", "job", "hook", "delivery", "upload", "content_id")
+IN_PATH = ("org", "token", "bus_user", "job", "hook", "delivery", "upload", "path", "content_id")
 
 _TOKENS = "/api/v1/{org}/tokens/"
 _JOBS = "/api/v1/{org}/transcoding_jobs/"
@@ -292,5 +293,6 @@ OPERATIONS = (
         description="It cannot log in from then on; its connections end within seconds.",
     ),
     *UPLOAD_OPERATIONS,
+    *PLAYBACK_OPERATIONS,
     *DRM_OPERATIONS,
 )

@@ -4,12 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-import structlog
-
-from services.api.contract.errors import ApiError, StorageRefused, Unavailable
+from services.api.accounts.storage_errors import refusal_of
 from shared.addresses import AddressPolicy
 from shared.locations import S3Location
-from shared.storage import STORAGE_ERRORS, problem_of, s3_client, words_of
+from shared.storage import STORAGE_ERRORS, problem_of, s3_client
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -115,36 +113,6 @@ async def bucket_of(location: S3Location, *, policy: AddressPolicy) -> AsyncIter
             yield Bucket(client, location)
     except STORAGE_ERRORS as error:
         raise refusal_of(error, location) from error
-
-
-def refusal_of(error: BaseException, location: S3Location) -> ApiError:
-    """What to answer where a call on an organization's storage has failed."""
-    problem = problem_of(error)
-    structlog.get_logger().warning(
-        "storage of an organization failed", problem=problem, words=words_of(error, location)
-    )
-    match problem:
-        case "busy" | "unreachable":
-            return Unavailable("The storage of the organization is out of reach, or busy. Try again.")
-        case "forbidden_address":
-            return StorageRefused(
-                "The storage of the organization is at a private or loopback address. Its operator may allow it with "
-                "MILLRACE_ALLOWED_HOSTS."
-            )
-        case "credentials" | "wrong_region":
-            return StorageRefused(
-                "The storage of the organization refuses the credentials that are configured for it. Have the operator set it "
-                "again: admin set-storage."
-            )
-        case "missing_bucket":
-            return StorageRefused("The bucket that is configured as the storage of the organization does not exist.")
-        case "denied":
-            return StorageRefused(
-                "The credentials of the organization's storage may not do this. They need to read, write and delete objects, and "
-                "to list and abort uploads in parts."
-            )
-        case _:
-            return StorageRefused(f"The storage of the organization refused a request: {words_of(error, location)}")
 
 
 def _is_gone(error: BaseException) -> bool:
