@@ -235,6 +235,8 @@ def bootstrap(
         "password": credentials.api_password,
         "token": credentials.api_token,
         "storage_url": credentials.storage_url(layout),
+        # Whoever has started the stack is who runs it.
+        "operator": True,
     }
     done = subprocess.run(
         [sys.executable, "-m", "services.api.admin", "bootstrap"],

@@ -13,6 +13,7 @@ from services.api import metrics
 from services.api.accounts.accounts import Accounts
 from services.api.accounts.browser_sessions import BrowserSessions
 from services.api.accounts.login_guard import LoginGuard
+from services.api.accounts.members import Members
 from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
 from services.api.accounts.request_rate import AddressRate, RequestRate
@@ -53,6 +54,7 @@ from services.api.uploads.uses import UploadUses
 from services.api.webhooks.deliveries import Deliveries
 from services.api.webhooks.hooks import HookBook
 from services.api.webhooks.webhooks import Webhooks
+from shared.bus.beginnings import Beginnings
 from shared.bus.connection import connect
 from shared.bus.joblog import JobLog
 from shared.bus.patience import until_done
@@ -171,7 +173,7 @@ async def _start(
     encryptions = Encryptions(database, sealer, addresses, settings.provider_rules)
     storages, policy = Storages(database, sealer), settings.address_policy
     uses = UploadUses(database, keep_days=settings.keep_uploads_days)
-    intake = Intake(database, job_log, vault, storages, reservations, encryptions, uses)
+    intake = Intake(database, job_log, Beginnings(client), vault, storages, reservations, encryptions, uses)
 
     await until_done(live.start, "live progress")
     stack.push_async_callback(live.stop)
@@ -206,9 +208,10 @@ async def _start(
     runtime.services = Services(
         accounts,
         RequestRate(settings.max_requests_per_minute),
-        Tokens(database),
+        Tokens(database, days=settings.token_days, most=settings.tokens_per_organization),
         sessions,
         browser_sessions,
+        Members(database),
         intake,
         jobs,
         Webhooks(database, book, overlap=settings.webhook_overlap_seconds),

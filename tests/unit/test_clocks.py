@@ -16,7 +16,7 @@ READERS = {
     "shared/http_dates.py",
     "shared/retry_after.py",
     # When a token ends; PostgreSQL's clock decides whether it has.
-    "services/api/accounts/accounts.py",
+    "services/api/accounts/issuing.py",
     # When the address of a key ends.
     "services/api/drm/signed_addresses.py",
     # When a permission to use the bus was signed.

@@ -7,6 +7,7 @@ print(job.status, job.progress)
 print(job.raise_if_failed().outputs)
 """
 
+from millrace_client.account_models import Member, NewToken, Organization
 from millrace_client.async_client import AsyncMillrace
 from millrace_client.backoff import Retries
 from millrace_client.client import Millrace
@@ -83,10 +84,13 @@ __all__ = [
     "JobFailed",
     "JobWarning",
     "LiveToken",
+    "Member",
     "Millrace",
     "MillraceError",
     "NewBusUser",
+    "NewToken",
     "NotFound",
+    "Organization",
     "Outputs",
     "Page",
     "PeriodAmounts",

@@ -4,7 +4,7 @@ from typing import Self
 
 import httpx
 
-from millrace_client import bus_users, follow, jobs, tokens, usage, webhooks
+from millrace_client import bus_users, follow, jobs, members, tokens, usage, webhooks
 from millrace_client.asynchronous import AsyncTransport
 from millrace_client.backoff import Retries
 from millrace_client.core import Core
@@ -53,10 +53,21 @@ class AsyncWebhooks(_Part):
 class AsyncTokens(_Part):
     """The organization's live tokens."""
 
+    create = AsyncCall(tokens.create)
     get = AsyncCall(tokens.get)
     rename = AsyncCall(tokens.rename)
     revoke = AsyncCall(tokens.revoke)
     list = AsyncItems(tokens.list_all)
+
+
+class AsyncMembers(_Part):
+    """Who is in the organization, in which role."""
+
+    add = AsyncCall(members.add)
+    get = AsyncCall(members.get)
+    change = AsyncCall(members.change)
+    remove = AsyncCall(members.remove)
+    list = AsyncItems(members.list_all)
 
 
 class AsyncBusUsers(_Part):
@@ -86,6 +97,8 @@ class AsyncMillrace:
     login = AsyncCall(tokens.login)
     logout = AsyncCall(tokens.logout)
     usage = AsyncCall(usage.usage)
+    organization = AsyncCall(members.organization)
+    change_password = AsyncCall(members.change_password)
 
     def __init__(
         self,
@@ -101,6 +114,7 @@ class AsyncMillrace:
         self.jobs = AsyncJobs(self.core, self.transport)
         self.webhooks = AsyncWebhooks(self.core, self.transport)
         self.tokens = AsyncTokens(self.core, self.transport)
+        self.members = AsyncMembers(self.core, self.transport)
         self.bus_users = AsyncBusUsers(self.core, self.transport)
 
     async def __aenter__(self) -> Self:

@@ -4,7 +4,7 @@ from typing import Self
 
 import httpx
 
-from millrace_client import bus_users, follow, jobs, tokens, usage, webhooks
+from millrace_client import bus_users, follow, jobs, members, tokens, usage, webhooks
 from millrace_client.backoff import Retries
 from millrace_client.blocking import BlockingTransport
 from millrace_client.core import Core
@@ -53,10 +53,21 @@ class Webhooks(_Part):
 class Tokens(_Part):
     """The organization's live tokens."""
 
+    create = Call(tokens.create)
     get = Call(tokens.get)
     rename = Call(tokens.rename)
     revoke = Call(tokens.revoke)
     list = Items(tokens.list_all)
+
+
+class Members(_Part):
+    """Who is in the organization, in which role."""
+
+    add = Call(members.add)
+    get = Call(members.get)
+    change = Call(members.change)
+    remove = Call(members.remove)
+    list = Items(members.list_all)
 
 
 class BusUsers(_Part):
@@ -86,6 +97,8 @@ class Millrace:
     login = Call(tokens.login)
     logout = Call(tokens.logout)
     usage = Call(usage.usage)
+    organization = Call(members.organization)
+    change_password = Call(members.change_password)
 
     def __init__(
         self,
@@ -101,6 +114,7 @@ class Millrace:
         self.jobs = Jobs(self.core, self.transport)
         self.webhooks = Webhooks(self.core, self.transport)
         self.tokens = Tokens(self.core, self.transport)
+        self.members = Members(self.core, self.transport)
         self.bus_users = BusUsers(self.core, self.transport)
 
     def __enter__(self) -> Self:

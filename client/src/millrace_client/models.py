@@ -355,6 +355,7 @@ class LiveToken(Resource):
     id: str
     name: str = ""
     username: str | None = None
+    role: str | None = None
     created: datetime
     expiry: datetime
     current: bool = False

@@ -14,10 +14,11 @@ from nats.errors import Error as NatsError
 from services.api.accounts.directory import NotPossible
 from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
-from services.api.admin import bus_commands, commands, key_commands, operations, sealing_commands
+from services.api.admin import account_commands, bus_commands, commands, key_commands, operations, sealing_commands
 from services.api.admin.context import AdminContext
 from services.api.contract.errors import ApiError
 from services.api.contract.quotas import LEAST_WEIGHT, MOST_QUOTA, MOST_WEIGHT, QUOTAS
+from services.api.contract.roles import ORGANIZATION_ROLES
 from services.api.database.migrate import migrate
 from services.api.database.pool import Database, DatabaseDown, close_pool, open_pool
 from services.api.settings import ApiSettings
@@ -46,12 +47,12 @@ def _parser() -> argparse.ArgumentParser:
     command = add("create-organization", commands.create_organization)
     command.add_argument("name")
     command.add_argument("--code", type=_code, help="6 lower-case letters and digits; by default a random one")
-    command = add("create-user", commands.create_user)
-    command.add_argument("username")
-    command.add_argument("--organization", required=True, metavar="CODE", help=_ORG_ARGUMENT)
+    _add_accounts(add)
     command = add("create-token", commands.create_token)
     command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
     command.add_argument("--days", type=float, default=365, help="how long it lives (365)")
+    command.add_argument("--role", choices=ORGANIZATION_ROLES, default="admin", help="what it may do there (admin)")
+    command.add_argument("--operator", action="store_true", help="it may see to the server, too")
     command.add_argument("--name", type=_name, default="", help="by which people know it")
     command = add("list-tokens", commands.list_tokens)
     command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
@@ -110,6 +111,30 @@ def _add_storage(add: Callable[[str, commands.Command], argparse.ArgumentParser]
         metavar="URL",
         help="below which players find the objects of the bucket, such as a CDN's; {bucket} in it is its name; empty for none",
     )
+
+
+def _add_accounts(add: Callable[[str, commands.Command], argparse.ArgumentParser]) -> None:
+    def of_member(name: str, run: commands.Command, *, needs_organization: bool = True) -> argparse.ArgumentParser:
+        command = add(name, run)
+        command.add_argument("username")
+        command.add_argument("--organization", required=needs_organization, metavar="CODE", help=_ORG_ARGUMENT)
+        return command
+
+    command = of_member("create-user", account_commands.create_user, needs_organization=False)
+    command.add_argument("--role", choices=ORGANIZATION_ROLES, default="admin", help="in the organization (admin)")
+    command.add_argument("--operator", action="store_true", help="may see to the server, too")
+    for name, run in (("add-member", account_commands.add_member), ("set-role", account_commands.set_role)):
+        of_member(name, run).add_argument(
+            "--role", choices=ORGANIZATION_ROLES, required=True, help="in the organization"
+        )
+    of_member("remove-member", account_commands.remove_member)
+    command = add("list-members", account_commands.list_members)
+    command.add_argument("organization", metavar="CODE", help=_ORG_ARGUMENT)
+    command.add_argument("--limit", type=int, default=100, help="at most so many (100)")
+    command = add("set-operator", account_commands.set_operator)
+    command.add_argument("username")
+    command.add_argument("--off", action="store_true", help="no longer")
+    add("set-password", account_commands.set_password).add_argument("username")
 
 
 def _add_keys(add: Callable[[str, commands.Command], argparse.ArgumentParser]) -> None:

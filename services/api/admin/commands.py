@@ -4,15 +4,16 @@ Secrets are read from standard input, never from the command line, which every u
 """
 
 import argparse
-import getpass
 import json
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from services.api.accounts import directory, tokens
-from services.api.accounts.accounts import TOKEN, issue_token
+from services.api.accounts.accounts import TOKEN
 from services.api.accounts.directory import NotPossible
+from services.api.accounts.issuing import Power, issue_token
+from services.api.admin.asking import ask_secret
 from services.api.admin.context import AdminContext
 from services.api.admin.showing import print_table
 from services.api.contract.listing import Window
@@ -24,15 +25,26 @@ Command = Callable[[AdminContext, argparse.Namespace], Awaitable[None]]
 
 
 async def bootstrap(context: AdminContext, _: argparse.Namespace) -> None:
-    """Make sure that an organization, its user, token and storage are there. Reads them as JSON, prints who is who as JSON."""
+    """Make sure that an organization, its user, token and storage are there. Reads them as JSON, prints who is who as JSON.
+
+    With "operator": true, user and token may see to the server, too.
+    """
     given = json.loads(sys.stdin.read())
     token = str(given["token"])
     if not TOKEN.fullmatch(token):
         raise NotPossible("token must be 64 lower-case hex characters")
-    hashed = await context.passwords.hash(given["password"])
+    async with context.database.connection() as connection:
+        stored = await directory.password_hash_of(connection, given["username"])
+    known = stored is not None and await context.passwords.check(stored, given["password"])
+    hashed = stored if stored and known else await context.passwords.hash(given["password"])
     async with context.database.transaction() as connection:
         org = await directory.bootstrap(
-            connection, name=given["org_name"], username=given["username"], password_hash=hashed, token=token
+            connection,
+            name=given["org_name"],
+            username=given["username"],
+            password_hash=hashed,
+            token=token,
+            operator=bool(given.get("operator")),
         )
     if given.get("storage_url"):
         await context.storages.set(org, given["storage_url"])
@@ -43,20 +55,6 @@ async def create_organization(context: AdminContext, arguments: argparse.Namespa
     """Create an organization; prints its code."""
     async with context.database.transaction() as connection:
         print(await directory.add_organization(connection, arguments.name, arguments.code))
-
-
-async def create_user(context: AdminContext, arguments: argparse.Namespace) -> None:
-    """Create a user, or let one that exists into a further organization. A new user's password is read from standard input."""
-    async with context.database.connection() as connection:
-        user = await directory.find_user(connection, arguments.username)
-    hashed = "" if user else await context.passwords.hash(_secret("Password: "))
-    async with context.database.transaction() as connection:
-        await directory.require_organization(connection, arguments.organization)
-        if user:
-            await directory.add_membership(connection, user, arguments.organization)
-        else:
-            await directory.add_user(connection, arguments.username, hashed, arguments.organization)
-    print(f"{arguments.username} may log in to {arguments.organization}")
 
 
 async def create_token(context: AdminContext, arguments: argparse.Namespace) -> None:
@@ -70,6 +68,7 @@ async def create_token(context: AdminContext, arguments: argparse.Namespace) -> 
             timedelta(days=arguments.days),
             context.settings.tokens_per_organization,
             name=arguments.name,
+            power=Power(arguments.role, arguments.operator),
         )
     print(f"{issued.token}  expires {timestamp(issued.expiry)}")
 
@@ -80,12 +79,13 @@ async def list_tokens(context: AdminContext, arguments: argparse.Namespace) -> N
         await directory.require_organization(connection, arguments.organization)
         rows = await tokens.list_tokens(connection, arguments.organization, Window(size=arguments.limit))
     print_table(
-        ("ID", "NAME", "USER", "CREATED", "EXPIRES"),
+        ("ID", "NAME", "USER", "ROLE", "CREATED", "EXPIRES"),
         [
             (
                 row["id"],
                 row["name"] or "-",
                 row["username"] or "-",
+                row["role"],
                 timestamp(row["created"]),
                 timestamp(row["expires"]),
             )
@@ -111,7 +111,7 @@ async def revoke_token(context: AdminContext, arguments: argparse.Namespace) -> 
 async def set_storage(context: AdminContext, arguments: argparse.Namespace) -> None:
     """Set the storage whose credentials stand in where a job's output_path or input_path has none. Reads an s3:// address."""
     if not await context.storages.set(
-        arguments.organization, _secret("s3:// address with access_key and secret_key: ")
+        arguments.organization, ask_secret("s3:// address with access_key and secret_key: ")
     ):
         raise NotPossible(f"there is no organization {arguments.organization}")
     print(f"storage of {arguments.organization} is set")
@@ -184,10 +184,3 @@ async def rebuild_projection(context: AdminContext, _: argparse.Namespace) -> No
     """Make the projected tables anew from the log. The api may go on running."""
     async with context.bus() as client:
         await rebuild(context.settings.database_url.get_secret_value(), client)
-
-
-def _secret(prompt: str) -> str:
-    text = getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
-    if not text:
-        raise NotPossible("nothing was entered")
-    return text

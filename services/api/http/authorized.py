@@ -9,6 +9,7 @@ from aiohttp import web
 
 from services.api.accounts.accounts import Accounts, Identity
 from services.api.accounts.browser_sessions import BrowserSessions
+from services.api.accounts.members import Members
 from services.api.accounts.request_rate import AddressRate, RequestRate
 from services.api.accounts.sessions import Sessions
 from services.api.accounts.tokens import Tokens
@@ -20,6 +21,7 @@ from services.api.drm.demand import KeysOnDemand
 from services.api.drm.signing_keys import SigningKeys
 from services.api.feed.users import BusUsers
 from services.api.http.browser import Site, session_secret
+from services.api.http.roles import require_role
 from services.api.intake.intake import Intake
 from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
@@ -39,6 +41,7 @@ class Services:
     tokens: Tokens
     sessions: Sessions
     browser_sessions: BrowserSessions
+    members: Members
     intake: Intake
     jobs: Jobs
     webhooks: Webhooks
@@ -82,7 +85,7 @@ Authorized = Callable[[web.Request, Services, Identity], Awaitable[web.StreamRes
 
 
 def authorized(runtime: Runtime, handler: Authorized) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """A handler that is called for those alone whose token or browser session is good, and for their organizations."""
+    """A handler that is called for those alone who are known, in their organizations, and may do it by their role."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         services = runtime.started
@@ -91,6 +94,7 @@ def authorized(runtime: Runtime, handler: Authorized) -> Callable[[web.Request],
         if identity.org != request.match_info.get("org", identity.org):
             # As if it did not exist.
             raise NotFound()
+        require_role(request, identity)
         with structlog.contextvars.bound_contextvars(organization=identity.org):
             return await handler(request, services, identity)
 

@@ -5,6 +5,16 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from services.api.contract.account_models import (
+    Member,
+    MemberPage,
+    MemberRequest,
+    NewToken,
+    NewTokenRequest,
+    OrganizationPage,
+    PasswordRequest,
+    RoleRequest,
+)
 from services.api.contract.drm_models import (
     ClearKeyLicence,
     ClearKeyRequest,
@@ -15,7 +25,6 @@ from services.api.contract.drm_models import (
     KeyAddress,
     KeyAddressRequest,
     KeyRequest,
-    OrganizationPage,
     WidevineKeyRequest,
     WidevineKeys,
 )
@@ -72,6 +81,10 @@ _REF = "#/components/schemas/{model}"
 _REQUESTS: tuple[type[BaseModel], ...] = (
     LoginRequest,
     SessionRequest,
+    PasswordRequest,
+    MemberRequest,
+    RoleRequest,
+    NewTokenRequest,
     TokenRequest,
     JobRequest,
     RetryRequest,
@@ -89,6 +102,9 @@ _REQUESTS: tuple[type[BaseModel], ...] = (
 _RESPONSES: tuple[type[BaseModel], ...] = (
     Token,
     BrowserSession,
+    Member,
+    MemberPage,
+    NewToken,
     LiveToken,
     TokenPage,
     Job,
@@ -133,15 +149,16 @@ _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
     400: ("Wrong: from each field to its messages, or a detail where no field is at fault", FieldErrors, ()),
     401: ("No token or browser session, or none that is good", Detail, ("WWW-Authenticate",)),
     403: (
-        "The organization has as many tokens or bus users as it may have, or the server does not offer this; a signature that "
-        "does not fit, or has expired; a browser session's request that a page of ours cannot have sent",
+        "A role is missing, which the detail names; the organization has as many tokens or bus users as it may have, or the "
+        "server does not offer this; a signature that does not fit, or has expired; a browser session's request that a page of "
+        "ours cannot have sent",
         Detail,
         (),
     ),
     404: ("There is no such thing, or it is another organization's", Detail, ()),
     409: (
-        "The Idempotency-Key came with another body before, the job cannot be run again now, the content has several keys, "
-        "or the upload is not whole or is in use, or the output is not there to be played",
+        "The Idempotency-Key came with another body before, the job cannot be run again now, the content has several keys, the "
+        "member is the last admin, the upload is not whole or is in use, or the output is not there to be played",
         Detail,
         (),
     ),
@@ -195,9 +212,8 @@ def document() -> dict[str, Any]:
 
 def _operation(operation: Operation) -> dict[str, Any]:
     in_path = [name for name in IN_PATH if f"{{{name}}}" in operation.path]
-    statuses = sorted(
-        {*operation.errors, 500, 503, *(() if operation.public else (401, 429)), *((404,) if in_path else ())}
-    )
+    usual = () if operation.public else (401, 403, 429)
+    statuses = sorted({*operation.errors, 500, 503, *usual, *((404,) if in_path else ())})
     made: dict[str, Any] = {
         "operationId": operation.name,
         "tags": [operation.tag],
@@ -206,8 +222,9 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "responses": {str(operation.status): _success(operation.answer, operation.other)}
         | {str(status): {"$ref": f"#/components/responses/{status}"} for status in statuses},
     }
-    if operation.description:
-        made["description"] = operation.description
+    role = f"Needs the role `{operation.role}`." if operation.role not in (None, "anyone") else ""
+    if description := " ".join(filter(None, (operation.description, role))):
+        made["description"] = description
     if operation.public:
         made["security"] = []
     if operation.request:

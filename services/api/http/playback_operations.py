@@ -15,6 +15,7 @@ PLAYBACK_OPERATIONS = (
         200,
         Playback,
         errors=(409,),
+        role="viewer",
         description="The bucket may be private: playlists are answered by this server, with presigned addresses of the media. "
         "409 where there is no output, or where it lies elsewhere than in the organization's storage and the operator has set "
         "no address for players.",
@@ -28,10 +29,10 @@ PLAYBACK_OPERATIONS = (
         200,
         "application/vnd.apple.mpegurl",
         query=("expires of playback", "signature of playback"),
-        errors=(401, 403, 409, 429, 502),
+        errors=(409, 502),
         description="Below the prefix of the output. Playlists, DASH manifests and the cues of the seek bar are answered with "
         "addresses that lead on; all else by 302 to a presigned address at the storage. A token or a session does instead of "
-        "`expires` and `signature`. Keys of AES-128 are named by signed addresses; licences are asked for as ever.",
-        public=True,
+        "`expires` and `signature`, with which neither is needed. Keys of AES-128 are named by signed addresses.",
+        role="viewer",
     ),
 )

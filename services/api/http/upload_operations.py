@@ -17,6 +17,7 @@ UPLOAD_OPERATIONS = (
         NewUpload,
         request=UploadRequest,
         errors=(400, 413, 415, 501, 502),
+        role="member",
         description="The file itself does not pass this server: the answer says where in the storage to PUT it to. Then give its "
         "`input_url` to a job. What no job uses is removed after some days, and so is what jobs have used when they have ended. "
         "A page of another origin than the storage needs the bucket's leave (CORS) for `PUT` and the header `Content-Type`.",
@@ -31,8 +32,9 @@ UPLOAD_OPERATIONS = (
         UploadPage,
         query=("page", "page_size"),
         errors=(400,),
+        role="viewer",
     ),
-    Operation("get", _UPLOAD, "retrieveUpload", _TAG, "Retrieve an upload", 200, Upload),
+    Operation("get", _UPLOAD, "retrieveUpload", _TAG, "Retrieve an upload", 200, Upload, role="viewer"),
     Operation(
         "post",
         _UPLOAD + "complete/",
@@ -42,6 +44,7 @@ UPLOAD_OPERATIONS = (
         200,
         Upload,
         errors=(409, 502),
+        role="member",
         description="The storage is asked whether that is so; 409 says what is missing. Needed for files in parts. One in one "
         "piece is verified, and is no open upload any more.",
     ),
@@ -54,6 +57,7 @@ UPLOAD_OPERATIONS = (
         204,
         None,
         errors=(409,),
+        role="member",
         description="The file is removed from the storage: in parts at once, in one piece when nobody can send it any more.",
     ),
 )

@@ -15,7 +15,7 @@ from services.api.contract.quotas import too_many_open_uploads
 from services.api.contract.uploads import NewUpload, Upload, UploadPart, UploadRequest, clean_name, part_sizes
 from services.api.database.pool import Connection, Database
 from services.api.uploads.bucket import bucket_of
-from services.api.uploads.uses import USED
+from services.api.uploads.uses import FOLDER, USED
 from shared.addresses import AddressPolicy
 from shared.locations import S3Location, parse_s3
 from shared.media.layout import uri
@@ -219,7 +219,7 @@ class Uploads:
 
 def _key(storage: S3Location, filename: str) -> str:
     prefix = f"{storage.key}/" if storage.key else ""
-    return f"{prefix}uploads/{secrets.token_urlsafe(16)}/{clean_name(filename)}"
+    return f"{prefix}{FOLDER}/{secrets.token_urlsafe(16)}/{clean_name(filename)}"
 
 
 def _parts(signer: Presigner, key: str, multipart: str, sizes: Sequence[int]) -> list[UploadPart]:

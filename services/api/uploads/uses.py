@@ -4,6 +4,11 @@ from collections.abc import Sequence
 
 from services.api.database.pool import Database
 
+FOLDER = "uploads"
+"""Below which all uploads of a storage lie."""
+
+_FOLDER = f"/{FOLDER}/"
+
 # A job that is about to be created has no row yet.
 USED = """
     exists (
@@ -49,7 +54,7 @@ class UploadUses:
         Raises:
             DatabaseDown: Postgres is out of reach.
         """
-        wanted = [(text.partition("?")[0].removesuffix("/"), job) for text, job in uses if text.startswith("s3://")]
+        wanted = [(text.partition("?")[0].removesuffix("/"), job) for text, job in uses if _FOLDER in text]
         if not wanted:
             return
         locations = [location for location, _ in wanted]

@@ -1,0 +1,55 @@
+"""What a client has asked for, what became of it, and the event that it becomes. Pure."""
+
+from dataclasses import dataclass
+
+from services.api.contract.models import JobRequest
+from services.api.drm.encryption import Order
+from shared.events import Created
+from shared.job import Job
+from shared.locations import mask
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A valid request for a job, with what of it has to be kept as text.
+
+    Attributes:
+        metadata: the JSON text of ``client_metadata`` as received. body: all that was asked for, for the key's sake: with the
+            same key comes the same.
+        retry_of: the ended job that this one runs again. keys_from: where the keys of its output came from.
+    """
+
+    request: JobRequest
+    metadata: str | None
+    body: bytes
+    key: str | None = None
+    retry_of: str | None = None
+    keys_from: str | None = None
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The job. ``replayed``: an earlier request with the same idempotency key made it."""
+
+    job: Job
+    replayed: bool = False
+
+
+def created_event(org: str, job: str, submission: Submission, order: Order | None) -> Created:
+    """The event that a job begins with."""
+    request = submission.request
+    return Created(
+        org=org,
+        job=job,
+        input_url=mask(request.source),
+        output_path=mask(request.output_path),
+        resolutions=tuple(request.resolutions),
+        enable_drm=request.encrypted == "cbcs",
+        drm_content_id=order.content_of(org, job) if order else None,
+        encryption=order.request if order else None,
+        client_metadata=submission.metadata,
+        priority=request.priority,
+        profile=request.profile,
+        retry_of=submission.retry_of,
+        keys_from=submission.keys_from,
+    )
