@@ -13,6 +13,7 @@ from services.api import metrics
 from services.api.accounts.accounts import Accounts
 from services.api.accounts.browser_sessions import BrowserSessions
 from services.api.accounts.login_guard import LoginGuard
+from services.api.accounts.members import Members
 from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
 from services.api.accounts.request_rate import AddressRate, RequestRate
@@ -42,6 +43,8 @@ from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
 from services.api.jobs.live import LiveProgress
 from services.api.jobs.usages import Usages
+from services.api.operator.desk import Desk
+from services.api.operator.replay import Replay
 from services.api.projection.leader import Leader
 from services.api.projection.overview import Overview
 from services.api.projection.vault_sweep import VaultSweep
@@ -49,6 +52,7 @@ from services.api.settings import ApiSettings
 from services.api.webhooks.deliveries import Deliveries
 from services.api.webhooks.hooks import HookBook
 from services.api.webhooks.webhooks import Webhooks
+from shared.bus.beginnings import Beginnings
 from shared.bus.connection import connect
 from shared.bus.joblog import JobLog
 from shared.bus.patience import until_done
@@ -163,7 +167,8 @@ async def _start(
     addresses = KeyAddresses(settings.public_url, parse_codes(settings.clear_key_organizations or ""))
     contents = Contents(database, sealer)
     encryptions = Encryptions(database, sealer, addresses, settings.provider_rules)
-    intake = Intake(database, job_log, vault, Storages(database, sealer), reservations, encryptions)
+    intake = Intake(database, job_log, Beginnings(client), vault, Storages(database, sealer), reservations, encryptions)
+    jobs = Jobs(database, job_log, live)
 
     await until_done(live.start, "live progress")
     stack.push_async_callback(live.stop)
@@ -196,11 +201,12 @@ async def _start(
     runtime.services = Services(
         accounts,
         RequestRate(settings.max_requests_per_minute),
-        Tokens(database),
+        Tokens(database, days=settings.token_days, most=settings.tokens_per_organization),
         sessions,
         browser_sessions,
+        Members(database),
         intake,
-        Jobs(database, job_log, live),
+        jobs,
         Webhooks(database, book, overlap=settings.webhook_overlap_seconds),
         Deliveries(database, client, job_log),
         stream,
@@ -209,6 +215,12 @@ async def _start(
         SigningKeys(database, sealer),
         AddressRate(settings.key_requests_per_minute),
         Usages(database),
+        Desk(
+            client,
+            database,
+            Replay(client, job_log, database, jobs, intake, settings.address_policy),
+            places=settings.max_active_jobs,
+        ),
         bus_users,
     )
     del checks["start"]

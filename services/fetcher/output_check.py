@@ -68,7 +68,8 @@ async def _check_key(client: "S3Client", bucket: str, key: str) -> None:
     raise PermanentError(
         "output_refused",
         f"the object was written to {bucket}/{key} in the bucket",
-        message="The endpoint of output_path is the address of a single bucket. Give the address of the storage service.",
+        cause="The endpoint of output_path is the address of a single bucket.",
+        remedy="Give the address of the storage service.",
     )
 
 

@@ -137,8 +137,8 @@ async def test_a_refusal_that_is_unknown_is_told_in_the_words_of_the_service(sta
             await check_alone(location)
         error = caught.value
         assert error.code == "output_refused" and f"{status} {code} Ask <access_key> with <secret_key>" in error.message
-        assert error.message.startswith(ERRORS["output_refused"].message.rstrip("."))
-        assert len(error.message) < 400 and "\n" not in error.message
+        assert error.message.startswith(ERRORS["output_refused"].cause.rstrip("."))
+        assert len(error.message) < 500 and "\n" not in error.message
         assert SECRET_KEY not in f"{error.message}{error.detail}" and ACCESS_KEY not in f"{error.message}{error.detail}"
         async with s3_client(location, policy=LOOPBACK, attempts=1) as client:
             with pytest.raises(PermanentError, match="Ask <access_key>"):
