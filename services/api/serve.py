@@ -165,7 +165,8 @@ async def _start(
     addresses = KeyAddresses(settings.public_url, parse_codes(settings.clear_key_organizations or ""))
     contents = Contents(database, sealer)
     encryptions = Encryptions(database, sealer, addresses, settings.provider_rules)
-    intake = Intake(database, job_log, Beginnings(client), vault, Storages(database, sealer), reservations, encryptions)
+    storages = Storages(database, sealer)
+    intake = Intake(database, job_log, Beginnings(client), vault, storages, reservations, encryptions)
 
     await until_done(live.start, "live progress")
     stack.push_async_callback(live.stop)
@@ -197,6 +198,7 @@ async def _start(
         _in_background(stack, lifeline.keep(work, name))
     runtime.services = Services(
         accounts,
+        storages,
         RequestRate(settings.max_requests_per_minute),
         Tokens(database, days=settings.token_days, most=settings.tokens_per_organization),
         sessions,

@@ -36,6 +36,7 @@ from services.api.contract.models import (
     LoginRequest,
     RetryRequest,
     RotationRequest,
+    StorageRequest,
     TokenRequest,
     WebhookRequest,
 )
@@ -66,6 +67,7 @@ from services.api.contract.responses import (
     WebhookPage,
 )
 from services.api.contract.session_models import BrowserSession, SessionRequest
+from services.api.contract.storage_models import Storage, StorageTest
 from services.api.contract.timeline_models import TimelinePage
 from services.api.contract.usage import Usage
 from services.api.http.browser import COOKIE, CSRF_HEADER
@@ -95,6 +97,7 @@ _REQUESTS: tuple[type[BaseModel], ...] = (
     WidevineKeyRequest,
     KeyAddressRequest,
     ClearKeyRequest,
+    StorageRequest,
 )
 _RESPONSES: tuple[type[BaseModel], ...] = (
     Token,
@@ -123,6 +126,8 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     NewBusUser,
     BusUserPage,
     OrganizationPage,
+    Storage,
+    StorageTest,
     EncryptionKeys,
     FairplayKey,
     WidevineKeys,

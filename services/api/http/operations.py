@@ -20,6 +20,7 @@ from services.api.http.account_operations import ACCOUNT_OPERATIONS
 from services.api.http.bus_user_operations import BUS_USER_OPERATIONS
 from services.api.http.drm_operations import DRM_OPERATIONS
 from services.api.http.operation import Operation
+from services.api.http.storage_operations import STORAGE_OPERATIONS
 from services.api.http.webhook_operations import WEBHOOK_OPERATIONS
 
 IN_PATH = ("org", "token", "username", "bus_user", "job", "hook", "delivery", "content_id")
@@ -28,6 +29,7 @@ _JOBS = "/api/v1/{org}/transcoding_jobs/"
 _PAGE = ("page", "page_size")
 OPERATIONS = (
     *ACCOUNT_OPERATIONS,
+    *STORAGE_OPERATIONS,
     Operation(
         "post",
         _JOBS,
