@@ -43,6 +43,8 @@ from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
 from services.api.jobs.live import LiveProgress
 from services.api.jobs.usages import Usages
+from services.api.operator.desk import Desk
+from services.api.operator.replay import Replay
 from services.api.projection.leader import Leader
 from services.api.projection.overview import Overview
 from services.api.projection.vault_sweep import VaultSweep
@@ -167,6 +169,7 @@ async def _start(
     encryptions = Encryptions(database, sealer, addresses, settings.provider_rules)
     storages = Storages(database, sealer)
     intake = Intake(database, job_log, Beginnings(client), vault, storages, reservations, encryptions)
+    jobs = Jobs(database, job_log, live)
 
     await until_done(live.start, "live progress")
     stack.push_async_callback(live.stop)
@@ -205,7 +208,7 @@ async def _start(
         browser_sessions,
         Members(database),
         intake,
-        Jobs(database, job_log, live),
+        jobs,
         Webhooks(database, book, overlap=settings.webhook_overlap_seconds),
         Deliveries(database, client, job_log),
         stream,
@@ -214,6 +217,12 @@ async def _start(
         SigningKeys(database, sealer),
         AddressRate(settings.key_requests_per_minute),
         Usages(database),
+        Desk(
+            client,
+            database,
+            Replay(client, job_log, database, jobs, intake, settings.address_policy),
+            places=settings.max_active_jobs,
+        ),
         bus_users,
     )
     del checks["start"]

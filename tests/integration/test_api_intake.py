@@ -16,9 +16,10 @@ from services.api.contract.validation import validate
 from services.api.database.pool import Database, close_pool, open_pool
 from services.api.drm.encryption import Encryptions
 from services.api.drm.providers import ProviderRules
-from services.api.intake.intake import Intake, Submission
+from services.api.intake.intake import Intake
 from services.api.intake.quotas import JobQuotas
 from services.api.intake.reservations import Reservations
+from services.api.intake.submission import Submission
 from shared.bus.beginnings import Beginnings
 from shared.bus.joblog import JobLog
 from shared.bus.vault import JobAddresses, Vault

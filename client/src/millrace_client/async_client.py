@@ -4,7 +4,7 @@ from typing import Self
 
 import httpx
 
-from millrace_client import bus_users, follow, jobs, members, storage, tokens, usage, webhooks
+from millrace_client import bus_users, follow, jobs, members, server, storage, tokens, usage, webhooks
 from millrace_client.asynchronous import AsyncTransport
 from millrace_client.backoff import Retries
 from millrace_client.core import Core
@@ -89,6 +89,18 @@ class AsyncStorage(_Part):
     test = AsyncCall(storage.test)
 
 
+class AsyncServer(_Part):
+    """What operators see and do, for all organizations."""
+
+    workers = AsyncItems(server.workers)
+    drain = AsyncCall(server.drain)
+    queues = AsyncItems(server.queues)
+    dead_letters = AsyncItems(server.dead_letters)
+    dead_letter = AsyncCall(server.dead_letter)
+    requeue = AsyncCall(server.requeue)
+    drop = AsyncCall(server.drop)
+
+
 class AsyncMillrace:
     """The API of one organization, for use in one event loop.
 
@@ -126,6 +138,7 @@ class AsyncMillrace:
         self.members = AsyncMembers(self.core, self.transport)
         self.bus_users = AsyncBusUsers(self.core, self.transport)
         self.storage = AsyncStorage(self.core, self.transport)
+        self.server = AsyncServer(self.core, self.transport)
 
     async def __aenter__(self) -> Self:
         return self

@@ -4,7 +4,7 @@ from typing import Self
 
 import httpx
 
-from millrace_client import bus_users, follow, jobs, members, storage, tokens, usage, webhooks
+from millrace_client import bus_users, follow, jobs, members, server, storage, tokens, usage, webhooks
 from millrace_client.backoff import Retries
 from millrace_client.blocking import BlockingTransport
 from millrace_client.core import Core
@@ -89,6 +89,18 @@ class Storage(_Part):
     test = Call(storage.test)
 
 
+class Server(_Part):
+    """What operators see and do, for all organizations."""
+
+    workers = Items(server.workers)
+    drain = Call(server.drain)
+    queues = Items(server.queues)
+    dead_letters = Items(server.dead_letters)
+    dead_letter = Call(server.dead_letter)
+    requeue = Call(server.requeue)
+    drop = Call(server.drop)
+
+
 class Millrace:
     """The API of one organization. Threads may share it.
 
@@ -126,6 +138,7 @@ class Millrace:
         self.members = Members(self.core, self.transport)
         self.bus_users = BusUsers(self.core, self.transport)
         self.storage = Storage(self.core, self.transport)
+        self.server = Server(self.core, self.transport)
 
     def __enter__(self) -> Self:
         return self

@@ -27,6 +27,7 @@ from services.api.intake.intake import Intake
 from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
 from services.api.jobs.usages import Usages
+from services.api.operator.desk import Desk
 from services.api.webhooks.deliveries import Deliveries
 from services.api.webhooks.webhooks import Webhooks
 
@@ -52,6 +53,7 @@ class Services:
     signing_keys: SigningKeys
     key_rate: AddressRate
     usages: Usages
+    desk: Desk
     bus_users: BusUsers | None = None
 
 
