@@ -227,9 +227,9 @@ async def _start(
         (sessions.run(), "sessions"),
     ):
         _in_background(stack, lifeline.keep(work, name))
-    jobs = Jobs(database, job_log, live)
     runtime.services = Services(
         accounts,
+        storages,
         RequestRate(settings.max_requests_per_minute),
         Tokens(database, days=settings.token_days, most=settings.tokens_per_organization),
         sessions,

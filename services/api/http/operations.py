@@ -22,6 +22,7 @@ from services.api.http.drm_operations import DRM_OPERATIONS
 from services.api.http.operation import Operation
 from services.api.http.operator_operations import OPERATOR_OPERATIONS
 from services.api.http.playback_operations import PLAYBACK_OPERATIONS
+from services.api.http.storage_operations import STORAGE_OPERATIONS
 from services.api.http.upload_operations import UPLOAD_OPERATIONS
 from services.api.http.webhook_operations import WEBHOOK_OPERATIONS
 
@@ -44,6 +45,7 @@ _JOBS = "/api/v1/{org}/transcoding_jobs/"
 _PAGE = ("page", "page_size")
 OPERATIONS = (
     *ACCOUNT_OPERATIONS,
+    *STORAGE_OPERATIONS,
     Operation(
         "post",
         _JOBS,
