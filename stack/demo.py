@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 
 from stack import clips, envfile, lifecycle
@@ -104,20 +104,20 @@ def seconds_between(start: str, end: str) -> float:
 
 def renditions_table(outputs: dict[str, Any]) -> Table:
     """What came out: a row for every rendition and audio track."""
-    # No frame around it, so that it fits a terminal of 80 columns.
-    table = Table(box=box.SIMPLE)
-    table.add_column("rendition", no_wrap=True)
-    for name in ("size", "fps", "avg kb/s", "peak kb/s", "codecs", "bytes"):
-        table.add_column(name, justify="left" if name == "codecs" else "right", no_wrap=True)
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    # Where a terminal is narrow, names are broken into two lines, and no figure is cut.
+    for name in ("rendition", "size", "fps", "avg kb/s", "peak kb/s", "codecs", "bytes"):
+        is_name = name in ("rendition", "codecs")
+        table.add_column(name, justify="left" if is_name else "right", no_wrap=not is_name, overflow="fold")
     for video in outputs["renditions"]:
         size, rate = f"{video['width']}×{video['height']}", f"{video['frame_rate']:g}"
         table.add_row(video["resolution"], size, rate, *_rates(video))
     for audio in outputs["audio"] or ():
         table.add_row(f"audio {audio['language'] or ''}".strip(), "", "", *_rates(audio))
-    table.add_row("all", "", "", "", "", "", f"{outputs['bytes']:,}", style="bold")
+    table.add_row("all", "", "", "", "", "", decimal(outputs["bytes"]), style="bold")
     return table
 
 
 def _rates(track: dict[str, Any]) -> tuple[str, ...]:
     average, peak = (f"{track[name] / 1000:,.0f}" for name in ("average_bitrate", "peak_bitrate"))
-    return average, peak, track["codecs"], f"{track['bytes']:,}"
+    return average, peak, track["codecs"], decimal(track["bytes"])

@@ -7,6 +7,8 @@ from services.api.http.authorized import Runtime
 from services.api.http.batches import BatchHandlers
 from services.api.http.browser import Site
 from services.api.http.bus_users import BusUserHandlers
+from services.api.http.console import ConsoleHandlers
+from services.api.http.console_files import ConsoleFiles
 from services.api.http.cors import CrossOrigin
 from services.api.http.docs_page import docs_routes
 from services.api.http.drm import DrmHandlers
@@ -61,4 +63,5 @@ def make_app(settings: ApiSettings, runtime: Runtime, health: Health) -> web.App
         app.add_routes(part.routes())
     app.add_routes(health.routes())
     app.add_routes(docs_routes())
+    app.add_routes(ConsoleHandlers(ConsoleFiles()).routes())
     return app

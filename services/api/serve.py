@@ -52,6 +52,7 @@ from services.api.settings import ApiSettings
 from services.api.webhooks.deliveries import Deliveries
 from services.api.webhooks.hooks import HookBook
 from services.api.webhooks.webhooks import Webhooks
+from shared.bus.beginnings import Beginnings
 from shared.bus.connection import connect
 from shared.bus.joblog import JobLog
 from shared.bus.patience import until_done
@@ -166,7 +167,7 @@ async def _start(
     addresses = KeyAddresses(settings.public_url, parse_codes(settings.clear_key_organizations or ""))
     contents = Contents(database, sealer)
     encryptions = Encryptions(database, sealer, addresses, settings.provider_rules)
-    intake = Intake(database, job_log, vault, Storages(database, sealer), reservations, encryptions)
+    intake = Intake(database, job_log, Beginnings(client), vault, Storages(database, sealer), reservations, encryptions)
     jobs = Jobs(database, job_log, live)
 
     await until_done(live.start, "live progress")

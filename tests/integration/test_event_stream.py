@@ -20,6 +20,7 @@ from services.api.contract.listing import read_fields
 from services.api.database.pool import Connection, Database, close_pool, open_pool
 from services.api.http.event_response import send_events
 from services.api.http.middleware import answer_errors
+from services.api.jobs import event_stream
 from services.api.jobs.event_stream import EventStream, Frame, Watch, make_frame
 from services.api.jobs.live import LiveProgress
 from services.api.projection.projection import apply_events
@@ -291,6 +292,37 @@ async def test_it_never_shows_an_older_state_than_the_tables(still_api: Api) -> 
             assert message and message.data["stage"] == "transcoding"
 
 
+async def test_the_end_is_told_without_a_pause(still_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_stream, "PAUSE_SECONDS", 3600)
+    api, job = still_api, new_job_id()
+    await make(api, job)
+    async with listening(api, job) as listener:
+        await listener.next()
+        for event, status in (
+            (ev.Started(org=ORG, job=job), "transcoding"),
+            (ev.Cancelled(org=ORG, job=job), "cancelled"),
+        ):
+            await apply_events(api.connection, await tell(api.log, [event]))
+            message = await listener.next()
+            assert message and message.data["status"] == status
+
+
+async def test_what_was_said_just_before_is_shown_once_it_is_projected(
+    still_api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody hears of it again: the row has to be looked at for itself, and sooner than once in a long while."""
+    monkeypatch.setattr(event_stream, "_LOOK_SECONDS", 3600)
+    api, job = still_api, new_job_id()
+    await make(api, job)
+    recorded = await tell(api.log, [ev.Cancelled(org=ORG, job=job)])
+    async with listening(api, job) as listener:
+        message = await listener.next()
+        assert message and message.data["status"] == "queued"
+        await apply_events(api.connection, recorded)
+        message = await listener.next()
+        assert message and message.data["status"] == "cancelled"
+
+
 @pytest.mark.parametrize("end", ["completed", "failed", "cancelled"])
 async def test_a_finished_job_is_told_once_and_for_all(still_api: Api, end: str) -> None:
     api, job = still_api, new_job_id()
@@ -345,7 +377,7 @@ async def test_metadata_with_line_breaks_arrives_whole(still_api: Api) -> None:
 
 async def test_the_line_is_kept_alive(still_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.api.http.event_response.KEEP_ALIVE_SECONDS", 0.4)
-    monkeypatch.setattr("services.api.http.event_response._GONE_SECONDS", 0.1)
+    monkeypatch.setattr("services.api.http.event_response.GONE_SECONDS", 0.1)
     api, job = still_api, new_job_id()
     await make(api, job)
     async with listening(api, job) as listener:
@@ -356,7 +388,7 @@ async def test_the_line_is_kept_alive(still_api: Api, monkeypatch: pytest.Monkey
 
 
 async def test_who_leaves_is_forgotten(still_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.api.http.event_response._GONE_SECONDS", 0.1)
+    monkeypatch.setattr("services.api.http.event_response.GONE_SECONDS", 0.1)
     api, job = still_api, new_job_id()
     await make(api, job)
     async with listening(api, job) as listener:

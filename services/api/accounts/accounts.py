@@ -1,8 +1,11 @@
 """Who users and tokens are: login, logout, and for whom a token speaks."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+
+from asyncpg import Record
 
 from services.api.accounts.issuing import IssuedToken, issue_token, token_hash
 from services.api.accounts.login_guard import LoginGuard
@@ -11,7 +14,8 @@ from services.api.contract.account_models import PasswordRequest
 from services.api.contract.errors import NON_FIELD, Forbidden, Invalid, InvalidToken
 from services.api.contract.models import LoginRequest
 from services.api.contract.roles import Needed, OrganizationRole, may
-from services.api.database.pool import Connection, Database
+from services.api.database.pool import Connection, Database, DatabaseDown
+from shared.coalescing import Coalescer
 
 TOKEN = re.compile(r"[0-9a-f]{64}")
 _HEADER = re.compile(r"\s*token\s+([0-9a-f]{64})\s*", re.IGNORECASE)
@@ -22,18 +26,19 @@ _CREDENTIALS = """
     from users where username = $1
 """
 _IDENTIFY = """
-    select t.org, t.user_id, coalesce(m.role, t.role) as role, coalesce(u.operator, t.operator) as operator,
+    select t.hash, t.org, t.user_id, coalesce(m.role, t.role) as role, coalesce(u.operator, t.operator) as operator,
            o.max_requests_per_minute
     from tokens t
     join organizations o on o.code = t.org
     left join users u on u.id = t.user_id
     left join memberships m on m.user_id = t.user_id and m.org = t.org
-    where t.hash = $1 and t.expires > now() and (t.user_id is null or m.user_id is not null)
+    where t.hash = any($1::bytea[]) and t.expires > now() and (t.user_id is null or m.user_id is not null)
 """
 _END_TOKENS = """
     delete from tokens where user_id = $1 and hash <> $2
         and id is distinct from (select token from browser_sessions where hash = $2)
 """
+_MOST_TOGETHER = 200
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ class Accounts:
         self._guard = guard
         self._life = timedelta(days=days)
         self._most_tokens = most_tokens
+        self._identified = Coalescer(self._identify_each, most=_MOST_TOGETHER, everybodys=(DatabaseDown,))
 
     async def login(self, request: LoginRequest, address: str) -> IssuedToken:
         """A token for a user of an organization.
@@ -166,14 +172,19 @@ class Accounts:
         if not match:
             scheme, _, _ = (authorization or "").strip().partition(" ")
             raise InvalidToken(_RIGHT_SCHEME if scheme and scheme.lower() != "token" else "")
-        hashed = token_hash(match[1])
+        return await self._identified.do(token_hash(match[1]))
+
+    async def _identify_each(self, hashes: Sequence[bytes]) -> list[Identity | Exception]:
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(_IDENTIFY, hashed)
-        if row is None:
-            raise InvalidToken()
-        return Identity(
-            row["org"], hashed, row["role"], row["user_id"], row["operator"], row["max_requests_per_minute"]
-        )
+            rows = await connection.fetch(_IDENTIFY, hashes)
+        known = {row["hash"]: _identity(row) for row in rows}
+        return [known.get(hashed) or InvalidToken() for hashed in hashes]
+
+
+def _identity(row: Record) -> Identity:
+    return Identity(
+        row["org"], row["hash"], row["role"], row["user_id"], row["operator"], row["max_requests_per_minute"]
+    )
 
 
 def storable(text: str) -> str:

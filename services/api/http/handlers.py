@@ -6,7 +6,14 @@ from urllib.parse import urljoin
 from aiohttp import web
 
 from services.api.accounts.accounts import Identity
-from services.api.contract.listing import page_json, read_count_query, read_fields, read_job_query, read_window
+from services.api.contract.listing import (
+    page_json,
+    read_count_query,
+    read_fields,
+    read_followed,
+    read_job_query,
+    read_window,
+)
 from services.api.contract.models import JobRequest, LoginRequest, RetryRequest
 from services.api.contract.peers import Network
 from services.api.contract.retries import retry_members
@@ -24,6 +31,7 @@ from services.api.http.body import read_body
 from services.api.http.browser import forget_session, session_secret
 from services.api.http.event_response import send_events
 from services.api.http.links import Links
+from services.api.http.list_events import send_list_events
 from services.api.intake.intake import Accepted, Submission
 from services.api.intake.reservations import check_key
 from shared.addresses import AddressPolicy
@@ -57,6 +65,7 @@ class Handlers:
             web.get(jobs, authorized(runtime, self.list_jobs)),
             # Ahead of the jobs, whose ids these names are not.
             web.get(jobs + "counts/", authorized(runtime, self.count_jobs)),
+            web.get(jobs + "events/", authorized(runtime, self.follow_jobs), allow_head=False),
             web.get(job, authorized(runtime, self.retrieve_job)),
             web.delete(job, authorized(runtime, self.cancel_job)),
             web.get(job + "timeline/", authorized(runtime, self.show_timeline)),
@@ -146,13 +155,19 @@ class Handlers:
         with services.sessions.hold(identity) as session:
             return await send_events(services.stream, request, identity.org, job.id, session, fields)
 
+    async def follow_jobs(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """Several jobs' states, and that the list has changed, as server-sent events."""
+        ids, fields = read_followed(query_of(request))
+        with services.sessions.hold(identity) as session:
+            return await send_list_events(services.stream, request, identity.org, ids, session, fields)
+
 
 async def _created(services: Services, accepted: Accepted, jobs: str) -> web.Response:
     """The answer that shows a new job. ``jobs``: the address of the list of jobs."""
     headers = {"Location": f"{jobs}{accepted.job.id}/"}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
-    return json_answer(await services.jobs.shown(accepted.job), 201, headers)
+    return json_answer(await services.jobs.shown(accepted.job, new=not accepted.replayed), 201, headers)
 
 
 def idempotency_key(request: web.Request) -> str | None:

@@ -153,6 +153,21 @@ OPERATIONS = (
     ),
     Operation(
         "get",
+        _JOBS + "events/",
+        "followJobs",
+        "Transcoding jobs",
+        "Follow several jobs, and the list of jobs",
+        200,
+        "text/event-stream",
+        query=("ids", "fields"),
+        errors=(400,),
+        description="Server-sent events: `job` with each of the jobs now and whenever it changes, as `followJob` has it, its id "
+        "among the members in any case; and `list`, once a second at most, after a job of the organization was created or has "
+        "changed its status. Ids of jobs that are not there are passed over.",
+        role="viewer",
+    ),
+    Operation(
+        "get",
         _JOBS + "{job}/events/",
         "followJob",
         "Transcoding jobs",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from services.api.contract.errors import QuotaExceeded
 from services.api.contract.quotas import (
     in_force,
     too_many_jobs_this_hour,
@@ -24,15 +25,15 @@ _DRAW_TOGETHER = """
 # Summing these takes no time; the retention draws them together too, but only once a minute.
 _MANY_ROWS = 200
 # By the clock: a transaction that began in the hour before must not set the hour back.
-_ONE_MORE = """
-    insert into created_jobs as known (org, hour, jobs) values ($1, date_trunc('hour', clock_timestamp()), 1)
+_MORE = """
+    insert into created_jobs as known (org, hour, jobs) values ($1, date_trunc('hour', clock_timestamp()), $2)
     on conflict (org) do update
-    set hour = excluded.hour, jobs = 1 + case when known.hour = excluded.hour then known.jobs else 0 end
+    set hour = excluded.hour, jobs = excluded.jobs + case when known.hour = excluded.hour then known.jobs else 0 end
     returning jobs, ceil(extract(epoch from hour + interval '1 hour' - clock_timestamp()))::integer as left
 """
-_ONE_LESS = """
-    update created_jobs set jobs = jobs - 1
-    where org = $1 and jobs > 0 and hour = date_trunc('hour', clock_timestamp())
+_LESS = """
+    update created_jobs set jobs = greatest(jobs - $2, 0)
+    where org = $1 and hour = date_trunc('hour', clock_timestamp())
 """
 # Negative rows are those of jobs that were deleted.
 _FETCHED_TODAY = """
@@ -53,36 +54,47 @@ class JobQuotas:
     source_minutes_per_day: int = 0
     source_gigabytes_per_day: int = 0
 
-    async def count(self, connection: Connection, org: str) -> None:
-        """Count a job whose output location has been claimed in this transaction. To be called last in it.
+    async def count(self, connection: Connection, org: str, jobs: int) -> list[QuotaExceeded]:
+        """Count jobs whose output locations have been claimed in this transaction. To be called last in it.
 
-        Raises:
-            QuotaExceeded: it is one too many; the caller's transaction must not be committed.
+        Returns:
+            why some are too many, one for each of the last ones. They are not counted; the caller gives back what was reserved
+            for them in the same transaction, or does not commit it.
         """
         own = await connection.fetchrow(_OWN_QUOTAS, org)
         if own is None:
-            return
+            return []
+        refused: list[QuotaExceeded] = []
         if limit := in_force(own["max_unfinished_jobs"], self.unfinished_jobs):
             (found,) = await connection.fetch(_UNFINISHED, org)
-            if found["jobs"] > limit:
-                raise too_many_unfinished_jobs(limit)
+            refused += min(jobs, max(0, found["jobs"] - limit)) * [too_many_unfinished_jobs(limit)]
             if found["rows"] > _MANY_ROWS:
                 await connection.execute(_DRAW_TOGETHER, org)
         minutes = in_force(own["max_source_minutes_per_day"], self.source_minutes_per_day)
         gigabytes = in_force(own["max_source_gigabytes_per_day"], self.source_gigabytes_per_day)
         if minutes or gigabytes:
             (today,) = await connection.fetch(_FETCHED_TODAY, org)
+            left = jobs - len(refused)
             if minutes and today["minutes"] >= minutes:
-                raise too_many_source_minutes(minutes, max(1, today["left"]))
+                return refused + left * [too_many_source_minutes(minutes, max(1, today["left"]))]
             if gigabytes and today["gigabytes"] >= gigabytes:
-                raise too_many_source_gigabytes(gigabytes, max(1, today["left"]))
+                return refused + left * [too_many_source_gigabytes(gigabytes, max(1, today["left"]))]
+        if len(refused) < jobs:
+            refused += await self._count_this_hour(connection, org, jobs - len(refused), own["max_jobs_per_hour"])
+        return refused
+
+    async def _count_this_hour(
+        self, connection: Connection, org: str, jobs: int, own: int | None
+    ) -> list[QuotaExceeded]:
         # Counted without a limit too, so that the operator sees what a limit would mean.
-        (created,) = await connection.fetch(_ONE_MORE, org)
-        limit = in_force(own["max_jobs_per_hour"], self.jobs_per_hour)
-        if limit and created["jobs"] > limit:
-            raise too_many_jobs_this_hour(limit, max(1, created["left"]))
+        (created,) = await connection.fetch(_MORE, org, jobs)
+        limit = in_force(own, self.jobs_per_hour)
+        over = min(jobs, max(0, created["jobs"] - limit)) if limit else 0
+        if over:
+            await connection.execute(_LESS, org, over)
+        return over * [too_many_jobs_this_hour(limit, max(1, created["left"]))]
 
 
 async def count_no_longer(connection: Connection, org: str) -> None:
     """Take back the count of a job that came to nothing."""
-    await connection.execute(_ONE_LESS, org)
+    await connection.execute(_LESS, org, 1)
