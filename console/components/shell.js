@@ -12,7 +12,6 @@ const places = (org, operator) => [
   ["jobs", "Jobs", `/console/${org}/jobs`],
   ["webhooks", "Webhooks", `/console/${org}/webhooks`],
   ["usage", "Usage", `/console/${org}/usage`],
-  ...(operator ? [["workers", "Workers", `/console/${org}/workers`]] : []),
   ["settings", "Settings", `/console/${org}/settings`],
 ];
 

@@ -18,6 +18,7 @@ from services.api.http.licences import LicenceServer
 from services.api.http.links import Links
 from services.api.http.members import MemberHandlers
 from services.api.http.middleware import answer_errors, finish_headers, log_requests
+from services.api.http.operators import OperatorHandlers
 from services.api.http.playback import PLAYED_PATH, PlaybackHandlers
 from services.api.http.sessions import SessionHandlers
 from services.api.http.tokens import TokenHandlers
@@ -63,6 +64,7 @@ def make_app(settings: ApiSettings, runtime: Runtime, health: Health) -> web.App
     app.add_routes(handlers.routes())
     app.add_routes(SessionHandlers(runtime, policy=policy).routes())
     app.add_routes(TokenHandlers(runtime, links, policy=policy).routes())
+    app.add_routes(OperatorHandlers(runtime, links, policy=policy).routes())
     app.add_routes(MemberHandlers(runtime, links, policy=policy, proxies=proxies).routes())
     app.add_routes(WebhookHandlers(runtime, links, policy=policy).routes())
     app.add_routes(UploadHandlers(runtime, links, policy=policy).routes())

@@ -43,6 +43,8 @@ from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
 from services.api.jobs.live import LiveProgress
 from services.api.jobs.usages import Usages
+from services.api.operator.desk import Desk
+from services.api.operator.replay import Replay
 from services.api.playback.playback import Player
 from services.api.projection.leader import Leader
 from services.api.projection.overview import Overview
@@ -174,6 +176,7 @@ async def _start(
     storages, policy = Storages(database, sealer), settings.address_policy
     uses = UploadUses(database, keep_days=settings.keep_uploads_days)
     intake = Intake(database, job_log, Beginnings(client), vault, storages, reservations, encryptions, uses)
+    jobs = Jobs(database, job_log, live)
 
     await until_done(live.start, "live progress")
     stack.push_async_callback(live.stop)
@@ -204,7 +207,6 @@ async def _start(
         (sessions.run(), "sessions"),
     ):
         _in_background(stack, lifeline.keep(work, name))
-    jobs = Jobs(database, job_log, live)
     runtime.services = Services(
         accounts,
         RequestRate(settings.max_requests_per_minute),
@@ -225,6 +227,12 @@ async def _start(
         Uploads(database, storages, _upload_rules(settings), policy=policy),
         Player(jobs, storages, contents, addresses, policy=policy),
         AddressRate(settings.playback_requests_per_minute),
+        Desk(
+            client,
+            database,
+            Replay(client, job_log, database, jobs, intake, settings.address_policy),
+            places=settings.max_active_jobs,
+        ),
         bus_users,
     )
     del checks["start"]

@@ -8,8 +8,8 @@ import pytest
 from pydantic import BaseModel
 
 import millrace_client as mc
-from millrace_client import bus_users, jobs, members, models, tokens, webhooks
-from services.api.contract import account_models, responses, timeline_models
+from millrace_client import bus_users, jobs, members, models, server, tokens, webhooks
+from services.api.contract import account_models, operator_models, responses, timeline_models
 from services.api.contract import models as requests
 from services.api.contract import usage as usage_models
 from shared import deliveries
@@ -43,6 +43,11 @@ from shared.media import result
         (account_models.NewToken, mc.NewToken),
         (account_models.Member, mc.Member),
         (account_models.Organization, mc.Organization),
+        (operator_models.Worker, mc.Worker),
+        (operator_models.UnderWay, mc.UnderWay),
+        (operator_models.Queue, mc.Queue),
+        (operator_models.DeadLetterDetail, mc.DeadLetterDetail),
+        (operator_models.Requeued, mc.Requeued),
         (responses.NewBusUser, mc.NewBusUser),
         (responses.Message, models.Message),
     ],
@@ -65,6 +70,7 @@ def test_every_member_of_an_answer_is_known(answer: type[BaseModel], known: type
         (account_models.MemberRequest, members.add),
         (account_models.RoleRequest, members.change),
         (account_models.PasswordRequest, members.change_password),
+        (operator_models.DrainRequest, server.drain),
         (requests.BusUserRequest, bus_users.create),
     ],
 )

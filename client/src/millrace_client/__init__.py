@@ -62,6 +62,7 @@ from millrace_client.models import (
     Waiting,
     Webhook,
 )
+from millrace_client.server_models import DeadLetter, DeadLetterDetail, Queue, Requeued, UnderWay, Worker
 from millrace_client.settings import Settings
 from millrace_client.signature import WebhookMessage, verify
 
@@ -74,6 +75,8 @@ __all__ = [
     "BusUser",
     "Conflict",
     "Counts",
+    "DeadLetter",
+    "DeadLetterDetail",
     "Delivery",
     "DeliveryDetail",
     "EndedJobs",
@@ -94,8 +97,10 @@ __all__ = [
     "Outputs",
     "Page",
     "PeriodAmounts",
+    "Queue",
     "Redelivery",
     "Rendition",
+    "Requeued",
     "ResponseHead",
     "ResponseHeader",
     "Retries",
@@ -114,6 +119,7 @@ __all__ = [
     "TooLarge",
     "TooManyRequests",
     "Unavailable",
+    "UnderWay",
     "UnexpectedAnswer",
     "Unreachable",
     "Usage",
@@ -121,5 +127,6 @@ __all__ = [
     "Waiting",
     "Webhook",
     "WebhookMessage",
+    "Worker",
     "verify",
 ]

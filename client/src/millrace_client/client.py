@@ -4,7 +4,7 @@ from typing import Self
 
 import httpx
 
-from millrace_client import bus_users, follow, jobs, members, tokens, usage, webhooks
+from millrace_client import bus_users, follow, jobs, members, server, storage, tokens, usage, webhooks
 from millrace_client.backoff import Retries
 from millrace_client.blocking import BlockingTransport
 from millrace_client.core import Core
@@ -28,6 +28,7 @@ class Jobs(_Part):
     page = Call(jobs.page)
     counts = Call(jobs.counts)
     timeline = Call(jobs.timeline)
+    timeline_page = Call(jobs.timeline_page)
     cancel = Call(jobs.cancel)
     retry = Call(jobs.retry)
     wait = Call(follow.wait)
@@ -80,6 +81,26 @@ class BusUsers(_Part):
     list = Items(bus_users.list_all)
 
 
+class Storage(_Part):
+    """The storage whose credentials stand in where a job has none."""
+
+    get = Call(storage.get)
+    replace = Call(storage.replace)
+    test = Call(storage.test)
+
+
+class Server(_Part):
+    """What operators see and do, for all organizations."""
+
+    workers = Items(server.workers)
+    drain = Call(server.drain)
+    queues = Items(server.queues)
+    dead_letters = Items(server.dead_letters)
+    dead_letter = Call(server.dead_letter)
+    requeue = Call(server.requeue)
+    drop = Call(server.drop)
+
+
 class Millrace:
     """The API of one organization. Threads may share it.
 
@@ -116,6 +137,8 @@ class Millrace:
         self.tokens = Tokens(self.core, self.transport)
         self.members = Members(self.core, self.transport)
         self.bus_users = BusUsers(self.core, self.transport)
+        self.storage = Storage(self.core, self.transport)
+        self.server = Server(self.core, self.transport)
 
     def __enter__(self) -> Self:
         return self

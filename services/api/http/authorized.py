@@ -26,6 +26,7 @@ from services.api.intake.intake import Intake
 from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
 from services.api.jobs.usages import Usages
+from services.api.operator.desk import Desk
 from services.api.playback.playback import Player
 from services.api.uploads.uploads import Uploads
 from services.api.webhooks.deliveries import Deliveries
@@ -55,6 +56,7 @@ class Services:
     uploads: Uploads
     player: Player
     playback_rate: AddressRate
+    desk: Desk
     bus_users: BusUsers | None = None
 
 

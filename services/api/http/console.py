@@ -40,13 +40,14 @@ class ConsoleHandlers:
     def routes(self) -> list[web.RouteDef]:
         """The routes. Every path that is no file's is one of the console's own, which the page itself knows."""
         return [
+            web.get("/", self.to_console),
             web.get("/console", self.to_console),
             web.get("/console/assets/{version}/{name:.+}", self.asset),
             web.get("/console/{path:.*}", self.page),
         ]
 
     async def to_console(self, _request: web.Request) -> web.StreamResponse:
-        """The address without its slash."""
+        """From the root, and from the address without its slash."""
         raise web.HTTPFound("/console/")
 
     async def page(self, request: web.Request) -> web.StreamResponse:

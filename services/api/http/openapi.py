@@ -39,6 +39,15 @@ from services.api.contract.models import (
     TokenRequest,
     WebhookRequest,
 )
+from services.api.contract.operator_models import (
+    DeadLetterDetail,
+    DeadLetterPage,
+    DrainRequest,
+    QueuePage,
+    Requeued,
+    Worker,
+    WorkerPage,
+)
 from services.api.contract.playback import Playback
 from services.api.contract.responses import (
     Batch,
@@ -98,6 +107,7 @@ _REQUESTS: tuple[type[BaseModel], ...] = (
     WidevineKeyRequest,
     KeyAddressRequest,
     ClearKeyRequest,
+    DrainRequest,
 )
 _RESPONSES: tuple[type[BaseModel], ...] = (
     Token,
@@ -137,6 +147,12 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     ContentPage,
     KeyAddress,
     ClearKeyLicence,
+    Worker,
+    WorkerPage,
+    QueuePage,
+    DeadLetterDetail,
+    DeadLetterPage,
+    Requeued,
     Detail,
     FieldErrors,
     ItemErrors,
@@ -294,9 +310,12 @@ def _ref(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": _REF.format(model=model.__name__)}
 
 
+_WHO = {"you": "you", "operator": "the operator"}
+
+
 def _description() -> str:
     rows = [
-        f"| `{code}` | {row.message} | {'you' if row.who == 'you' else 'the operator'} | {'yes' if row.retryable else 'no'} |"
+        f"| `{code}` | {row.cause} | {row.remedy} | {_WHO[row.who]} | {'yes' if row.retryable else 'no'} |"
         for code, row in ERRORS.items()
     ]
     return "\n".join(
@@ -308,10 +327,10 @@ def _description() -> str:
             "",
             "## Why a job failed",
             "",
-            "A job of status `error` says why by `error_code`; the codes are stable. `error_message` is the sentence for people.",
+            "A job of status `error` says why by `error_code`; the codes are stable. `error_message` says it for people.",
             "",
-            "| `error_code` | meaning | who can mend it | may the same job succeed later? |",
-            "|---|---|---|---|",
+            "| `error_code` | what happened | what to do | who can mend it | may the same job succeed later? |",
+            "|---|---|---|---|---|",
             *rows,
         ]
     )

@@ -46,6 +46,13 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string"},
         "example": "5KQfnXCg8Qh",
     },
+    "job of dead letters": {
+        "name": "job",
+        "in": "query",
+        "description": "Only those of this job",
+        "schema": {"type": "string"},
+        "example": "5KQfnXCg8Qh",
+    },
     "outcome": {
         "in": "query",
         "description": "Only deliveries of this outcome; may be repeated",
@@ -118,6 +125,19 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "style": "form",
         "explode": False,
         "example": ["5KQfnXCg8Qh", "8Wm3vTzYc4D"],
+    },
+    "worker": {"in": "path", "description": "Id of the worker", "schema": {"type": "string"}},
+    "letter": {"in": "path", "description": "Id of the dead letter", "schema": {"type": "integer"}},
+    "organization": {
+        "in": "query",
+        "description": "Only those of this organization, by its code",
+        "schema": {"type": "string"},
+        "example": "a1b2c3",
+    },
+    "service": {
+        "in": "query",
+        "description": "Only those of this service",
+        "schema": {"type": "string", "enum": ["fetcher", "transcoder", "uploader", "notifier"]},
     },
     "ordering": {"in": "query", "schema": {"type": "string", "enum": ["created", "-created"], "default": "-created"}},
     "page": {"in": "query", "schema": {"type": "integer", "minimum": 1, "default": 1}},

@@ -7,13 +7,13 @@ Whatever breaks in between leaves at most a reservation that runs out (see :mod:
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from hashlib import sha256
 
 import structlog
 from nats.errors import Error as NatsError
 
 from services.api.accounts.organizations import Storages
-from services.api.contract.addresses import with_credentials
 from services.api.contract.claims import claim_of
 from services.api.contract.errors import ApiError, Invalid, OfItem, Unavailable
 from services.api.contract.models import JobRequest
@@ -21,7 +21,7 @@ from services.api.database.pool import Database, DatabaseDown
 from services.api.drm.encryption import Encryptions, Order
 from services.api.intake.reservations import Reservations
 from services.api.intake.reserving import IdempotencyKey, Reservation
-from services.api.intake.submission import Accepted, Submission, created_event
+from services.api.intake.submission import Submission, completed, created_event
 from services.api.projection.projection import refresh_job, show_created
 from services.api.uploads.uses import UploadUses
 from shared.bus.beginnings import Beginnings
@@ -32,13 +32,20 @@ from shared.encryption.providers import KeyProvider, SealedStore, StaticKeys
 from shared.events import Created, Recorded
 from shared.ids import new_job_id
 from shared.job import Job, apply
-from shared.locations import S3Location
 from shared.tracing.spans import annotate, link_to, recording
 
 BUS_SECONDS = 5.0
 _LOOK_UP_SECONDS = 1.0
 _MOST_TOGETHER = 200
 _BUS_TROUBLE = (NatsError, TimeoutError, OSError)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The job. ``replayed``: an earlier request with the same idempotency key made it."""
+
+    job: Job
+    replayed: bool = False
 
 
 class Intake:
@@ -175,10 +182,10 @@ class Intake:
     async def _addresses(self, org: str, request: JobRequest) -> JobAddresses:
         """The addresses with the credentials that are to be used."""
         try:
-            return _completed(request, None)
+            return completed(request, None)
         except Invalid:
             # Most jobs bring all that they need, and cost no query.
-            return _completed(request, await self._storages.get(org))
+            return completed(request, await self._storages.get(org))
 
     async def _find(self, reservation: Reservation) -> Job | None:
         async with asyncio.timeout(BUS_SECONDS), self._database.connection() as connection:
@@ -276,30 +283,6 @@ class Intake:
         async with self._database.connection() as connection:
             await show_created(connection, recorded)
         return [None] * len(recorded)
-
-
-def _completed(request: JobRequest, storage: S3Location | None) -> JobAddresses:
-    """The addresses of a job, with credentials that the organization's storage supplies where they have none.
-
-    Raises:
-        Invalid: it cannot supply them.
-    """
-    texts, problems = {}, {}
-    for field, text, is_prefix in (
-        (request.source_field, request.source, False),
-        ("output_path", request.output_path, True),
-    ):
-        try:
-            texts[field] = _complete(text, is_prefix=is_prefix, storage=storage)
-        except ValueError as error:
-            problems[field] = [str(error)]
-    if problems:
-        raise Invalid(problems)
-    return JobAddresses(texts[request.source_field], texts["output_path"])
-
-
-def _complete(text: str, *, is_prefix: bool, storage: S3Location | None) -> str:
-    return with_credentials(text, is_prefix=is_prefix, storage=storage) if text.startswith("s3://") else text
 
 
 def _asked_later(order: Order) -> KeyProvider:

@@ -1,12 +1,14 @@
-"""What a client has asked for, what became of it, and the event that it becomes. Pure."""
+"""A valid request for a job, and what becomes of it: full addresses for the vault, and the first event."""
 
 from dataclasses import dataclass
 
+from services.api.contract.addresses import with_credentials
+from services.api.contract.errors import Invalid
 from services.api.contract.models import JobRequest
 from services.api.drm.encryption import Order
+from shared.bus.vault import JobAddresses
 from shared.events import Created
-from shared.job import Job
-from shared.locations import mask
+from shared.locations import S3Location, mask
 
 
 @dataclass(frozen=True)
@@ -27,16 +29,32 @@ class Submission:
     keys_from: str | None = None
 
 
-@dataclass(frozen=True)
-class Accepted:
-    """The job. ``replayed``: an earlier request with the same idempotency key made it."""
+def completed(request: JobRequest, storage: S3Location | None) -> JobAddresses:
+    """The addresses of a job, with credentials that the organization's storage supplies where they have none.
 
-    job: Job
-    replayed: bool = False
+    Raises:
+        Invalid: it cannot supply them.
+    """
+    texts, problems = {}, {}
+    for field, text, is_prefix in (
+        (request.source_field, request.source, False),
+        ("output_path", request.output_path, True),
+    ):
+        try:
+            texts[field] = _complete(text, is_prefix=is_prefix, storage=storage)
+        except ValueError as error:
+            problems[field] = [str(error)]
+    if problems:
+        raise Invalid(problems)
+    return JobAddresses(texts[request.source_field], texts["output_path"])
+
+
+def _complete(text: str, *, is_prefix: bool, storage: S3Location | None) -> str:
+    return with_credentials(text, is_prefix=is_prefix, storage=storage) if text.startswith("s3://") else text
 
 
 def created_event(org: str, job: str, submission: Submission, order: Order | None) -> Created:
-    """The event that a job begins with."""
+    """The first event of a job, without any secret."""
     request = submission.request
     return Created(
         org=org,
