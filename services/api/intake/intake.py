@@ -7,7 +7,6 @@ Whatever breaks in between leaves at most a reservation that runs out (see :mod:
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
 
 import structlog
