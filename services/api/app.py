@@ -21,6 +21,7 @@ from services.api.http.middleware import answer_errors, finish_headers, log_requ
 from services.api.http.operators import OperatorHandlers
 from services.api.http.playback import PLAYED_PATH, PlaybackHandlers
 from services.api.http.sessions import SessionHandlers
+from services.api.http.storage import StorageHandlers
 from services.api.http.tokens import TokenHandlers
 from services.api.http.tracing import trace_requests
 from services.api.http.uploads import UploadHandlers
@@ -64,6 +65,7 @@ def make_app(settings: ApiSettings, runtime: Runtime, health: Health) -> web.App
     app.add_routes(handlers.routes())
     app.add_routes(SessionHandlers(runtime, policy=policy).routes())
     app.add_routes(TokenHandlers(runtime, links, policy=policy).routes())
+    app.add_routes(StorageHandlers(runtime, policy=policy).routes())
     app.add_routes(OperatorHandlers(runtime, links, policy=policy).routes())
     app.add_routes(MemberHandlers(runtime, links, policy=policy, proxies=proxies).routes())
     app.add_routes(WebhookHandlers(runtime, links, policy=policy).routes())

@@ -29,6 +29,7 @@ from services.api.drm.demand import KeysOnDemand
 from services.api.drm.encryption import Encryptions
 from services.api.drm.providers import KeyProviders
 from services.api.drm.signing_keys import SigningKeys
+from services.api.family import FamilyHealth
 from services.api.feed.callout import Callout
 from services.api.feed.connections import BusConnections
 from services.api.feed.replay import Replays
@@ -46,6 +47,7 @@ from services.api.jobs.usages import Usages
 from services.api.operator.desk import Desk
 from services.api.operator.replay import Replay
 from services.api.playback.playback import Player
+from services.api.processes import Member
 from services.api.projection.leader import Leader
 from services.api.projection.overview import Overview
 from services.api.projection.vault_sweep import VaultSweep
@@ -76,8 +78,8 @@ _HOUR = 3600.0
 _UNUSED_DAYS = 7
 
 
-async def serve(settings: ApiSettings) -> None:
-    """Run until SIGTERM or SIGINT."""
+async def serve(settings: ApiSettings, member: Member | None = None) -> None:
+    """Run until SIGTERM or SIGINT. ``member``: which one of several processes this is."""
     configure_logs(settings.service, settings.log_level)
     log = structlog.get_logger()
     lifeline = Lifeline()
@@ -85,12 +87,29 @@ async def serve(settings: ApiSettings) -> None:
     SERVICE.labels(settings.service).set(1)
     metrics.begin()
     checks: dict[str, Check] = {"start": still_starting}
-    health, runtime = Health(checks), Runtime()
+    health, runtime = FamilyHealth(checks, member) if member else Health(checks), Runtime()
+    # While the others answer, a process that takes a place among them listens when it can answer too.
+    late = member is not None and not member.first
     async with traces(settings), AsyncExitStack() as stack:
-        runner = await _listen(settings, health, runtime, stack)
+        if not late:
+            await _tell_health(settings, health, stack)
+        # A thread, because the OpenAPI document takes a while, and the probes of health are being answered.
+        app = await asyncio.to_thread(make_app, settings, runtime, health)
+        runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=settings.grace_seconds)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        if not late:
+            await _listen(settings, runner, shared=member is not None)
         if await lifeline.unless_over(asyncio.create_task(_start(settings, runtime, checks, stack, lifeline))):
+            if late:
+                await _tell_health(settings, health, stack)
+                await _listen(settings, runner, shared=True)
             await asyncio.to_thread(settle)
-            await log.ainfo("ready", port=settings.port)
+            if member:
+                member.started()
+                await log.ainfo("ready", port=settings.port, process=member.number, replaces_another=late)
+            else:
+                await log.ainfo("ready", port=settings.port)
             await lifeline.until_over()
         await log.ainfo("stopping")
         health.stopping = True
@@ -103,15 +122,17 @@ async def serve(settings: ApiSettings) -> None:
         raise SystemExit(lifeline.exit_status())
 
 
-async def _listen(settings: ApiSettings, health: Health, runtime: Runtime, stack: AsyncExitStack) -> web.AppRunner:
+async def _tell_health(settings: ApiSettings, health: Health, stack: AsyncExitStack) -> None:
+    stack.push_async_callback(health.stop)
+    if isinstance(health, FamilyHealth):
+        await health.tell_others()
     if settings.health_port not in (0, settings.port):
-        await health.start(settings.health_host, settings.health_port)
-        stack.push_async_callback(health.stop)
-    # A thread, because the OpenAPI document takes a while, and the probes of health are being answered.
-    app = await asyncio.to_thread(make_app, settings, runtime, health)
-    runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=settings.grace_seconds)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
+        shared = isinstance(health, FamilyHealth)
+        await health.start(settings.health_host, settings.health_port, reuse_port=shared)
+
+
+async def _listen(settings: ApiSettings, runner: web.AppRunner, *, shared: bool) -> None:
+    """Listen for requests. ``shared``: other processes of this api do, too."""
     limits = ConnectionLimits(
         settings.max_connections,
         settings.max_connections_per_address,
@@ -119,8 +140,7 @@ async def _listen(settings: ApiSettings, health: Health, runtime: Runtime, stack
         proxies=parse_networks(settings.trusted_proxies or ""),
     )
     allow_files(limits.most)
-    await GuardedSite(runner, settings.host, settings.port, limits).start()
-    return runner
+    await GuardedSite(runner, settings.host, settings.port, limits, reuse_port=shared).start()
 
 
 async def _start(
@@ -209,6 +229,7 @@ async def _start(
         _in_background(stack, lifeline.keep(work, name))
     runtime.services = Services(
         accounts,
+        storages,
         RequestRate(settings.max_requests_per_minute),
         Tokens(database, days=settings.token_days, most=settings.tokens_per_organization),
         sessions,
@@ -224,15 +245,15 @@ async def _start(
         SigningKeys(database, sealer),
         AddressRate(settings.key_requests_per_minute),
         Usages(database),
-        Uploads(database, storages, _upload_rules(settings), policy=policy),
-        Player(jobs, storages, contents, addresses, policy=policy),
-        AddressRate(settings.playback_requests_per_minute),
         Desk(
             client,
             database,
             Replay(client, job_log, database, jobs, intake, settings.address_policy),
             places=settings.max_active_jobs,
         ),
+        Uploads(database, storages, _upload_rules(settings), policy=policy),
+        Player(jobs, storages, contents, addresses, policy=policy),
+        AddressRate(settings.playback_requests_per_minute),
         bus_users,
     )
     del checks["start"]

@@ -55,13 +55,24 @@ class ApiSettings(SealingSettings):
     health_host: str = Field("0.0.0.0", description="Address of the further health port")  # noqa: S104
     grace_seconds: float = Field(10, ge=0, le=3600, description="After SIGTERM, how long requests under way may take")
 
+    processes: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="Processes that answer requests on the same port, each with connections and limits of its own; 0 for one of "
+        "every two cores that the api may use, four at the most",
+    )
+
     database_url: SecretStr = Field(description="The PostgreSQL database: postgresql://user:password@host:port/name")
     database_connections: int = Field(
-        10, ge=2, le=500, description="Connections to PostgreSQL at most, the leader's included"
+        10, ge=2, le=500, description="Connections to PostgreSQL at most of each process, the leader's included"
     )
 
     max_connections: int = Field(
-        4_000, ge=10, le=100_000, description="Connections to the REST API at the same time; further ones get 503"
+        4_000,
+        ge=10,
+        le=100_000,
+        description="Connections to the REST API that each process has at the same time; further ones get 503",
     )
     max_connections_per_address: int = Field(
         1_000, ge=1, le=100_000, description="Those among them that may come from one address, trusted proxies excepted"

@@ -22,8 +22,10 @@ from services.api.admin.arguments import (
     Operator,
     Organization,
     OwnCode,
+    PlaybackUrl,
     Quota,
     Role,
+    StorageEndpoint,
     TokenId,
     Weight,
 )
@@ -156,26 +158,15 @@ async def set_storage(context: AdminContext, organization: Organization) -> None
 async def set_public_addresses(
     context: AdminContext,
     organization: Organization,
-    storage_endpoint: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            help="How browsers call the service of the storage, where that is not as this server does; empty for as it does.",
-        ),
-    ] = None,
-    playback_url: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            help="Below which players find the bucket's objects, such as a CDN's; {bucket} in it is its name; empty for none.",
-        ),
-    ] = None,
+    storage_endpoint: StorageEndpoint = None,
+    playback_url: PlaybackUrl = None,
 ) -> None:
     """Say how browsers reach the storage of an organization, and show it. Without an option it only shows."""
     given = {"public_endpoint": storage_endpoint, "playback_base_url": playback_url}
-    asked = {name: value for name, value in given.items() if value is not None}
     try:
-        known = await context.storages.set_public(organization, asked)
+        known = await context.storages.set_public(
+            organization, {name: value for name, value in given.items() if value is not None}
+        )
     except ValueError as error:
         raise NotPossible(str(error)) from None
     if not known:

@@ -10,6 +10,7 @@ from aiohttp import web
 from services.api.accounts.accounts import Accounts, Identity
 from services.api.accounts.browser_sessions import BrowserSessions
 from services.api.accounts.members import Members
+from services.api.accounts.organizations import Storages
 from services.api.accounts.request_rate import AddressRate, RequestRate
 from services.api.accounts.sessions import Sessions
 from services.api.accounts.tokens import Tokens
@@ -38,6 +39,7 @@ class Services:
     """What the handlers call. It is there once the database and the bus are."""
 
     accounts: Accounts
+    storages: Storages
     rate: RequestRate
     tokens: Tokens
     sessions: Sessions
@@ -53,10 +55,10 @@ class Services:
     signing_keys: SigningKeys
     key_rate: AddressRate
     usages: Usages
+    desk: Desk
     uploads: Uploads
     player: Player
     playback_rate: AddressRate
-    desk: Desk
     bus_users: BusUsers | None = None
 
 

@@ -36,6 +36,7 @@ from services.api.contract.models import (
     LoginRequest,
     RetryRequest,
     RotationRequest,
+    StorageRequest,
     TokenRequest,
     WebhookRequest,
 )
@@ -76,6 +77,7 @@ from services.api.contract.responses import (
     WebhookPage,
 )
 from services.api.contract.session_models import BrowserSession, SessionRequest
+from services.api.contract.storage_models import Storage, StorageTest
 from services.api.contract.timeline_models import TimelinePage
 from services.api.contract.uploads import NewUpload, Upload, UploadPage, UploadRequest
 from services.api.contract.usage import Usage
@@ -107,6 +109,7 @@ _REQUESTS: tuple[type[BaseModel], ...] = (
     WidevineKeyRequest,
     KeyAddressRequest,
     ClearKeyRequest,
+    StorageRequest,
     DrainRequest,
 )
 _RESPONSES: tuple[type[BaseModel], ...] = (
@@ -140,6 +143,8 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     NewBusUser,
     BusUserPage,
     OrganizationPage,
+    Storage,
+    StorageTest,
     EncryptionKeys,
     FairplayKey,
     WidevineKeys,

@@ -7,7 +7,6 @@ Whatever breaks in between leaves at most a reservation that runs out (see :mod:
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
 
 import structlog
@@ -21,7 +20,7 @@ from services.api.database.pool import Database, DatabaseDown
 from services.api.drm.encryption import Encryptions, Order
 from services.api.intake.reservations import Reservations
 from services.api.intake.reserving import IdempotencyKey, Reservation
-from services.api.intake.submission import Submission, completed, created_event
+from services.api.intake.submission import Accepted, Submission, completed, created_event
 from services.api.projection.projection import refresh_job, show_created
 from services.api.uploads.uses import UploadUses
 from shared.bus.beginnings import Beginnings
@@ -38,14 +37,6 @@ BUS_SECONDS = 5.0
 _LOOK_UP_SECONDS = 1.0
 _MOST_TOGETHER = 200
 _BUS_TROUBLE = (NatsError, TimeoutError, OSError)
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """The job. ``replayed``: an earlier request with the same idempotency key made it."""
-
-    job: Job
-    replayed: bool = False
 
 
 class Intake:
