@@ -166,7 +166,7 @@ class Outputs(Model):
 
 
 class Job(Resource):
-    """A job. Secrets in addresses are masked.
+    """A job. Secrets in addresses are masked. Where some members alone were asked for, the others have their defaults.
 
     Attributes:
         status: the same wherever it comes from; ``raw["status"]`` is as the server spells it there.
@@ -182,9 +182,9 @@ class Job(Resource):
 
     id: str
     status: AnyStatus
-    resolutions: tuple[str, ...]
-    input_url: str
-    output_path: str
+    resolutions: tuple[str, ...] = ()
+    input_url: str = ""
+    output_path: str = ""
     created: datetime | None = None
     video_duration: int | None = None
     enable_drm: bool = False
@@ -370,6 +370,20 @@ class LiveToken(Resource):
     created: datetime
     expiry: datetime
     current: bool = False
+
+
+class Playback(Resource):
+    """Addresses that a player takes as they are, until ``expires_at``; for ever where that is None.
+
+    Attributes:
+        hls: the multivariant playlist. dash: the manifest, if there is one.
+        sprite: WebVTT with the pictures of the seek bar, if there are such.
+    """
+
+    hls: str = Field(repr=False)
+    dash: str | None = Field(None, repr=False)
+    sprite: str | None = Field(None, repr=False)
+    expires_at: datetime | None = None
 
 
 class Webhook(Resource):
