@@ -27,7 +27,7 @@ export function LoginPage({ to }) {
       ${byToken
         ? html`<${Field} label="Token" type="password" autocomplete="off" required value=${token} onInput=${setToken} hint="64 characters, as the API takes them" />`
         : html`<div class="stack">
-            <${Field} label="User name" autocomplete="username" autocapitalize="none" spellcheck="false" required autofocus value=${name} onInput=${setName} messages=${fields.username} />
+            <${Field} label="User name" autocomplete="username" autocapitalize="none" spellcheck=${false} required autofocus value=${name} onInput=${setName} messages=${fields.username} />
             <${Field} label="Password" type="password" autocomplete="current-password" required value=${password} onInput=${setPassword} messages=${fields.password} />
           </div>`}
       <div class="stack tight">

@@ -14,6 +14,7 @@ from yarl import URL
 
 from services.api.http.console import POLICY, ConsoleHandlers
 from services.api.http.console_files import ENTRY, FOLDER, ConsoleFiles
+from services.api.http.middleware import answer_errors
 from tools.vendor_console import LOCK, VENDOR, Refused, integrity_of, taken, vendored
 
 FIRST_VIEW = 100_000
@@ -26,7 +27,7 @@ def files() -> ConsoleFiles:
 
 @pytest.fixture
 async def client(files: ConsoleFiles) -> TestClient[web.Request, web.Application]:
-    app = web.Application()
+    app = web.Application(middlewares=[answer_errors])
     app.add_routes(ConsoleHandlers(files).routes())
     return TestClient(TestServer(app))
 
@@ -96,6 +97,13 @@ async def test_pages_have_one_strict_policy(client: TestClient[web.Request, web.
             assert answer.headers["Content-Security-Policy"] == POLICY
             assert answer.headers["Cache-Control"] == "no-cache"
             assert 'id="app"' in await answer.text()
+
+
+async def test_the_root_leads_to_the_console(client: TestClient[web.Request, web.Application]) -> None:
+    async with client:
+        for path in ("/", "/console"):
+            answer = await client.get(path, allow_redirects=False)
+            assert (answer.status, answer.headers["Location"]) == (302, "/console/")
 
 
 async def test_files_are_kept_for_ever_and_pages_asked_for_again(

@@ -36,7 +36,7 @@ function Change({ path, done }) {
   return html`<${Panel} title="Set another">
     <form class="stack" onSubmit=${submit} novalidate>
       <${FormError} error=${error} shown=${["url"]} />
-      <${Field} label="Address with credentials" value=${url} onInput=${setUrl} messages=${fields.url} autocomplete="off" spellcheck="false" placeholder="s3://bucket/?access_key=…&secret_key=…&region=…" hint=${html`Another service than AWS: <code>&endpoint=https://…</code>. For uploads from a browser, the bucket has to allow PUT from <code>${location.origin}</code> (CORS).`} />
+      <${Field} label="Address with credentials" value=${url} onInput=${setUrl} messages=${fields.url} autocomplete="off" spellcheck=${false} placeholder="s3://bucket/?access_key=…&secret_key=…&region=…" hint=${html`Another service than AWS: <code>&endpoint=https://…</code>. For uploads from a browser, the bucket has to allow PUT from <code>${location.origin}</code> (CORS).`} />
       <div><button class="button main" disabled=${busy || !url.trim()}>Set the storage</button></div>
     </form>
   <//>`;
