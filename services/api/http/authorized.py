@@ -10,6 +10,7 @@ from aiohttp import web
 from services.api.accounts.accounts import Accounts, Identity
 from services.api.accounts.browser_sessions import BrowserSessions
 from services.api.accounts.members import Members
+from services.api.accounts.organizations import Storages
 from services.api.accounts.request_rate import AddressRate, RequestRate
 from services.api.accounts.sessions import Sessions
 from services.api.accounts.tokens import Tokens
@@ -27,6 +28,8 @@ from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
 from services.api.jobs.usages import Usages
 from services.api.operator.desk import Desk
+from services.api.playback.playback import Player
+from services.api.uploads.uploads import Uploads
 from services.api.webhooks.deliveries import Deliveries
 from services.api.webhooks.webhooks import Webhooks
 
@@ -36,6 +39,7 @@ class Services:
     """What the handlers call. It is there once the database and the bus are."""
 
     accounts: Accounts
+    storages: Storages
     rate: RequestRate
     tokens: Tokens
     sessions: Sessions
@@ -52,6 +56,9 @@ class Services:
     key_rate: AddressRate
     usages: Usages
     desk: Desk
+    uploads: Uploads
+    player: Player
+    playback_rate: AddressRate
     bus_users: BusUsers | None = None
 
 
