@@ -1,5 +1,4 @@
 import { html, useEffect, useState } from "../lib/html.js";
-import { navigate } from "../lib/router.js";
 import { signIn, signInWithToken } from "../lib/session.js";
 import { Field, FormError, useSending } from "../components/form.js";
 import { Mark } from "../components/icon.js";
@@ -15,7 +14,7 @@ export function LoginPage({ to }) {
   }, []);
   const { busy, error, fields, submit } = useSending(async () => {
     await (byToken ? signInWithToken(token.trim()) : signIn(name, password));
-    navigate(to, { replace: true });
+    location.replace(to);
   });
   return html`<main class="gate">
     <form class="card" onSubmit=${submit}>
