@@ -30,7 +30,7 @@ class ApiProcess(Service):
         self.api_port = free_port()
         own = {"nats_url": nats_url, "database_url": database_url, "seal_keys": SEAL_KEY, "host": "127.0.0.1"}
         # The samples tell of jobs that ended long ago.
-        own |= {"keep_jobs_days": "0"}
+        own |= {"keep_jobs_days": "0", "processes": "1"}
         super().__init__("api", **(own | {"port": self.api_port} | settings))
 
     @property

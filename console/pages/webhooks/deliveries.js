@@ -2,7 +2,7 @@
 import { html, useEffect, useState } from "../../lib/html.js";
 import { get, post } from "../../lib/api.js";
 import { lasting, statusName } from "../../lib/format.js";
-import { useLoad, useThrottle } from "../../lib/load.js";
+import { useLoad, useRepeat, useThrottle } from "../../lib/load.js";
 import { navigate, useQuery, withQuery } from "../../lib/router.js";
 import { Code, Empty, Failed, Panel, Waiting, When } from "../../components/basics.js";
 import { Dialog } from "../../components/dialog.js";
@@ -24,10 +24,7 @@ export function Deliveries({ org, path, turn, writes }) {
   const [shown, setShown] = useState(null);
   const look = useThrottle(reload, 300);
   // No stream tells of deliveries; while somebody looks at them, they are looked up.
-  useEffect(() => {
-    const timer = setInterval(() => document.hidden || look(), LOOK);
-    return () => clearInterval(timer);
-  }, []);
+  useRepeat(look, LOOK);
   const soon = () => SOON.forEach(pause => setTimeout(look, pause));
   useEffect(() => {
     if (turn) soon();

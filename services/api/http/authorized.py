@@ -28,6 +28,8 @@ from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
 from services.api.jobs.usages import Usages
 from services.api.operator.desk import Desk
+from services.api.playback.playback import Player
+from services.api.uploads.uploads import Uploads
 from services.api.webhooks.deliveries import Deliveries
 from services.api.webhooks.webhooks import Webhooks
 
@@ -54,6 +56,9 @@ class Services:
     key_rate: AddressRate
     usages: Usages
     desk: Desk
+    uploads: Uploads
+    player: Player
+    playback_rate: AddressRate
     bus_users: BusUsers | None = None
 
 

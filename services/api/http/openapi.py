@@ -49,6 +49,7 @@ from services.api.contract.operator_models import (
     Worker,
     WorkerPage,
 )
+from services.api.contract.playback import Playback
 from services.api.contract.responses import (
     Batch,
     BusUser,
@@ -78,6 +79,7 @@ from services.api.contract.responses import (
 from services.api.contract.session_models import BrowserSession, SessionRequest
 from services.api.contract.storage_models import Storage, StorageTest
 from services.api.contract.timeline_models import TimelinePage
+from services.api.contract.uploads import NewUpload, Upload, UploadPage, UploadRequest
 from services.api.contract.usage import Usage
 from services.api.http.browser import COOKIE, CSRF_HEADER
 from services.api.http.operation import Operation
@@ -101,6 +103,7 @@ _REQUESTS: tuple[type[BaseModel], ...] = (
     CancelRequest,
     WebhookRequest,
     RotationRequest,
+    UploadRequest,
     BusUserRequest,
     KeyRequest,
     WidevineKeyRequest,
@@ -131,6 +134,10 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     DeliveryPage,
     DeliveryDetail,
     Redelivery,
+    Upload,
+    NewUpload,
+    UploadPage,
+    Playback,
     Usage,
     BusUser,
     NewBusUser,
@@ -171,8 +178,8 @@ _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
     ),
     404: ("There is no such thing, or it is another organization's", Detail, ()),
     409: (
-        "The Idempotency-Key came with another body before, the job cannot be run again now, the content has several keys, or "
-        "the member is the last admin",
+        "The Idempotency-Key came with another body before, the job cannot be run again now, the content has several keys, the "
+        "member is the last admin, the upload is not whole or is in use, or the output is not there to be played",
         Detail,
         (),
     ),
@@ -185,6 +192,7 @@ _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
     ),
     500: ("A mistake of the server", ServerError, ()),
     501: ("The operator has not said how; the detail says what is missing", Detail, ()),
+    502: ("The storage of the organization refuses what was asked of it; the detail says what can be done", Detail, ()),
     503: ("Something that the server needs is down; try again", Detail, ("Retry-After",)),
 }
 
