@@ -1,7 +1,7 @@
 """The use case at the end of a job: verify, write sprite and playlists, publish that it is completed."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -35,18 +35,22 @@ class _Output:
     """A whole output, ready to be published.
 
     Attributes:
-        media: bytes of everything that playlists lead to, by path. documents: by path; what leads to others comes after them.
+        media: bytes of everything that playlists lead to, by path. pictures: sheet and cues for the seek bar, by path.
+        documents: by path; what leads to others comes after them.
     """
 
     presentation: Presentation
     media: Mapping[str, int]
+    pictures: Mapping[str, bytes]
     documents: tuple[Mapping[str, bytes], ...]
     compliance: Compliance
 
     @property
     def bytes(self) -> int:
         """Size of all objects together."""
-        return sum(self.media.values()) + sum(len(body) for bodies in self.documents for body in bodies.values())
+        return sum(self.media.values()) + sum(
+            len(body) for bodies in (self.pictures, *self.documents) for body in bodies.values()
+        )
 
 
 class Finish:
@@ -109,9 +113,16 @@ class Finish:
         return await asyncio.to_thread(sprite, plan.stills, plan.frames, plan.frame_rate, tiles)
 
     async def _publish(self, bucket: Bucket, output: "_Output") -> None:
-        """Write and verify everything that is not there yet, so that no playlist ever leads nowhere."""
-        await self._put(bucket, init_segments(output.presentation))
-        await verify_sizes(bucket, output.media, parallel=self._parallel)
+        """Write and verify everything that is not there yet, so that no playlist ever leads nowhere.
+
+        Each step is a round trip to a storage that may be far away, so what leads nowhere itself goes with the first.
+        """
+        await self._put(bucket, {**init_segments(output.presentation), **output.pictures})
+        checks: tuple[Callable[[], Awaitable[None]], ...] = (
+            lambda: verify_sizes(bucket, output.media, parallel=self._parallel),
+            lambda: verify_contents(bucket, output.pictures, parallel=self._parallel),
+        )
+        await in_parallel(checks, lambda check: check(), limit=len(checks))
         for bodies in output.documents:
             await self._put(bucket, bodies)
             await verify_contents(bucket, bodies, parallel=self._parallel)
@@ -154,6 +165,7 @@ def _prepare(record: JobRecord, parts: Mapping[str, PartRecord], pictures: Mappi
     return _Output(
         presentation=presentation,
         media=media | {still.path: still.size for still in presentation.thumbnails},
-        documents=(pictures, documents, multivariant),
+        pictures=pictures,
+        documents=(documents, multivariant),
         compliance=check_compliance(presentation, {**pictures, **documents, **multivariant}),
     )
