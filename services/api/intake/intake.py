@@ -317,6 +317,7 @@ def _created(org: str, job: str, submission: Submission, order: Order | None) ->
         profile=request.profile,
         retry_of=submission.retry_of,
         keys_from=submission.keys_from,
+        early_playback=request.early_playback,
     )
 
 
