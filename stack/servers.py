@@ -106,7 +106,8 @@ def _s3(layout: Layout, credentials: Credentials) -> Program:
     return Program(
         name="s3",
         port=port,
-        argv=_rclone(layout, "serve", "s3", f"--addr=127.0.0.1:{port}"),
+        # Pages of the api, at another port, send uploads there and play what lies there.
+        argv=_rclone(layout, "serve", "s3", f"--addr=127.0.0.1:{port}", "--allow-origin=*"),
         env=plain_environment() | key,
         ready=lambda: http_answers(port),
     )

@@ -16,6 +16,7 @@ from services.uploader.withdraw import Withdraw
 from shared.addresses import AddressPolicy
 from shared.bus.vault import Vault
 from shared.events import Cancelled, Completed, Failed, now
+from shared.s3_clients import S3Clients
 from shared.sealing import Sealer
 from shared.workspace.inheritance import DOWNLOAD_STATE
 from shared.workspace.shared_folder import SharedFolder
@@ -52,7 +53,7 @@ async def begun(client: Client, site: Site) -> Job:
 def janitor(client: Client, site: Site, job: Job, **limits: int) -> CleanUp:
     """Of this process."""
     vault = Vault(client, Sealer([site.key]))
-    space, buckets = SharedFolder(site.space.root.as_uri()), Buckets(vault, policy=AddressPolicy())
+    space, buckets = SharedFolder(site.space.root.as_uri()), Buckets(vault, S3Clients(AddressPolicy()))
     early = EarlyPlayback(job.log, buckets, space, Finish(job.log, buckets, space, parallel=1), parallel=1)
     withdraw = Withdraw(job.log, buckets, early)
     return CleanUp(job.log, vault, space, withdraw, **({"keep_seconds": HOUR, "keep_free": 0} | limits))

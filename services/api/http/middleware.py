@@ -35,7 +35,7 @@ async def log_requests(request: web.Request, handler: Handler) -> web.StreamResp
             seconds = perf_counter() - begin
             if not request.path.startswith(_QUIET):
                 answered(request.method, _route(request), status, seconds)
-                await structlog.get_logger().ainfo(
+                structlog.get_logger().info(
                     "request",
                     method=request.method,
                     path=request.path,

@@ -15,7 +15,8 @@ from services.api.contract.models import JobRequest
 from services.api.contract.retries import retry_members
 from services.api.contract.validation import validate
 from services.api.database.pool import Database
-from services.api.intake.intake import Intake, Submission
+from services.api.intake.intake import Intake
+from services.api.intake.submission import Submission
 from services.api.jobs.jobs import Jobs
 from services.api.operator.dead_letters import DeadLetter
 from shared.addresses import AddressPolicy
