@@ -22,7 +22,7 @@ from services.uploader.record import JobRecord, record_of
 from services.uploader.results import read_record
 from shared.bus.joblog import JobLog
 from shared.errors import PermanentError
-from shared.events import Completed
+from shared.events import Completed, Playable
 from shared.media.layout import DASH, IFRAMES, MULTIVARIANT, SHEET
 from shared.media.plan import Plan
 from shared.media.result import Compliance, PartRecord
@@ -96,6 +96,9 @@ class Finish:
             NOT_COMPLIANT.inc()
             violations = [one.rule for one in output.compliance.violations]
             await structlog.get_logger().aerror("not compliant", violations=violations)
+        if record.to_be_told:
+            # Too short to be playable any earlier.
+            await self._log.append(Playable(org=org, job=job, master=outputs.master, segments=_length(output)))
         await self._log.append(Completed(org=org, job=job, outputs=outputs, warnings=warnings))
         await structlog.get_logger().ainfo("completed", bytes=output.bytes, segments=outputs.segments)
 
@@ -129,6 +132,11 @@ class Finish:
 
     async def _put(self, bucket: Bucket, bodies: Mapping[str, bytes]) -> None:
         await in_parallel(bodies.items(), lambda item: bucket.put(*item), limit=self._parallel)
+
+
+def _length(output: _Output) -> int:
+    """How many segments each rendition has."""
+    return len(output.presentation.all_renditions[0].sizes)
 
 
 def init_segments(presentation: Presentation) -> dict[str, bytes]:

@@ -25,6 +25,7 @@ def create(
     enable_drm: bool | None = None,
     encryption: str | None = None,
     drm: Mapping[str, Any] | None = None,
+    early_playback: bool | None = None,
     priority: str | None = None,
     profile: str | None = None,
     idempotency_key: str | None = None,
@@ -41,6 +42,7 @@ def create(
         client_metadata: any object up to 10 KB, or the JSON text of one.
         encryption: ``cbcs``, which ``enable_drm`` asks for, too, or ``aes-128``.
         drm: how an encrypted output gets its keys, as the documentation of the API has it.
+        early_playback: have the output playable while it is made.
         priority: ``low``, ``normal`` or ``high``.
         idempotency_key: for a job that must be one even if this program runs twice, such as the id of a row; made if left out.
         more: members of the request that this version of the library does not know.
@@ -58,6 +60,7 @@ def create(
         enable_drm,
         encryption,
         drm,
+        early_playback,
         priority,
         profile,
         more,
@@ -78,6 +81,7 @@ def retry(
     enable_drm: bool | None = None,
     encryption: str | None = None,
     drm: Mapping[str, Any] | None = None,
+    early_playback: bool | None = None,
     priority: str | None = None,
     profile: str | None = None,
     idempotency_key: str | None = None,
@@ -100,6 +104,7 @@ def retry(
         enable_drm,
         encryption,
         drm,
+        early_playback,
         priority,
         profile,
         more,
@@ -259,6 +264,7 @@ def _members(
     enable_drm: bool | None,
     encryption: str | None,
     drm: Mapping[str, Any] | None,
+    early_playback: bool | None,
     priority: str | None,
     profile: str | None,
     more: Mapping[str, Any] | None,
@@ -272,6 +278,7 @@ def _members(
         "enable_drm": enable_drm,
         "encryption": encryption,
         "drm": drm,
+        "early_playback": early_playback,
         "priority": priority,
         "profile": profile,
         **(more or {}),

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Generic, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import (
     AliasChoices,
@@ -40,6 +40,14 @@ def _status(value: Any) -> Any:
 
 
 AnyStatus = Annotated[Status, BeforeValidator(_status)]
+
+
+def _told(value: Any) -> Any:
+    return value if value == "playable" else _status(value)
+
+
+AnyTold = Annotated[Status | Literal["playable"], BeforeValidator(_told)]
+"""What webhooks are told of: a status, or that a job with early playback can be played."""
 
 
 class Model(BaseModel):
@@ -176,6 +184,7 @@ class Job(Resource):
         client_metadata: what it means; :attr:`client_metadata_text` is the text exactly as it was sent.
         timings: seconds spent in each stage that has ended, by its name.
         outputs: None until the job is completed.
+        playable_at: since when a job with early playback can be played as far as it is made.
         retry_of, retried_by: ids of the job that this one runs again, and of the newest that runs this one again.
         queue_position: place among the organization's waiting jobs, counted from 1; None if it does not wait.
     """
@@ -190,6 +199,8 @@ class Job(Resource):
     enable_drm: bool = False
     drm_content_id: str | None = None
     encryption: str = "none"
+    early_playback: bool = False
+    playable_at: datetime | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None
     error_message: str | None = None
@@ -405,7 +416,7 @@ class Delivery(Resource):
 
     id: int
     job: str
-    status: AnyStatus
+    status: AnyTold
     attempt: int
     at: datetime
     outcome: str

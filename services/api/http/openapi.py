@@ -284,7 +284,7 @@ def _error(status: int) -> dict[str, Any]:
 def _webhook() -> dict[str, Any]:
     texts = {
         "x-streams-token": "The webhook's `secret_token`",
-        "x-streams-event": "`transcoding_job.<status>`, or `webhook.test`",
+        "x-streams-event": "`transcoding_job.<status>`, `transcoding_job.playable`, or `webhook.test`",
         "webhook-id": "The same on every attempt of one message",
         "webhook-timestamp": "Seconds since 1970 of this attempt",
         "webhook-signature": "`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`, keyed by the `secret_token`; two of "
