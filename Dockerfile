@@ -16,6 +16,8 @@ RUN pip install --no-cache-dir --require-hashes -r /lock/base.lock
 FROM base AS packages-api
 COPY deploy/locks/api.lock /lock/
 RUN pip install --no-cache-dir --require-hashes -r /lock/api.lock
+# What it serves to browsers.
+COPY console/ console/
 
 FROM base AS packages-media
 COPY deploy/locks/media.lock /lock/

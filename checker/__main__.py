@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (Unreadable, NotAPlaylist) as error:
         print(f"{options.playlist}: {error}", file=sys.stderr)
         return 2
-    print(json.dumps(as_data(report), indent=2) if options.json else as_text(report))
+    print(json.dumps(as_data(report), indent=2, ensure_ascii=False) if options.json else as_text(report))
     return 0 if report.ok else 1
 
 

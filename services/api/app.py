@@ -7,6 +7,8 @@ from services.api.http.authorized import Runtime
 from services.api.http.batches import BatchHandlers
 from services.api.http.browser import Site
 from services.api.http.bus_users import BusUserHandlers
+from services.api.http.console import ConsoleHandlers
+from services.api.http.console_files import ConsoleFiles
 from services.api.http.cors import CrossOrigin
 from services.api.http.docs_page import docs_routes
 from services.api.http.drm import DrmHandlers
@@ -14,8 +16,11 @@ from services.api.http.handlers import Handlers
 from services.api.http.keys import PLAYERS_PATHS, KeyHandlers, KeyRules
 from services.api.http.licences import LicenceServer
 from services.api.http.links import Links
+from services.api.http.members import MemberHandlers
 from services.api.http.middleware import answer_errors, finish_headers, log_requests
+from services.api.http.operators import OperatorHandlers
 from services.api.http.sessions import SessionHandlers
+from services.api.http.tokens import TokenHandlers
 from services.api.http.tracing import trace_requests
 from services.api.http.usage import UsageHandlers
 from services.api.http.webhooks import WebhookHandlers
@@ -48,6 +53,9 @@ def make_app(settings: ApiSettings, runtime: Runtime, health: Health) -> web.App
     app.add_routes(BatchHandlers(runtime, policy=policy).routes())
     app.add_routes(handlers.routes())
     app.add_routes(SessionHandlers(runtime, policy=policy).routes())
+    app.add_routes(TokenHandlers(runtime, links, policy=policy).routes())
+    app.add_routes(OperatorHandlers(runtime, links, policy=policy).routes())
+    app.add_routes(MemberHandlers(runtime, links, policy=policy, proxies=proxies).routes())
     app.add_routes(WebhookHandlers(runtime, links, policy=policy).routes())
     app.add_routes(UsageHandlers(runtime).routes())
     app.add_routes(BusUserHandlers(runtime, links, policy=policy).routes())
@@ -55,4 +63,5 @@ def make_app(settings: ApiSettings, runtime: Runtime, health: Health) -> web.App
         app.add_routes(part.routes())
     app.add_routes(health.routes())
     app.add_routes(docs_routes())
+    app.add_routes(ConsoleHandlers(ConsoleFiles()).routes())
     return app

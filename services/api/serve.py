@@ -13,6 +13,7 @@ from services.api import metrics
 from services.api.accounts.accounts import Accounts
 from services.api.accounts.browser_sessions import BrowserSessions
 from services.api.accounts.login_guard import LoginGuard
+from services.api.accounts.members import Members
 from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
 from services.api.accounts.request_rate import AddressRate, RequestRate
@@ -43,6 +44,8 @@ from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
 from services.api.jobs.live import LiveProgress
 from services.api.jobs.usages import Usages
+from services.api.operator.desk import Desk
+from services.api.operator.replay import Replay
 from services.api.processes import Member
 from services.api.projection.leader import Leader
 from services.api.projection.overview import Overview
@@ -185,6 +188,7 @@ async def _start(
     contents = Contents(database, sealer)
     encryptions = Encryptions(database, sealer, addresses, settings.provider_rules)
     intake = Intake(database, job_log, Beginnings(client), vault, Storages(database, sealer), reservations, encryptions)
+    jobs = Jobs(database, job_log, live)
 
     await until_done(live.start, "live progress")
     stack.push_async_callback(live.stop)
@@ -217,11 +221,12 @@ async def _start(
     runtime.services = Services(
         accounts,
         RequestRate(settings.max_requests_per_minute),
-        Tokens(database),
+        Tokens(database, days=settings.token_days, most=settings.tokens_per_organization),
         sessions,
         browser_sessions,
+        Members(database),
         intake,
-        Jobs(database, job_log, live),
+        jobs,
         Webhooks(database, book, overlap=settings.webhook_overlap_seconds),
         Deliveries(database, client, job_log),
         stream,
@@ -230,6 +235,12 @@ async def _start(
         SigningKeys(database, sealer),
         AddressRate(settings.key_requests_per_minute),
         Usages(database),
+        Desk(
+            client,
+            database,
+            Replay(client, job_log, database, jobs, intake, settings.address_policy),
+            places=settings.max_active_jobs,
+        ),
         bus_users,
     )
     del checks["start"]

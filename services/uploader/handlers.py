@@ -14,6 +14,7 @@ from shared.bus.topology import JANITOR, UPLOADER
 from shared.bus.vault import Vault
 from shared.events import Cancelled, Completed, Failed, PartTranscoded
 from shared.health import Check
+from shared.s3_clients import S3Clients
 from shared.storage import warm_up
 from shared.worker import Bus
 from shared.workspace.opening import serve_workspace
@@ -31,7 +32,9 @@ async def register(bus: Bus, settings: UploaderSettings, resources: AsyncExitSta
     await warm_up()
     space = serve_workspace(bus, settings, resources)
     vault = Vault(bus.client, settings.sealer)
-    buckets = Buckets(vault, policy=settings.address_policy, cache_control=settings.cache_control)
+    clients = S3Clients(settings.address_policy)
+    resources.push_async_callback(clients.close)
+    buckets = Buckets(vault, clients, cache_control=settings.cache_control)
     resources.push_async_callback(buckets.close)
     finish = Finish(bus.log, buckets, space, parallel=settings.parallel_requests)
     release = Release(bus.log, FleetView(bus.client))

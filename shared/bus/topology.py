@@ -136,6 +136,7 @@ def streams(replicas: int, ages: Ages = Ages()) -> tuple[api.StreamConfig, ...]:
             description="Messages given up on",
             subjects=["dead.>"],
             retention=api.RetentionPolicy.LIMITS,
+            allow_direct=True,
             **aged(ages.dead),
         ),
         api.StreamConfig(

@@ -76,7 +76,7 @@ class SimulatedFetch(Fetch):
         none: Any = None
         super().__init__(
             bus.client, bus.log, none, SharedFolder(space.as_uri()), none, none, none, none, window=0,
-            stall_seconds=0, response_seconds=0, policy=none,
+            stall_seconds=0, response_seconds=0, policy=none, clients=none,
         )  # fmt: skip
         self._workload = workload
 

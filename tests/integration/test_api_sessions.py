@@ -1,19 +1,16 @@
 """Browser sessions: the cookie, what has to come beside it, and how a session ends."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from http.cookies import SimpleCookie
-from typing import Any
+from collections.abc import Iterator
 
 import aiohttp
 import asyncpg
 import pytest
 
 from services.api.accounts.browser_sessions import MOST_SESSIONS
-from tests.support.api import PASSWORD, Answer, ApiProcess, Caller
+from tests.support.api import PASSWORD, ApiProcess, Caller
+from tests.support.browser import PATH, Browser
 
-PATH = "/api/v1/auth/session/"
-COOKIE = "millrace_session"
 FAILURES = 3
 
 
@@ -21,38 +18,6 @@ FAILURES = 3
 def api(nats_url: str, database_url: str) -> Iterator[ApiProcess]:
     with ApiProcess(nats_url=nats_url, database_url=database_url, login_failures_per_minute=FAILURES) as process:
         yield process
-
-
-class Browser:
-    """What a browser sends: no token, the cookie that it was given last, and what its page adds."""
-
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
-        self.cookie = ""
-        self.csrf = ""
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Cookie": f"{COOKIE}={self.cookie}"} if self.cookie else {}
-
-    async def call(
-        self, method: str, path: str, body: Any = None, *, csrf: bool = True, headers: Mapping[str, str] | None = None
-    ) -> Answer:
-        sent = self.headers | ({"X-CSRF-Token": self.csrf} if csrf else {}) | dict(headers or {})
-        return await self._caller.call(method, path, body, headers=sent, anonymous=True)
-
-    async def log_in(
-        self, headers: Mapping[str, str] | None = None, *, username: str | None = None, password: str = PASSWORD
-    ) -> Answer:
-        """Log in, as the caller's user unless it is said otherwise."""
-        given = {"username": username or self._caller.account.username, "password": password}
-        answer = await self.call("POST", PATH, given, csrf=False, headers=headers)
-        self.take(answer)
-        return answer
-
-    def take(self, answer: Answer) -> None:
-        if morsel := SimpleCookie(answer.headers.get("Set-Cookie", "")).get(COOKIE):
-            self.cookie, self.csrf = morsel.value, answer.body["csrf_token"]
 
 
 @pytest.fixture

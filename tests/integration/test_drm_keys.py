@@ -18,6 +18,7 @@ from aiohttp import web
 
 from services.api.accounts.directory import NotPossible
 from services.api.contract import drm_models as models
+from services.api.contract.account_models import Organization
 from services.api.drm import signing_keys
 from shared.encryption.signature import SigningPair, sign
 from shared.media.tools import ffmpeg_path
@@ -65,7 +66,7 @@ async def pair_of(caller: Caller) -> SigningPair:
     page = (await caller.call("GET", "/api/v1/organizations/")).body
     (organization,) = page["results"]
     assert (page["count"], page["next"], page["previous"]) == (1, None, None)
-    assert models.Organization.model_validate(organization).uuid == caller.account.org
+    assert Organization.model_validate(organization).uuid == caller.account.org
     return SigningPair(
         bytes.fromhex(organization["drm_aes_signing_key"]), bytes.fromhex(organization["drm_aes_signing_iv"])
     )

@@ -78,6 +78,11 @@ async def open_page(url: str, screenshot: Path, *, until: str = "") -> dict[str,
     return await _run("page.mjs", url, require_player(), str(screenshot), until)
 
 
+async def browse_documentation(url: str, screenshot: Path, *, org: str, token: str) -> dict[str, Any]:
+    """Log in on the page of the API and list the jobs of an organization there; tests/e2e/player/docs.mjs' report."""
+    return await _run("docs.mjs", url, require_player(), str(screenshot), org, given=token)
+
+
 async def _run(script: str, *arguments: str, given: str = "") -> dict[str, Any]:
     await _install()
     process = await asyncio.create_subprocess_exec(

@@ -8,9 +8,9 @@ import pytest
 from pydantic import BaseModel
 
 import millrace_client as mc
-from millrace_client import bus_users, jobs, models, tokens, webhooks
+from millrace_client import bus_users, jobs, members, models, server, tokens, webhooks
+from services.api.contract import account_models, operator_models, responses, timeline_models
 from services.api.contract import models as requests
-from services.api.contract import responses, timeline_models
 from services.api.contract import usage as usage_models
 from shared import deliveries
 from shared.job import Status
@@ -40,6 +40,14 @@ from shared.media import result
         (responses.Redelivery, mc.Redelivery),
         (responses.Token, mc.Token),
         (responses.LiveToken, mc.LiveToken),
+        (account_models.NewToken, mc.NewToken),
+        (account_models.Member, mc.Member),
+        (account_models.Organization, mc.Organization),
+        (operator_models.Worker, mc.Worker),
+        (operator_models.UnderWay, mc.UnderWay),
+        (operator_models.Queue, mc.Queue),
+        (operator_models.DeadLetterDetail, mc.DeadLetterDetail),
+        (operator_models.Requeued, mc.Requeued),
         (responses.NewBusUser, mc.NewBusUser),
         (responses.Message, models.Message),
     ],
@@ -58,6 +66,11 @@ def test_every_member_of_an_answer_is_known(answer: type[BaseModel], known: type
         (requests.WebhookRequest, webhooks.replace),
         (requests.LoginRequest, tokens.login),
         (requests.TokenRequest, tokens.rename),
+        (account_models.NewTokenRequest, tokens.create),
+        (account_models.MemberRequest, members.add),
+        (account_models.RoleRequest, members.change),
+        (account_models.PasswordRequest, members.change_password),
+        (operator_models.DrainRequest, server.drain),
         (requests.BusUserRequest, bus_users.create),
     ],
 )

@@ -39,7 +39,7 @@ def test_made_documents_are_current() -> None:
 
 def test_every_error_code_is_in_the_table() -> None:
     text = (ROOT / "docs/errors.md").read_text()
-    assert [code for code in ERRORS if f"| `{code}` | {ERRORS[code].message} |" not in text] == []
+    assert [code for code in ERRORS if f"| `{code}` | {ERRORS[code].cause} | {ERRORS[code].remedy} |" not in text] == []
 
 
 def test_the_example_of_an_environment_starts_every_service() -> None:

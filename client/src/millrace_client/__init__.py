@@ -7,6 +7,7 @@ print(job.status, job.progress)
 print(job.raise_if_failed().outputs)
 """
 
+from millrace_client.account_models import Member, NewToken, Organization
 from millrace_client.async_client import AsyncMillrace
 from millrace_client.backoff import Retries
 from millrace_client.client import Millrace
@@ -61,6 +62,7 @@ from millrace_client.models import (
     Waiting,
     Webhook,
 )
+from millrace_client.server_models import DeadLetter, DeadLetterDetail, Queue, Requeued, UnderWay, Worker
 from millrace_client.settings import Settings
 from millrace_client.signature import WebhookMessage, verify
 
@@ -73,6 +75,8 @@ __all__ = [
     "BusUser",
     "Conflict",
     "Counts",
+    "DeadLetter",
+    "DeadLetterDetail",
     "Delivery",
     "DeliveryDetail",
     "EndedJobs",
@@ -83,15 +87,20 @@ __all__ = [
     "JobFailed",
     "JobWarning",
     "LiveToken",
+    "Member",
     "Millrace",
     "MillraceError",
     "NewBusUser",
+    "NewToken",
     "NotFound",
+    "Organization",
     "Outputs",
     "Page",
     "PeriodAmounts",
+    "Queue",
     "Redelivery",
     "Rendition",
+    "Requeued",
     "ResponseHead",
     "ResponseHeader",
     "Retries",
@@ -110,6 +119,7 @@ __all__ = [
     "TooLarge",
     "TooManyRequests",
     "Unavailable",
+    "UnderWay",
     "UnexpectedAnswer",
     "Unreachable",
     "Usage",
@@ -117,5 +127,6 @@ __all__ = [
     "Waiting",
     "Webhook",
     "WebhookMessage",
+    "Worker",
     "verify",
 ]

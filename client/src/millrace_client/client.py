@@ -4,7 +4,7 @@ from typing import Self
 
 import httpx
 
-from millrace_client import bus_users, follow, jobs, tokens, usage, webhooks
+from millrace_client import bus_users, follow, jobs, members, server, storage, tokens, usage, webhooks
 from millrace_client.backoff import Retries
 from millrace_client.blocking import BlockingTransport
 from millrace_client.core import Core
@@ -28,6 +28,7 @@ class Jobs(_Part):
     page = Call(jobs.page)
     counts = Call(jobs.counts)
     timeline = Call(jobs.timeline)
+    timeline_page = Call(jobs.timeline_page)
     cancel = Call(jobs.cancel)
     retry = Call(jobs.retry)
     wait = Call(follow.wait)
@@ -53,10 +54,21 @@ class Webhooks(_Part):
 class Tokens(_Part):
     """The organization's live tokens."""
 
+    create = Call(tokens.create)
     get = Call(tokens.get)
     rename = Call(tokens.rename)
     revoke = Call(tokens.revoke)
     list = Items(tokens.list_all)
+
+
+class Members(_Part):
+    """Who is in the organization, in which role."""
+
+    add = Call(members.add)
+    get = Call(members.get)
+    change = Call(members.change)
+    remove = Call(members.remove)
+    list = Items(members.list_all)
 
 
 class BusUsers(_Part):
@@ -67,6 +79,26 @@ class BusUsers(_Part):
     rotate = Call(bus_users.rotate)
     revoke = Call(bus_users.revoke)
     list = Items(bus_users.list_all)
+
+
+class Storage(_Part):
+    """The storage whose credentials stand in where a job has none."""
+
+    get = Call(storage.get)
+    replace = Call(storage.replace)
+    test = Call(storage.test)
+
+
+class Server(_Part):
+    """What operators see and do, for all organizations."""
+
+    workers = Items(server.workers)
+    drain = Call(server.drain)
+    queues = Items(server.queues)
+    dead_letters = Items(server.dead_letters)
+    dead_letter = Call(server.dead_letter)
+    requeue = Call(server.requeue)
+    drop = Call(server.drop)
 
 
 class Millrace:
@@ -86,6 +118,8 @@ class Millrace:
     login = Call(tokens.login)
     logout = Call(tokens.logout)
     usage = Call(usage.usage)
+    organization = Call(members.organization)
+    change_password = Call(members.change_password)
 
     def __init__(
         self,
@@ -101,7 +135,10 @@ class Millrace:
         self.jobs = Jobs(self.core, self.transport)
         self.webhooks = Webhooks(self.core, self.transport)
         self.tokens = Tokens(self.core, self.transport)
+        self.members = Members(self.core, self.transport)
         self.bus_users = BusUsers(self.core, self.transport)
+        self.storage = Storage(self.core, self.transport)
+        self.server = Server(self.core, self.transport)
 
     def __enter__(self) -> Self:
         return self

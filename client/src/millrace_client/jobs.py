@@ -199,13 +199,22 @@ def timeline(core: Core, job: Job | str) -> Flow[Timeline]:
     parts: list[TimelinePart] = []
     number = 1
     while True:
-        query = (("page", str(number)), ("page_size", str(PAGE_SIZE)))
-        request = core.request("GET", core.address(JOBS, job_id(job), "timeline", query=query))
-        found = yield from core.call(request, Timeline.from_json)
+        found = yield from timeline_page(core, job, number)
         parts += found.parts
-        if found.raw.get("next") is None:
+        if not found.more:
             return found.model_copy(update={"parts": tuple(parts)})
         number += 1
+
+
+def timeline_page(core: Core, job: Job | str, page: int = 1, page_size: int = PAGE_SIZE) -> Flow[Timeline]:
+    """The timeline with the parts of one page alone; all else is on every page.
+
+    Raises:
+        NotFound: the organization has no such job, or there is no such page.
+    """
+    query = (("page", str(page)), ("page_size", str(page_size)))
+    url = core.address(JOBS, job_id(job), "timeline", query=query)
+    return (yield from core.call(core.request("GET", url), Timeline.from_json))
 
 
 def job_id(job: Job | str) -> str:

@@ -333,13 +333,24 @@ class TimelinePart(Model):
 
 
 class Timeline(Resource):
-    """What has happened to a job, with all of its parts in the order in which they are requested."""
+    """What has happened to a job, with its parts in the order in which they are requested.
 
+    Attributes:
+        count: of all parts.
+    """
+
+    count: int = 0
+    next: str | None = Field(None, exclude=True, repr=False)
     stages: tuple[StageSpan, ...] = ()
     fetch: Attempt | None = None
     finish: Attempt | None = None
     waiting: tuple[Waiting, ...] = ()
     parts: tuple[TimelinePart, ...] = Field(validation_alias=AliasChoices("results", "parts"))
+
+    @property
+    def more(self) -> bool:
+        """Whether there are further parts on a next page."""
+        return self.next is not None
 
 
 class Token(Resource):
@@ -355,6 +366,7 @@ class LiveToken(Resource):
     id: str
     name: str = ""
     username: str | None = None
+    role: str | None = None
     created: datetime
     expiry: datetime
     current: bool = False

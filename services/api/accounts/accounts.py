@@ -1,20 +1,19 @@
 """Who users and tokens are: login, logout, and for whom a token speaks."""
 
 import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from datetime import timedelta
 
 from asyncpg import Record
 
+from services.api.accounts.issuing import IssuedToken, issue_token, token_hash
 from services.api.accounts.login_guard import LoginGuard
-from services.api.accounts.organizations import lock_organization
 from services.api.accounts.passwords import Passwords
+from services.api.contract.account_models import PasswordRequest
 from services.api.contract.errors import NON_FIELD, Forbidden, Invalid, InvalidToken
 from services.api.contract.models import LoginRequest
-from services.api.contract.roles import OrganizationRole, has_role
+from services.api.contract.roles import Needed, OrganizationRole, may
 from services.api.database.pool import Connection, Database, DatabaseDown
 from shared.coalescing import Coalescer
 
@@ -35,12 +34,11 @@ _IDENTIFY = """
     left join memberships m on m.user_id = t.user_id and m.org = t.org
     where t.hash = any($1::bytea[]) and t.expires > now() and (t.user_id is null or m.user_id is not null)
 """
-_MOST_TOGETHER = 200
-_GIVE_WAY = """
-    delete from tokens where hash = any(array(
-        select hash from tokens where org = $1 and user_id is not null order by created, id limit $2))
-    returning hash
+_END_TOKENS = """
+    delete from tokens where user_id = $1 and hash <> $2
+        and id is distinct from (select token from browser_sessions where hash = $2)
 """
+_MOST_TOGETHER = 200
 
 
 @dataclass(frozen=True)
@@ -58,27 +56,14 @@ class Identity:
 
     org: str
     credential: bytes
-    role: OrganizationRole | None = "admin"
+    role: OrganizationRole | None
     user: int | None = None
     operator: bool = False
     requests_per_minute: int | None = None
 
-    def is_admin(self) -> bool:
-        """Whether he is an admin of the organization."""
-        return self.role is not None and has_role(self.role, "admin")
-
-
-@dataclass(frozen=True)
-class IssuedToken:
-    """A token that was just made; nobody will see it again."""
-
-    token: str
-    expiry: datetime
-
-
-def token_hash(token: str) -> bytes:
-    """What is stored of a token."""
-    return sha256(token.encode()).digest()
+    def may(self, needed: Needed) -> bool:
+        """Whether he may do what needs a role."""
+        return may(self.role, needed, operator=self.operator)
 
 
 class Accounts:
@@ -122,7 +107,7 @@ class Accounts:
         """
         async with self._guard.attempt(username, address) as attempt:
             async with self._database.connection() as connection:
-                row = await connection.fetchrow(_CREDENTIALS, _storable(username), org and _storable(org))
+                row = await connection.fetchrow(_CREDENTIALS, storable(username), org and storable(org))
             known = await self._passwords.check(row["password_hash"] if row else None, password)
             # One answer for an unknown user, a wrong password and a foreign organization: none of them is anybody's business.
             if row is None or not known or not row["is_in"]:
@@ -131,6 +116,34 @@ class Accounts:
             attempt.succeeded = True
         user: int = row["id"]
         return user
+
+    async def hash(self, password: str, address: str) -> str:
+        """The hash of a new password. It stands in line as logins do, since it takes as much.
+
+        Raises:
+            TooManyRequests: too many in line, from there. Unavailable: too many at a time in all.
+        """
+        async with self._guard.attempt("", address):
+            return await self._passwords.hash(password)
+
+    async def change_password(self, identity: Identity, request: PasswordRequest, address: str) -> None:
+        """Give a user a new password. Tokens and browser sessions that were got with the old one end, but for the request's.
+
+        Raises:
+            Forbidden: the token is no user's. Invalid: wrong password.
+            TooManyRequests: too many failures, or too many in line, from there. Unavailable: too many at a time in all.
+        """
+        async with self._database.connection() as connection:
+            username = await connection.fetchval("select username from users where id = $1", identity.user)
+        if username is None:
+            raise Forbidden("This token belongs to no user who could have a password.")
+        try:
+            user = await self.authenticate(username, request.password, address)
+        except Invalid:
+            raise Invalid({"password": ["This is not the present password."]}) from None
+        hashed = await self.hash(request.new_password, address)
+        async with self._database.transaction() as connection:
+            await set_password(connection, user, hashed, keep=identity.credential)
 
     async def logout(self, identity: Identity) -> None:
         """Revoke the token, or end the browser session, at once."""
@@ -174,37 +187,18 @@ def _identity(row: Record) -> Identity:
     )
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """A text without what PostgreSQL has no texts with; what it stands for is in none of ours."""
     return text.replace("\0", "\ufffd")
 
 
-async def issue_token(
-    connection: "Connection", org: str, user_id: int | None, life: timedelta, most: int, *, name: str = ""
-) -> IssuedToken:
-    """Make a token. Runs inside the caller's transaction.
+async def set_password(connection: "Connection", user: int, hashed: str, *, keep: bytes = b"") -> None:
+    """Change a user's password; what was got with the old one ends. Runs inside the caller's transaction.
 
-    Where the organization has ``most`` live tokens already, the oldest from a login gives way: nobody shall be locked out by
-    logins that were forgotten. Those that the operator has made stay.
-
-    Raises:
-        Forbidden: all of them were made by the operator.
+    Args:
+        keep: what is stored of a token or browser session that does not.
     """
-    # The lock lets no two logins count at the same time.
-    await lock_organization(connection, org)
-    await connection.execute("delete from tokens where org = $1 and expires <= now()", org)
-    surplus = await connection.fetchval("select count(*) from tokens where org = $1", org) - most + 1
-    if surplus > 0 and len(await connection.fetch(_GIVE_WAY, org, surplus)) < surplus:
-        raise Forbidden(
-            f"This organization may have {most} live tokens, and the operator has made as many. Revoke one of them first."
-        )
-    issued = IssuedToken(secrets.token_hex(32), datetime.now(UTC) + life)
-    await connection.execute(
-        "insert into tokens (hash, org, user_id, created, expires, name) values ($1, $2, $3, clock_timestamp(), $4, $5)",
-        token_hash(issued.token),
-        org,
-        user_id,
-        issued.expiry,
-        name,
-    )
-    return issued
+    await connection.execute("update users set password_hash = $2 where id = $1", user, hashed)
+    # A session that stands for a token goes with it, so that the token of one that is kept has to be kept, too.
+    await connection.execute(_END_TOKENS, user, keep)
+    await connection.execute("delete from browser_sessions where user_id = $1 and hash <> $2", user, keep)

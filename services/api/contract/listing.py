@@ -28,6 +28,7 @@ FIELDS = "fields"
 JOB_PARAMETERS = ("status", *COUNT_PARAMETERS, "ordering", FIELDS, *PAGE_PARAMETERS)
 DELIVERY_PARAMETERS = ("job", "outcome", *PAGE_PARAMETERS)
 MOST_SEARCH_CHARACTERS = 200
+MOST_FOLLOWED = 100
 ORDERINGS = ("created", "-created")
 # As the database tells words apart: migrations/0012_search.sql.
 _IN_A_WORD = re.compile(r"[0-9A-Za-z\x80-\U0010ffff]")
@@ -115,6 +116,18 @@ def read_job_query(parameters: Parameters) -> tuple[JobFilter, Window, frozenset
     window, fields = reader.window(), reader.fields()
     reader.finish()
     return wanted, window, fields
+
+
+def read_followed(parameters: Parameters) -> tuple[tuple[str, ...], frozenset[str] | None]:
+    """Ids of the jobs to follow, each once, and the members of them to show.
+
+    Raises:
+        Invalid: naming each parameter that is unknown or malformed.
+    """
+    reader = ParameterReader(parameters, ("ids", FIELDS))
+    ids, fields = reader.ids(), reader.fields()
+    reader.finish()
+    return ids, fields
 
 
 def read_count_query(parameters: Parameters) -> JobFilter:
@@ -215,6 +228,13 @@ class ParameterReader:
         for name in sorted(names - JobItem.model_fields.keys()):
             self.wrong(FIELDS, f"{is_not_a_choice(name)} Choose from {', '.join(JobItem.model_fields)}.")
         return names
+
+    def ids(self) -> tuple[str, ...]:
+        """Ids of jobs, each once."""
+        ids = tuple(dict.fromkeys(name for name in (self._single("ids") or "").split(",") if name))
+        if len(ids) > MOST_FOLLOWED:
+            self.wrong("ids", f"Ensure there are no more than {MOST_FOLLOWED}.")
+        return ids
 
     def statuses(self) -> tuple[Status, ...]:
         """The statuses that are asked for, each once."""

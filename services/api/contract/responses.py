@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
+from services.api.contract.roles import OrganizationRole
 from shared.deliveries import Outcome, ResponseHead
 from shared.events import Priority
 from shared.job import Stage, Status
@@ -15,6 +16,8 @@ R = TypeVar("R")
 MOST_PLACES = 1_000
 """How far the places in a queue are counted."""
 
+SECRET_PLACEHOLDER = "<secret_token>"  # noqa: S105 - the very opposite
+"""What those see who may not know the secret of a webhook."""
 _JOB_ID = "^[2-9A-HJ-NP-Za-km-z]{11}$"
 
 
@@ -38,7 +41,10 @@ class LiveToken(Response):
 
     id: UUID
     name: str = Field(description="Given at login or afterwards; empty if none was", examples=["build server"])
-    username: str | None = Field(description="Who logged in; null if the operator made the token")
+    username: str | None = Field(description="Who logged in; null for a token that belongs to no user")
+    role: OrganizationRole = Field(
+        description="What it may do; a token from a login as much as its user", examples=["member"]
+    )
     created: datetime
     expiry: datetime = Field(description="When it stops working")
     current: bool = Field(description="Whether this request carries it")
@@ -202,7 +208,7 @@ class Webhook(Response):
 
     id: UUID
     url: str
-    secret_token: str
+    secret_token: str = Field(description=f"`{SECRET_PLACEHOLDER}` for viewers")
 
 
 class RotatedWebhook(Webhook):

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from services.api.accounts.accounts import Accounts, Identity
 from services.api.accounts.browser_sessions import BrowserSessions
+from services.api.accounts.members import Members
 from services.api.accounts.request_rate import AddressRate, RequestRate
 from services.api.accounts.sessions import Sessions
 from services.api.accounts.tokens import Tokens
@@ -20,10 +21,12 @@ from services.api.drm.demand import KeysOnDemand
 from services.api.drm.signing_keys import SigningKeys
 from services.api.feed.users import BusUsers
 from services.api.http.browser import Site, session_secret
+from services.api.http.roles import require_role
 from services.api.intake.intake import Intake
 from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
 from services.api.jobs.usages import Usages
+from services.api.operator.desk import Desk
 from services.api.webhooks.deliveries import Deliveries
 from services.api.webhooks.webhooks import Webhooks
 
@@ -37,6 +40,7 @@ class Services:
     tokens: Tokens
     sessions: Sessions
     browser_sessions: BrowserSessions
+    members: Members
     intake: Intake
     jobs: Jobs
     webhooks: Webhooks
@@ -47,6 +51,7 @@ class Services:
     signing_keys: SigningKeys
     key_rate: AddressRate
     usages: Usages
+    desk: Desk
     bus_users: BusUsers | None = None
 
 
@@ -77,7 +82,7 @@ Authorized = Callable[[web.Request, Services, Identity], Awaitable[web.StreamRes
 
 
 def authorized(runtime: Runtime, handler: Authorized) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """A handler that is called for those alone whose token or browser session is good, and for their organizations."""
+    """A handler that is called for those alone who are known, in their organizations, and may do it by their role."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         services = runtime.started
@@ -86,6 +91,7 @@ def authorized(runtime: Runtime, handler: Authorized) -> Callable[[web.Request],
         if identity.org != request.match_info.get("org", identity.org):
             # As if it did not exist.
             raise NotFound()
+        require_role(request, identity)
         with structlog.contextvars.bound_contextvars(organization=identity.org):
             return await handler(request, services, identity)
 

@@ -15,7 +15,7 @@ from services.api.contract.drm_models import (
     WidevineKeyRequest,
 )
 from services.api.contract.errors import Forbidden, Invalid, NotFound
-from services.api.contract.key_addresses import AES_KEY, CLEAR_KEY_LICENCE
+from services.api.contract.key_addresses import AES_KEY, CLEAR_KEY_LICENCE, DRM_LICENCE
 from services.api.contract.peers import Network
 from services.api.contract.validation import validate
 from services.api.drm import signed_addresses
@@ -32,7 +32,6 @@ from shared.encryption.keys import ContentKey
 from shared.encryption.signalling import fairplay_uri
 from shared.ids import ORG_PATTERN
 
-DRM_LICENCE = "/api/v1/{org}/drm_license/"
 PLAYERS_PATHS = (AES_KEY, CLEAR_KEY_LICENCE, DRM_LICENCE)
 """What players in browsers call."""
 

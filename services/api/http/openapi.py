@@ -5,6 +5,16 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from services.api.contract.account_models import (
+    Member,
+    MemberPage,
+    MemberRequest,
+    NewToken,
+    NewTokenRequest,
+    OrganizationPage,
+    PasswordRequest,
+    RoleRequest,
+)
 from services.api.contract.drm_models import (
     ClearKeyLicence,
     ClearKeyRequest,
@@ -15,7 +25,6 @@ from services.api.contract.drm_models import (
     KeyAddress,
     KeyAddressRequest,
     KeyRequest,
-    OrganizationPage,
     WidevineKeyRequest,
     WidevineKeys,
 )
@@ -29,6 +38,15 @@ from services.api.contract.models import (
     RotationRequest,
     TokenRequest,
     WebhookRequest,
+)
+from services.api.contract.operator_models import (
+    DeadLetterDetail,
+    DeadLetterPage,
+    DrainRequest,
+    QueuePage,
+    Requeued,
+    Worker,
+    WorkerPage,
 )
 from services.api.contract.responses import (
     Batch,
@@ -70,6 +88,10 @@ _REF = "#/components/schemas/{model}"
 _REQUESTS: tuple[type[BaseModel], ...] = (
     LoginRequest,
     SessionRequest,
+    PasswordRequest,
+    MemberRequest,
+    RoleRequest,
+    NewTokenRequest,
     TokenRequest,
     JobRequest,
     RetryRequest,
@@ -82,10 +104,14 @@ _REQUESTS: tuple[type[BaseModel], ...] = (
     WidevineKeyRequest,
     KeyAddressRequest,
     ClearKeyRequest,
+    DrainRequest,
 )
 _RESPONSES: tuple[type[BaseModel], ...] = (
     Token,
     BrowserSession,
+    Member,
+    MemberPage,
+    NewToken,
     LiveToken,
     TokenPage,
     Job,
@@ -114,6 +140,12 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     ContentPage,
     KeyAddress,
     ClearKeyLicence,
+    Worker,
+    WorkerPage,
+    QueuePage,
+    DeadLetterDetail,
+    DeadLetterPage,
+    Requeued,
     Detail,
     FieldErrors,
     ItemErrors,
@@ -126,14 +158,16 @@ _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
     400: ("Wrong: from each field to its messages, or a detail where no field is at fault", FieldErrors, ()),
     401: ("No token or browser session, or none that is good", Detail, ("WWW-Authenticate",)),
     403: (
-        "The organization has as many tokens or bus users as it may have, or the server does not offer this; a signature that "
-        "does not fit, or has expired; a browser session's request that a page of ours cannot have sent",
+        "A role is missing, which the detail names; the organization has as many tokens or bus users as it may have, or the "
+        "server does not offer this; a signature that does not fit, or has expired; a browser session's request that a page of "
+        "ours cannot have sent",
         Detail,
         (),
     ),
     404: ("There is no such thing, or it is another organization's", Detail, ()),
     409: (
-        "The Idempotency-Key came with another body before, the job cannot be run again now, or the content has several keys",
+        "The Idempotency-Key came with another body before, the job cannot be run again now, the content has several keys, or "
+        "the member is the last admin",
         Detail,
         (),
     ),
@@ -186,9 +220,8 @@ def document() -> dict[str, Any]:
 
 def _operation(operation: Operation) -> dict[str, Any]:
     in_path = [name for name in IN_PATH if f"{{{name}}}" in operation.path]
-    statuses = sorted(
-        {*operation.errors, 500, 503, *(() if operation.public else (401, 429)), *((404,) if in_path else ())}
-    )
+    usual = () if operation.public else (401, 403, 429)
+    statuses = sorted({*operation.errors, 500, 503, *usual, *((404,) if in_path else ())})
     made: dict[str, Any] = {
         "operationId": operation.name,
         "tags": [operation.tag],
@@ -197,8 +230,9 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "responses": {str(operation.status): _success(operation.answer, operation.other)}
         | {str(status): {"$ref": f"#/components/responses/{status}"} for status in statuses},
     }
-    if operation.description:
-        made["description"] = operation.description
+    role = f"Needs the role `{operation.role}`." if operation.role not in (None, "anyone") else ""
+    if description := " ".join(filter(None, (operation.description, role))):
+        made["description"] = description
     if operation.public:
         made["security"] = []
     if operation.request:
@@ -268,9 +302,12 @@ def _ref(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": _REF.format(model=model.__name__)}
 
 
+_WHO = {"you": "you", "operator": "the operator"}
+
+
 def _description() -> str:
     rows = [
-        f"| `{code}` | {row.message} | {'you' if row.who == 'you' else 'the operator'} | {'yes' if row.retryable else 'no'} |"
+        f"| `{code}` | {row.cause} | {row.remedy} | {_WHO[row.who]} | {'yes' if row.retryable else 'no'} |"
         for code, row in ERRORS.items()
     ]
     return "\n".join(
@@ -282,10 +319,10 @@ def _description() -> str:
             "",
             "## Why a job failed",
             "",
-            "A job of status `error` says why by `error_code`; the codes are stable. `error_message` is the sentence for people.",
+            "A job of status `error` says why by `error_code`; the codes are stable. `error_message` says it for people.",
             "",
-            "| `error_code` | meaning | who can mend it | may the same job succeed later? |",
-            "|---|---|---|---|",
+            "| `error_code` | what happened | what to do | who can mend it | may the same job succeed later? |",
+            "|---|---|---|---|---|",
             *rows,
         ]
     )

@@ -24,10 +24,16 @@ _REFUSALS: dict[Problem, str] = {
     "denied": "the credentials may not read the object, or it does not exist",
     "wrong_region": "the bucket is in another region: check region and endpoint",
 }
-# The public sentence speaks of a URL.
-_MISSING: dict[Problem, str] = {
-    problem: f"The specified input does not exist or cannot be accessed: {_REFUSALS[problem]}."
-    for problem in ("missing_key", "missing_bucket")
+# The public sentence speaks of a URL, and somebody who looks for a mistake there does not find it.
+_MISSING: dict[Problem, tuple[str, str]] = {
+    "missing_key": (
+        "The specified input does not exist or cannot be accessed: there is no object of that name in the bucket.",
+        "Check the path behind the bucket in input_path, capitals included, and that the upload is finished.",
+    ),
+    "missing_bucket": (
+        "The specified input does not exist or cannot be accessed: the bucket does not exist.",
+        "Check the bucket in input_path, and its endpoint.",
+    ),
 }
 
 
@@ -96,12 +102,14 @@ def _translated(error: Exception, location: S3Location) -> Exception:
     if problem == "forbidden_address":
         return PermanentError("input_forbidden_address", "the endpoint is on a private or loopback network")
     if problem in _REFUSALS:
-        return Trouble("refused", _REFUSALS[problem], message=_MISSING.get(problem))
+        cause, remedy = _MISSING.get(problem, (None, None))
+        return Trouble("refused", _REFUSALS[problem], cause=cause, remedy=remedy)
     if problem == "busy":
         return Trouble("busy", "the storage is busy", retry_after=retry_after(error))
     if isinstance(error, ReadTimeoutError) and not isinstance(error, ConnectTimeoutError):
         return Trouble("stalled", "the storage took the request but does not answer it")
     if problem == "unreachable":
         kind: TroubleKind = "misaddressed" if is_misaddressed(error) else "unconnected"
-        return Trouble(kind, f"the storage cannot be reached ({type(error).__name__})")
+        detail = f"the storage cannot be reached ({type(error).__name__})"
+        return Trouble(kind, detail, remedy="Check the endpoint and region of input_path.")
     return Trouble("refused", f"the storage refused the request: {words_of(error, location)}")

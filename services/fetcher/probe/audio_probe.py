@@ -117,10 +117,12 @@ def _check_clock(opened: Opened, extent: Extent, stream: st.Stream) -> None:
         return
     jump = (extent.end - extent.start - extent.sum) * (st.ratio(stream.get("time_base")) or Fraction(0))
     if abs(jump) > JUMP_SECONDS:
-        message = (
-            "The clock of the input jumps. Export it again, or ask for the resolutions of a picture, which mends it."
+        raise PermanentError(
+            "input_damaged",
+            f"its clock jumps by about {float(jump):.0f} s",
+            cause="The clock of the input jumps.",
+            remedy="Export it again, or ask for the resolutions of a picture, which mends it.",
         )
-        raise PermanentError("input_damaged", f"its clock jumps by about {float(jump):.0f} s", message=message)
 
 
 def _placed(track: AudioTrack, start: Fraction, end: float) -> AudioTrack:

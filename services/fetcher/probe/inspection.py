@@ -13,7 +13,7 @@ from typing import Any
 
 from services.fetcher.probe import packets as pk
 from services.fetcher.probe.boxes import BoxLayout, box_layout
-from services.fetcher.probe.integrity import NOTHING_INSIDE, cannot_open
+from services.fetcher.probe.integrity import EXPORT_AGAIN, NOTHING_INSIDE, cannot_open
 from services.fetcher.probe.protection import protected_kinds
 from services.fetcher.probe.sniff import HEAD_BYTES, sniff, tag_bytes
 from shared.cage.cage import Touches
@@ -113,7 +113,7 @@ class Inspection:
             header = {}
         if done.status != 0 or not header.get("streams"):
             if done.status == 0 or (opened.demuxer == "flv" and "End of file" in done.error_tail):
-                raise PermanentError("input_not_video", "no streams", message=NOTHING_INSIDE)
+                raise PermanentError("input_not_video", "no streams", cause=NOTHING_INSIDE, remedy=EXPORT_AGAIN)
             raise cannot_open(opened.demuxer, opened.clean(done.error_tail) or "no streams", opened.boxes)
         return header
 

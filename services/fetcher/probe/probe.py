@@ -105,9 +105,9 @@ class Probe(Inspection):
     def _check_size(self, width: int, height: int) -> None:
         """Refuse what has more pixels than allowed."""
         if width * height > self._limits.max_pixels:
-            message = f"The picture is larger ({width}×{height}) than this server accepts."
+            cause = f"The picture is larger ({width}×{height}) than this server accepts."
             detail = f"{width * height} pixels, at most {self._limits.max_pixels}"
-            raise PermanentError("input_too_large", detail, message=message)
+            raise PermanentError("input_too_large", detail, cause=cause)
 
     async def _sized(self, opened: Opened, stream: st.Stream, probed: Probed) -> Probed:
         """With the size that holds longest, where it changes."""
