@@ -27,7 +27,7 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help wheels demo up down ps logs test test-unit coverage corpus chaos rolling lanes compose soak check format bench ladder fleet formats documents vendor lock release .venv
+.PHONY: help wheels demo up down ps logs doctor test test-unit coverage corpus chaos rolling lanes compose soak check format bench ladder fleet formats documents vendor lock release .venv
 
 help: ## Show this list
 	@echo "Millrace: video in over REST, adaptive HLS out to a bucket."
@@ -48,6 +48,9 @@ down: $(STAMP) ## Stop everything; the data stays
 
 ps: $(STAMP) ## Show the processes of the stack
 	@./millrace ps
+
+doctor: $(STAMP) ## Find out what keeps a stack from working, and what to do about it
+	@./millrace doctor
 
 logs: $(STAMP) ## Follow all logs, or those of SERVICE=<name>
 	@./millrace logs

@@ -13,6 +13,7 @@ from services.api.accounts.members import Members
 from services.api.accounts.organizations import Storages
 from services.api.accounts.request_rate import AddressRate, RequestRate
 from services.api.accounts.sessions import Sessions
+from services.api.accounts.storage_origins import StorageOrigins
 from services.api.accounts.tokens import Tokens
 from services.api.contract.errors import NotFound, Unavailable
 from services.api.contract.listing import Parameters
@@ -40,6 +41,7 @@ class Services:
 
     accounts: Accounts
     storages: Storages
+    storage_origins: StorageOrigins
     rate: RequestRate
     tokens: Tokens
     sessions: Sessions
