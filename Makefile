@@ -29,7 +29,7 @@ STACK := $(VENV)/bin/python -m stack
 CHOICES := --state-dir "$$STATE_DIR" --port-base "$$PORT_BASE" --transcoders "$$TRANSCODERS" --nats-nodes "$$NATS_NODES" --nats-tls "$$NATS_TLS" --workspace "$$WORKSPACE"
 
 .DEFAULT_GOAL := help
-.PHONY: help wheels demo up down ps logs test test-unit coverage corpus chaos rolling lanes compose soak check format bench ladder fleet formats documents lock release .venv
+.PHONY: help docs wheels demo up down ps logs test test-unit coverage corpus chaos rolling lanes compose soak check format bench ladder fleet formats documents lock release .venv
 
 help: ## Show this list
 	@echo "Millrace: video in over REST, adaptive HLS out to a bucket."
@@ -112,6 +112,9 @@ formats: $(STAMP) ## Send a sample of every format through a stack and write doc
 
 documents: $(STAMP) ## Write the documents that are made from the code
 	@$(VENV)/bin/python -m tools.documents
+
+docs: $(STAMP) ## Build the documentation as a site into build/docs/html, and check every link in it
+	@env PYTHONPATH=client/src $(VENV)/bin/python -m tools.site
 
 wheels: $(STAMP) ## Build the wheel of the Python client into dist/
 	@# With the build backend that the lock names: nothing is downloaded. What an earlier build left would go into the wheel.
