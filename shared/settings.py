@@ -42,7 +42,9 @@ PREFIX = "MILLRACE_"
 SERVICES = ("api", "fetcher", "transcoder", "uploader", "notifier")
 UNPREFIXED = frozenset({"lease_seconds", "seal_keys"})
 """Fields that not every service has, and whose variable lacks the name of one: what they set holds for several."""
-CLIENT_VARIABLES = frozenset({"MILLRACE_API_URL", "MILLRACE_ORG", "MILLRACE_TOKEN", "MILLRACE_PASSWORD"})
+CLIENT_VARIABLES = frozenset(
+    {"MILLRACE_API_URL", "MILLRACE_ORG", "MILLRACE_TOKEN", "MILLRACE_PASSWORD", "MILLRACE_S3_SECRET_KEY"}
+)
 """Settings of the Python client and its command line. They may be in the environment in which a stack is started; no service
 has any use for them."""
 

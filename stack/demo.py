@@ -9,9 +9,11 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
+from millrace_client.cli.live import JobView
+from millrace_client.cli.pace import STAGES
+from millrace_client.models import Job
 from stack import clips, envfile, lifecycle
 from stack.client import Client
-from stack.display import STAGES, Display
 from stack.layout import Layout, StackError
 
 RESOLUTIONS = ("240p", "480p", "720p", "1080p")
@@ -34,9 +36,10 @@ async def demo(layout: Layout, video: str | None) -> int:
         output = client.location(f"demo/{stamp}-{_slug(name)}/")
         job = await client.post_job({**source, "output_path": output, "resolutions": list(RESOLUTIONS)})
         console.print(f"Job {job['id']}: {name} to {', '.join(RESOLUTIONS)}")
-        with Display(console) as display:
+        console.print(f"In a browser: {client.console_url(job['id'])} (user and password are in {layout.env_file})")
+        with JobView(console) as view:
             async for state in client.follow(job["id"]):
-                display.show(state)
+                view.show(Job.model_validate(state))
         job = await client.job(job["id"])
         if job["status"].lower() != "completed":
             console.print(f"[red]{job['status']}[/red]: {job['error_message']} ({job['error_code']})")

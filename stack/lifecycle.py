@@ -155,15 +155,6 @@ def _start_supervisor(layout: Layout) -> None:
     choices["workspace_in"] = layout.workspace_in
     write_private(layout.choices_file, json.dumps(choices))
     argv = [sys.executable, "-m", "stack", "supervise", "--state-dir", str(layout.state)]
-    argv += ["--port-base", str(layout.port_base), "--transcoders", str(layout.transcoders)]
-    argv += [
-        "--nats-nodes",
-        str(layout.nats),
-        "--nats-tls",
-        str(int(layout.nats_tls)),
-        "--workspace",
-        layout.workspace_in,
-    ]
     log = layout.log / f"{SUPERVISOR}.log"
     log.touch(0o600)
     with log.open("ab") as output:

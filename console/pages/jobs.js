@@ -125,7 +125,7 @@ function All({ rows, selected, select, clear }) {
   useEffect(() => {
     box.current.indeterminate = selected.size > 0 && !all;
   });
-  return html`<input ref=${box} type="checkbox" aria-label="Select all on this page" checked=${all} onChange=${() => (all ? clear() : select(...rows.map(row => row.id).filter(id => !selected.has(id))))} />`;
+  return html`<label class="choice"><input ref=${box} type="checkbox" checked=${all} onChange=${() => (all ? clear() : select(...rows.map(row => row.id).filter(id => !selected.has(id))))} /><span class="narrow-only">Select all</span></label>`;
 }
 
 function Selected({ org, chosen, clear, done }) {

@@ -18,6 +18,7 @@ from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
 from services.api.accounts.request_rate import AddressRate, RequestRate
 from services.api.accounts.sessions import Sessions
+from services.api.accounts.storage_origins import StorageOrigins
 from services.api.accounts.tokens import Tokens
 from services.api.app import make_app
 from services.api.contract.key_addresses import KeyAddresses
@@ -29,6 +30,7 @@ from services.api.drm.demand import KeysOnDemand
 from services.api.drm.encryption import Encryptions
 from services.api.drm.providers import KeyProviders
 from services.api.drm.signing_keys import SigningKeys
+from services.api.family import FamilyHealth
 from services.api.feed.callout import Callout
 from services.api.feed.connections import BusConnections
 from services.api.feed.replay import Replays
@@ -43,10 +45,17 @@ from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
 from services.api.jobs.live import LiveProgress
 from services.api.jobs.usages import Usages
+from services.api.operator.desk import Desk
+from services.api.operator.replay import Replay
+from services.api.playback.playback import Player
+from services.api.processes import Member
 from services.api.projection.leader import Leader
 from services.api.projection.overview import Overview
 from services.api.projection.vault_sweep import VaultSweep
 from services.api.settings import ApiSettings
+from services.api.uploads.sweep import UploadSweep
+from services.api.uploads.uploads import UploadRules, Uploads
+from services.api.uploads.uses import UploadUses
 from services.api.webhooks.deliveries import Deliveries
 from services.api.webhooks.hooks import HookBook
 from services.api.webhooks.webhooks import Webhooks
@@ -66,10 +75,12 @@ from shared.tasks import end_tasks
 from shared.tracing.recorder import traces
 
 _HOUR = 3600.0
+# After which an upload goes that no job has used, where those of jobs are kept for ever.
+_UNUSED_DAYS = 7
 
 
-async def serve(settings: ApiSettings) -> None:
-    """Run until SIGTERM or SIGINT."""
+async def serve(settings: ApiSettings, member: Member | None = None) -> None:
+    """Run until SIGTERM or SIGINT. ``member``: which one of several processes this is."""
     configure_logs(settings.service, settings.log_level)
     log = structlog.get_logger()
     lifeline = Lifeline()
@@ -77,12 +88,29 @@ async def serve(settings: ApiSettings) -> None:
     SERVICE.labels(settings.service).set(1)
     metrics.begin()
     checks: dict[str, Check] = {"start": still_starting}
-    health, runtime = Health(checks), Runtime()
+    health, runtime = FamilyHealth(checks, member) if member else Health(checks), Runtime()
+    # While the others answer, a process that takes a place among them listens when it can answer too.
+    late = member is not None and not member.first
     async with traces(settings), AsyncExitStack() as stack:
-        runner = await _listen(settings, health, runtime, stack)
+        if not late:
+            await _tell_health(settings, health, stack)
+        # A thread, because the OpenAPI document takes a while, and the probes of health are being answered.
+        app = await asyncio.to_thread(make_app, settings, runtime, health)
+        runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=settings.grace_seconds)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        if not late:
+            await _listen(settings, runner, shared=member is not None)
         if await lifeline.unless_over(asyncio.create_task(_start(settings, runtime, checks, stack, lifeline))):
+            if late:
+                await _tell_health(settings, health, stack)
+                await _listen(settings, runner, shared=True)
             await asyncio.to_thread(settle)
-            await log.ainfo("ready", port=settings.port)
+            if member:
+                member.started()
+                await log.ainfo("ready", port=settings.port, process=member.number, replaces_another=late)
+            else:
+                await log.ainfo("ready", port=settings.port)
             await lifeline.until_over()
         await log.ainfo("stopping")
         health.stopping = True
@@ -95,15 +123,17 @@ async def serve(settings: ApiSettings) -> None:
         raise SystemExit(lifeline.exit_status())
 
 
-async def _listen(settings: ApiSettings, health: Health, runtime: Runtime, stack: AsyncExitStack) -> web.AppRunner:
+async def _tell_health(settings: ApiSettings, health: Health, stack: AsyncExitStack) -> None:
+    stack.push_async_callback(health.stop)
+    if isinstance(health, FamilyHealth):
+        await health.tell_others()
     if settings.health_port not in (0, settings.port):
-        await health.start(settings.health_host, settings.health_port)
-        stack.push_async_callback(health.stop)
-    # A thread, because the OpenAPI document takes a while, and the probes of health are being answered.
-    app = await asyncio.to_thread(make_app, settings, runtime, health)
-    runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=settings.grace_seconds)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
+        shared = isinstance(health, FamilyHealth)
+        await health.start(settings.health_host, settings.health_port, reuse_port=shared)
+
+
+async def _listen(settings: ApiSettings, runner: web.AppRunner, *, shared: bool) -> None:
+    """Listen for requests. ``shared``: other processes of this api do, too."""
     limits = ConnectionLimits(
         settings.max_connections,
         settings.max_connections_per_address,
@@ -111,8 +141,7 @@ async def _listen(settings: ApiSettings, health: Health, runtime: Runtime, stack
         proxies=parse_networks(settings.trusted_proxies or ""),
     )
     allow_files(limits.most)
-    await GuardedSite(runner, settings.host, settings.port, limits).start()
-    return runner
+    await GuardedSite(runner, settings.host, settings.port, limits, reuse_port=shared).start()
 
 
 async def _start(
@@ -165,7 +194,10 @@ async def _start(
     addresses = KeyAddresses(settings.public_url, parse_codes(settings.clear_key_organizations or ""))
     contents = Contents(database, sealer)
     encryptions = Encryptions(database, sealer, addresses, settings.provider_rules)
-    intake = Intake(database, job_log, Beginnings(client), vault, Storages(database, sealer), reservations, encryptions)
+    storages, policy = Storages(database, sealer), settings.address_policy
+    uses = UploadUses(database, keep_days=settings.keep_uploads_days)
+    intake = Intake(database, job_log, Beginnings(client), vault, storages, reservations, encryptions, uses)
+    jobs = Jobs(database, job_log, live)
 
     await until_done(live.start, "live progress")
     stack.push_async_callback(live.stop)
@@ -182,6 +214,7 @@ async def _start(
         (leader.run(), "leader"),
         (overview.run(), "overview"),
         (watch_event_loop(), "event loop"),
+        (UploadSweep(database, storages, policy=policy, ready=lambda: leader.leads).run(), "uploads"),
         (VaultSweep(client, job_log, vault, ready=lambda: leader.leads).run(), "vault"),
         (
             _keep_house(
@@ -197,13 +230,15 @@ async def _start(
         _in_background(stack, lifeline.keep(work, name))
     runtime.services = Services(
         accounts,
+        storages,
+        StorageOrigins(storages, policy=policy),
         RequestRate(settings.max_requests_per_minute),
         Tokens(database, days=settings.token_days, most=settings.tokens_per_organization),
         sessions,
         browser_sessions,
         Members(database),
         intake,
-        Jobs(database, job_log, live),
+        jobs,
         Webhooks(database, book, overlap=settings.webhook_overlap_seconds),
         Deliveries(database, client, job_log),
         stream,
@@ -212,11 +247,29 @@ async def _start(
         SigningKeys(database, sealer),
         AddressRate(settings.key_requests_per_minute),
         Usages(database),
+        Desk(
+            client,
+            database,
+            Replay(client, job_log, database, jobs, intake, settings.address_policy),
+            places=settings.max_active_jobs,
+        ),
+        Uploads(database, storages, _upload_rules(settings), policy=policy),
+        Player(jobs, storages, contents, addresses, policy=policy),
+        AddressRate(settings.playback_requests_per_minute),
         bus_users,
     )
     del checks["start"]
     checks |= {"postgres": database.check, "nats": WriteCheck(client, settings.service), "leader": leader.check}
     return True
+
+
+def _upload_rules(settings: ApiSettings) -> UploadRules:
+    return UploadRules(
+        most_bytes=settings.max_upload_gigabytes * 10**9,
+        most_open=settings.max_open_uploads,
+        address_seconds=settings.upload_address_seconds,
+        unused_days=settings.keep_uploads_days or _UNUSED_DAYS,
+    )
 
 
 async def _offer_feed(

@@ -232,6 +232,28 @@ async def test_tokens(user: Program, account: Account) -> None:
         await user.do(user.millrace.tokens.revoke, current)
 
 
+async def test_members_and_tokens_of_roles(user: Program, account: Account, kind: str) -> None:
+    members, name = user.millrace.members, f"ann.{kind}"
+    added = await user.do(members.add, name, "viewer", password="battery staple horse")
+    assert (added.username, added.role, added.current) == (name, "viewer", False)
+    assert (await user.do(members.change, added, "member")).role == "member"
+    assert {one.username for one in await user.all_of(members.list)} >= {account.username, name}
+    await user.do(members.remove, name)
+    with pytest.raises(mc.NotFound):
+        await user.do(members.get, name)
+    with pytest.raises(mc.Conflict, match="last admin"):
+        await user.do(members.remove, account.username)
+    made = await user.do(user.millrace.tokens.create, "dashboard", role="viewer", days=1)
+    assert made.token not in repr(made)
+    assert (await user.do(user.millrace.organization)).role == "admin"
+    user.millrace.core.use_token(made.token)
+    assert (await user.do(user.millrace.organization)).role == "viewer"
+    with pytest.raises(mc.Forbidden, match="operator"):
+        await user.all_of(user.millrace.server.workers)
+    with pytest.raises(mc.Forbidden, match="no user"):
+        await user.do(user.millrace.change_password, "a", "battery staple horse")
+
+
 async def test_a_server_without_bus_users_says_so(user: Program) -> None:
     with pytest.raises(mc.Forbidden, match="Bus users"):
         await user.do(user.millrace.bus_users.create, "dashboard")

@@ -29,7 +29,7 @@ READERS = {
     "shared/bus/roster.py",
     # How long work has waited, as a number to be drawn.
     "shared/bus/metrics.py",
-    "services/api/projection/overview.py",
+    "services/api/projection/queues.py",
 }
 """All modules that read the wall clock, which somebody may set, and what for."""
 

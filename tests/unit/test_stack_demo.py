@@ -12,7 +12,6 @@ from stack import baseline
 from stack.bench import Measure, comparison
 from stack.clips import Facts
 from stack.demo import _slug, renditions_table
-from stack.display import Display, StageClock
 
 OUTPUTS: dict[str, Any] = {
     "master": "s3://millrace/demo/x/video.m3u8",
@@ -92,42 +91,6 @@ def test_a_source_without_sound_has_no_audio_row() -> None:
 )
 def test_a_name_becomes_fit_for_a_key(name: str, slug: str) -> None:
     assert _slug(name) == slug
-
-
-def test_the_clock_measures_each_stage_and_progress_never_falls() -> None:
-    clock = StageClock(100.0)
-    assert not clock.take({"stage": "queued", "progress": 0}, 100.5)
-    assert clock.take({"stage": "fetching", "progress": 4}, 101.0)
-    assert clock.take({"stage": "transcoding", "progress": 10}, 103.0)
-    assert not clock.take({"stage": "transcoding", "progress": 9}, 104.0)
-    assert clock.progress == 10
-    assert [clock.seconds(stage, 107.0) for stage in ("queued", "fetching", "transcoding", "uploading")] == [
-        1.0,
-        2.0,
-        4.0,
-        None,
-    ]
-
-
-def test_without_a_terminal_there_are_plain_lines() -> None:
-    console = Console(file=io.StringIO(), force_terminal=False, width=120)
-    with Display(console) as display:
-        for progress in (0, 1, 2, 12, 13, 55):
-            display.show({"stage": "transcoding" if progress > 10 else "fetching", "progress": progress})
-    assert isinstance(console.file, io.StringIO)
-    lines = console.file.getvalue().splitlines()
-    assert [line.split()[2:4] for line in lines] == [["fetching", "0"], ["transcoding", "12"], ["transcoding", "55"]]
-    assert "\x1b" not in console.file.getvalue()
-
-
-def test_on_a_terminal_every_stage_has_its_line() -> None:
-    console = Console(file=io.StringIO(), force_terminal=True, width=120)
-    with Display(console) as display:
-        display.show({"stage": "transcoding", "progress": 40})
-    assert isinstance(console.file, io.StringIO)
-    text = console.file.getvalue()
-    for shown in ("queued", "fetching", "transcoding", "uploading", "40 %"):
-        assert shown in text
 
 
 def test_the_baseline_encodes_as_the_profile_says_and_scales_nothing_up() -> None:

@@ -1,15 +1,10 @@
-"""Pages of reference that only the site has, made from what they describe: the command line, the channels, the REST API."""
+"""Pages of reference that only the site has, made from what they describe: the channels and the REST API."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import typer
-from typer.cli import get_docs_for_click
-from typer.models import Context
-
-from millrace_client.cli.commands import app
 from services.api.http import docs_page
 from services.api.http.openapi import document
 from tools.documents.asyncapi import asyncapi
@@ -50,17 +45,9 @@ def reference() -> dict[str, bytes]:
     script = _SCRIPT % json.dumps(document(), ensure_ascii=False)
     rest = {"index.html": _PAGE.encode(), "page.js": script.encode(), **vendored}
     return {
-        "docs/cli.md": _command_line().encode(),
         "docs/channels.md": "\n".join(_channels(asyncapi())).encode(),
         **{f"docs/rest/{name}": content for name, content in rest.items()},
     }
-
-
-def _command_line() -> str:
-    command = typer.main.get_command(app)
-    context = Context(command, info_name="millrace")
-    with context:
-        return get_docs_for_click(obj=command, ctx=context, name="millrace", title="Command line")
 
 
 def _channels(description: dict[str, Any]) -> Iterator[str]:

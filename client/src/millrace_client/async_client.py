@@ -4,7 +4,7 @@ from typing import Self
 
 import httpx
 
-from millrace_client import bus_users, follow, jobs, members, tokens, usage, webhooks
+from millrace_client import bus_users, follow, jobs, keys, members, server, storage, tokens, uploads, usage, webhooks
 from millrace_client.asynchronous import AsyncTransport
 from millrace_client.backoff import Retries
 from millrace_client.core import Core
@@ -28,8 +28,10 @@ class AsyncJobs(_Part):
     page = AsyncCall(jobs.page)
     counts = AsyncCall(jobs.counts)
     timeline = AsyncCall(jobs.timeline)
+    timeline_page = AsyncCall(jobs.timeline_page)
     cancel = AsyncCall(jobs.cancel)
     retry = AsyncCall(jobs.retry)
+    playback = AsyncCall(jobs.playback)
     wait = AsyncCall(follow.wait)
     follow = AsyncItems(follow.follow)
     list = AsyncItems(jobs.list_all)
@@ -80,6 +82,45 @@ class AsyncBusUsers(_Part):
     list = AsyncItems(bus_users.list_all)
 
 
+class AsyncUploads(_Part):
+    """Files in the organization's storage, for jobs to take."""
+
+    upload = AsyncCall(uploads.upload)
+    begin = AsyncCall(uploads.begin)
+    complete = AsyncCall(uploads.complete)
+    get = AsyncCall(uploads.get)
+    give_up = AsyncCall(uploads.give_up)
+    list = AsyncItems(uploads.list_all)
+
+
+class AsyncKeys(_Part):
+    """Content keys of the server's own store."""
+
+    get = AsyncCall(keys.get)
+    sign_address = AsyncCall(keys.sign_address)
+    list = AsyncItems(keys.list_all)
+
+
+class AsyncStorage(_Part):
+    """The storage whose credentials stand in where a job has none."""
+
+    get = AsyncCall(storage.get)
+    replace = AsyncCall(storage.replace)
+    test = AsyncCall(storage.test)
+
+
+class AsyncServer(_Part):
+    """What operators see and do, for all organizations."""
+
+    workers = AsyncItems(server.workers)
+    drain = AsyncCall(server.drain)
+    queues = AsyncItems(server.queues)
+    dead_letters = AsyncItems(server.dead_letters)
+    dead_letter = AsyncCall(server.dead_letter)
+    requeue = AsyncCall(server.requeue)
+    drop = AsyncCall(server.drop)
+
+
 class AsyncMillrace:
     """The API of one organization, for use in one event loop.
 
@@ -116,6 +157,10 @@ class AsyncMillrace:
         self.tokens = AsyncTokens(self.core, self.transport)
         self.members = AsyncMembers(self.core, self.transport)
         self.bus_users = AsyncBusUsers(self.core, self.transport)
+        self.storage = AsyncStorage(self.core, self.transport)
+        self.uploads = AsyncUploads(self.core, self.transport)
+        self.keys = AsyncKeys(self.core, self.transport)
+        self.server = AsyncServer(self.core, self.transport)
 
     async def __aenter__(self) -> Self:
         return self

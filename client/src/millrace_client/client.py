@@ -4,7 +4,7 @@ from typing import Self
 
 import httpx
 
-from millrace_client import bus_users, follow, jobs, members, tokens, usage, webhooks
+from millrace_client import bus_users, follow, jobs, keys, members, server, storage, tokens, uploads, usage, webhooks
 from millrace_client.backoff import Retries
 from millrace_client.blocking import BlockingTransport
 from millrace_client.core import Core
@@ -28,8 +28,10 @@ class Jobs(_Part):
     page = Call(jobs.page)
     counts = Call(jobs.counts)
     timeline = Call(jobs.timeline)
+    timeline_page = Call(jobs.timeline_page)
     cancel = Call(jobs.cancel)
     retry = Call(jobs.retry)
+    playback = Call(jobs.playback)
     wait = Call(follow.wait)
     follow = Items(follow.follow)
     list = Items(jobs.list_all)
@@ -80,6 +82,45 @@ class BusUsers(_Part):
     list = Items(bus_users.list_all)
 
 
+class Uploads(_Part):
+    """Files in the organization's storage, for jobs to take."""
+
+    upload = Call(uploads.upload)
+    begin = Call(uploads.begin)
+    complete = Call(uploads.complete)
+    get = Call(uploads.get)
+    give_up = Call(uploads.give_up)
+    list = Items(uploads.list_all)
+
+
+class Keys(_Part):
+    """Content keys of the server's own store."""
+
+    get = Call(keys.get)
+    sign_address = Call(keys.sign_address)
+    list = Items(keys.list_all)
+
+
+class Storage(_Part):
+    """The storage whose credentials stand in where a job has none."""
+
+    get = Call(storage.get)
+    replace = Call(storage.replace)
+    test = Call(storage.test)
+
+
+class Server(_Part):
+    """What operators see and do, for all organizations."""
+
+    workers = Items(server.workers)
+    drain = Call(server.drain)
+    queues = Items(server.queues)
+    dead_letters = Items(server.dead_letters)
+    dead_letter = Call(server.dead_letter)
+    requeue = Call(server.requeue)
+    drop = Call(server.drop)
+
+
 class Millrace:
     """The API of one organization. Threads may share it.
 
@@ -116,6 +157,10 @@ class Millrace:
         self.tokens = Tokens(self.core, self.transport)
         self.members = Members(self.core, self.transport)
         self.bus_users = BusUsers(self.core, self.transport)
+        self.storage = Storage(self.core, self.transport)
+        self.uploads = Uploads(self.core, self.transport)
+        self.keys = Keys(self.core, self.transport)
+        self.server = Server(self.core, self.transport)
 
     def __enter__(self) -> Self:
         return self

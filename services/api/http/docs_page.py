@@ -50,7 +50,6 @@ def docs_routes() -> list[web.RouteDef]:
             for path in sorted(_VENDOR.iterdir())
         ),
         web.get("/docs", to_docs),
-        web.get("/", to_docs),
     ]
 
 

@@ -7,14 +7,12 @@ Whatever breaks in between leaves at most a reservation that runs out (see :mod:
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
 
 import structlog
 from nats.errors import Error as NatsError
 
 from services.api.accounts.organizations import Storages
-from services.api.contract.addresses import with_credentials
 from services.api.contract.claims import claim_of
 from services.api.contract.errors import ApiError, Invalid, OfItem, Unavailable
 from services.api.contract.models import JobRequest
@@ -22,7 +20,9 @@ from services.api.database.pool import Database, DatabaseDown
 from services.api.drm.encryption import Encryptions, Order
 from services.api.intake.reservations import Reservations
 from services.api.intake.reserving import IdempotencyKey, Reservation
+from services.api.intake.submission import Accepted, Submission, completed, created_event
 from services.api.projection.projection import refresh_job, show_created
+from services.api.uploads.uses import UploadUses
 from shared.bus.beginnings import Beginnings
 from shared.bus.joblog import JobEnded, JobLog
 from shared.bus.vault import JobAddresses, Vault
@@ -31,39 +31,12 @@ from shared.encryption.providers import KeyProvider, SealedStore, StaticKeys
 from shared.events import Created, Recorded
 from shared.ids import new_job_id
 from shared.job import Job, apply
-from shared.locations import S3Location, mask
 from shared.tracing.spans import annotate, link_to, recording
 
 BUS_SECONDS = 5.0
 _LOOK_UP_SECONDS = 1.0
 _MOST_TOGETHER = 200
 _BUS_TROUBLE = (NatsError, TimeoutError, OSError)
-
-
-@dataclass(frozen=True)
-class Submission:
-    """A valid request for a job, with what of it has to be kept as text.
-
-    Attributes:
-        metadata: the JSON text of ``client_metadata`` as received. body: all that was asked for, for the key's sake: with the
-            same key comes the same.
-        retry_of: the ended job that this one runs again. keys_from: where the keys of its output came from.
-    """
-
-    request: JobRequest
-    metadata: str | None
-    body: bytes
-    key: str | None = None
-    retry_of: str | None = None
-    keys_from: str | None = None
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """The job. ``replayed``: an earlier request with the same idempotency key made it."""
-
-    job: Job
-    replayed: bool = False
 
 
 class Intake:
@@ -78,6 +51,7 @@ class Intake:
         storages: Storages,
         reservations: Reservations,
         encryptions: Encryptions,
+        uploads: UploadUses,
     ) -> None:
         self._database = database
         self._log = log
@@ -86,6 +60,7 @@ class Intake:
         self._storages = storages
         self._reservations = reservations
         self._encryptions = encryptions
+        self._uploads = uploads
         self._shown = Coalescer(self._show, most=_MOST_TOGETHER, everybodys=(DatabaseDown,))
 
     async def accept(self, org: str, submission: Submission) -> Accepted:
@@ -118,9 +93,10 @@ class Intake:
         except _BUS_TROUBLE as error:
             raise _not_accepted(error) from error
         annotate({"millrace.organization": org, "millrace.job": reservation.job})
+        await self._uploads.note(org, [(addresses.input_url, reservation.job)])
         await self._keep(reservation, addresses, order)
         try:
-            recorded = await self._begin(reservation, _created(org, reservation.job, submission, order))
+            recorded = await self._begin(reservation, created_event(org, reservation.job, submission, order))
         except JobEnded:
             earlier = await self._find(reservation)
             if earlier is None:
@@ -162,9 +138,11 @@ class Intake:
         except _BUS_TROUBLE as error:
             raise _not_accepted(error) from error
         annotate({"millrace.organization": org, "millrace.jobs": len(made)})
+        uses = [(addresses.input_url, one.job) for one, (addresses, _) in zip(made, prepared, strict=True)]
+        await self._uploads.note(org, uses)
         await self._keep_all(made, prepared)
         created = [
-            _created(org, one.job, submission, order)
+            created_event(org, one.job, submission, order)
             for one, submission, (_, order) in zip(made, submissions, prepared, strict=True)
         ]
         recorded = await self._begin_all(created)
@@ -195,10 +173,10 @@ class Intake:
     async def _addresses(self, org: str, request: JobRequest) -> JobAddresses:
         """The addresses with the credentials that are to be used."""
         try:
-            return _completed(request, None)
+            return completed(request, None)
         except Invalid:
             # Most jobs bring all that they need, and cost no query.
-            return _completed(request, await self._storages.get(org))
+            return completed(request, await self._storages.get(org))
 
     async def _find(self, reservation: Reservation) -> Job | None:
         async with asyncio.timeout(BUS_SECONDS), self._database.connection() as connection:
@@ -298,52 +276,9 @@ class Intake:
         return [None] * len(recorded)
 
 
-def _completed(request: JobRequest, storage: S3Location | None) -> JobAddresses:
-    """The addresses of a job, with credentials that the organization's storage supplies where they have none.
-
-    Raises:
-        Invalid: it cannot supply them.
-    """
-    texts, problems = {}, {}
-    for field, text, is_prefix in (
-        (request.source_field, request.source, False),
-        ("output_path", request.output_path, True),
-    ):
-        try:
-            texts[field] = _complete(text, is_prefix=is_prefix, storage=storage)
-        except ValueError as error:
-            problems[field] = [str(error)]
-    if problems:
-        raise Invalid(problems)
-    return JobAddresses(texts[request.source_field], texts["output_path"])
-
-
-def _complete(text: str, *, is_prefix: bool, storage: S3Location | None) -> str:
-    return with_credentials(text, is_prefix=is_prefix, storage=storage) if text.startswith("s3://") else text
-
-
 def _asked_later(order: Order) -> KeyProvider:
     """The provider as the vault keeps it: what gave the keys already has no secret that anybody needs."""
     return SealedStore() if isinstance(order.provider, StaticKeys) else order.provider
-
-
-def _created(org: str, job: str, submission: Submission, order: Order | None) -> Created:
-    request = submission.request
-    return Created(
-        org=org,
-        job=job,
-        input_url=mask(request.source),
-        output_path=mask(request.output_path),
-        resolutions=tuple(request.resolutions),
-        enable_drm=request.encrypted == "cbcs",
-        drm_content_id=order.content_of(org, job) if order else None,
-        encryption=order.request if order else None,
-        client_metadata=submission.metadata,
-        priority=request.priority,
-        profile=request.profile,
-        retry_of=submission.retry_of,
-        keys_from=submission.keys_from,
-    )
 
 
 def _not_accepted(error: BaseException) -> ApiError:

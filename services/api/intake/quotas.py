@@ -1,6 +1,9 @@
 """The quotas that a new job has to pass, counted in Postgres: exact, however many processes take jobs at the same time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from asyncpg import Record
 
 from services.api.contract.errors import QuotaExceeded
 from services.api.contract.quotas import (
@@ -12,25 +15,31 @@ from services.api.contract.quotas import (
 )
 from services.api.database.pool import Connection
 
-# The lock lets no two requests count at the same time. Other organizations have other rows.
-_OWN_QUOTAS = """
-    select max_unfinished_jobs, max_jobs_per_hour, max_source_minutes_per_day, max_source_gigabytes_per_day
-    from organizations where code = $1 for no key update
+# Everything of all organizations at once. Counted without a limit too, so that the operator sees what a limit would mean; and by
+# the clock: a transaction that began in the hour before must not set the hour back.
+_COUNT = """
+    with given as (
+        select code as org, jobs from organizations join unnest($1::text[], $2::integer[]) as given (code, jobs) using (code)
+    ),
+    added as (
+        insert into created_jobs as known (org, hour, jobs)
+        select org, date_trunc('hour', clock_timestamp()), jobs from given order by org
+        on conflict (org) do update
+        set hour = excluded.hour, jobs = excluded.jobs + case when known.hour = excluded.hour then known.jobs else 0 end
+        returning org, jobs, ceil(extract(epoch from hour + interval '1 hour' - clock_timestamp()))::integer as left
+    )
+    select organizations.code as org, max_unfinished_jobs, max_jobs_per_hour, max_source_minutes_per_day,
+           max_source_gigabytes_per_day, counts.rows, counts.jobs as unfinished, added.jobs as this_hour, added.left
+    from added join organizations on organizations.code = added.org cross join lateral (
+        select count(*) as rows, coalesce(sum(claims), 0)::bigint as jobs from claim_counts where claim_counts.org = added.org
+    ) as counts
 """
-_UNFINISHED = "select count(*) as rows, coalesce(sum(claims), 0)::bigint as jobs from claim_counts where org = $1"
 _DRAW_TOGETHER = """
     with drawn as (delete from claim_counts where org = $1 returning claims)
     insert into claim_counts select $1, sum(claims) from drawn having sum(claims) <> 0
 """
 # Summing these takes no time; the retention draws them together too, but only once a minute.
 _MANY_ROWS = 200
-# By the clock: a transaction that began in the hour before must not set the hour back.
-_MORE = """
-    insert into created_jobs as known (org, hour, jobs) values ($1, date_trunc('hour', clock_timestamp()), $2)
-    on conflict (org) do update
-    set hour = excluded.hour, jobs = excluded.jobs + case when known.hour = excluded.hour then known.jobs else 0 end
-    returning jobs, ceil(extract(epoch from hour + interval '1 hour' - clock_timestamp()))::integer as left
-"""
 _LESS = """
     update created_jobs set jobs = greatest(jobs - $2, 0)
     where org = $1 and hour = date_trunc('hour', clock_timestamp())
@@ -54,45 +63,48 @@ class JobQuotas:
     source_minutes_per_day: int = 0
     source_gigabytes_per_day: int = 0
 
-    async def count(self, connection: Connection, org: str, jobs: int) -> list[QuotaExceeded]:
-        """Count jobs whose output locations have been claimed in this transaction. To be called last in it.
+    async def count(self, connection: Connection, jobs: Mapping[str, int]) -> dict[str, list[QuotaExceeded]]:
+        """Count jobs whose output locations have been claimed in this transaction, which holds the locks of their organizations.
+
+        Args:
+            jobs: how many, by organization.
 
         Returns:
-            why some are too many, one for each of the last ones. They are not counted; the caller gives back what was reserved
-            for them in the same transaction, or does not commit it.
+            of each organization why some of its jobs are too many, one for each of the last ones. They are not counted; the
+            caller gives back what was reserved for them in the same transaction, or does not commit it.
         """
-        own = await connection.fetchrow(_OWN_QUOTAS, org)
-        if own is None:
-            return []
-        refused: list[QuotaExceeded] = []
-        if limit := in_force(own["max_unfinished_jobs"], self.unfinished_jobs):
-            (found,) = await connection.fetch(_UNFINISHED, org)
-            refused += min(jobs, max(0, found["jobs"] - limit)) * [too_many_unfinished_jobs(limit)]
-            if found["rows"] > _MANY_ROWS:
+        refused: dict[str, list[QuotaExceeded]] = {}
+        for row in await connection.fetch(_COUNT, list(jobs), list(jobs.values())):
+            org = row["org"]
+            refused[org] = await self._refusals(connection, row, jobs[org])
+            if refused[org]:
+                await connection.execute(_LESS, org, len(refused[org]))
+            if row["rows"] > _MANY_ROWS:
                 await connection.execute(_DRAW_TOGETHER, org)
-        minutes = in_force(own["max_source_minutes_per_day"], self.source_minutes_per_day)
-        gigabytes = in_force(own["max_source_gigabytes_per_day"], self.source_gigabytes_per_day)
+        return refused
+
+    async def _refusals(self, connection: Connection, row: Record, jobs: int) -> list[QuotaExceeded]:
+        refused: list[QuotaExceeded] = []
+        if limit := in_force(row["max_unfinished_jobs"], self.unfinished_jobs):
+            refused += _beyond(row["unfinished"], limit, jobs) * [too_many_unfinished_jobs(limit)]
+        left = jobs - len(refused)
+        minutes = in_force(row["max_source_minutes_per_day"], self.source_minutes_per_day)
+        gigabytes = in_force(row["max_source_gigabytes_per_day"], self.source_gigabytes_per_day)
         if minutes or gigabytes:
-            (today,) = await connection.fetch(_FETCHED_TODAY, org)
-            left = jobs - len(refused)
+            (today,) = await connection.fetch(_FETCHED_TODAY, row["org"])
             if minutes and today["minutes"] >= minutes:
                 return refused + left * [too_many_source_minutes(minutes, max(1, today["left"]))]
             if gigabytes and today["gigabytes"] >= gigabytes:
                 return refused + left * [too_many_source_gigabytes(gigabytes, max(1, today["left"]))]
-        if len(refused) < jobs:
-            refused += await self._count_this_hour(connection, org, jobs - len(refused), own["max_jobs_per_hour"])
+        if limit := in_force(row["max_jobs_per_hour"], self.jobs_per_hour):
+            over = _beyond(row["this_hour"] - len(refused), limit, left)
+            refused += over * [too_many_jobs_this_hour(limit, max(1, row["left"]))]
         return refused
 
-    async def _count_this_hour(
-        self, connection: Connection, org: str, jobs: int, own: int | None
-    ) -> list[QuotaExceeded]:
-        # Counted without a limit too, so that the operator sees what a limit would mean.
-        (created,) = await connection.fetch(_MORE, org, jobs)
-        limit = in_force(own, self.jobs_per_hour)
-        over = min(jobs, max(0, created["jobs"] - limit)) if limit else 0
-        if over:
-            await connection.execute(_LESS, org, over)
-        return over * [too_many_jobs_this_hour(limit, max(1, created["left"]))]
+
+def _beyond(count: int, limit: int, new: int) -> int:
+    """How many of the new ones are too many."""
+    return min(new, max(0, count - limit))
 
 
 async def count_no_longer(connection: Connection, org: str) -> None:

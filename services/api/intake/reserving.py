@@ -5,7 +5,7 @@ they are counted. So those that come at the same time share one.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from services.api.contract.errors import Conflict, Unavailable
@@ -14,16 +14,14 @@ from services.api.intake.quotas import JobQuotas
 
 KEY_HOURS = 24
 
-_EXPIRE_KEYS = """
-    delete from idempotency_keys as known using unnest($1::text[], $2::text[]) as given (org, key)
-    where known.org = given.org and known.key = given.key and known.created < now() - make_interval(hours => $3)
-"""
 # By their order, as all who lock several rows do, or they would wait for each other. This waits for another transaction that is
-# inserting the same key.
+# inserting the same key. One whose time is over is as good as none.
 _TAKE_KEYS = """
-    insert into idempotency_keys (org, key, body, job)
+    insert into idempotency_keys as known (org, key, body, job)
     select * from unnest($1::text[], $2::text[], $3::bytea[], $4::text[]) order by 1, 2
-    on conflict do nothing returning job
+    on conflict (org, key) do update set body = excluded.body, job = excluded.job, created = excluded.created
+    where known.created < now() - make_interval(hours => $5)
+    returning job
 """
 _KNOWN_KEYS = """
     select org, key, body, job from idempotency_keys
@@ -38,9 +36,13 @@ _COMPLETED_RETRY = """
     )
     select id from retries where status = 'completed' limit 1
 """
+# The locks let no two transactions count an organization's jobs at the same time. Its other rows refer to it all the same.
 _TAKE_CLAIMS = """
+    with locked as materialized (
+        select code from organizations where code = any($1::text[]) order by code for no key update
+    )
     insert into output_claims (org, location, job)
-    select * from unnest($1::text[], $2::text[], $3::text[]) order by 1, 2
+    select * from unnest($1::text[], $2::text[], $3::text[]) where (select count(*) from locked) >= 0 order by 1, 2
     on conflict do nothing returning job
 """
 _KNOWN_CLAIMS = """
@@ -105,15 +107,18 @@ class Reserving:
             for each what was reserved; or, where its key is known, the name of that job, for which nothing is claimed; or why
             it cannot be had: :class:`Claimed`, a ``Conflict``, ``Unavailable`` or ``QuotaExceeded``.
         """
-        await self._take_keys([one for one in self._wanted if one.key])
+        await self._take_keys([(one, one.key) for one in self._wanted if one.key])
         for one in self._wanted:
             if one.retry_of and one.job not in self._outcomes:
                 await self._check_no_retry_is_completed(one, one.retry_of)
         await self._take_claims(self._left())
-        for org in sorted({one.org for one in self._left()}):
-            jobs = [one.job for one in self._left() if one.org == org]
-            refused = await quotas.count(self._connection, org, len(jobs))
-            self._outcomes.update(zip(reversed(jobs), refused, strict=False))
+        jobs: dict[str, list[str]] = {}
+        for one in self._left():
+            jobs.setdefault(one.org, []).append(one.job)
+        if jobs:
+            refused = await quotas.count(self._connection, {org: len(names) for org, names in jobs.items()})
+            for org, errors in refused.items():
+                self._outcomes.update(zip(reversed(jobs[org]), errors, strict=False))
         return [self._outcomes.get(one.job, one) for one in self._wanted]
 
     async def give_back(self) -> None:
@@ -127,31 +132,33 @@ class Reserving:
         """Those that nothing stands in the way of so far."""
         return [one for one in self._wanted if one.job not in self._outcomes]
 
-    async def _take_keys(self, keyed: Sequence[Reservation]) -> None:
-        if not keyed:
+    async def _take_keys(self, keyed: Sequence[tuple[Reservation, IdempotencyKey]]) -> None:
+        first: dict[tuple[str, str], Reservation] = {}
+        for one, key in keyed:
+            if first.setdefault((one.org, key.key), one) is not one:
+                # Nobody knows yet what comes of the request with the same key.
+                self._outcomes[one.job] = _undecided(one)
+        given = [(one.org, key.key, key.body, one.job) for one, key in keyed if one.job not in self._outcomes]
+        if not given:
             return
-        given = [(one.org, one.key.key, one.key.body, one.job) for one in keyed if one.key]
         orgs, keys, bodies, jobs = map(list, zip(*given, strict=True))
-        await self._connection.execute(_EXPIRE_KEYS, orgs, keys, KEY_HOURS)
-        taken = {row["job"] for row in await self._connection.fetch(_TAKE_KEYS, orgs, keys, bodies, jobs)}
-        if len(taken) == len(keyed):
+        rows = await self._connection.fetch(_TAKE_KEYS, orgs, keys, bodies, jobs, KEY_HOURS)
+        taken = {row["job"] for row in rows}
+        if len(taken) == len(given):
             return
         known = {(row["org"], row["key"]): row for row in await self._connection.fetch(_KNOWN_KEYS, orgs, keys)}
-        for one, (org, key, body, job) in zip(keyed, given, strict=True):
+        for org, name, body, job in given:
             if job in taken:
                 continue
-            row = known.get((org, key))
+            row = known.get((org, name))
             if row is None:
                 message = "The request that first used this Idempotency-Key has just been given up. Try again."
                 self._outcomes[job] = Unavailable(message, 1)
             elif row["body"] != body:
                 message = "This Idempotency-Key was used with another body before. Use a new key for a new request."
                 self._outcomes[job] = Conflict(message)
-            elif row["job"] in taken:
-                # By a request beside this one, and nobody knows yet what comes of that.
-                self._outcomes[job] = Claimed(one.location, "", datetime.min, timedelta())
             else:
-                self._outcomes[job] = Reservation(org, row["job"], one.location, one.key, True, one.retry_of)
+                self._outcomes[job] = replace(first[org, name], job=row["job"], known=True)
 
     async def _check_no_retry_is_completed(self, one: Reservation, retried: str) -> None:
         if done := await self._connection.fetchval(_COMPLETED_RETRY, one.org, retried):
@@ -168,11 +175,14 @@ class Reserving:
             return
         rows = await self._connection.fetch(_KNOWN_CLAIMS, orgs, locations)
         known = {(row["org"], row["location"]): row for row in rows}
-        for org, location, job in given:
-            if job not in taken:
-                row = known.get((org, location))
-                self._outcomes[job] = (
-                    Claimed(location, row["job"], row["claimed"], row["age"])
-                    if row
-                    else Claimed(location, "", datetime.min, timedelta())
+        for one in wanted:
+            if one.job not in taken:
+                row = known.get((one.org, one.location))
+                self._outcomes[one.job] = (
+                    Claimed(one.location, row["job"], row["claimed"], row["age"]) if row else _undecided(one)
                 )
+
+
+def _undecided(one: Reservation) -> Claimed:
+    """Who has what this one wants is about to be known: it is to ask again."""
+    return Claimed(one.location, "", datetime.min, timedelta())

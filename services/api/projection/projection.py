@@ -19,13 +19,14 @@ from pydantic import ValidationError
 from services.api.database.pool import Connection
 from shared.bus.joblog import JobLog
 from shared.deliveries import DeliveryAttempted
-from shared.events import Recorded
+from shared.events import Created, Recorded
 from shared.job import Job, apply
 
 PRIORITIES = {"low": 0, "normal": 1, "high": 2}
 
 # By their order, as all who lock several rows do, or they would wait for each other.
 _LOAD = "select id, last_sequence, state from jobs where id = any($1::text[]) order by id for update"
+_THERE = "select id from jobs where id = any($1::text[])"
 _STORE_ROWS = """
     insert into jobs (id, org, created, status, enable_drm, priority, admitted, last_sequence, state, ended,
                       fetched, source_seconds, source_bytes, retry_of, rendition_seconds, encode_seconds, output_bytes)
@@ -85,12 +86,18 @@ async def apply_events(connection: Connection, events: Sequence[Recorded]) -> Ma
         events: in the log's order; of each job everything after what its row holds (see above).
 
     Returns:
-        the state of each of the jobs afterwards, as far as it can be read.
+        the state of each of the jobs afterwards, as far as it can be read; not of those that were new and had their rows already.
     """
     by_job: dict[str, list[Recorded]] = defaultdict(list)
     for recorded in events:
         by_job[recorded.event.job].append(recorded)
     async with connection.transaction():
+        # Intake shows new jobs at once, so that most of these rows are there and need neither be read nor be locked.
+        if new := [job for job, news in by_job.items() if len(news) == 1 and isinstance(news[0].event, Created)]:
+            for row in await connection.fetch(_THERE, new):
+                del by_job[row["id"]]
+        if not by_job:
+            return {}
         rows = await connection.fetch(_LOAD, list(by_job))
         before = {row["id"]: folded for row in rows if (folded := _folded(row))}
         unreadable = {row["id"] for row in rows} - before.keys()

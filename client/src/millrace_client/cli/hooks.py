@@ -5,10 +5,9 @@ from typing import Annotated
 import typer
 
 from millrace_client.cli import display
-from millrace_client.cli.running import command, connect
+from millrace_client.cli.running import Json, command, connect
 
-hooks = typer.Typer(no_args_is_help=True, help="Addresses that are told of every change of a job's status.")
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+app = hooks = typer.Typer(no_args_is_help=True, help="Addresses that are told of every change of a job's status.")
 HookId = Annotated[str, typer.Argument(help="Id of the webhook.", metavar="HOOK")]
 
 
@@ -32,10 +31,11 @@ def create(url: str, as_json: Json = False) -> None:
 
 @hooks.command()
 @command
-def delete(hook: HookId) -> None:
+def delete(hook: HookId, as_json: Json = False) -> None:
     """Remove a webhook."""
     with connect() as millrace:
         millrace.webhooks.delete(hook)
+    display.done(f"{hook} is removed.", as_json=as_json, webhook=hook, deleted=True)
 
 
 @hooks.command()
