@@ -76,5 +76,5 @@ def make_app(settings: ApiSettings, runtime: Runtime, health: Health) -> web.App
         app.add_routes(part.routes())
     app.add_routes(health.routes())
     app.add_routes(docs_routes())
-    app.add_routes(ConsoleHandlers(ConsoleFiles()).routes())
+    app.add_routes(ConsoleHandlers(ConsoleFiles(), runtime).routes())
     return app

@@ -18,6 +18,7 @@ from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
 from services.api.accounts.request_rate import AddressRate, RequestRate
 from services.api.accounts.sessions import Sessions
+from services.api.accounts.storage_origins import StorageOrigins
 from services.api.accounts.tokens import Tokens
 from services.api.app import make_app
 from services.api.contract.key_addresses import KeyAddresses
@@ -230,6 +231,7 @@ async def _start(
     runtime.services = Services(
         accounts,
         storages,
+        StorageOrigins(storages, policy=policy),
         RequestRate(settings.max_requests_per_minute),
         Tokens(database, days=settings.token_days, most=settings.tokens_per_organization),
         sessions,

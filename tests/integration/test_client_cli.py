@@ -188,7 +188,7 @@ async def test_scripts_get_json_and_exit_codes(settings: dict[str, str], account
 async def test_errors_say_what_to_do(bare: dict[str, str], settings: dict[str, str], stranger: str) -> None:
     for environment, arguments, code, said in (
         (bare, ("list",), 2, "Try: millrace login"),
-        (settings, ("submit", "film.mp4", "--output", "s3://stored-bucket/x/"), 2, "film.mp4 is no address"),
+        (settings, ("submit", "film.mp4", "--output", "s3://stored-bucket/x/"), 2, "film.mp4 is no file"),
         (
             settings,
             ("submit", "https://e.com/a", "--output", "s3://stored-bucket/x/", "--resolutions", "9p"),

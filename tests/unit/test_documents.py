@@ -16,7 +16,8 @@ from packaging.requirements import Requirement
 
 from shared.deliveries import DeliveryAttempted
 from shared.errors import ERRORS
-from shared.events import EVENT_TYPES, Cancelled
+from shared.events import EVENT_TYPES, Cancelled, Playable, PlaybackExtended
+from shared.media.edge import Edge
 from shared.settings import SERVICES, variables
 from tests.support import samples
 from tools.documents.asyncapi import asyncapi
@@ -200,7 +201,12 @@ def _sample_events() -> list[Any]:
         attempt=1,
         outcome="failed",
     )
-    return [*life, *ends, fact]
+    edge = Edge(uploaded=((0, 3),), listed=2, lister="v0001")
+    early = [
+        Playable(org=samples.ORG, job="5KQfnXCg8Qh", master="s3://bucket/x/video.m3u8", segments=2, edge=edge),
+        PlaybackExtended(org=samples.ORG, job="5KQfnXCg8Qh", segments=4, edge=edge),
+    ]
+    return [*life, *early, *ends, fact]
 
 
 def _references(node: Any) -> Iterator[str]:

@@ -57,7 +57,7 @@ function begin(Hls, video, address, onLevel, onError) {
 
 const Controls = ({ sprite }) => html`
   <media-controller defaultsubtitles="false" hotkeys="noarrowup noarrowdown">
-    <video slot="media" playsinline muted crossorigin="use-credentials" tabindex="-1">
+    <video slot="media" playsinline muted crossorigin="anonymous" tabindex="-1">
       ${sprite && html`<track kind="metadata" label="thumbnails" default src=${sprite} />`}
     </video>
     <media-loading-indicator slot="centered-chrome" noautohide></media-loading-indicator>

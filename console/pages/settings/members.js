@@ -53,7 +53,7 @@ function NewMember({ path, close, done }) {
   return html`<${Dialog} title="Add a member" onClose=${close}>
     <form class="stack" onSubmit=${submit} novalidate>
       <${FormError} error=${error} shown=${["username", "role", "password"]} />
-      <${Field} label="User name" value=${form.username} onInput=${value => set("username", value)} messages=${fields.username} autocapitalize="none" autocomplete="off" spellcheck="false" />
+      <${Field} label="User name" value=${form.username} onInput=${value => set("username", value)} messages=${fields.username} autocapitalize="none" autocomplete="off" spellcheck=${false} />
       <${Pills} legend="Role" single options=${ROLES} value=${[form.role]} onChange=${([value]) => set("role", value)} messages=${fields.role} />
       <${Field} label="Password" type="password" value=${form.password} onInput=${value => set("password", value)} messages=${fields.password} autocomplete="new-password" hint="For a new account, which its owner can change. Empty where the account is there already." />
       <${Notice}><p class="small">${ROLE_HINT}</p><//>
