@@ -158,7 +158,7 @@ def bench(
     """Measure a clip against plain ffmpeg."""
     import asyncio
 
-    from stack.bench import bench as measure
+    from stack.bench.run import bench as measure
 
     layout = Layout(state_dir.absolute(), port_base, transcoders, nats_nodes, nats_tls, workspace)
     return asyncio.run(measure(layout, clip or None))

@@ -1,4 +1,4 @@
-"""``make bench``: this system against one plain ffmpeg process with the same settings plus upload, in one run."""
+"""This system against one plain ffmpeg process with fixed settings plus upload, in one run."""
 
 import asyncio
 import random
@@ -14,7 +14,8 @@ from rich.table import Table
 from millrace_client.cli.live import JobView
 from millrace_client.cli.pace import STAGES
 from millrace_client.models import Job
-from stack import baseline, clips, envfile, lifecycle
+from stack import clips, envfile, lifecycle
+from stack.bench import baseline
 from stack.client import Client, require_completed
 from stack.demo import RESOLUTIONS, ensure_up, existing
 from stack.layout import Layout, StackError
@@ -98,7 +99,8 @@ async def _plain(
     _renew(folder)
     s3 = read_records(layout.run)["s3"].process.pid
     cpu, begun = _own_cpu_seconds() + tree_cpu_seconds(s3), time.monotonic()
-    await asyncio.to_thread(clips.run_ffmpeg, baseline.command(path, folder, facts, RESOLUTIONS, PROFILE))
+    rungs = baseline.ladder(RESOLUTIONS, facts)
+    await asyncio.to_thread(clips.run_ffmpeg, baseline.command(path, folder, facts, rungs))
     encoded = time.monotonic()
     size = await client.upload_folder(folder, f"{name}/plain")
     done = time.monotonic()
