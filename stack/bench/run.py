@@ -1,137 +1,148 @@
-"""This system against one plain ffmpeg process with fixed settings plus upload, in one run."""
+"""Runs the benchmark: all ways by turns, then the report."""
 
-import asyncio
+import dataclasses
+import json
 import random
-import resource
-import shutil
+import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from millrace_client.cli.live import JobView
-from millrace_client.cli.pace import STAGES
-from millrace_client.models import Job
 from stack import clips, envfile, lifecycle
 from stack.bench import baseline
-from stack.client import Client, require_completed
+from stack.bench.machine import Machine, taken_now, why_busy
+from stack.bench.others import BASELINE
+from stack.bench.report import Report, Result
+from stack.bench.ways import PROFILE, Millrace, Run, Scene, Way, renewed
+from stack.client import Client
 from stack.demo import RESOLUTIONS, ensure_up, existing
-from stack.layout import Layout, StackError
-from stack.processes import read_records, tree_cpu_seconds
+from stack.layout import REPOSITORY, Layout, StackError
 
-PROFILE = "balanced"
+RECORDS = REPOSITORY / "docs" / "benchmarks"
+_WAYS: tuple[Way, ...] = (Millrace(), BASELINE)
 
 
 @dataclass(frozen=True)
-class Measure:
-    """One way to make the ladder: wall seconds from the order to the last object in the bucket, and what it took."""
+class Choices:
+    """What a person may choose.
 
-    seconds: float
-    cpu_seconds: float
-    bytes: int
-    note: str
-
-
-async def bench(layout: Layout, clip: str | None) -> int:
-    """Measure and print both side by side; the exit status.
-
-    Args:
+    Attributes:
         clip: path; None for a clip that is made here.
+        rounds: how often each of the two ways that are held against each other is run.
+        seed: decides which way begins; None for chance.
+        anyway: measure on a busy machine as well, without ratios.
+        record: put the report into the documentation instead of the state directory.
+    """
+
+    clip: str | None = None
+    rounds: int = 3
+    seed: int | None = None
+    anyway: bool = False
+    record: bool = False
+
+
+async def bench(layout: Layout, choices: Choices) -> int:
+    """Measure, print and write down; the exit status, which is not 0 where the figures are not to be quoted.
 
     Raises:
-        StackError: the stack did not start, the clip is no video, or one of the two failed.
+        StackError: the machine is busy, the stack did not start, the clip is no video, or a way failed.
     """
-    console = Console(highlight=False, soft_wrap=True)
-    if clip is None:
+    console = Console(highlight=False, soft_wrap=True, stderr=True)
+    if choices.rounds < 1:
+        raise StackError("At least one round is needed")
+    machine, idle = Machine.here(), _idle(layout, choices)
+    if choices.clip is None:
         console.print(f"The video is a clip of {clips.BENCH.seconds} s made here; CLIP=<path> takes another.")
-    path = existing(clip) if clip else clips.make(clips.BENCH, layout.clips)
+    path = existing(choices.clip) if choices.clip else clips.make(clips.BENCH, layout.clips)
     facts = clips.probe(path)
     layout = ensure_up(layout, console)
-    name = f"bench/{time.time_ns() // 1_000_000}"
-    async with Client(envfile.read(layout.env_file)) as client:
-        await client.upload(path, f"{name}/source{path.suffix}")
-        # Which goes first is left to chance, so that a machine that warms up favours neither in the long run.
-        millrace_first = random.random() < 0.5  # noqa: S311 - nothing to guess here
-        if millrace_first:
-            own = await _millrace(client, layout, name, path, console)
-            plain = await _plain(client, layout, name, path, facts, console)
-        else:
-            plain = await _plain(client, layout, name, path, facts, console)
-            own = await _millrace(client, layout, name, path, console)
-    first = "Millrace" if millrace_first else "plain ffmpeg"
-    console.print(
-        f"{path.name}, {facts.duration:.0f} s, to {', '.join(RESOLUTIONS)}, profile {PROFILE}; {first} ran first"
-    )
-    console.print(comparison(own, plain, facts.duration, transcoders=layout.transcoders))
-    console.print(own.note)
-    console.print(plain.note)
-    return 0
-
-
-async def _millrace(client: Client, layout: Layout, name: str, path: Path, console: Console) -> Measure:
-    """From the POST to the completed job. Its CPU time is that of the whole stack: servers, services and ffmpeg."""
     supervisor = lifecycle.supervisor_of(layout)
     if not supervisor:
         raise StackError("The stack has gone down")
-    console.print("Millrace …")
-    cpu, begun = tree_cpu_seconds(supervisor.process.pid), time.monotonic()
-    source = client.location(f"{name}/source{path.suffix}", with_keys=True)
-    body = {"input_path": source, "output_path": client.location(f"{name}/millrace/"), "profile": PROFILE}
-    job = await client.post_job({**body, "resolutions": list(RESOLUTIONS)})
-    with JobView(console) as view:
-        async for state in client.follow(job["id"]):
-            view.show(Job.model_validate(state))
-    seconds, cpu = time.monotonic() - begun, tree_cpu_seconds(supervisor.process.pid) - cpu
-    job = await client.job(job["id"])
-    require_completed(job)
-    timings = ", ".join(f"{stage} {job['timings'][stage]:.1f} s" for stage in STAGES)
-    return Measure(seconds, cpu, job["outputs"]["bytes"], f"Millrace: {timings}")
-
-
-async def _plain(
-    client: Client, layout: Layout, name: str, path: Path, facts: clips.Facts, console: Console
-) -> Measure:
-    """From the start of ffmpeg to the last upload. Its CPU time is ffmpeg's, this process's and the S3 server's."""
-    console.print("Plain ffmpeg …")
-    folder = layout.state / "bench"
-    _renew(folder)
-    s3 = read_records(layout.run)["s3"].process.pid
-    cpu, begun = _own_cpu_seconds() + tree_cpu_seconds(s3), time.monotonic()
-    rungs = baseline.ladder(RESOLUTIONS, facts)
-    await asyncio.to_thread(clips.run_ffmpeg, baseline.command(path, folder, facts, rungs))
-    encoded = time.monotonic()
-    size = await client.upload_folder(folder, f"{name}/plain")
-    done = time.monotonic()
-    cpu = _own_cpu_seconds() + tree_cpu_seconds(s3) - cpu
-    shutil.rmtree(folder)
-    return Measure(
-        done - begun, cpu, size, f"Plain ffmpeg: encoding {encoded - begun:.1f} s, upload {done - encoded:.1f} s"
+    resolutions = tuple(rung.name for rung in baseline.ladder(RESOLUTIONS, facts))
+    if not resolutions:
+        raise StackError(f"{path} is smaller than {RESOLUTIONS[0]}")
+    seed = random.randrange(1000) if choices.seed is None else choices.seed  # noqa: S311 - nothing to guess here
+    async with Client(envfile.read(layout.env_file)) as client:
+        scene = Scene(
+            client=client,
+            layout=layout,
+            clip=path,
+            facts=facts,
+            resolutions=resolutions,
+            prefix=f"bench/{time.time_ns() // 1_000_000}",
+            folder=renewed(layout.state / "bench"),
+            supervisor=supervisor.process.pid,
+            console=console,
+        )
+        await client.upload(path, scene.source)
+        results = await _measure(scene, _WAYS, choices.rounds, seed)
+    report = Report(
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+        revision=_revision(),
+        machine=machine,
+        clip={"name": path.name, "seconds": facts.duration, **_shape(facts)},
+        seed=seed,
+        transcoders=layout.transcoders,
+        resolutions=resolutions,
+        profile=PROFILE,
+        idle_taken=idle,
+        results=results,
     )
+    print("\n".join(report.markdown()))
+    return _write(report, layout, choices, console)
 
 
-def comparison(own: Measure, plain: Measure, duration: float, *, transcoders: int) -> Table:
-    """Both side by side; the ratio is Millrace to plain ffmpeg."""
-    table = Table()
-    table.add_column("")
-    many = "" if transcoders == 1 else "s"
-    for title in (f"Millrace, {transcoders} transcoder{many}", "plain ffmpeg + upload", "ratio"):
-        table.add_column(title, justify="right")
-    table.add_row("wall seconds", f"{own.seconds:.1f}", f"{plain.seconds:.1f}", f"{own.seconds / plain.seconds:.2f}")
-    used = own.cpu_seconds, plain.cpu_seconds
-    table.add_row("CPU-seconds", f"{used[0]:.1f}", f"{used[1]:.1f}", f"{used[0] / used[1]:.2f}")
-    speeds = duration / own.seconds, duration / plain.seconds
-    table.add_row("times real time", f"{speeds[0]:.2f}", f"{speeds[1]:.2f}", f"{speeds[0] / speeds[1]:.2f}")
-    table.add_row("bytes", f"{own.bytes:,}", f"{plain.bytes:,}", f"{own.bytes / plain.bytes:.2f}")
-    return table
+def _idle(layout: Layout, choices: Choices) -> float:
+    """What others take while nothing of ours is measured; refused where that is too much."""
+    supervisor = lifecycle.supervisor_of(layout)
+    idle = taken_now(supervisor.process.pid if supervisor else None)
+    if (why := why_busy({"before the first run": idle})) and not choices.anyway:
+        raise StackError(f"The machine is busy: {why}. --anyway (ANYWAY=1) measures, but gives no ratios")
+    return idle
 
 
-def _own_cpu_seconds() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+async def _measure(scene: Scene, ways: Sequence[Way], rounds: int, seed: int) -> list[Result]:
+    runs: dict[str, list[Run]] = {way.name: [] for way in ways}
+    for number, way in enumerate(turns(ways, rounds, seed), start=1):
+        scene.console.print(f"{number}/{rounds * len(ways)} {way.title} …")
+        runs[way.name].append(await way.run(scene))
+    return [Result(way.name, way.title, runs[way.name]) for way in ways]
 
 
-def _renew(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+def turns(ways: Sequence[Way], rounds: int, seed: int) -> list[Way]:
+    """All ways one after the other, so often: A B A B. Where it begins is left to the seed.
+
+    A machine that gets warmer, or quieter, then favours none of them.
+    """
+    first = random.Random(seed).randrange(len(ways))  # noqa: S311 - nothing to guess here
+    return [*ways[first:], *ways[:first]] * rounds
+
+
+def _shape(facts: clips.Facts) -> dict[str, float]:
+    return {
+        name: value for name, value in dataclasses.asdict(facts).items() if name in ("width", "height", "frame_rate")
+    }
+
+
+def _revision() -> str:
+    argv = ["git", "describe", "--tags", "--always", "--dirty"]
+    done = subprocess.run(argv, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "of no repository"
+
+
+def _write(report: Report, layout: Layout, choices: Choices, console: Console) -> int:
+    why = report.not_quotable
+    if choices.record and why:
+        console.print("It is not put into the documentation, since it is not to be quoted.")
+    folder = RECORDS if choices.record and not why else layout.state / "benchmarks"
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{report.made.partition('T')[0]}-{Path(report.clip['name']).stem}"
+    (folder / f"{name}.json").write_text(json.dumps(report.as_json(), indent=2) + "\n")
+    (folder / f"{name}.md").write_text("\n".join(report.markdown()) + "\n")
+    console.print(f"Written to {folder / name}.md and .json")
+    return 1 if why and not choices.anyway else 0

@@ -5,7 +5,7 @@ from pathlib import Path
 from stack.bench import baseline
 from stack.clips import Facts
 
-CLIP = Facts(duration=60, short_side=1080, frame_rate=30, has_audio=True)
+CLIP = Facts(60, 1920, 1080, frame_rate=30, has_audio=True)
 FOLDER, SOURCE = Path("out"), Path("in.mp4")
 
 
@@ -38,19 +38,19 @@ def test_the_baseline_is_this_command_and_no_setting_of_ours_moves_it() -> None:
 
 
 def test_nothing_is_scaled_up() -> None:
-    clip = Facts(duration=60, short_side=720, frame_rate=30, has_audio=True)
+    clip = Facts(60, 720, 1280, frame_rate=30, has_audio=True)
     rungs = baseline.ladder(("240p", "720p", "1080p"), clip)
     assert [rung.name for rung in rungs] == ["240p", "720p"]
     assert "split=2" in baseline.command(SOURCE, FOLDER, clip, rungs)[4]
 
 
 def test_caps_follow_the_frame_rate() -> None:
-    caps = {rate: baseline.ladder(("240p",), Facts(9, 240, rate, True))[0].max_rate for rate in (5.0, 24.0, 60.0)}
+    caps = {rate: baseline.ladder(("240p",), Facts(9, 426, 240, rate, True))[0].max_rate for rate in (5.0, 24.0, 60.0)}
     assert caps == {5.0: 300_000, 24.0: 438_811, 60.0: 750_019}
 
 
 def test_a_silent_clip_maps_no_sound() -> None:
-    clip = Facts(duration=60, short_side=240, frame_rate=25, has_audio=False)
+    clip = Facts(60, 426, 240, frame_rate=25, has_audio=False)
     argv = baseline.command(SOURCE, FOLDER, clip, baseline.ladder(("240p",), clip))
     assert "aac" not in argv
     assert argv[argv.index("-var_stream_map") + 1] == "v:0,name:240p"
