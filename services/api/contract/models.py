@@ -83,6 +83,7 @@ class JobRequest(Request):
             "oneOf": [{"required": ["input_url"]}, {"required": ["input_path"]}],
             "examples": [
                 _EXAMPLE,
+                _EXAMPLE | {"early_playback": True},
                 _EXAMPLE | {"enable_drm": True},
                 _EXAMPLE | {"enable_drm": True, "drm": {"systems": ["widevine", "playready"], "keys": "separate"}},
                 _EXAMPLE | {"encryption": "aes-128", "drm": {"key_uri": "https://example.com/keys/{content_id}"}},
@@ -127,6 +128,12 @@ class JobRequest(Request):
     )
     drm: Omittable[DrmOptions] = optional(
         "How an encrypted output gets its keys.", examples=[{"systems": ["widevine", "fairplay", "playready"]}]
+    )
+    early_playback: bool = Field(
+        False,
+        description="Have the output playable while it is made: HLS playlists of type EVENT grow with it, from the first "
+        "segments that all renditions have. The multivariant playlist, `video.m3u8` at `output_path`, is there from the webhook "
+        "`transcoding_job.playable` on, and stays where it is.",
     )
     priority: Priority = Field("normal", description="Order among the waiting jobs of the organization.")
     profile: ProfileName = Field("balanced", description="Trade of encoding time against size and quality.")
@@ -204,6 +211,7 @@ class RetryRequest(Request):
         "How an encrypted output gets its keys; all of it anew, but for `content_id`, which stays that of the job.",
         examples=[{"systems": ["widevine", "fairplay", "playready"]}],
     )
+    early_playback: Omittable[bool] = optional("Have the output playable while it is made.")
     priority: Omittable[Priority] = optional("Order among the waiting jobs of the organization.")
     profile: Omittable[ProfileName] = optional("Trade of encoding time against size and quality.")
 

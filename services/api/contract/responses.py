@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, RootModel, W
 from services.api.contract.roles import OrganizationRole
 from shared.deliveries import Outcome, ResponseHead
 from shared.events import Priority
-from shared.job import Stage, Status
+from shared.job import Stage, Status, Told
 from shared.media.result import JobWarning, Outputs
 from shared.payload import timestamp
 
@@ -194,6 +194,11 @@ class JobItem(Response):
     priority: Priority
     profile: str
     encryption: Literal["none", "cbcs", "aes-128"] = Field(description="How the output is encrypted")
+    early_playback: bool = Field(description="Whether the output can be played while the job runs")
+    playable_at: datetime | None = Field(
+        description="Since when the output can be played, as far as it is made; null before, and without early playback. "
+        "What a job has that failed or was cancelled is removed"
+    )
     retry_of: str | None = Field(
         pattern=_JOB_ID,
         description="The ended job that this one runs again; null if none. It may have been removed since",
@@ -237,7 +242,7 @@ class Delivery(Response):
 
     id: int
     job: str
-    status: Status = Field(description="The status that was told")
+    status: Told = Field(description="The status that was told, or `playable`")
     attempt: int = Field(description="Counts from 1")
     at: datetime
     outcome: Outcome

@@ -22,7 +22,7 @@ from services.api.drm.contents import Contents
 from services.api.drm.demand import KeysOnDemand
 from services.api.drm.signing_keys import SigningKeys
 from services.api.feed.users import BusUsers
-from services.api.http.browser import Site, session_secret
+from services.api.http.browser import SAFE, Site, session_secret
 from services.api.http.roles import require_role
 from services.api.intake.intake import Intake
 from services.api.jobs.event_stream import EventStream
@@ -96,13 +96,18 @@ def authorized(runtime: Runtime, handler: Authorized) -> Callable[[web.Request],
     async def handle(request: web.Request) -> web.StreamResponse:
         services = runtime.started
         identity = await identify(request, services, runtime.site)
-        services.rate.count(identity.org or str(identity.user), identity.requests_per_minute)
+        services.rate.count(identity.org or f"user {identity.user}", identity.requests_per_minute)
         if identity.org != request.match_info.get("org", identity.org):
             # As if it did not exist.
             raise NotFound()
-        require_role(request, identity)
+        needed = require_role(request, identity)
         with structlog.contextvars.bound_contextvars(organization=identity.org):
-            return await handler(request, services, identity)
+            response = await handler(request, services, identity)
+            if needed in ("admin", "operator") and request.method not in SAFE:
+                await structlog.get_logger().ainfo(
+                    "administered", username=identity.username, method=request.method, path=request.path
+                )
+            return response
 
     return handle
 

@@ -179,7 +179,8 @@ _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
     404: ("There is no such thing, or it is another organization's", Detail, ()),
     409: (
         "The Idempotency-Key came with another body before, the job cannot be run again now, the content has several keys, the "
-        "member is the last admin, the upload is not whole or is in use, or the output is not there to be played",
+        "member is the last admin, the upload is not whole or is in use, the output is not there to be played, or the "
+        "storage of the organization refuses what was asked of it: the detail says what can be done",
         Detail,
         (),
     ),
@@ -192,7 +193,6 @@ _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
     ),
     500: ("A mistake of the server", ServerError, ()),
     501: ("The operator has not said how; the detail says what is missing", Detail, ()),
-    502: ("The storage of the organization refuses what was asked of it; the detail says what can be done", Detail, ()),
     503: ("Something that the server needs is down; try again", Detail, ("Retry-After",)),
 }
 
@@ -284,7 +284,7 @@ def _error(status: int) -> dict[str, Any]:
 def _webhook() -> dict[str, Any]:
     texts = {
         "x-streams-token": "The webhook's `secret_token`",
-        "x-streams-event": "`transcoding_job.<status>`, or `webhook.test`",
+        "x-streams-event": "`transcoding_job.<status>`, `transcoding_job.playable`, or `webhook.test`",
         "webhook-id": "The same on every attempt of one message",
         "webhook-timestamp": "Seconds since 1970 of this attempt",
         "webhook-signature": "`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`, keyed by the `secret_token`; two of "

@@ -29,7 +29,7 @@ PLAYBACK_OPERATIONS = (
         200,
         "application/vnd.apple.mpegurl",
         query=("expires of playback", "signature of playback"),
-        errors=(409, 502),
+        errors=(409,),
         description="Below the prefix of the output. Playlists, DASH manifests and the cues of the seek bar are answered with "
         "addresses that lead on; all else by 302 to a presigned address at the storage. A token or a session does instead of "
         "`expires` and `signature`, with which neither is needed. Keys of AES-128 are named by signed addresses.",

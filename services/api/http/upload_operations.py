@@ -16,7 +16,7 @@ UPLOAD_OPERATIONS = (
         201,
         NewUpload,
         request=UploadRequest,
-        errors=(400, 413, 415, 501, 502),
+        errors=(400, 409, 413, 415, 501),
         role="member",
         description="The file itself does not pass this server: the answer says where in the storage to PUT it to. Then give its "
         "`input_url` to a job. What no job uses is removed after some days, and so is what jobs have used when they have ended. "
@@ -43,7 +43,7 @@ UPLOAD_OPERATIONS = (
         "Say that all of a file was sent",
         200,
         Upload,
-        errors=(409, 502),
+        errors=(409,),
         role="member",
         description="The storage is asked whether that is so; 409 says what is missing. Needed for files in parts. One in one "
         "piece is verified, and is no open upload any more.",

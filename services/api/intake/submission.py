@@ -79,4 +79,5 @@ def created_event(org: str, job: str, submission: Submission, order: Order | Non
         profile=request.profile,
         retry_of=submission.retry_of,
         keys_from=submission.keys_from,
+        early_playback=request.early_playback,
     )

@@ -60,14 +60,15 @@ class Probe(Inspection):
             TransientError: ``workspace_full``.
         """
         opened = await self._open(file)
-        everything = await self._header(opened)
-        header = one_program(everything)
-        video = self._pick(header)
-        try:
-            # The two need nothing of each other: one waits for the disk, the other for the processor.
-            listing, decoding = await _together(self._packets(opened, video["index"]), self._decode(opened, video))
-        except ProcessTimeout as error:
-            raise PermanentError("input_damaged", f"it could not be read in the time allowed: {error}") from error
+        # What needs nothing of each other goes on at once: one waits for the disk, the other for the processor.
+        async with self._packets(opened) as packets:
+            everything = await self._header(opened)
+            header = one_program(everything)
+            video = self._pick(header)
+            try:
+                listing, decoding = await _together(packets.of(video["index"]), self._decode(opened, video))
+            except ProcessTimeout as error:
+                raise PermanentError("input_damaged", f"it could not be read in the time allowed: {error}") from error
         table, complaints = listing
         answers = Answers(file.name, opened.size, opened.demuxer, header, video, table, complaints, boxes=opened.boxes)
         warnings = await asyncio.to_thread(_judge, answers)
