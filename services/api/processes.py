@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Never
 
 from shared.cores import usable_cores
+from shared.garbage import settle
 
 _PR_SET_PDEATHSIG = 1
 _MOST_BY_THEMSELVES = 4
@@ -80,6 +81,8 @@ def run_processes(count: int, places: Sequence[tuple[str, int]], serve: Callable
     """
     for host, port in places:
         _require_free(host, port)
+    # What was imported is looked through once, and not by each of them, who share its memory as long as nobody touches it.
+    settle()
     signal.pthread_sigmask(signal.SIG_BLOCK, _RELEVANT)
     family = secrets.token_hex(8)
     children: dict[int, _Child] = {}

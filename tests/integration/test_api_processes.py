@@ -64,6 +64,12 @@ async def test_one_that_is_killed_is_replaced_while_the_others_answer(api: ApiPr
     victim = max(before)
     os.kill(victim, signal.SIGKILL)
 
+    async def dead() -> bool:
+        return stat_of(victim) is None
+
+    # Its connections end with it, and so do those that nobody has taken yet.
+    await until(dead)
+
     async def replaced() -> bool:
         async with Caller(api, account) as caller:
             # Nobody listens where nobody can answer yet.
