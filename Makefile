@@ -25,11 +25,9 @@ unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 STAMP := $(VENV)/.installed
-STACK := $(VENV)/bin/python -m stack
-CHOICES := --state-dir "$$STATE_DIR" --port-base "$$PORT_BASE" --transcoders "$$TRANSCODERS" --nats-nodes "$$NATS_NODES" --nats-tls "$$NATS_TLS" --workspace "$$WORKSPACE"
 
 .DEFAULT_GOAL := help
-.PHONY: help wheels demo up down ps logs test test-unit coverage corpus chaos rolling lanes compose soak check format bench ladder fleet formats documents lock release .venv
+.PHONY: help docs wheels demo up down ps logs doctor test test-unit coverage corpus chaos rolling lanes compose soak check format bench ladder fleet formats documents vendor lock release .venv
 
 help: ## Show this list
 	@echo "Millrace: video in over REST, adaptive HLS out to a bucket."
@@ -40,19 +38,22 @@ help: ## Show this list
 	@echo "  TRANSCODERS=$(TRANSCODERS)  NATS_NODES=$(NATS_NODES) (1, or 3 for a cluster)  NATS_TLS=$(NATS_TLS) (1 for TLS)  WORKSPACE=$(WORKSPACE) (or s3)  PORT_BASE=$(PORT_BASE) (this and the 99 ports after it)  STATE_DIR=$(STATE_DIR)"
 
 demo: $(STAMP) ## Transcode a clip, or VIDEO=<path or URL>, and watch it being done
-	@$(STACK) demo $(CHOICES) --video "$$VIDEO"
+	@./millrace demo
 
 up: $(STAMP) ## Start everything in the background and write the file env in STATE_DIR
-	@$(STACK) up $(CHOICES)
+	@./millrace up
 
 down: $(STAMP) ## Stop everything; the data stays
-	@$(STACK) down $(CHOICES)
+	@./millrace down
 
 ps: $(STAMP) ## Show the processes of the stack
-	@$(STACK) ps $(CHOICES)
+	@./millrace ps
+
+doctor: $(STAMP) ## Find out what keeps a stack from working, and what to do about it
+	@./millrace doctor
 
 logs: $(STAMP) ## Follow all logs, or those of SERVICE=<name>
-	@$(STACK) logs $(CHOICES) --service "$$SERVICE"
+	@./millrace logs
 
 test: $(STAMP) ## Run the whole test suite, on real servers
 	@$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal --cov --cov-report= tests/unit
@@ -99,7 +100,7 @@ format: $(STAMP) ## Format the code and put its imports in order
 	$(VENV)/bin/ruff format .
 
 bench: $(STAMP) ## Measure a clip, or CLIP=<path>, against plain ffmpeg
-	@$(STACK) bench $(CHOICES) --clip "$$CLIP"
+	@./millrace bench
 
 ladder: $(STAMP) ## Measure the encoding profiles on a clip, or CLIP=<path>
 	@$(VENV)/bin/python -m tools.measure_ladder "$$CLIP"
@@ -113,15 +114,29 @@ formats: $(STAMP) ## Send a sample of every format through a stack and write doc
 documents: $(STAMP) ## Write the documents that are made from the code
 	@$(VENV)/bin/python -m tools.documents
 
+docs: $(STAMP) ## Build the documentation as a site into build/docs/html, and check every link in it
+	@$(VENV)/bin/python -m tools.site
+
+vendor: $(STAMP) ## Write the vendor/ of console and API page as their locks say (needs npm); PIN=1 takes new digests for versions that were changed there
+	@$(VENV)/bin/python -m tools.vendor_console $(if $(PIN),--pin)
+
 wheels: $(STAMP) ## Build the wheel of the Python client into dist/
 	@# With the build backend that the lock names: nothing is downloaded. What an earlier build left would go into the wheel.
 	@rm -rf client/build
 	@$(VENV)/bin/python -m pip --disable-pip-version-check wheel --quiet --no-deps --no-index --no-build-isolation --wheel-dir dist ./client
 	@ls dist/millrace_client-*.whl
 
-lock: ## Resolve pyproject.toml into requirements.lock (needs uv)
-	@uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header \
-		--no-emit-index-url --quiet --output-file requirements.lock
+COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet
+IMAGE_EXTRAS := api fetcher media uploader
+
+lock: ## Resolve pyproject.toml into requirements.lock and what the images install of it (needs uv)
+	@$(COMPILE) --all-extras --output-file requirements.lock
+	@# The same versions, since the whole lock constrains them. Each is written anew: what stands there would count as wanted.
+	@rm -f deploy/locks/*.lock
+	@$(COMPILE) --no-annotate --constraints requirements.lock --output-file deploy/locks/base.lock
+	@for extra in $(IMAGE_EXTRAS); do \
+		$(COMPILE) --no-annotate --constraints requirements.lock --extra $$extra --output-file deploy/locks/$$extra.lock || exit 1; done
+	@uv run --no-project --quiet --with pip --with packaging python -m tools.lock_platforms
 
 release: check ## Tag what is checked out as VERSION=<1.2.3>; pushes nothing
 	@$(VENV)/bin/python -m tools.release "$$VERSION"
@@ -131,6 +146,7 @@ release: check ## Tag what is checked out as VERSION=<1.2.3>; pushes nothing
 # The stamp is written last, so an interrupted installation is done again, and so is one of an older lock.
 $(STAMP): requirements.lock
 	@test -n "$(PYTHON)" || { echo "Millrace needs Python 3.11 or newer on the PATH (or PYTHON=<path>)." >&2; exit 1; }
+	@$(PYTHON) -m shared.system
 	@echo "Installing into $(VENV) …"
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-compile --require-hashes -r requirements.lock

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.events import now
 from shared.ids import JobId, OrgCode
-from shared.job import Status
+from shared.job import Told
 
 # These become tokens of subjects and keys of buckets: no dot, no wildcard, no blank.
 HookId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -17,13 +17,24 @@ Outcome = Literal["delivered", "failed", "gave_up", "superseded", "disabled"]
 
 
 class Hook(BaseModel):
-    """A webhook as the notifier gets it, through the sealed bucket that the api writes."""
+    """A webhook as the notifier gets it, through the sealed bucket that the api writes.
+
+    After a rotation of its secret, ``previous_secret_token`` signs beside the new one until ``previous_until``.
+    """
 
     model_config = ConfigDict(frozen=True)
     id: HookId
     url: str
     secret_token: str
     enabled: bool = True
+    previous_secret_token: str | None = None
+    previous_until: datetime | None = None
+
+    def secrets_at(self, instant: datetime) -> tuple[str, ...]:
+        """The secret tokens that sign at an instant, the newest first."""
+        if self.previous_secret_token and self.previous_until and instant < self.previous_until:
+            return self.secret_token, self.previous_secret_token
+        return (self.secret_token,)
 
 
 class WebhookAttempt(BaseModel):
@@ -32,6 +43,7 @@ class WebhookAttempt(BaseModel):
     ``sequence`` is the place in the log of the event that brought the status: the payload is the fold up to there.
     ``attempt`` counts from 1. ``redelivery`` (unique, a uuid say) marks one that a user asked for: it is sent once, whatever
     was sent before. One without it wakes the notifier to do whatever is due for that job and hook, in the right order.
+    ``test`` marks one of a sample job, which the log does not know; it is a redelivery, too, with ``sequence`` 0.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,10 +51,11 @@ class WebhookAttempt(BaseModel):
     org: OrgCode
     job: JobId
     hook: HookId
-    status: Status
+    status: Told
     sequence: int
     attempt: int = 1
     redelivery: HookId | None = None
+    test: bool = False
 
     @property
     def message_id(self) -> str:
@@ -85,8 +98,8 @@ class ResponseHead(BaseModel):
 class DeliveryAttempted(BaseModel):
     """An attempt was made, or given up. Published by the notifier, consumed by the api's projector, which lists it.
 
-    ``response`` is None where there was no answer, and in records of notifiers that did not keep it. Stands at
-    ``deliveries.<org>.<job>.<hook>.<status>``.
+    ``test`` says that it told of a sample job. ``response`` is None where there was no answer, and in records of notifiers
+    that did not keep it. Stands at ``deliveries.<org>.<job>.<hook>.<status>``.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -95,7 +108,7 @@ class DeliveryAttempted(BaseModel):
     job: JobId
     hook: str
     message_id: str
-    status: Status
+    status: Told
     sequence: int
     attempt: int
     at: datetime = Field(default_factory=now)
@@ -105,6 +118,7 @@ class DeliveryAttempted(BaseModel):
     duration_ms: int = 0
     next_attempt_at: datetime | None = None
     response: ResponseHead | None = None
+    test: bool = False
 
     @property
     def subject(self) -> str:

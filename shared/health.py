@@ -37,15 +37,35 @@ class Health:
         """The routes of health, for a service that has a web application anyhow, for everybody. Metrics are not for everybody."""
         return [web.get("/health/live", self._live), web.get("/health/ready", self._ready)]
 
-    async def start(self, host: str, port: int) -> None:
-        """Listen. Port 0 means no health port."""
+    async def problems(self) -> dict[str, str]:
+        """What keeps this process from being ready, by the name of the dependency."""
+        problems = {"process": "stopping"} if self.stopping else {}
+        # A copy: while one is asked, a service that starts adds its own.
+        for name, check in list(self._checks.items()):
+            try:
+                await asyncio.wait_for(check(), timeout=3)
+            except Exception as error:
+                # Only the kind of the error: this port is often open to more eyes than the logs are.
+                problems[name] = type(error).__name__
+        return problems
+
+    async def metrics(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return exposition()
+
+    async def start(self, host: str, port: int, *, reuse_port: bool = False) -> None:
+        """Listen. Port 0 means no health port.
+
+        Args:
+            reuse_port: other processes listen there too.
+        """
         if not port:
             return
         app = web.Application()
         app.add_routes([*self.routes(), web.get("/metrics", self._metrics)])
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
+        await web.TCPSite(self._runner, host, port, reuse_port=reuse_port).start()
 
     async def stop(self) -> None:
         """Close the port."""
@@ -56,17 +76,10 @@ class Health:
         return web.json_response({"status": "live"})
 
     async def _metrics(self, _request: web.Request) -> web.Response:
-        return web.Response(body=exposition(), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=await self.metrics(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _ready(self, _request: web.Request) -> web.Response:
-        problems = {"process": "stopping"} if self.stopping else {}
-        # A copy: while one is asked, a service that starts adds its own.
-        for name, check in list(self._checks.items()):
-            try:
-                await asyncio.wait_for(check(), timeout=3)
-            except Exception as error:
-                # Only the kind of the error: this port is often open to more eyes than the logs are.
-                problems[name] = type(error).__name__
+        problems = await self.problems()
         return web.json_response(
             {"status": "ready" if not problems else "not ready", "problems": problems, **self._facts},
             status=503 if problems else 200,

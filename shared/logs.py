@@ -1,8 +1,11 @@
 """Logs: one JSON object a line on standard output, bound to organization and job, without secrets."""
 
+import atexit
 import logging
+import queue
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
@@ -24,6 +27,10 @@ _SECRETS = (
     (re.compile(r"(://)[^/\s:@\"']+:[^/\s@\"']+@"), r"\1<credentials>@"),
     (re.compile(r"((?:Token|Bearer)\s+)[0-9a-f]{64}", re.IGNORECASE), r"\1<redacted>"),
 )
+
+
+_MOST_UNWRITTEN = 10_000
+_LAST_LINES_SECONDS = 2.0
 
 
 def redact(text: str) -> str:
@@ -81,23 +88,53 @@ class Repetition:
 
 
 class _Output:
-    """An output for lines which gives up a line that it cannot write: on a full disk, or into a pipe that nobody reads.
+    """An output for lines, which a thread of its own writes: whoever logs waits for no disk and no reader.
 
-    No work may fail because its line in the log could not be written.
+    It gives up a line that it cannot write, on a full disk or into a pipe that nobody reads: no work may fail, or wait, because
+    its line in the log could not be written.
     """
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
+        self._lines: queue.Queue[str | None] = queue.Queue(_MOST_UNWRITTEN)
+        self._writer: threading.Thread | None = None
+        self._beginning = threading.Lock()
 
     def write(self, text: str) -> int:
-        # OSError: the disk is full, the pipe is broken. ValueError: the file is closed.
-        with suppress(OSError, ValueError):
-            self._file.write(text)
+        if self._writer is None:
+            self._begin()
+        with suppress(queue.Full):
+            self._lines.put_nowait(text)
         return len(text)
 
     def flush(self) -> None:
-        with suppress(OSError, ValueError):
-            self._file.flush()
+        """Nothing to do: what was written is on its way."""
+
+    def _begin(self) -> None:
+        with self._beginning:
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write_all, name="logs", daemon=True)
+                self._writer.start()
+                atexit.register(self._end)
+
+    def _end(self) -> None:
+        """Write what there is; a reader who does not read is not waited for."""
+        with suppress(queue.Full):
+            self._lines.put_nowait(None)
+        if self._writer:
+            self._writer.join(_LAST_LINES_SECONDS)
+
+    def _write_all(self) -> None:
+        while True:
+            lines = [self._lines.get()]
+            while not self._lines.empty():
+                lines.append(self._lines.get())
+            # OSError: the disk is full, the pipe is broken. ValueError: the file is closed.
+            with suppress(OSError, ValueError):
+                self._file.write("".join(filter(None, lines)))
+                self._file.flush()
+            if None in lines:
+                return
 
 
 def _name_service(service: str) -> Any:

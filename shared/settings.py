@@ -33,14 +33,18 @@ from shared.bus.tls import Tls
 from shared.cage import CageMode
 from shared.environ import keep_secrets
 from shared.locations import parse_s3
+from shared.sealing import Sealer
+from shared.system import why_no_service
 
 S = TypeVar("S", bound="CommonSettings")
 
 PREFIX = "MILLRACE_"
 SERVICES = ("api", "fetcher", "transcoder", "uploader", "notifier")
-UNPREFIXED = frozenset({"lease_seconds"})
-"""Fields of one service whose variable lacks its name, because what they set holds for all services."""
-CLIENT_VARIABLES = frozenset({"MILLRACE_API_URL", "MILLRACE_ORG", "MILLRACE_TOKEN", "MILLRACE_PASSWORD"})
+UNPREFIXED = frozenset({"lease_seconds", "seal_keys"})
+"""Fields that not every service has, and whose variable lacks the name of one: what they set holds for several."""
+CLIENT_VARIABLES = frozenset(
+    {"MILLRACE_API_URL", "MILLRACE_ORG", "MILLRACE_TOKEN", "MILLRACE_PASSWORD", "MILLRACE_S3_SECRET_KEY"}
+)
 """Settings of the Python client and its command line. They may be in the environment in which a stack is started; no service
 has any use for them."""
 
@@ -95,9 +99,6 @@ class CommonSettings(BaseModel):
         description="With a work space in S3, a folder of the host for what its workers need on a disk",
     )
     scratch_bytes: int = Field(100 * 2**30, ge=2**26, description="What may be in that folder at the most")
-    seal_keys: SecretStr = Field(
-        description="Keys that seal credentials: base64 of 32 bytes each, comma separated; the first one seals, all of them open"
-    )
     log_level: str = Field("info", description="debug, info, warning or error", pattern="^(debug|info|warning|error)$")
     allowed_hosts: str = Field(
         "",
@@ -153,12 +154,6 @@ class CommonSettings(BaseModel):
         Tls(cert=info.data.get("nats_tls_cert"), key=value).check()
         return value
 
-    @field_validator("seal_keys")
-    @classmethod
-    def _keys_are_keys(cls, value: SecretStr) -> SecretStr:
-        decode_keys(value)
-        return value
-
     @field_validator("otlp_endpoint")
     @classmethod
     def _endpoint_is_http(cls, value: SecretStr | None) -> SecretStr | None:
@@ -195,7 +190,7 @@ class CommonSettings(BaseModel):
         unknown = [
             name
             for name in environ
-            if name.startswith(PREFIX)
+            if _is_ours(name)
             and name not in names
             and name not in files
             and name not in CLIENT_VARIABLES
@@ -218,6 +213,29 @@ class CommonSettings(BaseModel):
             lines = [f"{by_field.get(str(item['loc'][0]), item['loc'])}: {item['msg']}" for item in error.errors()]
             # The values stay out of the message: one of them may be a secret.
             raise SettingsError("\n".join(lines)) from None
+
+
+class SealingSettings(CommonSettings):
+    """Further settings of every service that seals or opens secrets.
+
+    The transcoder, which runs ffmpeg on strangers' films, is none of them.
+    """
+
+    seal_keys: SecretStr = Field(
+        description="Keys that seal credentials: base64 of 32 bytes each, comma separated; the first one seals, all of them"
+        " open. The transcoder has no use for it"
+    )
+
+    @field_validator("seal_keys")
+    @classmethod
+    def _keys_are_keys(cls, value: SecretStr) -> SecretStr:
+        decode_keys(value)
+        return value
+
+    @property
+    def sealer(self) -> Sealer:
+        """Seals and opens with these keys."""
+        return Sealer(decode_keys(self.seal_keys))
 
 
 class WorkerSettings(CommonSettings):
@@ -292,18 +310,26 @@ def check_workspace(url: str) -> None:
 def settings_or_exit(settings: type[S]) -> S:
     """The settings of this process, or the end of it with the reasons on standard error.
 
-    Its environment holds none of their secrets afterwards.
+    Its environment holds none of their secrets afterwards, and nothing that was meant for other services.
     """
+    if reason := why_no_service():
+        print(reason, file=sys.stderr)
+        raise SystemExit(2)
     try:
         found = settings.from_environment()
     except SettingsError as error:
         print(f"{settings.service} cannot start:\n{error}", file=sys.stderr)
         raise SystemExit(2) from None
-    keep_secrets(secret_variables(settings))
+    own = variables(settings).keys()
+    keep_secrets([*secret_variables(settings), *(name for name in os.environ if _is_ours(name) and name not in own)])
     return found
 
 
+def _is_ours(name: str) -> bool:
+    return name.startswith(PREFIX)
+
+
 def _belongs_to_another(name: str, service: str) -> bool:
-    if name.removeprefix(PREFIX).lower() in UNPREFIXED:
+    if name.removeprefix(PREFIX).removesuffix(FILE).lower() in UNPREFIXED:
         return True
     return any(name.startswith(f"{PREFIX}{other.upper()}_") for other in SERVICES if other != service)

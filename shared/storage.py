@@ -29,7 +29,7 @@ from botocore.httpsession import create_urllib3_context, get_cert_path
 from yarl import URL
 
 from shared.addresses import AddressPolicy, ForbiddenAddress
-from shared.errors import MillraceError, Outage, PermanentError, TransientError
+from shared.errors import MillraceError, Outage, PermanentError
 from shared.garbage import discarded
 from shared.http_dates import clocks_differ
 from shared.locations import S3Location
@@ -81,6 +81,10 @@ _BY_STATUS: dict[int, Problem] = {401: "credentials", 403: "denied", 404: "missi
 # Nothing was sent, because a bucket, key or region is none.
 _NONSENSE = (ParamValidationError, ValidationError, EndpointProviderError)
 _MOST_WORDS = 300
+# Waited for a host that there is not: as long as for other trouble that is tried a few times.
+_MISADDRESSED_SECONDS = 120.0
+# Of an answer that nobody has taken yet: with the 64 KiB of the default a connection is stopped and started for each piece.
+_BUFFER_BYTES = 1024 * 1024
 
 
 # What a client for S3 is built from. A session keeps what it has loaded.
@@ -108,7 +112,7 @@ class _NoRedirects:
         self._session = session
 
     async def request(self, method: str, url: URL, **arguments: Any) -> aiohttp.ClientResponse:
-        return await self._session.request(method, url, allow_redirects=False, **arguments)
+        return await self._session.request(method, url, allow_redirects=False, read_bufsize=_BUFFER_BYTES, **arguments)
 
 
 class _HttpSession(AIOHTTPSession):
@@ -173,7 +177,7 @@ async def s3_client(
         retries={"total_max_attempts": attempts, "mode": "standard"},
         connect_timeout=10,
         read_timeout=read_timeout,
-        max_pool_connections=32,
+        max_pool_connections=128,
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         http_session_cls=_HttpSession,
@@ -277,11 +281,12 @@ def output_error(error: BaseException, location: S3Location) -> MillraceError:
         case "forbidden_address":
             return PermanentError("output_unreachable", "the endpoint is on a private or loopback address")
         case "refused" | "missing_key":
-            message = f"The storage of output_path refused a request: {words_of(error, location)}"
-            return PermanentError("output_refused", detail, message=message)
+            said = words_of(error, location)
+            cause = f"The storage of output_path refused a request: {said.rstrip('.')}." if said else None
+            return PermanentError("output_refused", detail, cause=cause)
         case "unreachable" if is_misaddressed(error):
-            # Nobody is down there: what is wrong is the address. That gets a few tries, and no hour.
-            return TransientError("output_unreachable", detail)
+            # Nobody is down there: what is wrong is the address. That gets a few tries, and no hour; who watches sees them.
+            return Outage("output_unreachable", detail, longest=_MISADDRESSED_SECONDS)
         case _:
             return Outage("output_unreachable", detail, retry_after=retry_after(error))
 

@@ -24,15 +24,13 @@ from shared.bus.pulls import PULL_SECONDS, Pulls
 from shared.bus.roster import Presence
 from shared.bus.slots import TurnRules
 from shared.bus.topology import Durable, wait_until_provisioned
-from shared.bus.vault import Vault
 from shared.bus.write_check import WriteCheck
 from shared.garbage import settle, spare_what_is_loaded
 from shared.health import Check, Health, still_starting
 from shared.lifeline import Lifeline
 from shared.logs import configure_logs
 from shared.metrics import SERVICE, watch_event_loop
-from shared.sealing import Sealer
-from shared.settings import WorkerSettings, decode_keys
+from shared.settings import WorkerSettings
 from shared.tasks import end_tasks
 from shared.tracing.recorder import traces
 
@@ -48,7 +46,6 @@ class Bus:
 
     client: Client
     log: JobLog
-    vault: Vault
     broker: NatsBroker
     leases: LeaseRuntime
     pulls: Pulls = field(default_factory=Pulls)
@@ -190,7 +187,6 @@ async def _start(
     bus = Bus(
         client,
         job_log,
-        Vault(client, Sealer(decode_keys(settings.seal_keys))),
         broker,
         leases,
         Pulls(),

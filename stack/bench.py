@@ -11,10 +11,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from millrace_client.cli.live import JobView
+from millrace_client.cli.pace import STAGES
+from millrace_client.models import Job
 from stack import baseline, clips, envfile, lifecycle
 from stack.client import Client, require_completed
 from stack.demo import RESOLUTIONS, ensure_up, existing
-from stack.display import STAGES, Display
 from stack.layout import Layout, StackError
 from stack.processes import read_records, tree_cpu_seconds
 
@@ -77,9 +79,9 @@ async def _millrace(client: Client, layout: Layout, name: str, path: Path, conso
     source = client.location(f"{name}/source{path.suffix}", with_keys=True)
     body = {"input_path": source, "output_path": client.location(f"{name}/millrace/"), "profile": PROFILE}
     job = await client.post_job({**body, "resolutions": list(RESOLUTIONS)})
-    with Display(console) as display:
+    with JobView(console) as view:
         async for state in client.follow(job["id"]):
-            display.show(state)
+            view.show(Job.model_validate(state))
     seconds, cpu = time.monotonic() - begun, tree_cpu_seconds(supervisor.process.pid) - cpu
     job = await client.job(job["id"])
     require_completed(job)

@@ -170,6 +170,10 @@ class Client:
         access = {"access_key": env["S3_ACCESS_KEY"], "secret_key": env["S3_SECRET_KEY"]}
         return f"{address}?" + urlencode(access | {"region": env["S3_REGION"], "endpoint": env["S3_ENDPOINT"]})
 
+    def console_url(self, job_id: str) -> str:
+        """Where the console shows a job."""
+        return f"{self._env['API_URL']}/console/{self._env['ORG_ID']}/jobs/{job_id}"
+
     def playback_url(self, location: str) -> str:
         """Address under which a player finds an ``s3://`` location of the stack's bucket."""
         return f"{self._env['PLAYBACK_URL']}/{location.removeprefix('s3://').partition('?')[0]}"

@@ -5,13 +5,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 
+from millrace_client.cli.live import JobView
+from millrace_client.cli.pace import STAGES
+from millrace_client.models import Job
 from stack import clips, envfile, lifecycle
 from stack.client import Client
-from stack.display import STAGES, Display
 from stack.layout import Layout, StackError
 
 RESOLUTIONS = ("240p", "480p", "720p", "1080p")
@@ -34,9 +36,10 @@ async def demo(layout: Layout, video: str | None) -> int:
         output = client.location(f"demo/{stamp}-{_slug(name)}/")
         job = await client.post_job({**source, "output_path": output, "resolutions": list(RESOLUTIONS)})
         console.print(f"Job {job['id']}: {name} to {', '.join(RESOLUTIONS)}")
-        with Display(console) as display:
+        console.print(f"In a browser: {client.console_url(job['id'])} (user and password are in {layout.env_file})")
+        with JobView(console) as view:
             async for state in client.follow(job["id"]):
-                display.show(state)
+                view.show(Job.model_validate(state))
         job = await client.job(job["id"])
         if job["status"].lower() != "completed":
             console.print(f"[red]{job['status']}[/red]: {job['error_message']} ({job['error_code']})")
@@ -104,20 +107,20 @@ def seconds_between(start: str, end: str) -> float:
 
 def renditions_table(outputs: dict[str, Any]) -> Table:
     """What came out: a row for every rendition and audio track."""
-    # No frame around it, so that it fits a terminal of 80 columns.
-    table = Table(box=box.SIMPLE)
-    table.add_column("rendition", no_wrap=True)
-    for name in ("size", "fps", "avg kb/s", "peak kb/s", "codecs", "bytes"):
-        table.add_column(name, justify="left" if name == "codecs" else "right", no_wrap=True)
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    # Where a terminal is narrow, names are broken into two lines, and no figure is cut.
+    for name in ("rendition", "size", "fps", "avg kb/s", "peak kb/s", "codecs", "bytes"):
+        is_name = name in ("rendition", "codecs")
+        table.add_column(name, justify="left" if is_name else "right", no_wrap=not is_name, overflow="fold")
     for video in outputs["renditions"]:
         size, rate = f"{video['width']}×{video['height']}", f"{video['frame_rate']:g}"
         table.add_row(video["resolution"], size, rate, *_rates(video))
     for audio in outputs["audio"] or ():
         table.add_row(f"audio {audio['language'] or ''}".strip(), "", "", *_rates(audio))
-    table.add_row("all", "", "", "", "", "", f"{outputs['bytes']:,}", style="bold")
+    table.add_row("all", "", "", "", "", "", decimal(outputs["bytes"]), style="bold")
     return table
 
 
 def _rates(track: dict[str, Any]) -> tuple[str, ...]:
     average, peak = (f"{track[name] / 1000:,.0f}" for name in ("average_bitrate", "peak_bitrate"))
-    return average, peak, track["codecs"], f"{track['bytes']:,}"
+    return average, peak, track["codecs"], decimal(track["bytes"])

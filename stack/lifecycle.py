@@ -155,15 +155,6 @@ def _start_supervisor(layout: Layout) -> None:
     choices["workspace_in"] = layout.workspace_in
     write_private(layout.choices_file, json.dumps(choices))
     argv = [sys.executable, "-m", "stack", "supervise", "--state-dir", str(layout.state)]
-    argv += ["--port-base", str(layout.port_base), "--transcoders", str(layout.transcoders)]
-    argv += [
-        "--nats-nodes",
-        str(layout.nats),
-        "--nats-tls",
-        str(int(layout.nats_tls)),
-        "--workspace",
-        layout.workspace_in,
-    ]
     log = layout.log / f"{SUPERVISOR}.log"
     log.touch(0o600)
     with log.open("ab") as output:
@@ -218,8 +209,13 @@ def _known_organization(layout: Layout, credentials: Credentials) -> str | None:
     return organization if known else None
 
 
-def bootstrap(layout: Layout, credentials: Credentials, name: str = "Embedded stack") -> str:
+def bootstrap(
+    layout: Layout, credentials: Credentials, name: str = "Embedded stack", *, tree: Path = REPOSITORY
+) -> str:
     """Make sure that an organization with the credentials' user and token is there; answers its code.
+
+    Args:
+        tree: the checkout whose api this is.
 
     Raises:
         StackError: the api's admin command failed.
@@ -230,6 +226,8 @@ def bootstrap(layout: Layout, credentials: Credentials, name: str = "Embedded st
         "password": credentials.api_password,
         "token": credentials.api_token,
         "storage_url": credentials.storage_url(layout),
+        # Whoever has started the stack is who runs it.
+        "operator": True,
     }
     done = subprocess.run(
         [sys.executable, "-m", "services.api.admin", "bootstrap"],
@@ -238,7 +236,7 @@ def bootstrap(layout: Layout, credentials: Credentials, name: str = "Embedded st
         capture_output=True,
         text=True,
         env=environment("api", layout, credentials, os.environ),
-        cwd=REPOSITORY,
+        cwd=tree,
         check=False,
         timeout=60,
     )

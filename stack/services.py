@@ -33,8 +33,9 @@ def environment(name: str, layout: Layout, credentials: Credentials, caller: Map
         PREFIX + "NATS_URL": credentials.nats_url(layout, _module(name)),
         PREFIX + "WORKSPACE_URL": credentials.workspace_url(layout),
         PREFIX + "SCRATCH": str(layout.scratch(name)),
-        PREFIX + "SEAL_KEYS": credentials.seal_key,
     }
+    if _module(name) != "transcoder":
+        own[PREFIX + "SEAL_KEYS"] = credentials.seal_key
     if layout.nats_ca:
         own[PREFIX + "NATS_TLS_CA"] = str(layout.nats_ca)
         own[PREFIX + "NATS_TLS_FIRST"] = "true"
@@ -50,8 +51,9 @@ def environment(name: str, layout: Layout, credentials: Credentials, caller: Map
     else:
         own[f"{PREFIX}{service}_HEALTH_HOST"] = "127.0.0.1"
         own[f"{PREFIX}{service}_HEALTH_PORT"] = port
-    # A token of the caller's is nothing that a service needs.
-    kept = {name: value for name, value in caller.items() if name not in CLIENT_VARIABLES}
+    # A token of the caller's, or keys of another stack's, are nothing that a service needs.
+    foreign = CLIENT_VARIABLES | {PREFIX + "SEAL_KEYS"}
+    kept = {name: value for name, value in caller.items() if name not in foreign}
     return defaults | kept | own
 
 

@@ -1,6 +1,7 @@
 """The life of an api process: listen, wait for the database and the bus, serve, and stop with grace."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -10,11 +11,14 @@ from nats.aio.client import Client
 
 from services.api import metrics
 from services.api.accounts.accounts import Accounts
+from services.api.accounts.browser_sessions import BrowserSessions
 from services.api.accounts.login_guard import LoginGuard
+from services.api.accounts.members import Members
 from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
 from services.api.accounts.request_rate import AddressRate, RequestRate
 from services.api.accounts.sessions import Sessions
+from services.api.accounts.storage_origins import StorageOrigins
 from services.api.accounts.tokens import Tokens
 from services.api.app import make_app
 from services.api.contract.key_addresses import KeyAddresses
@@ -26,6 +30,7 @@ from services.api.drm.demand import KeysOnDemand
 from services.api.drm.encryption import Encryptions
 from services.api.drm.providers import KeyProviders
 from services.api.drm.signing_keys import SigningKeys
+from services.api.family import FamilyHealth
 from services.api.feed.callout import Callout
 from services.api.feed.connections import BusConnections
 from services.api.feed.replay import Replays
@@ -40,13 +45,21 @@ from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
 from services.api.jobs.live import LiveProgress
 from services.api.jobs.usages import Usages
+from services.api.operator.desk import Desk
+from services.api.operator.replay import Replay
+from services.api.playback.playback import Player
+from services.api.processes import Member
 from services.api.projection.leader import Leader
 from services.api.projection.overview import Overview
 from services.api.projection.vault_sweep import VaultSweep
 from services.api.settings import ApiSettings
+from services.api.uploads.sweep import UploadSweep
+from services.api.uploads.uploads import UploadRules, Uploads
+from services.api.uploads.uses import UploadUses
 from services.api.webhooks.deliveries import Deliveries
 from services.api.webhooks.hooks import HookBook
 from services.api.webhooks.webhooks import Webhooks
+from shared.bus.beginnings import Beginnings
 from shared.bus.connection import connect
 from shared.bus.joblog import JobLog
 from shared.bus.patience import until_done
@@ -58,16 +71,16 @@ from shared.health import Check, Health, still_starting
 from shared.lifeline import Lifeline
 from shared.logs import configure_logs
 from shared.metrics import SERVICE, watch_event_loop
-from shared.sealing import Sealer
-from shared.settings import decode_keys
 from shared.tasks import end_tasks
 from shared.tracing.recorder import traces
 
 _HOUR = 3600.0
+# After which an upload goes that no job has used, where those of jobs are kept for ever.
+_UNUSED_DAYS = 7
 
 
-async def serve(settings: ApiSettings) -> None:
-    """Run until SIGTERM or SIGINT."""
+async def serve(settings: ApiSettings, member: Member | None = None) -> None:
+    """Run until SIGTERM or SIGINT. ``member``: which one of several processes this is."""
     configure_logs(settings.service, settings.log_level)
     log = structlog.get_logger()
     lifeline = Lifeline()
@@ -75,12 +88,29 @@ async def serve(settings: ApiSettings) -> None:
     SERVICE.labels(settings.service).set(1)
     metrics.begin()
     checks: dict[str, Check] = {"start": still_starting}
-    health, runtime = Health(checks), Runtime()
+    health, runtime = FamilyHealth(checks, member) if member else Health(checks), Runtime()
+    # While the others answer, a process that takes a place among them listens when it can answer too.
+    late = member is not None and not member.first
     async with traces(settings), AsyncExitStack() as stack:
-        runner = await _listen(settings, health, runtime, stack)
+        if not late:
+            await _tell_health(settings, health, stack)
+        # A thread, because the OpenAPI document takes a while, and the probes of health are being answered.
+        app = await asyncio.to_thread(make_app, settings, runtime, health)
+        runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=settings.grace_seconds)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        if not late:
+            await _listen(settings, runner, shared=member is not None)
         if await lifeline.unless_over(asyncio.create_task(_start(settings, runtime, checks, stack, lifeline))):
+            if late:
+                await _tell_health(settings, health, stack)
+                await _listen(settings, runner, shared=True)
             await asyncio.to_thread(settle)
-            await log.ainfo("ready", port=settings.port)
+            if member:
+                member.started()
+                await log.ainfo("ready", port=settings.port, process=member.number, replaces_another=late)
+            else:
+                await log.ainfo("ready", port=settings.port)
             await lifeline.until_over()
         await log.ainfo("stopping")
         health.stopping = True
@@ -93,15 +123,17 @@ async def serve(settings: ApiSettings) -> None:
         raise SystemExit(lifeline.exit_status())
 
 
-async def _listen(settings: ApiSettings, health: Health, runtime: Runtime, stack: AsyncExitStack) -> web.AppRunner:
+async def _tell_health(settings: ApiSettings, health: Health, stack: AsyncExitStack) -> None:
+    stack.push_async_callback(health.stop)
+    if isinstance(health, FamilyHealth):
+        await health.tell_others()
     if settings.health_port not in (0, settings.port):
-        await health.start(settings.health_host, settings.health_port)
-        stack.push_async_callback(health.stop)
-    # A thread, because the OpenAPI document takes a while, and the probes of health are being answered.
-    app = await asyncio.to_thread(make_app, settings, runtime, health)
-    runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=settings.grace_seconds)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
+        shared = isinstance(health, FamilyHealth)
+        await health.start(settings.health_host, settings.health_port, reuse_port=shared)
+
+
+async def _listen(settings: ApiSettings, runner: web.AppRunner, *, shared: bool) -> None:
+    """Listen for requests. ``shared``: other processes of this api do, too."""
     limits = ConnectionLimits(
         settings.max_connections,
         settings.max_connections_per_address,
@@ -109,8 +141,7 @@ async def _listen(settings: ApiSettings, health: Health, runtime: Runtime, stack
         proxies=parse_networks(settings.trusted_proxies or ""),
     )
     allow_files(limits.most)
-    await GuardedSite(runner, settings.host, settings.port, limits).start()
-    return runner
+    await GuardedSite(runner, settings.host, settings.port, limits, reuse_port=shared).start()
 
 
 async def _start(
@@ -126,7 +157,7 @@ async def _start(
     stack.push_async_callback(client.close)
     await _provision(settings, client)
 
-    sealer = Sealer(decode_keys(settings.seal_keys))
+    sealer = settings.sealer
     database, job_log, vault = Database(pool), JobLog(client), Vault(client, sealer)
     live = LiveProgress(client)
     stream = EventStream(database, client, live)
@@ -162,8 +193,11 @@ async def _start(
     )
     addresses = KeyAddresses(settings.public_url, parse_codes(settings.clear_key_organizations or ""))
     contents = Contents(database, sealer)
-    encryptions = Encryptions(database, sealer, addresses, static_keys=settings.static_keys)
-    intake = Intake(database, job_log, vault, Storages(database, sealer), reservations, encryptions)
+    encryptions = Encryptions(database, sealer, addresses, settings.provider_rules)
+    storages, policy = Storages(database, sealer), settings.address_policy
+    uses = UploadUses(database, keep_days=settings.keep_uploads_days)
+    intake = Intake(database, job_log, Beginnings(client), vault, storages, reservations, encryptions, uses)
+    jobs = Jobs(database, job_log, live)
 
     await until_done(live.start, "live progress")
     stack.push_async_callback(live.stop)
@@ -171,23 +205,41 @@ async def _start(
     await until_done(book.publish_all, "webhooks", DatabaseDown)
     bus_users = await _offer_feed(settings, client, database, stack, lifeline)
     sessions = Sessions(database)
+    browser_sessions = BrowserSessions(
+        database,
+        idle=timedelta(hours=settings.session_idle_hours),
+        life=timedelta(days=settings.session_days),
+    )
     for work, name in (
         (leader.run(), "leader"),
         (overview.run(), "overview"),
         (watch_event_loop(), "event loop"),
+        (UploadSweep(database, storages, policy=policy, ready=lambda: leader.leads).run(), "uploads"),
         (VaultSweep(client, job_log, vault, ready=lambda: leader.leads).run(), "vault"),
-        (_keep_house(reservations, accounts), "housekeeping"),
+        (
+            _keep_house(
+                reservations.forget_expired,
+                accounts.forget_expired,
+                browser_sessions.forget_expired,
+                book.forget_previous,
+            ),
+            "housekeeping",
+        ),
         (sessions.run(), "sessions"),
     ):
         _in_background(stack, lifeline.keep(work, name))
     runtime.services = Services(
         accounts,
+        storages,
+        StorageOrigins(storages, policy=policy),
         RequestRate(settings.max_requests_per_minute),
-        Tokens(database),
+        Tokens(database, days=settings.token_days, most=settings.tokens_per_organization),
         sessions,
+        browser_sessions,
+        Members(database),
         intake,
-        Jobs(database, job_log, live),
-        Webhooks(database, book),
+        jobs,
+        Webhooks(database, book, overlap=settings.webhook_overlap_seconds),
         Deliveries(database, client, job_log),
         stream,
         contents,
@@ -195,11 +247,29 @@ async def _start(
         SigningKeys(database, sealer),
         AddressRate(settings.key_requests_per_minute),
         Usages(database),
+        Desk(
+            client,
+            database,
+            Replay(client, job_log, database, jobs, intake, settings.address_policy),
+            places=settings.max_active_jobs,
+        ),
+        Uploads(database, storages, _upload_rules(settings), policy=policy),
+        Player(jobs, storages, contents, addresses, policy=policy),
+        AddressRate(settings.playback_requests_per_minute),
         bus_users,
     )
     del checks["start"]
     checks |= {"postgres": database.check, "nats": WriteCheck(client, settings.service), "leader": leader.check}
     return True
+
+
+def _upload_rules(settings: ApiSettings) -> UploadRules:
+    return UploadRules(
+        most_bytes=settings.max_upload_gigabytes * 10**9,
+        most_open=settings.max_open_uploads,
+        address_seconds=settings.upload_address_seconds,
+        unused_days=settings.keep_uploads_days or _UNUSED_DAYS,
+    )
 
 
 async def _offer_feed(
@@ -236,11 +306,11 @@ def _in_background(stack: AsyncExitStack, task: "asyncio.Task[None]") -> None:
     stack.push_async_callback(end_tasks, task)
 
 
-async def _keep_house(reservations: Reservations, accounts: Accounts) -> None:
+async def _keep_house(*chores: Callable[[], Awaitable[None]]) -> None:
     while True:
-        try:
-            await reservations.forget_expired()
-            await accounts.forget_expired()
-        except Exception as error:
-            await structlog.get_logger().awarning("expired rows not deleted", error=repr(error))
+        for chore in chores:
+            try:
+                await chore()
+            except Exception as error:
+                await structlog.get_logger().awarning("expired rows not deleted", error=repr(error))
         await asyncio.sleep(_HOUR)

@@ -7,11 +7,14 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from services.api.contract.drm_models import LICENCE_PLACES, MOST_SECONDS
+from services.api.contract.models import MOST_OVERLAP_SECONDS
 from services.api.contract.peers import check_template, parse_codes, parse_hosts, parse_networks, parse_origins
 from services.api.contract.quotas import MOST_QUOTA
+from services.api.drm.providers import ProviderRules
 from services.api.feed.signing import Issuer
 from shared.bus.servers import parse_servers
-from shared.settings import CommonSettings
+from shared.presigning import MOST_SECONDS as MOST_SECONDS_SIGNED
+from shared.settings import SealingSettings
 
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
 OptionalText = Annotated[str | None, BeforeValidator(lambda value: value or None)]
@@ -24,7 +27,7 @@ _LISTS: dict[str, Callable[[str], object]] = {
 """What reads the settings that are lists, and refuses those that are none."""
 
 
-class ApiSettings(CommonSettings):
+class ApiSettings(SealingSettings):
     """Settings of the api."""
 
     service: ClassVar[str] = "api"
@@ -52,13 +55,24 @@ class ApiSettings(CommonSettings):
     health_host: str = Field("0.0.0.0", description="Address of the further health port")  # noqa: S104
     grace_seconds: float = Field(10, ge=0, le=3600, description="After SIGTERM, how long requests under way may take")
 
+    processes: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="Processes that answer requests on the same port, each with connections and limits of its own; 0 for one of "
+        "every two cores that the api may use, four at the most",
+    )
+
     database_url: SecretStr = Field(description="The PostgreSQL database: postgresql://user:password@host:port/name")
     database_connections: int = Field(
-        10, ge=2, le=500, description="Connections to PostgreSQL at most, the leader's included"
+        10, ge=2, le=500, description="Connections to PostgreSQL at most of each process, the leader's included"
     )
 
     max_connections: int = Field(
-        4_000, ge=10, le=100_000, description="Connections to the REST API at the same time; further ones get 503"
+        4_000,
+        ge=10,
+        le=100_000,
+        description="Connections to the REST API that each process has at the same time; further ones get 503",
     )
     max_connections_per_address: int = Field(
         1_000, ge=1, le=100_000, description="Those among them that may come from one address, trusted proxies excepted"
@@ -68,6 +82,10 @@ class ApiSettings(CommonSettings):
     )
     body_limit: int = Field(64 * 1024, ge=16 * 1024, le=900 * 1024, description="Largest request body in bytes")
     token_days: float = Field(30, gt=0, le=3650, description="How many days a token from login lives")
+    session_idle_hours: float = Field(
+        12, gt=0, le=8760, description="Hours without a request after which a browser session ends"
+    )
+    session_days: float = Field(7, gt=0, le=365, description="Days after which a browser session ends in any case")
     tokens_per_organization: int = Field(
         20,
         ge=1,
@@ -134,6 +152,51 @@ class ApiSettings(CommonSettings):
         description="Requests of an organization within a minute that each process of the api answers; 0 for no limit",
     )
 
+    webhook_overlap_seconds: int = Field(
+        86_400,
+        ge=0,
+        le=MOST_OVERLAP_SECONDS,
+        description="How long the secret of a webhook goes on signing after its rotation, beside the new one, where the request "
+        "does not say; 0 for not at all",
+    )
+
+    max_upload_gigabytes: int = Field(
+        200,
+        ge=1,
+        le=5_000,
+        description="Gigabytes that a file may have which is uploaded into the storage of an organization",
+    )
+    max_open_uploads: int = Field(
+        100,
+        ge=0,
+        le=MOST_QUOTA,
+        description="Uploads of an organization that were begun and are neither completed nor used nor expired",
+    )
+    upload_address_seconds: int = Field(
+        86_400, ge=60, le=MOST_SECONDS_SIGNED, description="How long the addresses of an upload work"
+    )
+    keep_uploads_days: int = Field(
+        7,
+        ge=0,
+        le=36_500,
+        description="Days after which an upload is removed from the storage, since it expired or was last given to a job; never "
+        "before that job has ended. 0 keeps what jobs have used for ever",
+    )
+
+    playback_address_seconds: int = Field(
+        43_200,
+        ge=60,
+        le=MOST_SECONDS_SIGNED,
+        description="How long the addresses work at which a job's output is played out of a private bucket",
+    )
+    playback_requests_per_minute: int = Field(
+        3_000,
+        ge=0,
+        le=MOST_QUOTA,
+        description="Requests of players with signed addresses within a minute for an organization from one address that each "
+        "process of the api answers; 0 for no limit",
+    )
+
     keep_jobs_days: int = Field(
         90, ge=0, le=36_500, description="Days after its end that a job is kept, with its events; 0 keeps them for ever"
     )
@@ -169,8 +232,8 @@ class ApiSettings(CommonSettings):
         600,
         ge=0,
         le=MOST_QUOTA,
-        description="Requests for keys and licences within a minute for an organization from one address that each process of "
-        "the api answers; 0 for no limit",
+        description="Requests for keys and licences within a minute from one address that each process of the api answers: good "
+        "ones for each organization, and refused ones in all; 0 for no limit",
     )
     key_address_seconds: float = Field(
         3600,
@@ -197,6 +260,17 @@ class ApiSettings(CommonSettings):
         False,
         description="Whether organizations may have the key provider `static`, whose keys everybody knows: for tests alone",
     )
+
+    plain_key_services: bool = Field(
+        False,
+        description="Whether key services of organizations may be asked by http://, which shows the keys to whoever is on the"
+        " way. One on this host always may",
+    )
+
+    @property
+    def provider_rules(self) -> ProviderRules:
+        """Which key providers organizations may have."""
+        return ProviderRules(static=self.static_keys, plain_http=self.plain_key_services)
 
     @field_validator("bus_issuer_seed")
     @classmethod

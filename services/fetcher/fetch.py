@@ -40,7 +40,7 @@ from shared.events import Admitted, Created, Fetched, PartRequested, Started
 from shared.locations import HttpLocation, S3Location, is_masked
 from shared.media.plan import Plan
 from shared.media.profile import AUDIO_ONLY
-from shared.storage import s3_client
+from shared.s3_clients import S3Clients
 from shared.tracing.spans import span
 from shared.workspace.space import WorkSpace
 
@@ -73,6 +73,7 @@ class Fetch:
         stall_seconds: float,
         response_seconds: float,
         policy: AddressPolicy,
+        clients: S3Clients,
     ) -> None:
         self._client = client
         self._log = log
@@ -87,7 +88,8 @@ class Fetch:
         self._stall_seconds = stall_seconds
         self._response_seconds = response_seconds
         self._policy = policy
-        self._inherit = Inherit(space, policy)
+        self._clients = clients
+        self._inherit = Inherit(space, clients)
         self._keys = JobKeys(vault, KeyServices(policy, response_seconds))
 
     async def __call__(self, event: Admitted) -> None:
@@ -210,7 +212,7 @@ class Fetch:
                 await _stop(checking, downloading)
 
     async def _check_output(self, location: S3Location) -> None:
-        await check_output(location, policy=self._policy)
+        await check_output(location, self._clients)
         await made_headway("output", kept=True)
 
     @asynccontextmanager
@@ -219,7 +221,7 @@ class Fetch:
             async with http_session(policy=self._policy, stall_seconds=self._stall_seconds) as session:
                 yield HttpSource(session, location.url.get_secret_value())
             return
-        async with s3_client(location, policy=self._policy, read_timeout=self._stall_seconds, attempts=1) as client:
+        async with self._clients.of(location, read_timeout=self._stall_seconds, attempts=1) as client:
             yield S3Source(client, location)
 
     async def _with_window(self, fetched: Fetched) -> Fetched:

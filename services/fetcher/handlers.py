@@ -12,10 +12,12 @@ from services.fetcher.probe.remux import Remux
 from services.fetcher.settings import FetcherSettings
 from shared.bus.slots import INTERRUPTED
 from shared.bus.topology import FETCHER
+from shared.bus.vault import Vault
 from shared.cage.setup import set_up_cage
 from shared.events import Admitted
 from shared.health import Check
 from shared.media.tools import ffmpeg_path, ffprobe_path
+from shared.s3_clients import S3Clients
 from shared.storage import warm_up
 from shared.worker import Bus
 from shared.workspace.opening import local_folder, serve_workspace
@@ -32,7 +34,9 @@ async def register(bus: Bus, settings: FetcherSettings, resources: AsyncExitStac
     bus.facts["cage"] = await set_up_cage(settings.cage, programs, local_folder(settings))
     await warm_up()
     space = serve_workspace(bus, settings, resources)
-    fetch = make_fetch(settings, bus, space)
+    clients = S3Clients(settings.address_policy)
+    resources.push_async_callback(clients.close)
+    fetch = make_fetch(settings, bus, space, clients)
 
     async def on_admitted(event: Admitted) -> None:
         await fetch(event)
@@ -42,7 +46,7 @@ async def register(bus: Bus, settings: FetcherSettings, resources: AsyncExitStac
     return {"workspace": space.check}
 
 
-def make_fetch(settings: FetcherSettings, bus: Bus, space: WorkSpace) -> Fetch:
+def make_fetch(settings: FetcherSettings, bus: Bus, space: WorkSpace, clients: S3Clients) -> Fetch:
     """The use case with its adapters."""
     ffmpeg = ffmpeg_path(settings.ffmpeg)
     ffprobe = ffprobe_path(settings.ffprobe)
@@ -70,7 +74,7 @@ def make_fetch(settings: FetcherSettings, bus: Bus, space: WorkSpace) -> Fetch:
     return Fetch(
         bus.client,
         bus.log,
-        bus.vault,
+        Vault(bus.client, settings.sealer),
         space,
         probe,
         remux,
@@ -80,4 +84,5 @@ def make_fetch(settings: FetcherSettings, bus: Bus, space: WorkSpace) -> Fetch:
         stall_seconds=settings.stall_seconds,
         response_seconds=settings.response_seconds,
         policy=settings.address_policy,
+        clients=clients,
     )

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import structlog
 from pydantic import ValidationError
 
-from shared.addresses import AddressPolicy
 from shared.encryption.objects import size_in_bucket
 from shared.events import Fetched
 from shared.listing import Listed, list_folder
 from shared.locations import S3Location
 from shared.media.result import PartRecord
-from shared.storage import STORAGE_ERRORS, output_error, s3_client
+from shared.s3_clients import S3Clients
+from shared.storage import STORAGE_ERRORS, output_error
 from shared.workspace.retries import InheritedPart
 from shared.workspace.space import WorkSpace
 
@@ -45,13 +45,11 @@ class Inherit:
     Nothing is believed: a part counts if it has the job's recipe, and each of its files lies in the work space with its size, or
     is an object in the bucket with its size and the entity tag that the storage gave it then.
 
-    Args:
-        policy: where a storage may be.
     """
 
-    def __init__(self, space: WorkSpace, policy: AddressPolicy) -> None:
+    def __init__(self, space: WorkSpace, clients: S3Clients) -> None:
         self._space = space
-        self._policy = policy
+        self._clients = clients
 
     async def __call__(self, fetched: Fetched, parts: Iterable[InheritedPart], output: S3Location) -> None:
         """Offer what can be used, and remove the rest. Called again, it goes on where it was.
@@ -81,9 +79,7 @@ class Inherit:
         if not folders:
             return found
         try:
-            async with s3_client(
-                output, policy=self._policy, read_timeout=_ANSWER_SECONDS, attempts=_ATTEMPTS
-            ) as client:
+            async with self._clients.of(output, read_timeout=_ANSWER_SECONDS, attempts=_ATTEMPTS) as client:
                 for folder in sorted(folders):
                     found |= await list_folder(client, output, folder, seconds=_PAGE_SECONDS) or {}
         except STORAGE_ERRORS as error:

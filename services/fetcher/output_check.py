@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from shared.addresses import AddressPolicy
 from shared.errors import PermanentError
 from shared.locations import S3Location, object_key
-from shared.storage import STORAGE_ERRORS, content_md5, output_error, problem_of, s3_client
+from shared.s3_clients import S3Clients
+from shared.storage import STORAGE_ERRORS, content_md5, output_error, problem_of
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -20,7 +20,7 @@ _SECONDS = 40.0
 _CLEANUP_SECONDS = 3.0
 
 
-async def check_output(location: S3Location, *, policy: AddressPolicy) -> None:
+async def check_output(location: S3Location, clients: S3Clients) -> None:
     """Write a small object under the prefix and remove it again.
 
     Raises:
@@ -30,7 +30,7 @@ async def check_output(location: S3Location, *, policy: AddressPolicy) -> None:
     try:
         async with (
             asyncio.timeout(_SECONDS),
-            s3_client(location, policy=policy, read_timeout=15, attempts=2) as client,
+            clients.of(location, read_timeout=15, attempts=2) as client,
         ):
             try:
                 await client.put_object(
@@ -68,7 +68,8 @@ async def _check_key(client: "S3Client", bucket: str, key: str) -> None:
     raise PermanentError(
         "output_refused",
         f"the object was written to {bucket}/{key} in the bucket",
-        message="The endpoint of output_path is the address of a single bucket. Give the address of the storage service.",
+        cause="The endpoint of output_path is the address of a single bucket.",
+        remedy="Give the address of the storage service.",
     )
 
 

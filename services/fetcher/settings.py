@@ -4,12 +4,12 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from shared.settings import WorkerSettings
+from shared.settings import SealingSettings, WorkerSettings
 
 MEGABYTE, GIGABYTE = 1024**2, 1024**3
 
 
-class FetcherSettings(WorkerSettings):
+class FetcherSettings(WorkerSettings, SealingSettings):
     """Settings of the fetcher."""
 
     service: ClassVar[str] = "fetcher"

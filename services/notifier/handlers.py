@@ -14,10 +14,8 @@ from services.notifier.settings import NotifierSettings
 from shared.bus.patience import until_done
 from shared.bus.topology import NOTIFIER, WEBHOOK_ATTEMPTS
 from shared.deliveries import WebhookAttempt
-from shared.events import Cancelled, Completed, Created, Failed, Started
+from shared.events import Cancelled, Completed, Created, Failed, Playable, Started
 from shared.health import Check
-from shared.sealing import Sealer
-from shared.settings import decode_keys
 from shared.worker import Bus, StreamSequence
 
 # Announcing takes a few milliseconds, so a few slots keep up with any number of jobs.
@@ -27,7 +25,7 @@ _ANNOUNCING_SLOTS = 4
 async def register(bus: Bus, settings: NotifierSettings, receiver: Receiver) -> dict[str, Check]:
     """Build the use cases and let them take work."""
     metrics.begin()
-    sealer = Sealer(decode_keys(settings.seal_keys))
+    sealer = settings.sealer
     hooks = await until_done(lambda: Hooks.open(bus.client, sealer), "webhooks")
     queues = await until_done(lambda: DeliveryQueues.open(bus.client), "delivery queues")
     publisher = Publisher(bus.client)
@@ -45,7 +43,9 @@ async def register(bus: Bus, settings: NotifierSettings, receiver: Receiver) -> 
         timeout=settings.timeout_seconds,
     )
 
-    async def on_status(event: Created | Started | Completed | Failed | Cancelled, sequence: StreamSequence) -> None:
+    async def on_status(
+        event: Created | Started | Playable | Completed | Failed | Cancelled, sequence: StreamSequence
+    ) -> None:
         await announcer.announce(event, sequence)
 
     async def on_attempt(attempt: WebhookAttempt) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from shared.bus.errors import bus_calls
 from shared.bus.joblog import JobLog
 from shared.deliveries import WebhookAttempt
-from shared.webhook_body import job_at, webhook_body
+from shared.webhook_body import TEST_EVENT, job_at, sample_job, webhook_body
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,11 @@ async def make_payload(log: JobLog, attempt: WebhookAttempt) -> WebhookPayload:
         BusUnavailable: the bus is out of reach, or the log does not reach as far as the attempt says.
         LookupError: the log has no such job.
     """
+    if attempt.test:
+        return WebhookPayload(attempt.message_id, TEST_EVENT, webhook_body(sample_job(attempt.org, attempt.job)))
     async with bus_calls(10):
         recorded = await log.read(attempt.org, attempt.job, at_least=attempt.sequence)
     job = job_at(recorded, attempt.sequence)
     if job is None:
         raise LookupError(f"the log has no job {attempt.job}")
-    return WebhookPayload(attempt.message_id, f"transcoding_job.{job.status}", webhook_body(job))
+    return WebhookPayload(attempt.message_id, f"transcoding_job.{attempt.status}", webhook_body(job))

@@ -14,7 +14,7 @@ from services.notifier.delivery_queue import DeliveryQueue
 from shared.bus.errors import BusUnavailable, bus_calls
 from shared.bus.topology import QUEUES_BUCKET
 from shared.deliveries import WebhookAttempt
-from shared.job import Status
+from shared.job import Told
 
 _TRIES = 20
 
@@ -28,11 +28,12 @@ class Held:
 
 
 class Announced(BaseModel):
-    """How far the attempts of a job have been put into the queues of its hooks."""
+    """How far the attempts of a job have been put into the queues of its hooks. ``early``: it has early playback."""
 
     model_config = ConfigDict(frozen=True)
-    status: Status
+    status: Told
     sequence: int
+    early: bool = False
 
 
 class DeliveryQueues:
@@ -60,7 +61,7 @@ class DeliveryQueues:
         Raises:
             BusUnavailable: the bus is out of reach.
         """
-        key = f"{attempt.org}.{attempt.job}.{attempt.hook}"
+        key = _key(attempt)
         held = known or await self._read(key)
         for _ in range(_TRIES):
             queue = change(held.queue)
@@ -73,6 +74,11 @@ class DeliveryQueues:
                 continue
             return Held(queue, revision)
         raise BusUnavailable(f"the queue {key} is not to be written")
+
+    @bus_calls()
+    async def forget(self, attempt: WebhookAttempt) -> None:
+        """Remove the queue of an attempt's job and hook."""
+        await self._bucket.delete(_key(attempt))
 
     @bus_calls()
     async def announced(self, org: str, job: str) -> Announced | None:
@@ -94,3 +100,7 @@ class DeliveryQueues:
         except KeyNotFoundError as missing:
             return Held(DeliveryQueue(), missing.entry.revision if missing.entry else 0)
         return Held(DeliveryQueue.model_validate_json(entry.value or b""), entry.revision or 0)
+
+
+def _key(attempt: WebhookAttempt) -> str:
+    return f"{attempt.org}.{attempt.job}.{attempt.hook}"

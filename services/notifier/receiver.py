@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -12,7 +13,7 @@ import aiohttp
 
 from services.notifier.payload import WebhookPayload
 from services.notifier.response_head import Secrets, response_head, secrets_in
-from services.notifier.signature import sign
+from services.notifier.signature import sign_with_all
 from shared.addresses import AddressPolicy, ForbiddenAddress
 from shared.deliveries import ResponseHead
 from shared.network import AddressGuard, guarded_connector
@@ -78,21 +79,25 @@ class Receiver:
         if self._session:
             await self._session.close()
 
-    async def post(self, url: str, secret_token: str, payload: WebhookPayload) -> Answer:
-        """Make one request. Never raises for what the other side does; of the answer's body only the beginning is read."""
+    async def post(self, url: str, secret_tokens: Sequence[str], payload: WebhookPayload) -> Answer:
+        """Make one request. Never raises for what the other side does; of the answer's body only the beginning is read.
+
+        Args:
+            secret_tokens: that sign it, the newest first.
+        """
         with span("POST", "client", {"http.request.method": "POST"}) as trying:
-            answer = await self._post(url, secret_token, payload)
+            answer = await self._post(url, secret_tokens, payload)
             if answer.status is not None:
                 trying.attributes["http.response.status_code"] = answer.status
             if answer.error:
                 trying.error = str(answer.status or ("timeout" if answer.silent else "connection"))
         return answer
 
-    async def _post(self, url: str, secret_token: str, payload: WebhookPayload) -> Answer:
+    async def _post(self, url: str, secret_tokens: Sequence[str], payload: WebhookPayload) -> Answer:
         assert self._session is not None, "use it as a context manager"  # noqa: S101
         begin = time.monotonic()
         try:
-            headers = _headers(secret_token, payload) | trace_headers()
+            headers = _headers(secret_tokens, payload) | trace_headers()
             request = self._session.post(url, data=payload.body, headers=headers, allow_redirects=False)
             # The client's own time-out does not cover a slow resolver.
             async with asyncio.timeout(self._timeout) as limit, request as response:
@@ -100,7 +105,7 @@ class Receiver:
                 limit.reschedule(None)
                 status = response.status
                 answer = Answer(status, response.headers.get("Retry-After"), _verdict(status), time.monotonic() - begin)
-                return replace(answer, head=await _head(response, Secrets([secret_token, *secrets_in(url)])))
+                return replace(answer, head=await _head(response, Secrets([*secret_tokens, *secrets_in(url)])))
         except TimeoutError:
             answer = Answer(error=f"No answer within {self._timeout:g} seconds.", silent=True, uncertain=True)
         except (
@@ -149,18 +154,18 @@ async def _head(response: aiohttp.ClientResponse, secrets: Secrets) -> ResponseH
     return response_head(list(response.headers.items()), bytes(read), secrets, whole=whole)
 
 
-def _headers(secret_token: str, payload: WebhookPayload) -> dict[str, str]:
+def _headers(secret_tokens: Sequence[str], payload: WebhookPayload) -> dict[str, str]:
     timestamp = int(time.time())
     return {
         "Content-Type": "application/json",
         # The beginning of an answer that is compressed says nothing.
         "Accept-Encoding": "identity",
         "User-Agent": "Millrace",
-        "x-streams-token": secret_token,
+        "x-streams-token": secret_tokens[0],
         "x-streams-event": payload.event,
         "webhook-id": payload.message_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": sign(secret_token, payload.message_id, timestamp, payload.body),
+        "webhook-signature": sign_with_all(secret_tokens, payload.message_id, timestamp, payload.body),
     }
 
 

@@ -5,10 +5,10 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
-from shared.settings import WorkerSettings
+from shared.settings import SealingSettings, WorkerSettings
 
 
-class NotifierSettings(WorkerSettings):
+class NotifierSettings(WorkerSettings, SealingSettings):
     """Settings of the notifier."""
 
     service: ClassVar[str] = "notifier"

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+from collections.abc import Sequence
 from contextlib import suppress
 
 _PREFIX = "whsec_"
@@ -21,7 +22,12 @@ def signing_key(secret_token: str) -> bytes:
     return secret_token.encode()
 
 
+def sign_with_all(secret_tokens: Sequence[str], message_id: str, timestamp: int, body: bytes) -> str:
+    """The header ``webhook-signature``: a signature for each token, with spaces between. Receivers look for one that fits."""
+    return " ".join(sign(token, message_id, timestamp, body) for token in secret_tokens)
+
+
 def sign(secret_token: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """The header ``webhook-signature``: ``v1,<base64 of HMAC-SHA256 over id.timestamp.body>``."""
+    """A signature: ``v1,<base64 of HMAC-SHA256 over id.timestamp.body>``."""
     signed = f"{message_id}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.digest(signing_key(secret_token), signed, hashlib.sha256)).decode()

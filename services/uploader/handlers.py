@@ -4,15 +4,19 @@ from contextlib import AsyncExitStack
 
 from services.uploader.bucket.buckets import Buckets
 from services.uploader.cleanup import CleanUp
+from services.uploader.early import EarlyPlayback
 from services.uploader.finish import Finish
 from services.uploader.release import Release
 from services.uploader.settings import UploaderSettings
 from services.uploader.upload import Upload
+from services.uploader.withdraw import Withdraw
 from shared.bus.fleet import FleetView
 from shared.bus.slots import INTERRUPTED
 from shared.bus.topology import JANITOR, UPLOADER
+from shared.bus.vault import Vault
 from shared.events import Cancelled, Completed, Failed, PartTranscoded
 from shared.health import Check
+from shared.s3_clients import S3Clients
 from shared.storage import warm_up
 from shared.worker import Bus
 from shared.workspace.opening import serve_workspace
@@ -29,13 +33,23 @@ async def register(bus: Bus, settings: UploaderSettings, resources: AsyncExitSta
     """
     await warm_up()
     space = serve_workspace(bus, settings, resources)
-    buckets = Buckets(bus.vault, policy=settings.address_policy, cache_control=settings.cache_control)
+    vault = Vault(bus.client, settings.sealer)
+    clients = S3Clients(settings.address_policy)
+    resources.push_async_callback(clients.close)
+    buckets = Buckets(vault, clients, cache_control=settings.cache_control)
     resources.push_async_callback(buckets.close)
     finish = Finish(bus.log, buckets, space, parallel=settings.parallel_requests)
     release = Release(bus.log, FleetView(bus.client))
-    upload = Upload(bus.log, bus.vault, buckets, space, release, finish, parallel=settings.parallel_requests)
+    early = EarlyPlayback(bus.log, buckets, space, finish, parallel=settings.parallel_requests)
+    upload = Upload(bus.log, vault, buckets, space, release, finish, early, parallel=settings.parallel_requests)
+    withdraw = Withdraw(bus.log, buckets, early)
     clean_up = CleanUp(
-        bus.log, bus.vault, space, keep_seconds=settings.keep_for_retry_seconds, keep_free=settings.keep_free_bytes
+        bus.log,
+        vault,
+        space,
+        withdraw,
+        keep_seconds=settings.keep_for_retry_seconds,
+        keep_free=settings.keep_free_bytes,
     )
     sweeping = bus.lifeline.keep(clean_up.sweep_forever(settings.sweep_seconds), "sweep")
     resources.callback(sweeping.cancel)

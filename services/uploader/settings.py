@@ -4,10 +4,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from shared.settings import WorkerSettings
+from shared.settings import SealingSettings, WorkerSettings
 
 
-class UploaderSettings(WorkerSettings):
+class UploaderSettings(WorkerSettings, SealingSettings):
     """Read from ``MILLRACE_…`` and ``MILLRACE_UPLOADER_…``."""
 
     service: ClassVar[str] = "uploader"

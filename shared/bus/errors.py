@@ -57,13 +57,18 @@ async def bus_calls(seconds: float | None = None) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(seconds):
             yield
-    except NatsError as error:
-        meaning = translated(error)
+    except (NatsError, TimeoutError, OSError) as error:
+        meaning = meaning_of(error)
         if meaning is error:
             raise
         raise meaning from error
-    except (TimeoutError, OSError) as error:
-        raise BusUnavailable(repr(error)) from error
+
+
+def meaning_of(error: Exception) -> Exception:
+    """What an error means that comes from the bus for certain: as :func:`translated`, and any time-out is the bus's."""
+    if isinstance(error, TimeoutError | OSError) and not isinstance(error, NatsError):
+        return BusUnavailable(repr(error))
+    return translated(error)
 
 
 def translated(error: Exception) -> Exception:

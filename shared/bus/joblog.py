@@ -23,9 +23,8 @@ from shared.bus.direct import direct_get
 from shared.bus.errors import bus_calls
 from shared.bus.parsing import FutureEvent, UnknownEvent, parse_event, parse_message, report_unreadable
 from shared.bus.subjects import event_subject, job_subject, split_job_subject
-from shared.bus.together import Together, publish_together
 from shared.bus.topology import JOBS
-from shared.events import Created, Event, Recorded, Result
+from shared.events import Event, Recorded, Result
 from shared.tracing.context import TraceContext, read_context
 from shared.tracing.spans import context_within, trace_headers
 
@@ -34,8 +33,8 @@ Refine = Callable[[], Awaitable[Event]]
 PUBLISH_TIMEOUT = 5.0
 # The server's two ways to say "wrong last sequence": compared with what is stored, and with what is on its way in a cluster.
 WRONG_LAST_SEQUENCE = (10071, 10164)
-_HEADER_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
-_HEADER_EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
+HEADER_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+HEADER_EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
 _HEADER_ATTEMPT = "Millrace-Append"
 # What these headers take at most.
 _HEADERS_BYTES = 512
@@ -54,6 +53,7 @@ _READ_GROUPS = (
     ("created", "part_requested.*"),
     ("created", "part_transcoded.*"),
     ("created", "part_uploaded.*"),
+    ("created", "playback_extended.*"),
 )
 
 
@@ -120,12 +120,12 @@ class JobLog:
             try:
                 ack = await self._js.publish(
                     subject,
-                    self._encoded(event),
+                    encoded(event, self._nc),
                     stream=JOBS,
                     timeout=PUBLISH_TIMEOUT,
                     headers={
-                        _HEADER_EXPECTED: str(head.sequence),
-                        _HEADER_EXPECTED_SUBJECT: whole_job,
+                        HEADER_EXPECTED: str(head.sequence),
+                        HEADER_EXPECTED_SUBJECT: whole_job,
                         _HEADER_ATTEMPT: attempt,
                         # All events of a job are of one trace, whoever publishes them.
                         **trace_headers(context_within(head.trace)),
@@ -144,43 +144,6 @@ class JobLog:
                     raise
                 continue
             return Appended(Recorded(ack.seq, event), new=True)
-
-    @bus_calls()
-    async def begin(self, created: Sequence[Created]) -> list[Recorded] | None:
-        """Append the first events of several jobs at once: all of them or, whatever happens meanwhile, none.
-
-        Returns when the server has stored them; None where one of the jobs is there already, and nothing was stored.
-
-        Raises:
-            BusUnavailable: the bus is out of reach; whether they are stored is unknown, but it is the same for all.
-            PermanentError: ``event_too_large``.
-        """
-        messages = [
-            Together(
-                event_subject(event),
-                self._encoded(event),
-                {
-                    _HEADER_EXPECTED: "0",
-                    _HEADER_EXPECTED_SUBJECT: job_subject(event.org, event.job, ">"),
-                    **trace_headers(context_within()),
-                },
-            )
-            for event in created
-        ]
-        try:
-            first = await publish_together(self._nc, messages, seconds=PUBLISH_TIMEOUT)
-        except APIError as error:
-            if error.err_code in WRONG_LAST_SEQUENCE:
-                return None
-            raise
-        return [Recorded(first + place, event) for place, event in enumerate(created)]
-
-    def _encoded(self, event: Event) -> bytes:
-        data = event.model_dump_json().encode()
-        if len(data) + _HEADERS_BYTES > self._nc.max_payload:
-            # The client looks at the data alone; the server counts the headers too, and would cut the connection.
-            raise MaxPayloadError
-        return data
 
     async def end_of(self, org: str, job: str) -> "Recorded | None":
         """The event that ended the job, if one has."""
@@ -301,6 +264,19 @@ class JobLog:
                 self._reported.clear()
             self._reported.add(sequence)
             report_unreadable(subject, sequence, error)
+
+
+def encoded(event: Event, client: Client) -> bytes:
+    """An event as it is published.
+
+    Raises:
+        MaxPayloadError: it is larger than the server takes.
+    """
+    data = event.model_dump_json().encode()
+    if len(data) + _HEADERS_BYTES > client.max_payload:
+        # The client looks at the data alone; the server counts the headers too, and would cut the connection.
+        raise MaxPayloadError
+    return data
 
 
 def _attributed(event: Event) -> Event:

@@ -79,7 +79,7 @@ class Outages:
         left = longest - wait.seconds
         if left <= 0:
             raise given_up(error, wait.seconds)
-        await self._show(message, self._shown(error.code, error.message, wait, longest))
+        await self._show(message, self._shown(error.code, error.cause, error.remedy, wait, longest))
         delay = delay_after(wait.seconds, held, error.retry_after)
         await structlog.get_logger().ainfo(
             "waiting", code=error.code, detail=error.detail, waited=round(wait.seconds), again_in=round(delay, 1)
@@ -125,7 +125,9 @@ class Outages:
         # Of a full work space only the newest failure is shown, which was not this one.
         others = {code: wait for code, wait in known.waits.items() if not code.startswith(("workspace", thing))}
         code = min(others, key=lambda code: others[code].since, default=None)
-        shown = self._shown(code, ERRORS[code].message, others[code], self._longest) if code else None
+        shown = (
+            self._shown(code, ERRORS[code].cause, ERRORS[code].remedy, others[code], self._longest) if code else None
+        )
         await self._show(message, shown)
 
     def _rest(self, message: Msg, seconds: float) -> None:
@@ -141,10 +143,12 @@ class Outages:
             return max(self._longest, LONGEST_POSTPONEMENT)
         return self._longest if error.longest is None else min(self._longest, error.longest)
 
-    def _shown(self, code: str, sentence: str, wait: Wait, longest: float) -> Waiting:
+    def _shown(self, code: str, cause: str, remedy: str, wait: Wait, longest: float) -> Waiting:
+        # What the operator has to mend is no advice to whoever posted the job, which goes on by itself.
+        advice = f" {remedy}" if ERRORS[code].who == "you" else ""
         return Waiting(
             code=code,
-            message=f"{sentence.rstrip('.')}. The job waits, and goes on by itself.",
+            message=f"{cause.rstrip('.')}. The job waits, and goes on by itself.{advice}",
             service=self._service,
             since=wait.since,
             until=wait.until(longest),
@@ -172,9 +176,8 @@ def delay_after(waited: float, held: float, retry_after: float | None) -> float:
 def given_up(error: Outage, waited: float) -> Outage:
     """The error with which a job ends that has waited so many seconds for nothing."""
     for_how_long = f"It was tried again for {_spoken(waited)}."
-    # Clients compare this one sentence with what is published.
-    message = error.message if error.message == PUBLIC_WORDING else f"{error.message} {for_how_long}"
-    return Outage(error.code, f"{for_how_long} {error.detail}".rstrip(), message=message)
+    cause = error.cause if error.cause == PUBLIC_WORDING else f"{error.cause} {for_how_long}"
+    return Outage(error.code, f"{for_how_long} {error.detail}".rstrip(), cause=cause, remedy=error.remedy)
 
 
 def _spoken(seconds: float) -> str:

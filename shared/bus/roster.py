@@ -29,7 +29,7 @@ BEAT_SECONDS = 5.0
 """Between two entries of a worker."""
 
 ALIVE_SECONDS = 4 * BEAT_SECONDS
-"""How old the newest entry of a living worker may be; clocks of hosts may differ by some of it."""
+"""How old the newest entry of a living worker may be."""
 
 _WRITE_SECONDS = 2.0
 ENTRY, _ORDER = "worker", "drain"
@@ -51,6 +51,7 @@ class Worker(BaseModel):
 
     Attributes:
         id: unique, also among those that have died. draining: takes no new work, and ends when its own is done.
+        at: when it has written, by its own clock; by that of the bus where it was read from there.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -65,7 +66,7 @@ class Worker(BaseModel):
     at: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
     def alive(self, now: datetime) -> bool:
-        """It has written lately."""
+        """It has written lately. ``now`` and ``at``: by the same clock."""
         return now - self.at < timedelta(seconds=ALIVE_SECONDS)
 
 

@@ -76,7 +76,7 @@ FETCHER = Durable(JOBS, "fetcher", ("jobs.*.*.admitted",))
 TRANSCODER = Durable(JOBS, "transcoder", ("jobs.*.*.part_requested.*",))
 UPLOADER = Durable(JOBS, "uploader", ("jobs.*.*.part_transcoded.*",))
 JANITOR = Durable(JOBS, "janitor", ("jobs.*.*.end.*",))
-NOTIFIER = Durable(JOBS, "notifier", ("jobs.*.*.created", "jobs.*.*.started", "jobs.*.*.end.*"))
+NOTIFIER = Durable(JOBS, "notifier", ("jobs.*.*.created", "jobs.*.*.started", "jobs.*.*.playable", "jobs.*.*.end.*"))
 WEBHOOK_ATTEMPTS = Durable(WEBHOOKS, "webhook-attempts", ("webhooks.attempt.>",))
 DURABLES = (FETCHER, TRANSCODER, UPLOADER, JANITOR, NOTIFIER, WEBHOOK_ATTEMPTS)
 
@@ -136,6 +136,7 @@ def streams(replicas: int, ages: Ages = Ages()) -> tuple[api.StreamConfig, ...]:
             description="Messages given up on",
             subjects=["dead.>"],
             retention=api.RetentionPolicy.LIMITS,
+            allow_direct=True,
             **aged(ages.dead),
         ),
         api.StreamConfig(
@@ -181,9 +182,11 @@ async def _provide_bucket(js: JetStreamContext, bucket: str, ttl: float | None, 
         current = (await js.stream_info(f"KV_{bucket}")).config
     except NotFoundError:
         await js.create_key_value(api.KeyValueConfig(bucket=bucket, history=1, ttl=ttl, replicas=replicas))
-        return
-    if current.num_replicas != replicas:
-        await js.update_stream(current.evolve(num_replicas=replicas))
+        current = (await js.stream_info(f"KV_{bucket}")).config
+    # A bucket is a stream; which entries are stored together is nothing that it has a word for.
+    wanted = {"num_replicas": replicas, "allow_atomic": bucket == SECRETS_BUCKET or current.allow_atomic}
+    if any(getattr(current, name) != value for name, value in wanted.items()):
+        await js.update_stream(current.evolve(**wanted))
 
 
 async def _provide_consumer(js: JetStreamContext, durable: Durable, lease_seconds: float) -> None:

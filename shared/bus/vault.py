@@ -1,19 +1,25 @@
 """The secrets of running jobs, credentials and content keys: sealed, apart from the log, and gone when the job has ended."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nats.aio.client import Client
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from pydantic import ValidationError
 
-from shared.bus.errors import bus_calls
+from shared.bus.errors import bus_calls, meaning_of
+from shared.bus.together import Together, publish_each
 from shared.bus.topology import SECRETS_BUCKET
+from shared.coalescing import Coalescer
 from shared.encryption.keys import ContentKey, KeySet
 from shared.encryption.providers import PROVIDERS, KeyProvider
 from shared.errors import PermanentError
 from shared.locations import HttpLocation, S3Location, parse_http, parse_s3
 from shared.sealing import SealBroken, Sealer
+
+_MOST_TOGETHER = 200
+_PUT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -47,10 +53,11 @@ class Vault:
     """
 
     def __init__(self, client: Client, sealer: Sealer) -> None:
+        self._nc = client
         self._js = client.jetstream()
         self._sealer = sealer
+        self._together = Coalescer(self._store, most=_MOST_TOGETHER)
 
-    @bus_calls()
     async def put(self, org: str, job: str, addresses: JobAddresses, provider: KeyProvider | None = None) -> None:
         """Keep a job's addresses. Done before the job is created, so that a job never lacks them.
 
@@ -60,8 +67,8 @@ class Vault:
         texts: list[object] = [addresses.input_url, addresses.output_path]
         if provider:
             texts.append(PROVIDERS.dump_python(provider, mode="json"))
-        bucket = await self._js.key_value(SECRETS_BUCKET)
-        await bucket.put(f"{org}.{job}", self._sealer.seal(json.dumps(texts), _purpose(org, job)))
+        sealed = self._sealer.seal(json.dumps(texts), _purpose(org, job))
+        await self._together.do(Together(f"$KV.{SECRETS_BUCKET}.{org}.{job}", sealed))
 
     @bus_calls()
     async def get(self, org: str, job: str) -> JobAddresses:
@@ -144,6 +151,11 @@ class Vault:
         else:
             await bucket.purge(_keys_of(org, job))
         await bucket.purge(f"{org}.{job}")
+
+    async def _store(self, entries: Sequence[Together]) -> list[int | Exception]:
+        """Put entries into the bucket, whose keys are subjects of a stream."""
+        outcomes = await publish_each(self._nc, entries, seconds=_PUT_SECONDS)
+        return [meaning_of(one) if isinstance(one, Exception) else one for one in outcomes]
 
     async def _entry(self, org: str, job: str) -> list[str]:
         bucket = await self._js.key_value(SECRETS_BUCKET)

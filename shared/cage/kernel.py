@@ -1,12 +1,20 @@
 """Calls of the kernel that Python has no words for, ready for use between fork and exec."""
 
 import ctypes
+import errno
 import os
 import platform
 
+
+def _missing(*_: object) -> int:
+    raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
-_syscall, _prctl, _unshare = _libc.syscall, _libc.prctl, _libc.unshare
+# Looked up beforehand, since a child between fork and exec should do little. Other systems have no such names, and no service
+# starts there; what only imports this module may.
+_syscall, _prctl, _unshare = (getattr(_libc, name, _missing) for name in ("syscall", "prctl", "unshare"))
 
 MACHINE = platform.machine()
 """The processor as ``uname`` names it: x86_64, aarch64."""

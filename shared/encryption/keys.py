@@ -48,6 +48,10 @@ class KeySet:
             tuple(key for key in self.keys if key.tracks in wanted),
         )
 
+    def from_provider(self, identity: str) -> "KeySet":
+        """The same, and where they came from."""
+        return KeySet(self.protection.model_copy(update={"provider": identity}), self.keys)
+
     def text(self) -> str:
         """As JSON, to be sealed."""
         return json.dumps(

@@ -56,11 +56,13 @@ class Protection(_Model):
     Attributes:
         content_id: what key services know the content by.
         keys: that its tracks are encrypted with, each track with the first that is for it.
+        provider: where they came from (its identity, :mod:`shared.encryption.providers`); None in events of before.
     """
 
     scheme: Scheme
     content_id: Hex128
     keys: tuple[ProtectedKey, ...] = Field(min_length=1)
+    provider: str | None = None
 
     @property
     def layout(self) -> Layout:

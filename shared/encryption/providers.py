@@ -1,5 +1,7 @@
 """Where an organization's content keys come from, as the operator has chosen. Most of these are secrets, to be sealed. Pure."""
 
+from hashlib import sha256
+from ipaddress import ip_address
 from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, field_validator, model_validator
@@ -30,6 +32,16 @@ class _Provider(BaseModel):
     schemes: ClassVar[frozenset[Scheme]] = frozenset({"cbcs"})
     systems: ClassVar[frozenset[System]] = _ALL_SYSTEMS
     separate: ClassVar[bool] = True
+
+    @property
+    def keys_travel_openly(self) -> bool:
+        """Whether whoever is between its service and us could read the keys."""
+        return False
+
+    @property
+    def identity(self) -> str:
+        """What tells it from other providers of keys, and no secret: two of the same identity know the same keys."""
+        return self.kind
 
     def refusals(self, request: EncryptionRequest) -> dict[str, list[str]]:
         """What of a request it cannot do: from each member to sentences that say what to change."""
@@ -87,12 +99,34 @@ class StaticKeys(_Provider):
         return self
 
     @property
+    def identity(self) -> str:
+        """By the keys, which are no secret."""
+        return _identity(self.kind, *(f"{key.kid} {key.key}" for key in self.keys))
+
+    @property
     def content_keys(self) -> tuple[ContentKey, ...]:
         """The keys."""
         return tuple(ContentKey.from_json(key.model_dump()) for key in self.keys)
 
 
-class TpStreams(_Provider):
+class _Service(_Provider):
+    """What all have that are asked over HTTP. ``url``: of the service."""
+
+    url: str
+
+    @property
+    def keys_travel_openly(self) -> bool:
+        """By plain HTTP, unless it is on this host."""
+        url = URL(self.url)
+        return url.scheme == "http" and not _is_loopback(url.host or "")
+
+    @field_validator("url")
+    @classmethod
+    def _is_http(cls, value: str) -> str:
+        return _http_address(value)
+
+
+class TpStreams(_Service):
     """The key service of TPStreams, which knows one key of each content, for Widevine and FairPlay.
 
     Attributes:
@@ -108,13 +142,13 @@ class TpStreams(_Provider):
     signing_key: _Hex256 = Field(repr=False)
     signing_iv: Hex128 = Field(repr=False)
 
-    @field_validator("url")
-    @classmethod
-    def _is_http(cls, value: str) -> str:
-        return _http_address(value)
+    @property
+    def identity(self) -> str:
+        """By the organization there."""
+        return _identity(self.kind, self.url, self.organization)
 
 
-class Speke(_Provider):
+class Speke(_Service):
     """A service that speaks SPEKE 2.0: CPIX documents over HTTP.
 
     Attributes:
@@ -124,16 +158,15 @@ class Speke(_Provider):
 
     kind: Literal["speke"] = "speke"
     systems: ClassVar[frozenset[System]] = frozenset({"widevine", "fairplay", "playready"})
-    url: str
     username: _Text | None = None
     password: Annotated[str, StringConstraints(max_length=1000)] | None = Field(None, repr=False)
     header: _HeaderName | None = None
     value: _HeaderValue | None = Field(None, repr=False)
 
-    @field_validator("url")
-    @classmethod
-    def _is_http(cls, value: str) -> str:
-        return _http_address(value)
+    @property
+    def identity(self) -> str:
+        """By its address. What we are known by there may be changed."""
+        return _identity(self.kind, self.url)
 
     @model_validator(mode="after")
     def _credentials_are_whole(self) -> "Speke":
@@ -152,6 +185,18 @@ KeyService = TpStreams | Speke
 
 PROVIDERS: TypeAdapter[KeyProvider] = TypeAdapter(KeyProvider, config=ConfigDict(hide_input_in_errors=True))
 """Reads and writes them as JSON."""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _identity(kind: str, *what: str) -> str:
+    # A digest: the address of a service is the operator's affair, and this stands in events, which customers read.
+    return f"{kind} {sha256(' '.join(what).encode()).hexdigest()[:16]}"
 
 
 def _http_address(value: str) -> str:

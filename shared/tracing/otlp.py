@@ -12,7 +12,16 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
-from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    TraceState,
+)
 
 from shared.tracing.context import TraceContext
 from shared.tracing.spans import Span
@@ -110,4 +119,5 @@ class _Ended(SpanProcessor):
 
 
 def _context(context: TraceContext) -> SpanContext:
-    return SpanContext(context.trace_id, context.span_id, is_remote=True, trace_flags=TraceFlags(int(context.sampled)))
+    flags, state = TraceFlags(int(context.sampled)), TraceState.from_header([context.state])
+    return SpanContext(context.trace_id, context.span_id, is_remote=True, trace_flags=flags, trace_state=state)

@@ -5,11 +5,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from shared.errors import MillraceError
-from shared.tracing.context import TRACEPARENT, TraceContext, in_ratio
+from shared.tracing.context import TraceContext, in_ratio
 
 Kind = Literal["internal", "server", "client", "consumer"]
 Attribute = str | int | float | bool
@@ -79,9 +79,9 @@ def current() -> TraceContext | None:
 
 
 def trace_headers(context: TraceContext | None = None) -> dict[str, str]:
-    """The header that tells whoever gets the request or message what it belongs to: by default the span of this task."""
+    """The headers that tell whoever gets the request or message what it belongs to: by default the span of this task."""
     context = context or current()
-    return {TRACEPARENT: context.traceparent} if context else {}
+    return context.headers if context else {}
 
 
 def context_within(trace: TraceContext | None = None) -> TraceContext | None:
@@ -187,5 +187,5 @@ def _begin(
     context = context or TraceContext.root(ratio)
     if context.sampled and kind == "server" and not in_ratio(context.trace_id, ratio):
         # A client may ask for a trace, but not for more of them than the operator wants.
-        context = TraceContext(context.trace_id, context.span_id, sampled=False)
+        context = replace(context, sampled=False)
     return Span(name, kind, context, parent, dict(attributes))

@@ -75,8 +75,8 @@ class SimulatedFetch(Fetch):
     def __init__(self, bus: Bus, space: Path, workload: Workload) -> None:
         none: Any = None
         super().__init__(
-            bus.client, bus.log, bus.vault, SharedFolder(space.as_uri()), none, none, none, none, window=0,
-            stall_seconds=0, response_seconds=0, policy=none,
+            bus.client, bus.log, none, SharedFolder(space.as_uri()), none, none, none, none, window=0,
+            stall_seconds=0, response_seconds=0, policy=none, clients=none,
         )  # fmt: skip
         self._workload = workload
 

@@ -8,20 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import asyncpg
-from pydantic import SecretStr
 
 from checker.judging import encryption
 from checker.reading import read_presentation
 from checker.report import as_text
 from checker.rules import apply_rules
-from services.api.drm.contents import purpose
 from shared.encryption.keys import ContentKey
-from shared.sealing import Sealer
-from shared.settings import decode_keys
 from stack.client import Client
-from stack.credentials import load_or_create
-from tests.support.jobs import short_clip
+from tests.support.jobs import short_clip, stored_key
 from tests.support.observe import everything_on_the_bus
 from tests.support.stack import RunningStack
 from tests.support.stream import decode_complaints, download, read_stream
@@ -34,7 +28,7 @@ async def test_an_encrypted_job_and_its_key(stack: RunningStack, tmp_path: Path)
     async with Client(stack.env) as client, aiohttp.ClientSession() as http:
         await client.upload(short_clip(), "encrypted/source.mp4")
         posted = await client.post_job(_body(client))
-        key = await _key(stack)
+        key = await stored_key(stack, CONTENT.replace("-", ""))
         watch = Watch(stack, key)
         watching = asyncio.create_task(watch.forever())
         try:
@@ -72,21 +66,6 @@ def _body(client: Client) -> dict[str, Any]:
         "enable_drm": True,
         "drm": {"content_id": CONTENT, "systems": ["widevine", "fairplay", "playready", "clearkey"]},
     }
-
-
-async def _key(stack: RunningStack) -> ContentKey:
-    """The key of the content, which the test opens as the api does."""
-    org, content = stack.env["ORG_ID"], CONTENT.replace("-", "")
-    connection = await asyncpg.connect(stack.env["DATABASE_URL"])
-    try:
-        sealed = await connection.fetchval(
-            "select keys from drm_contents where org = $1 and content_id = $2", org, content
-        )
-    finally:
-        await connection.close()
-    sealer = Sealer(decode_keys(SecretStr(load_or_create(stack.layout.state).seal_key)))
-    [key] = json.loads(sealer.open(sealed, purpose(org, content)))
-    return ContentKey.from_json(key)
 
 
 class Watch:

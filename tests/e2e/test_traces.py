@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -60,7 +61,7 @@ def traced(collector: OtlpReceiver, tmp_path_factory: pytest.TempPathFactory) ->
 async def _post(stack: RunningStack, path: str, body: object, context: TraceContext | None = None) -> dict[str, object]:
     headers = {"Authorization": f"Token {stack.env['API_TOKEN']}"}
     if context:
-        headers["traceparent"] = context.traceparent
+        headers |= context.headers
     url = f"{stack.env['API_URL']}/api/v1/{stack.env['ORG_ID']}/transcoding_jobs/{path}"
     async with aiohttp.ClientSession(headers=headers) as http, http.post(url, json=body) as response:
         assert response.status == 201, await response.text()
@@ -76,7 +77,7 @@ async def _with_hook(stack: RunningStack, receiver: WebhookReceiver) -> None:
 async def test_one_trace_from_the_request_to_the_webhooks_though_workers_were_killed(
     collector: OtlpReceiver, traced: RunningStack
 ) -> None:
-    clip, asked = long_clip(), TraceContext.root()
+    clip, asked = long_clip(), replace(TraceContext.root(), state="vendor=of@the,client=1")
     org, bus = traced.env["ORG_ID"], traced.env["NATS_URL"]
     async with WebhookReceiver() as receiver, source_server() as source, Client(traced.env) as client:
         await _with_hook(traced, receiver)
@@ -110,7 +111,10 @@ async def test_one_trace_from_the_request_to_the_webhooks_though_workers_were_ki
     )
     spans = [span for span in spans if span.trace == asked.trace_hex]
     assert set(told) == {"queued", "transcoding", "completed"}
-    assert {context.trace_hex for context in told.values() if context} == {asked.trace_hex}
+    assert {(context.trace_hex, context.state) for context in told.values() if context} == {
+        (asked.trace_hex, asked.state)
+    }
+    assert {span.state for span in spans} == {asked.state}
     _is_whole(spans, asked)
     assert _names(spans, asked) == {POSTED, *PARENTS}
     # Each part is encoded and uploaded in the trace, and what was begun anew has not become a second one.

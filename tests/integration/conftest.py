@@ -119,6 +119,14 @@ async def caller(api: ApiProcess, account: Account) -> AsyncIterator[Caller]:
 
 
 @pytest.fixture
+async def database(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """A connection to the module's database."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
 def log(client: Client) -> JobLog:
     """The log of jobs there."""
     return JobLog(client)

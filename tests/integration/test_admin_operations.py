@@ -19,10 +19,9 @@ from services.api.operator.left_overs import LeftOvers
 from shared import events as ev
 from shared.bus.joblog import JobLog
 from shared.bus.roster import Roster, UnderWay, Worker
-from shared.bus.subjects import dead_subject, job_subject, waiting_subject
+from shared.bus.subjects import job_subject, waiting_subject
 from shared.bus.topology import (
     ATTEMPTS_BUCKET,
-    DEAD,
     JOBS,
     PROGRESS,
     QUEUES_BUCKET,
@@ -35,6 +34,7 @@ from shared.waiting import Waiting
 from shared.workspace.shared_folder import SharedFolder
 from tests.support.api import Account, ApiProcess, Caller
 from tests.support.bus import until
+from tests.support.letters import bury
 from tests.support.samples import fetched, plan, requested, transcoded
 
 STORAGE = "s3://stored-bucket/?access_key=AKSTORED&secret_key=SKSTORED&region=eu-west-1"
@@ -82,12 +82,6 @@ async def admitted(log: JobLog, caller: Caller) -> str:
     job = await caller.created()
     await until(lambda: log.last(job_subject(caller.account.org, job, "admitted")))
     return job
-
-
-async def bury(client: Client, service: str, org: str, job: str, subject: str, body: bytes, reason: str) -> int:
-    headers = {"Millrace-Reason": reason, "Millrace-Subject": subject}
-    ack = await client.jetstream().publish(dead_subject(service, org, job), body, stream=DEAD, headers=headers)
-    return int(ack.seq)
 
 
 def reasons(found: list[dict[str, Any]], job: str) -> list[tuple[str, str | None]]:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -23,13 +23,6 @@ def api(nats_url: str, database_url: str) -> Iterator[ApiProcess]:
     settings = {"tokens_per_organization": MOST_TOKENS, "login_failures_per_minute": 3, "token_days": 2}
     with ApiProcess(nats_url=nats_url, database_url=database_url, **settings) as process:
         yield process
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 def credentials(account: Account, **change: str) -> dict[str, str]:

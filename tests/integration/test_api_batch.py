@@ -12,6 +12,7 @@ import pytest
 from nats.aio.client import Client
 
 from services.api.contract.responses import Batch, Cancellations, ItemErrors
+from shared.bus.beginnings import Beginnings
 from shared.bus.joblog import JobLog
 from shared.bus.together import Together, publish_together
 from shared.bus.topology import JOBS
@@ -161,15 +162,16 @@ async def test_an_api_that_dies_in_the_middle_has_accepted_nothing(
         )
     await client.flush()
     assert [await log.read(org, event.job) for event in events] == [[], [], []]
-    found = await log.begin(events)
+    beginnings = Beginnings(client)
+    found = await beginnings.begin_all(events)
     assert found
     stored = [(await log.read(org, event.job))[0] for event in events]
     assert [one.sequence for one in stored] == [one.sequence for one in found]
     # One of them is there already, so that none of the others is stored.
-    assert await log.begin([created(new_job_id(), org), events[1]]) is None
+    assert await beginnings.begin_all([created(new_job_id(), org), events[1]]) is None
     late = created(new_job_id(), org)
     await log.append(Cancelled(org=org, job=events[0].job))
-    assert await log.begin([late, events[0]]) is None
+    assert await beginnings.begin_all([late, events[0]]) is None
     assert await log.read(org, late.job) == []
     single = await publish_together(client, [Together(f"jobs.{org}.{late.job}.created", b"{}")], seconds=5)
     assert single > stored[-1].sequence

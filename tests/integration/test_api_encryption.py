@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import nats
 import pytest
@@ -17,8 +18,8 @@ from shared.encryption.providers import SealedStore, TpStreams
 from shared.events import Created
 from shared.sealing import Sealer
 from shared.settings import decode_keys
-from tests.support.api import SEAL_KEY, Account, ApiProcess, Caller, job_body
-from tests.support.samples import failed
+from tests.support.api import SEAL_KEY, Account, Answer, ApiProcess, Caller, job_body
+from tests.support.samples import failed, fetched
 
 CONTENT = "cf6c30dd-50c1-492e-8234-4ea3e139da1d"
 STATIC = [{"kid": "0" * 32, "iv": "1" * 32, "key": "2" * 32}]
@@ -164,6 +165,35 @@ async def test_the_operator_chooses_where_keys_come_from(api: ApiProcess, vault:
         assert await vault.provider(account.org, job) == provider
 
 
+async def test_no_id_of_a_key_gets_a_second_key_by_a_retry(api: ApiProcess, vault: Vault, log: JobLog) -> None:
+    account, (body, idle) = api.account("turned"), [job_body() | {"enable_drm": True} for _ in range(2)]
+    secrets = "1" * 64 + "\n" + "2" * 32 + "\n"
+    async with Caller(api, account) as caller:
+
+        async def retry(job: str, asked: dict[str, Any] = body) -> Answer:
+            return await caller.call("POST", f"transcoding_jobs/{job}/retry/", {"output_path": asked["output_path"]})
+
+        used, unused = await caller.created(**body), await caller.created(**idle)
+        kept = await vault.key_set(account.org, used)
+        assert kept
+        await log.append(fetched(used, account.org).encrypted(kept.protection))
+        for job in (used, unused):
+            await log.append(failed(job, account.org))
+        again = (await retry(used)).body["id"]
+        await log.append(failed(again, account.org))
+        await chosen(api, account, "tpstreams", "--account", "a1b2c3", text=secrets)
+        # Neither its keys, nor those that the first job had under the same ids.
+        refused = await retry(again)
+        assert (refused.status, list(refused.body)) == (409, ["detail"])
+        assert "Create a new job" in refused.body["detail"]
+        # Of this one no key was ever in use.
+        assert (await retry(unused, idle)).status == 201
+        await chosen(api, account, "sealed", text="")
+        same = await retry(again)
+        assert same.status == 201, same.text
+        assert await vault.keys(account.org, same.body["id"]) == kept.keys
+
+
 async def test_a_job_that_was_accepted_is_answered_again_whatever_the_operator_has_chosen_since(
     api: ApiProcess,
 ) -> None:
@@ -195,6 +225,11 @@ async def test_a_job_that_was_accepted_is_answered_again_whatever_the_operator_h
         (("speke", "--url", "https://keys.example.com/"), "", "Give username and password"),
         (("static",), json.dumps(STATIC), "MILLRACE_API_STATIC_KEYS"),
         (("static",), "{", "keys are JSON"),
+        (
+            ("speke", "--url", "http://keys.example.com/", "--header", "x-key"),
+            "1111",
+            "MILLRACE_API_PLAIN_KEY_SERVICES",
+        ),
     ],
 )
 async def test_a_provider_that_cannot_work_is_refused(

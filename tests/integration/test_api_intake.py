@@ -15,13 +15,17 @@ from services.api.contract.models import JobRequest
 from services.api.contract.validation import validate
 from services.api.database.pool import Database, close_pool, open_pool
 from services.api.drm.encryption import Encryptions
-from services.api.intake.intake import Intake, Submission
+from services.api.drm.providers import ProviderRules
+from services.api.intake.intake import Intake
 from services.api.intake.quotas import JobQuotas
 from services.api.intake.reservations import Reservations
-from shared.bus.joblog import Appended, JobLog, Refine
+from services.api.intake.submission import Submission
+from services.api.uploads.uses import UploadUses
+from shared.bus.beginnings import Beginnings
+from shared.bus.joblog import JobLog
 from shared.bus.vault import JobAddresses, Vault
 from shared.encryption.providers import KeyProvider
-from shared.events import Cancelled, Event
+from shared.events import Cancelled, Created, Recorded
 from shared.sealing import Sealer
 from tests.support.api import job_body
 from tests.support.bus import provisioned
@@ -32,20 +36,20 @@ from tests.support.servers import NatsServer
 ORG = "abcdef"
 
 
-class BadDay(JobLog):
-    """A log whose appends go wrong as often as told: before or after the server has stored them."""
+class BadDay(Beginnings):
+    """Appends that go wrong as often as told: before or after the server has stored them."""
 
     before = after = 0
 
-    async def append(self, event: Event, *, refine: Refine | None = None) -> Appended:
+    async def begin(self, created: Created) -> Recorded | None:
         if self.before:
             self.before -= 1
             raise NatsTimeoutError
-        appended = await super().append(event, refine=refine)
+        recorded = await super().begin(created)
         if self.after:
             self.after -= 1
             raise NatsTimeoutError
-        return appended
+        return recorded
 
 
 class FullVault(Vault):
@@ -64,7 +68,8 @@ class Scene:
     """An intake with its parts."""
 
     intake: Intake
-    log: BadDay
+    log: JobLog
+    beginnings: BadDay
     vault: FullVault
     database: Database
 
@@ -81,17 +86,21 @@ async def scene(nats_server_of_module: NatsServer, database_url: str) -> AsyncIt
             await connection.execute("truncate organizations, jobs, output_claims cascade")
             await new_organization(connection, ORG)
         sealer = Sealer([b"k" * 32])
-        log, vault, quotas = BadDay(client), FullVault(client, sealer), JobQuotas(unfinished_jobs=5, jobs_per_hour=3)
+        log, beginnings, vault = JobLog(client), BadDay(client), FullVault(client, sealer)
+        quotas = JobQuotas(unfinished_jobs=5, jobs_per_hour=3)
         yield Scene(
             Intake(
                 database,
                 log,
+                beginnings,
                 vault,
                 Storages(database, sealer),
                 Reservations(database, log, vault, quotas),
-                Encryptions(database, sealer, KeyAddresses()),
+                Encryptions(database, sealer, KeyAddresses(), ProviderRules()),
+                UploadUses(database, keep_days=7),
             ),
             log,
+            beginnings,
             vault,
             database,
         )
@@ -106,14 +115,14 @@ def order(key: str | None = None, body: dict[str, object] | None = None) -> Subm
 
 
 async def test_stored_but_not_acknowledged_is_accepted(scene: Scene) -> None:
-    scene.log.after = 1
+    scene.beginnings.after = 1
     accepted = await scene.intake.accept(ORG, order())
     assert not accepted.replayed
     assert await scene.log.read(ORG, accepted.job.id)
 
 
 async def test_not_confirmed_is_told_and_the_same_key_gives_the_job_that_was_named(scene: Scene) -> None:
-    scene.log.before = 1
+    scene.beginnings.before = 1
     wanted = order("key")
     with pytest.raises(ApiError) as caught:
         await scene.intake.accept(ORG, wanted)
@@ -130,7 +139,7 @@ async def test_not_confirmed_is_told_and_the_same_key_gives_the_job_that_was_nam
 
 async def test_one_that_came_to_be_after_all_is_found_by_its_key_even_when_it_has_ended(scene: Scene) -> None:
     wanted = order("key")
-    scene.log.before = 1
+    scene.beginnings.before = 1
     with pytest.raises(ApiError):
         await scene.intake.accept(ORG, wanted)
     first = await scene.intake.accept(ORG, wanted)

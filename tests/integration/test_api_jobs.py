@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -453,6 +454,11 @@ async def test_document_and_page(caller: Caller) -> None:
     async with caller._session.get(f"{caller._process.url}/docs/") as response:
         assert response.status == 200
         assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+        page = await response.text()
+    for path in re.findall(r'"(/docs/[^"]+)"', page):
+        async with caller._session.get(f"{caller._process.url}{path}") as response:
+            assert response.status == 200 and response.headers["Content-Encoding"] in ("gzip", "deflate"), path
+            assert len(await response.read()) > 10
 
 
 def test_no_secret_is_in_the_log(api: ApiProcess, account: Account) -> None:

@@ -30,6 +30,7 @@ from tools.documents.settings import settings_models
 KUBERNETES = ("1.30", "1.37")
 TLS_FILES = {f"MILLRACE_NATS_TLS_{name}" for name in ("CA", "CERT", "KEY")}
 BUS_USERS = {"MILLRACE_API_BUS_ISSUER_SEED", "MILLRACE_API_BUS_SYSTEM_URL"}
+LICENCES = "MILLRACE_API_LICENCE_SERVER_URL"
 BUCKET_KEYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
 WORKERS = tuple(service for service in SERVICES if service != "api")
 FILLED = {
@@ -73,9 +74,10 @@ def test_services_start_with_what_their_pods_are_given(name: str) -> None:
         assert ports["health"] == settings.model_dump()["health_port"]
         # No password stands in a manifest, and nobody has one who does not need it.
         database = {"MILLRACE_API_DATABASE_URL"} if service == "api" else set()
-        optional = BUS_USERS | BUCKET_KEYS
-        assert secret - optional == {"MILLRACE_SEAL_KEYS", "MILLRACE_NATS_URL"} | database
-        assert service == "api" or not secret & BUS_USERS
+        optional = BUS_USERS | BUCKET_KEYS | {LICENCES}
+        sealing = {"MILLRACE_SEAL_KEYS"} if service != "transcoder" else set()
+        assert secret - optional == {"MILLRACE_NATS_URL"} | sealing | database
+        assert service == "api" or not secret & (BUS_USERS | {LICENCES})
         # Kubernetes' own variables about a Service begin with the prefix of the settings.
         assert pod["enableServiceLinks"] is False
 
@@ -305,6 +307,9 @@ def test_alert_rules_and_dashboards_come_along() -> None:
         ("settings/MILLRACE_SEAL_KEYS", "a secret in the open"),
         ("settings/log_level", "debug"),
         ("api/settings/MILLRACE_API_BUS_ISSUER_SEED", "a secret in the open"),
+        ("settings/MILLRACE_API_LICENCE_SERVER_URL", "https://licences.example.com/?key=in-the-open"),
+        ("api/settings/MILLRACE_API_LICENCE_SERVER_URL", "https://licences.example.com/?key=in-the-open"),
+        ("transcoder/drainSeconds", -1),
         ("api/settings/MILLRACE_API_DATABASE_URL", "postgresql://millrace:x@db/millrace"),
         ("pods/env", [{"name": "MILLRACE_LOG_LEVEL", "value": "debug"}]),
         ("workspace/url", "file:///var/lib/millrace/workspace"),
@@ -323,6 +328,28 @@ def test_values_that_do_not_fit_are_refused(path: str, value: Any) -> None:
 def test_what_the_chart_sets_is_not_set_beside_it(variable: str) -> None:
     with pytest.raises(helm_python.HelmRenderError, match=f"{variable} is set by the chart"):
         render(changed(f"transcoder/settings/{variable}", 5))
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_transcoders_finish_their_parts_before_their_pods_end(name: str) -> None:
+    values = values_of(name)
+    for service, deployment in of_kind(render(values), "Deployment").items():
+        pod, hooks = deployment["spec"]["template"]["spec"], container(deployment).get("lifecycle", {})
+        grace = pod["terminationGracePeriodSeconds"]
+        if service != "transcoder":
+            assert "exec" not in hooks.get("preStop", {})
+        elif command := hooks.get("preStop", {}).get("exec", {}).get("command"):
+            # Its end comes with that of the process, which waits for nothing else.
+            given = re.fullmatch(r"kill -USR1 1 && sleep (\d+)", command[-1])
+            assert given
+            assert int(environment(deployment)["MILLRACE_TRANSCODER_GRACE_SECONDS"]) + int(given[1]) + 30 == grace
+        else:
+            assert name == "s3", "spot instances have no time for it"
+
+
+def test_the_address_of_a_licence_server_comes_from_a_secret() -> None:
+    given = environment(of_kind(render(values_of("s3")), "Deployment")["api"])[LICENCES]
+    assert given == {"secretKeyRef": {"name": "millrace-licences", "key": "url"}}
 
 
 def test_large_numbers_are_written_in_full() -> None:

@@ -203,6 +203,9 @@ async def test_webhooks(user: Program, account: Account, client: Client) -> None
     assert detail.response
     assert ([header.name for header in detail.response.headers], detail.response.body) == (["Server"], "no")
     assert (await user.do(hooks.redeliver, hook, delivery)).message_id
+    assert (delivery.test, (await user.do(hooks.test, hook)).message_id.startswith("msg_")) == (False, True)
+    rotated = await user.do(hooks.rotate, hook, overlap_seconds=60)
+    assert (rotated.secret_token != moved.secret_token, rotated.previous_secret_expires_at is not None) == (True, True)
     await user.do(hooks.delete, hook)
     with pytest.raises(mc.NotFound):
         await user.do(hooks.delete, hook)
@@ -227,6 +230,28 @@ async def test_tokens(user: Program, account: Account) -> None:
     user.millrace.core.use_token(account.token)
     with pytest.raises(mc.NotFound):
         await user.do(user.millrace.tokens.revoke, current)
+
+
+async def test_members_and_tokens_of_roles(user: Program, account: Account, kind: str) -> None:
+    members, name = user.millrace.members, f"ann.{kind}"
+    added = await user.do(members.add, name, "viewer", password="battery staple horse")
+    assert (added.username, added.role, added.current) == (name, "viewer", False)
+    assert (await user.do(members.change, added, "member")).role == "member"
+    assert {one.username for one in await user.all_of(members.list)} >= {account.username, name}
+    await user.do(members.remove, name)
+    with pytest.raises(mc.NotFound):
+        await user.do(members.get, name)
+    with pytest.raises(mc.Conflict, match="last admin"):
+        await user.do(members.remove, account.username)
+    made = await user.do(user.millrace.tokens.create, "dashboard", role="viewer", days=1)
+    assert made.token not in repr(made)
+    assert (await user.do(user.millrace.organization)).role == "admin"
+    user.millrace.core.use_token(made.token)
+    assert (await user.do(user.millrace.organization)).role == "viewer"
+    with pytest.raises(mc.Forbidden, match="operator"):
+        await user.all_of(user.millrace.server.workers)
+    with pytest.raises(mc.Forbidden, match="no user"):
+        await user.do(user.millrace.change_password, "a", "battery staple horse")
 
 
 async def test_a_server_without_bus_users_says_so(user: Program) -> None:

@@ -4,12 +4,13 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from nats.aio.client import Client
 
 from services.api.operator.drain import NoSuchWorker, choose_workers, drain, known_workers, living_workers
-from shared.bus.roster import Worker
+from shared.bus.roster import Roster, Worker
 from shared.bus.topology import FETCHER, JOBS
 from shared.events import Fetched, Started
 from tests.support.bus import until
@@ -111,6 +112,32 @@ async def test_a_drained_worker_finishes_takes_nothing_new_and_ends(
         assert '"event": "work handed back"' not in fetcher.log()
         # Nobody has to wait for a lease to run out.
         assert await _waiting(client) == 1
+
+
+async def test_it_is_the_clock_of_the_bus_that_tells_who_lives(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    roster, begun = Roster(client), datetime.now(UTC)
+    wrong = [
+        Worker(
+            id=f"wrong-{hours}",
+            service="notifier",
+            host="h",
+            pid=1,
+            started=begun,
+            slots=1,
+            at=begun + timedelta(hours=hours),
+        )
+        for hours in (-2, 2)
+    ]
+    for worker in wrong:
+        await roster.write(worker)
+    assert {worker.id for worker in await choose_workers(client, ["notifier"])} == {"wrong--2", "wrong-2"}
+    monkeypatch.setattr("shared.bus.roster.ALIVE_SECONDS", 0.0)
+    with pytest.raises(NoSuchWorker):
+        await choose_workers(client, ["notifier"])
+    states = [state async for state in drain(client, wrong)]
+    assert {worker.id for worker in states[-1].lost} == {"wrong--2", "wrong-2"}
+    for worker in wrong:
+        await roster.leave(worker)
 
 
 async def test_one_that_stays_does_nothing_until_it_is_stopped(

@@ -11,8 +11,10 @@ from services.api.contract.errors import Invalid, Unavailable
 from services.api.contract.key_addresses import KeyAddresses
 from services.api.contract.listing import Window
 from services.api.database.pool import Connection, Database, close_pool, open_pool
+from services.api.drm.answers import listed
 from services.api.drm.contents import Contents
 from services.api.drm.encryption import Encryptions, Order
+from services.api.drm.providers import ProviderRules
 from shared.encryption.keys import KeySet
 from shared.encryption.providers import SealedStore
 from shared.encryption.request import TRACKS, EncryptionRequest
@@ -58,7 +60,7 @@ async def test_separate_keys_have_ids_of_their_own(database: Database) -> None:
 
 
 async def test_who_comes_second_with_a_content_gets_no_keys_for_other_tracks(database: Database) -> None:
-    encryptions, content_id = Encryptions(database, Sealer([OLD]), KeyAddresses()), uuid4().hex
+    encryptions, content_id = Encryptions(database, Sealer([OLD]), KeyAddresses(), ProviderRules()), uuid4().hex
     orders = [Order(EncryptionRequest(scheme="cbcs", keys=use), SealedStore(), content_id) for use in TRACKS]
     # Both were found good before either content had any keys.
     assert isinstance(await encryptions.keys(ORG, orders[0], content_id), KeySet)
@@ -90,3 +92,16 @@ async def test_pages_are_oldest_first(database: Database) -> None:
     count, page = await contents.page(ORG, Window(page=2, size=2))
     assert count == 3
     assert [content.content_id for content in page] == ids[2:]
+
+
+async def test_a_content_that_no_key_opens_is_the_only_one_that_a_page_lacks(database: Database) -> None:
+    await Contents(database, Sealer([OLD])).content_keys(ORG, lost := uuid4().hex)
+    contents = Contents(database, Sealer([NEW]))
+    keys = await contents.content_keys(ORG, found := uuid4().hex)
+    count, page = await contents.page(ORG, Window(page=1, size=10))
+    assert count == 2
+    shown = [listed(content) for content in page]
+    assert [(item.content_id, len(item.keys), bool(item.problem)) for item in shown] == [
+        (lost, 0, True),
+        (found, len(keys), False),
+    ]

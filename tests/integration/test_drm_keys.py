@@ -18,6 +18,7 @@ from aiohttp import web
 
 from services.api.accounts.directory import NotPossible
 from services.api.contract import drm_models as models
+from services.api.contract.account_models import Organization
 from services.api.drm import signing_keys
 from shared.encryption.signature import SigningPair, sign
 from shared.media.tools import ffmpeg_path
@@ -65,7 +66,7 @@ async def pair_of(caller: Caller) -> SigningPair:
     page = (await caller.call("GET", "/api/v1/organizations/")).body
     (organization,) = page["results"]
     assert (page["count"], page["next"], page["previous"]) == (1, None, None)
-    assert models.Organization.model_validate(organization).uuid == caller.account.org
+    assert Organization.model_validate(organization).uuid == caller.account.org
     return SigningPair(
         bytes.fromhex(organization["drm_aes_signing_key"]), bytes.fromhex(organization["drm_aes_signing_iv"])
     )
@@ -249,7 +250,15 @@ async def test_requests_are_counted_by_organization_and_address(api: ApiProcess,
     assert [answer.status for answer in answers] == [403] * 30 + [429]
     assert int(answers[-1].headers["Retry-After"]) >= 1
     assert (await asks(api, path, body, address="192.0.2.78")).status == 403
-    assert (await asks(api, "/api/v1/n0b0dy/fairplay_key/", body, address="192.0.2.77")).status == 403
+    # An organization that there is not does not make room.
+    assert (await asks(api, "/api/v1/n0b0dy/fairplay_key/", body, address="192.0.2.77")).status == 429
+    invented = [f"/api/v1/n0b{number:03}/fairplay_key/" for number in range(31)]
+    statuses = [(await asks(api, path, body, address="192.0.2.79")).status for path in invented]
+    assert statuses == [403] * 30 + [429]
+    asked = signed(compact(content_id=uuid4().hex), await pair_of(caller))
+    good = [(await asks(api, path, asked, address="192.0.2.80")).status for _ in range(31)]
+    assert good == [200] * 30 + [429]
+    assert (await asks(api, "/api/v1/n0b0dy/fairplay_key/", body, address="192.0.2.80")).status == 403
 
 
 async def test_shaka_packager_takes_its_keys_from_here(
@@ -465,6 +474,13 @@ async def test_everything_can_be_sealed_with_a_new_key(nats_url: str, database_u
             assert (await caller.create(output_path="s3://bucket/films/")).status == 201
     with ApiProcess(nats_url=nats_url, database_url=database_url, seal_keys=none) as locked:
         assert (await asks(locked, path, body)).status == 503
+        async with Caller(locked, account) as caller:
+            page = await caller.call("GET", "drm_contents/")
+            assert page.status == 200
+            (item,) = page.body["results"]
+            assert (item["content_id"], item["keys"]) == (content_id, [])
+            assert "sealing keys" in item["problem"]
+            assert (await caller.call("GET", f"drm_contents/{content_id}/")).status == 503
         with pytest.raises(NotPossible, match="cannot be opened"):
             locked.admin("reseal")
         locked.admin("rotate-signing-key", account.org)

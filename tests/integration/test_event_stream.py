@@ -16,10 +16,12 @@ from nats.aio.client import Client
 from pydantic import SecretStr
 
 from services.api.accounts.sessions import Session
-from services.api.contract.listing import read_fields
+from services.api.contract.listing import MOST_FOLLOWED, read_fields, read_followed
 from services.api.database.pool import Connection, Database, close_pool, open_pool
 from services.api.http.event_response import send_events
+from services.api.http.list_events import send_list_events
 from services.api.http.middleware import answer_errors
+from services.api.jobs import event_stream
 from services.api.jobs.event_stream import EventStream, Frame, Watch, make_frame
 from services.api.jobs.live import LiveProgress
 from services.api.projection.projection import apply_events
@@ -66,7 +68,12 @@ async def serving(url: str, client: Client) -> AsyncIterator[Api]:
         return await send_events(stream, request, org, job, Session(), read_fields(list(request.query.items())))
 
     app = web.Application(middlewares=[answer_errors])
-    app.add_routes([web.get("/{org}/{job}/", events)])
+
+    async def list_events(request: web.Request) -> web.StreamResponse:
+        ids, fields = read_followed(list(request.query.items()))
+        return await send_list_events(stream, request, request.match_info["org"], ids, Session(), fields)
+
+    app.add_routes([web.get("/{org}/list/", list_events), web.get("/{org}/{job}/", events)])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
     await runner.setup()
     port = free_port()
@@ -130,7 +137,7 @@ class Listener:
                 text = line.decode().rstrip("\n")
                 if not text and "data" in fields:
                     data = json.loads("\n".join(fields["data"]))
-                    return Message(fields["event"][0], int(fields["id"][0]), data, time.monotonic())
+                    return Message(fields["event"][0], int(fields.get("id", ["0"])[0]), data, time.monotonic())
                 name, _, value = text.partition(": ")
                 if name.startswith(":") or text.startswith(": "):
                     self.comments += 1
@@ -202,6 +209,54 @@ async def test_from_the_first_to_the_last_state(api: Api) -> None:
     assert percents[-1] == 100
     ids = [message.id for message in messages]
     assert ids == sorted(ids)
+
+
+async def test_several_jobs_and_their_list_are_followed_by_one_stream(api: Api) -> None:
+    first, second, other, gone = (new_job_id() for _ in range(4))
+    for job in (first, second, other):
+        await make(api, job)
+    async with listening(api, "list", query=f"?ids={first},{second},{gone}&fields=status") as listener:
+        begin = [await listener.next(), await listener.next()]
+        assert [message.data for message in begin if message] == [
+            {"id": first, "status": "queued"},
+            {"id": second, "status": "queued"},
+        ]
+        # A job that nobody asked for is a change of the list, and so is one that comes to another status.
+        await tell(api.log, [ev.Started(org=ORG, job=other)])
+        message = await listener.next()
+        assert message and (message.event, message.data) == ("list", {})
+        await tell(api.log, [ev.Cancelled(org=ORG, job=second)])
+        messages = [await listener.next(), await listener.next()]
+        assert sorted((message.event, message.data.get("status", "")) for message in messages if message) == [
+            ("job", "cancelled"),
+            ("list", ""),
+        ]
+        assert api.stream.watched == 3
+
+    async def forgotten() -> bool:
+        return api.stream.watched == 0
+
+    await until(forgotten)
+
+
+async def test_a_list_may_be_followed_without_any_job(api: Api) -> None:
+    async with listening(api, "list") as listener:
+        job = new_job_id()
+        await make(api, job)
+        message = await listener.next()
+        assert message and message.event == "list"
+    # Another organization's jobs are nobody's business.
+    async with listening(api, "list", "zzzzzz", query=f"?ids={job}") as listener, listening(api, "list") as mine:
+        await tell(api.log, [ev.Started(org=ORG, job=job)])
+        assert await mine.next()
+        with pytest.raises(TimeoutError):
+            await listener.next(0.5)
+
+
+async def test_not_too_many_are_followed_by_one_stream(api: Api) -> None:
+    ids = ",".join(new_job_id() for _ in range(MOST_FOLLOWED + 1))
+    async with listening(api, "list", query=f"?ids={ids}") as listener:
+        assert listener.response.status == 400
 
 
 async def test_members_that_were_asked_for_come_alone_and_when_they_change(api: Api) -> None:
@@ -291,6 +346,37 @@ async def test_it_never_shows_an_older_state_than_the_tables(still_api: Api) -> 
             assert message and message.data["stage"] == "transcoding"
 
 
+async def test_the_end_is_told_without_a_pause(still_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_stream, "PAUSE_SECONDS", 3600)
+    api, job = still_api, new_job_id()
+    await make(api, job)
+    async with listening(api, job) as listener:
+        await listener.next()
+        for event, status in (
+            (ev.Started(org=ORG, job=job), "transcoding"),
+            (ev.Cancelled(org=ORG, job=job), "cancelled"),
+        ):
+            await apply_events(api.connection, await tell(api.log, [event]))
+            message = await listener.next()
+            assert message and message.data["status"] == status
+
+
+async def test_what_was_said_just_before_is_shown_once_it_is_projected(
+    still_api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody hears of it again: the row has to be looked at for itself, and sooner than once in a long while."""
+    monkeypatch.setattr(event_stream, "_LOOK_SECONDS", 3600)
+    api, job = still_api, new_job_id()
+    await make(api, job)
+    recorded = await tell(api.log, [ev.Cancelled(org=ORG, job=job)])
+    async with listening(api, job) as listener:
+        message = await listener.next()
+        assert message and message.data["status"] == "queued"
+        await apply_events(api.connection, recorded)
+        message = await listener.next()
+        assert message and message.data["status"] == "cancelled"
+
+
 @pytest.mark.parametrize("end", ["completed", "failed", "cancelled"])
 async def test_a_finished_job_is_told_once_and_for_all(still_api: Api, end: str) -> None:
     api, job = still_api, new_job_id()
@@ -345,7 +431,7 @@ async def test_metadata_with_line_breaks_arrives_whole(still_api: Api) -> None:
 
 async def test_the_line_is_kept_alive(still_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.api.http.event_response.KEEP_ALIVE_SECONDS", 0.4)
-    monkeypatch.setattr("services.api.http.event_response._GONE_SECONDS", 0.1)
+    monkeypatch.setattr("services.api.http.event_response.GONE_SECONDS", 0.1)
     api, job = still_api, new_job_id()
     await make(api, job)
     async with listening(api, job) as listener:
@@ -356,7 +442,7 @@ async def test_the_line_is_kept_alive(still_api: Api, monkeypatch: pytest.Monkey
 
 
 async def test_who_leaves_is_forgotten(still_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.api.http.event_response._GONE_SECONDS", 0.1)
+    monkeypatch.setattr("services.api.http.event_response.GONE_SECONDS", 0.1)
     api, job = still_api, new_job_id()
     await make(api, job)
     async with listening(api, job) as listener:

@@ -293,7 +293,7 @@ async def test_progress_is_told_while_the_source_is_coming(
 async def test_ready_asks_the_bus_and_the_work_space(fetcher: Service) -> None:
     async with (
         aiohttp.ClientSession() as session,
-        session.get(f"http://127.0.0.1:{fetcher._health_port}/health/ready") as response,
+        session.get(f"http://127.0.0.1:{fetcher.health_port}/health/ready") as response,
     ):
         assert response.status == 200, await response.text()
 

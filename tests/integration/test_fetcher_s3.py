@@ -16,7 +16,9 @@ from services.fetcher.download.s3_source import S3Source
 from services.fetcher.output_check import PROBE_NAME, check_output
 from shared.errors import MillraceError, PermanentError, TransientError
 from shared.locations import S3Location
+from shared.s3_clients import S3Clients
 from shared.storage import s3_client
+from tests.support.checking import check_alone
 from tests.support.policies import LOOPBACK
 from tests.support.s3 import S3Server, s3_server
 
@@ -133,14 +135,14 @@ async def test_credentials_of_this_machine_are_never_used(
 
 
 async def test_the_probe_write_leaves_nothing(s3: S3Server, bucket: str) -> None:
-    await check_output(s3.location(bucket, "films/one"), policy=LOOPBACK)
-    await check_output(s3.location(bucket), policy=LOOPBACK)
+    await check_alone(s3.location(bucket, "films/one"))
+    await check_alone(s3.location(bucket))
     assert s3.files(bucket) == {}
 
 
 async def test_a_probe_write_that_is_stopped_leaves_nothing(s3: S3Server, bucket: str) -> None:
     for delay in (0.0, 0.01, 0.02, 0.05, 0.1):
-        checking = asyncio.create_task(check_output(s3.location(bucket, "films/one"), policy=LOOPBACK))
+        checking = asyncio.create_task(check_alone(s3.location(bucket, "films/one")))
         await asyncio.sleep(delay)
         checking.cancel()
         await asyncio.wait({checking})
@@ -160,15 +162,28 @@ async def test_what_is_wrong_with_an_output_is_told_within_seconds(
 ) -> None:
     began = time.monotonic()
     with pytest.raises(PermanentError) as caught:
-        await check_output(s3.location(bucket, "films").model_copy(update=change), policy=LOOPBACK)
+        await check_alone(s3.location(bucket, "films").model_copy(update=change))
     assert caught.value.code == code
     assert time.monotonic() - began < 10
+
+
+async def test_what_was_opened_with_one_key_does_not_serve_another(s3: S3Server, bucket: str) -> None:
+    location = s3.location(bucket, "films")
+    clients = S3Clients(LOOPBACK)
+    try:
+        await check_output(location, clients)
+        for change in ({"secret_key": SecretStr("wrong")}, {"access_key": None, "secret_key": None}):
+            with pytest.raises(PermanentError):
+                await check_output(location.model_copy(update=change), clients)
+        await check_output(location, clients)
+    finally:
+        await clients.close()
 
 
 async def test_an_output_that_cannot_be_reached_is_tried_again_later(s3: S3Server, bucket: str) -> None:
     began = time.monotonic()
     with pytest.raises(TransientError) as caught:
-        await check_output(s3.location(bucket, endpoint="http://127.0.0.1:9"), policy=LOOPBACK)
+        await check_alone(s3.location(bucket, endpoint="http://127.0.0.1:9"))
     assert time.monotonic() - began < 10
     assert caught.value.code == "output_unreachable"
 

@@ -1,12 +1,13 @@
 """Lines in the log: nothing fails for want of one."""
 
+import asyncio
 import io
 import json
 import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -31,11 +32,19 @@ class Full(io.StringIO):
     """A file on a disk that is full at times."""
 
     full = True
+    refused = ""
 
     def write(self, text: str) -> int:
         if self.full:
+            self.refused += text
             raise OSError(28, "No space left on device")
         return super().write(text)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -54,11 +63,19 @@ async def test_a_line_that_cannot_be_written_is_lost_and_the_next_one_is_not(
     await structlog.get_logger().ainfo("lost")
     structlog.get_logger().info("lost")
     logging.getLogger("library").error("lost")
+    await until(lambda: output.refused.count("lost") == 3)
     output.full = False
     await structlog.get_logger().ainfo("kept")
     logging.getLogger("library").error("kept too")
+    await until(lambda: output.getvalue().count("\n") == 2)
     lines = [json.loads(line) for line in output.getvalue().splitlines() if line]
     assert [line["event"] for line in lines] == ["kept", "kept too"]
+
+
+def test_the_last_lines_of_a_process_are_written() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, cwd=REPOSITORY, check=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["event"] for line in lines] == 200 * ["a line", "a line of a library"]
 
 
 def test_a_process_goes_on_where_its_output_is_full_or_read_by_nobody() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ from time import time
 import nats
 import pytest
 
+from millrace_client import verify
 from shared.bus.joblog import JobLog
 from shared.job import Job, apply
 from shared.payload import job_json
@@ -69,6 +71,29 @@ async def test_every_status_is_told_in_order_once(scene: Scene, receiver: Webhoo
     assert receiver.told(job) == ALL
 
 
+async def test_that_a_job_can_be_played_is_told_once_between_its_states(
+    scene: Scene, receiver: WebhookReceiver
+) -> None:
+    await scene.set_hooks(new_hook(receiver.url))
+    jobs = [await scene.create(early_playback=True) for _ in range(4)]
+    for job in jobs:
+        await scene.start(job)
+        await scene.play(job)
+    for job in jobs[:2]:
+        await scene.complete(job)
+    for job in jobs[2:]:
+        await scene.fail(job)
+    payloads = await receiver.wait_for(16)
+    for job, end in zip(jobs, ["completed", "completed", "error", "error"], strict=True):
+        told = [payload for payload in payloads if payload.job["id"] == job]
+        events = [payload.headers["x-streams-event"] for payload in told]
+        assert events == [f"transcoding_job.{each}" for each in ("queued", "transcoding", "playable", end)]
+        assert [bool(payload.job["playable_at"]) for payload in told] == [False, False, True, True]
+        assert told[2].job["status"] == "transcoding"
+        facts = await scene.wait_for_deliveries(4, job=job)
+        assert [fact.status for fact in facts] == ["queued", "transcoding", "playable", end]
+
+
 async def test_headers_and_signature_are_those_of_the_contract(scene: Scene, receiver: WebhookReceiver) -> None:
     key = b"0123456789abcdef0123456789abcdef"
     await scene.set_hooks(
@@ -85,6 +110,35 @@ async def test_headers_and_signature_are_those_of_the_contract(scene: Scene, rec
     assert payloads["/standard"].is_signed_with(key)
     assert payloads["/standard"].headers["x-streams-token"] == "whsec_" + base64.b64encode(key).decode()
     assert payloads["/plain"].message_id != payloads["/standard"].message_id
+
+
+async def test_after_a_rotation_both_secrets_sign_until_the_time_of_the_old_one_is_over(
+    scene: Scene, receiver: WebhookReceiver
+) -> None:
+    receiver.decide = lambda payload: Reply(
+        500, {"X-Echo": "of-before"}, body=f"{payload.headers['x-streams-token']} of-before"
+    )
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    fresh = new_hook(receiver.url, secret_token="n3w-secret")
+    both = fresh.model_copy(update={"previous_secret_token": "of-before", "previous_until": soon})
+    await scene.set_hooks(both)
+    job = await scene.try_hook(both, "both")
+    (fact,) = await scene.wait_for_deliveries(1, job=job)
+    await scene.set_hooks(both.model_copy(update={"previous_until": soon - timedelta(hours=2)}))
+    job = await scene.try_hook(both, "new-alone")
+    await scene.wait_for_deliveries(1, job=job)
+    first, second = receiver.payloads
+    assert first.headers["webhook-signature"].count("v1,") == 2
+    assert first.is_signed_with(b"n3w-secret")
+    assert first.is_signed_with(b"of-before")
+    assert verify({**first.headers}, first.body, secret="of-before").event == "webhook.test"
+    assert first.headers["x-streams-token"] == "n3w-secret"
+    assert second.is_signed_with(b"n3w-secret")
+    assert not second.is_signed_with(b"of-before")
+    # A receiver that repeats a secret, new or old, does not bring it into the record.
+    assert fact.response
+    assert "of-before" not in fact.response.model_dump_json()
+    assert "n3w-secret" not in fact.response.model_dump_json()
 
 
 async def test_the_payload_is_what_get_says_byte_for_byte(scene: Scene, receiver: WebhookReceiver) -> None:
@@ -313,6 +367,21 @@ async def test_a_redelivery_is_sent_once_whatever_was_sent_before(scene: Scene, 
     assert [payload.status for payload in again] == ["queued", "transcoding"]
     assert again[0].body == receiver.payloads[0].body
     assert len({payload.message_id for payload in receiver.payloads}) == 5
+
+
+async def test_a_test_tells_of_a_sample_job_once(scene: Scene, receiver: WebhookReceiver) -> None:
+    await scene.set_hooks(new_hook(receiver.url, enabled=False))
+    receiver.replies = [Reply(500)]
+    job = await scene.try_hook(new_hook(""), "try-1")
+    (fact,) = await scene.wait_for_deliveries(1, job=job)
+    assert (fact.test, fact.status, fact.outcome, fact.response_status) == (True, "queued", "failed", 500)
+    await scene.wait_until_nothing_waits()
+    (payload,) = receiver.payloads
+    assert payload.headers["x-streams-event"] == "webhook.test"
+    assert payload.message_id == fact.message_id
+    assert payload.is_signed_with(b"s3cret")
+    assert (payload.job["id"], payload.job["client_metadata"]) == (job, {"test": True})
+    assert not await scene.queues(job)
 
 
 async def test_one_dead_receiver_with_many_jobs_leaves_the_slots_to_others(

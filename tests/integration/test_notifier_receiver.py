@@ -40,7 +40,7 @@ async def raw_server(reply: bytes | None) -> AsyncIterator[str]:
 
 async def post(url: str, *, secret_token: str = "t", policy: AddressPolicy = LOOPBACK, timeout: float = 0.5) -> Answer:
     async with Receiver(timeout=timeout, policy=policy) as receiver:
-        return await receiver.post(url, secret_token, LETTER)
+        return await receiver.post(url, [secret_token], LETTER)
 
 
 @pytest.mark.parametrize(
@@ -157,5 +157,5 @@ async def test_cookies_are_not_kept() -> None:
     async with WebhookReceiver() as receiver, Receiver(timeout=1, policy=LOOPBACK) as sender:
         receiver.replies = [Reply(200, {"Set-Cookie": "a=b"})]
         for _ in range(2):
-            await sender.post(receiver.url, "t", LETTER)
+            await sender.post(receiver.url, ["t"], LETTER)
         assert "Cookie" not in receiver.payloads[1].headers

@@ -97,7 +97,7 @@ async def test_an_outage_that_lasts_too_long_ends_the_job_and_says_how_long_it_w
         failed = await until(lambda: failure(log, job))
         await until(not_shown(client, job))
     assert failed.code == "output_unreachable"
-    assert failed.message.endswith("Check its endpoint and region. It was tried again for 1 seconds.")
+    assert failed.message.endswith("It was tried again for 1 seconds. Check its endpoint and region.")
     assert "connection refused" in failed.detail
     assert len(attempts.begun) > 9
     assert await dead(client, job=job) is None, "its owner mends it, and not the operator"

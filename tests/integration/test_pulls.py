@@ -29,7 +29,7 @@ class ImpatientUploader(Service):
 
     def problems(self) -> dict[str, str]:
         """What it says that it cannot reach."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._health_port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.health_port, timeout=5)
         try:
             connection.request("GET", "/health/ready")
             return dict(json.loads(connection.getresponse().read())["problems"])

@@ -6,14 +6,16 @@ import weakref
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from services.fetcher.download.remote import Trouble
 from services.fetcher.download.s3_source import S3Source
-from services.fetcher.output_check import check_output
 from services.uploader.bucket.bucket import Bucket
 from shared.errors import ERRORS, PermanentError, TransientError
 from shared.locations import S3Location
+from shared.s3_clients import S3Clients
 from shared.storage import s3_client
+from tests.support.checking import check_alone
 from tests.support.odd_storage import ACCESS_KEY, SECRET_KEY, OddStorage
 from tests.support.policies import LOOPBACK
 
@@ -55,7 +57,7 @@ async def test_a_storage_that_takes_virtual_hosts_only_is_asked_once_in_path_sty
         assert set(storage.objects) == {"out/480p/a b+c.m4s", "out/480p/video.m3u8", "out/video.m3u8"}
         hosts = [request.split()[1].partition("/")[0] for request in storage.requests]
         assert hosts[0] == "storage.test" and set(hosts[1:]) == {"films.storage.test"}
-        await check_output(location, policy=LOOPBACK)
+        await check_alone(location)
 
 
 async def test_virtual_hosts_may_be_asked_for_in_the_address() -> None:
@@ -68,7 +70,7 @@ async def test_virtual_hosts_may_be_asked_for_in_the_address() -> None:
 async def test_a_storage_that_can_have_no_virtual_hosts_says_what_it_wants(change: dict[str, Any]) -> None:
     async with OddStorage(virtual_only=OSS) as storage:
         with pytest.raises(PermanentError) as caught:
-            await check_output(storage.location("films", **change), policy=LOOPBACK)
+            await check_alone(storage.location("films", **change))
         assert caught.value.code == "output_refused" and "Please use virtual hosted style" in caught.value.message
         assert len(storage.requests) <= 3
 
@@ -76,30 +78,30 @@ async def test_a_storage_that_can_have_no_virtual_hosts_says_what_it_wants(chang
 async def test_a_bucket_with_object_lock_gets_digests() -> None:
     async with OddStorage(object_lock=True) as storage:
         location = storage.location("films", "out")
-        await check_output(location, policy=LOOPBACK)
+        await check_alone(location)
         await put_and_read(location, "480p/video.m3u8")
 
 
 async def test_no_leave_is_waited_for_to_send_a_body() -> None:
     async with OddStorage(gives_leave=False) as storage:
         location = storage.location("films", "out")
-        await check_output(location, policy=LOOPBACK)
+        await check_alone(location)
         await put_and_read(location, "480p/video.m3u8")
 
 
 async def test_an_api_below_a_path() -> None:
     async with OddStorage(below="/storage/v1/s3") as storage:
-        await check_output(storage.location("films", "out"), policy=LOOPBACK)
+        await check_alone(storage.location("films", "out"))
         wrong = storage.location("films", "out").model_copy(update={"endpoint": f"http://127.0.0.1:{storage.port}"})
         with pytest.raises(PermanentError, match="not the S3 API") as caught:
-            await check_output(wrong, policy=LOOPBACK)
+            await check_alone(wrong)
         assert caught.value.code == "output_refused"
 
 
 async def test_the_address_of_a_single_bucket_is_refused() -> None:
     async with OddStorage(single_bucket=True) as storage:
         with pytest.raises(PermanentError) as caught:
-            await check_output(storage.location("films", "out"), policy=LOOPBACK)
+            await check_alone(storage.location("films", "out"))
         assert caught.value.code == "output_refused" and "address of a single bucket" in caught.value.message
         assert storage.objects == {}
 
@@ -107,13 +109,13 @@ async def test_the_address_of_a_single_bucket_is_refused() -> None:
 async def test_one_that_lists_all_the_same_is_refused_too() -> None:
     async with OddStorage(single_bucket=True, lists_anyway=True) as storage:
         with pytest.raises(PermanentError, match="films/out"):
-            await check_output(storage.location("films", "out"), policy=LOOPBACK)
+            await check_alone(storage.location("films", "out"))
         assert storage.objects == {}
 
 
 async def test_who_may_not_list_is_believed() -> None:
     async with OddStorage(lists=False) as storage:
-        await check_output(storage.location("films", "out"), policy=LOOPBACK)
+        await check_alone(storage.location("films", "out"))
         assert storage.objects == {}
 
 
@@ -132,11 +134,11 @@ async def test_a_refusal_that_is_unknown_is_told_in_the_words_of_the_service(sta
     async with OddStorage(refusal=(status, code, words)) as storage:
         location = storage.location("films", "out")
         with pytest.raises(PermanentError) as caught:
-            await check_output(location, policy=LOOPBACK)
+            await check_alone(location)
         error = caught.value
         assert error.code == "output_refused" and f"{status} {code} Ask <access_key> with <secret_key>" in error.message
-        assert error.message.startswith(ERRORS["output_refused"].message.rstrip("."))
-        assert len(error.message) < 400 and "\n" not in error.message
+        assert error.message.startswith(ERRORS["output_refused"].cause.rstrip("."))
+        assert len(error.message) < 500 and "\n" not in error.message
         assert SECRET_KEY not in f"{error.message}{error.detail}" and ACCESS_KEY not in f"{error.message}{error.detail}"
         async with s3_client(location, policy=LOOPBACK, attempts=1) as client:
             with pytest.raises(PermanentError, match="Ask <access_key>"):
@@ -151,14 +153,14 @@ async def test_a_refusal_that_is_unknown_is_told_in_the_words_of_the_service(sta
 async def test_a_storage_that_asks_for_patience_gets_it(status: int) -> None:
     async with OddStorage(refusal=(status, "Whatever", "later")) as storage:
         with pytest.raises(TransientError):
-            await check_output(storage.location("films"), policy=LOOPBACK)
+            await check_alone(storage.location("films"))
 
 
 @pytest.mark.parametrize("change", [{"region": "eu west"}, {"bucket": "films/of"}])
 async def test_what_can_be_no_name_is_refused_before_anything_is_sent(change: dict[str, str]) -> None:
     async with OddStorage() as storage:
         with pytest.raises(PermanentError) as caught:
-            await check_output(storage.location("films").model_copy(update=change), policy=LOOPBACK)
+            await check_alone(storage.location("films").model_copy(update=change))
         assert caught.value.code == "output_refused" and storage.requests == []
 
 
@@ -187,3 +189,36 @@ async def test_closed_clients_do_not_pile_up() -> None:
         assert sum(client() is not None for client in clients) <= 4
     finally:
         gc.enable()
+
+
+async def test_a_client_serves_those_alone_who_have_the_same_credentials() -> None:
+    location = S3Location(
+        bucket="films",
+        key="one",
+        access_key="a-key",
+        secret_key=SecretStr("a secret"),
+        region="eu-west-1",
+        endpoint="http://127.0.0.1:9",
+    )
+    others: list[dict[str, Any]] = [
+        {"secret_key": SecretStr("another")},
+        {"access_key": "another-key"},
+        {"access_key": None, "secret_key": None},
+        {"region": None},
+        {"endpoint": "http://127.0.0.1:10"},
+        {"endpoint": None},
+        {"path_style": True},
+    ]
+    clients = S3Clients(LOOPBACK)
+    try:
+        async with clients.of(location, read_timeout=5, attempts=1) as first:
+            pass
+        async with clients.of(
+            location.model_copy(update={"bucket": "b", "key": "k"}), read_timeout=5, attempts=1
+        ) as again:
+            assert again is first
+        for change in others:
+            async with clients.of(location.model_copy(update=change), read_timeout=5, attempts=1) as other:
+                assert other is not first
+    finally:
+        await clients.close()

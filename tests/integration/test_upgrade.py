@@ -146,6 +146,11 @@ async def shown_completed(stack: Upgraded) -> None:
         for job in BEFORE_JOBS:
             found = await caller.until_status(job, "Completed")
             assert found["progress"] == 100
+        # What could do everything before can do so still.
+        tokens = (await caller.call("GET", "tokens/")).body["results"]
+        assert [(token["role"], token["current"]) for token in tokens] == [("admin", True)]
+        members = (await caller.call("GET", "members/")).body["results"]
+        assert {member["role"] for member in members} == {"admin"}
 
 
 async def caught_up(stack: Upgraded) -> None:

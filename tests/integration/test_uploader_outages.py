@@ -87,4 +87,4 @@ async def test_a_storage_that_stays_busy_for_too_long(client: Client, site: Site
     assert isinstance(failed, Failed)
     assert failed.code == "output_unreachable" and "503" in failed.detail
     assert failed.message.startswith("The storage of output_path cannot be reached.")
-    assert "It was tried again for " in failed.message and failed.message.endswith(" seconds.")
+    assert "It was tried again for " in failed.message and failed.message.endswith("Check its endpoint and region.")

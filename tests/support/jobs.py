@@ -1,13 +1,20 @@
 """Sends jobs to a running stack and follows them."""
 
 import asyncio
+import json
 import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import asyncpg
+from pydantic import SecretStr
 
+from services.api.drm.contents import purpose
+from shared.encryption.keys import ContentKey
+from shared.sealing import Sealer
+from shared.settings import decode_keys
 from stack.client import Client
 from stack.credentials import load_or_create
 from stack.lifecycle import bootstrap
@@ -62,13 +69,33 @@ async def complete(stack: RunningStack, body: dict[str, Any], folder: Path) -> O
     """Post a job that has to complete, and download all of its output over HTTP."""
     async with Client(stack.env) as client, aiohttp.ClientSession() as http:
         job = await follow(client, body)
-        assert job["status"] == "Completed", job
-        stream = await read_stream(http, client.playback_url(job["outputs"]["master"]))
-        files = {}
-        for variant in (*stream.variants, *stream.audio):
-            file = await download(http, variant.media, folder)
-            files[file.stem] = file
-        return Outcome(job, stream, files)
+        return await outcome_of(client, http, job, folder)
+
+
+async def outcome_of(client: Client, http: aiohttp.ClientSession, job: dict[str, Any], folder: Path) -> Outcome:
+    """All of the output of a job that has to be completed, over HTTP."""
+    assert job["status"] == "Completed", job
+    stream = await read_stream(http, client.playback_url(job["outputs"]["master"]))
+    files = {}
+    for variant in (*stream.variants, *stream.audio):
+        file = await download(http, variant.media, folder)
+        files[file.stem] = file
+    return Outcome(job, stream, files)
+
+
+async def stored_key(stack: RunningStack, content_id: str) -> ContentKey:
+    """The one key of a content, opened as the api does."""
+    org = stack.env["ORG_ID"]
+    connection = await asyncpg.connect(stack.env["DATABASE_URL"])
+    try:
+        sealed = await connection.fetchval(
+            "select keys from drm_contents where org = $1 and content_id = $2", org, content_id
+        )
+    finally:
+        await connection.close()
+    sealer = Sealer(decode_keys(SecretStr(load_or_create(stack.layout.state).seal_key)))
+    [key] = json.loads(sealer.open(sealed, purpose(org, content_id)))
+    return ContentKey.from_json(key)
 
 
 class Api:

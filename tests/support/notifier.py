@@ -8,15 +8,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from nats.aio.client import Client
-from nats.js.errors import NotFoundError
+from nats.js.errors import NoKeysError, NotFoundError
 
 from shared.bus.joblog import JobLog
-from shared.bus.topology import DELIVERIES, HOOKS_BUCKET, WEBHOOKS, provision
+from shared.bus.topology import DELIVERIES, HOOKS_BUCKET, QUEUES_BUCKET, WEBHOOKS, provision
 from shared.deliveries import DeliveryAttempted, Hook, WebhookAttempt
-from shared.events import Cancelled, Completed, Created, Event, Failed, Started
+from shared.events import Cancelled, Completed, Created, Event, Failed, Playable, Started
 from shared.ids import new_job_id, new_org_code
 from shared.media.result import Outputs
 from shared.sealing import Sealer
@@ -127,11 +127,11 @@ class Scene:
 
     async def set_hooks(self, *hooks: Hook) -> None:
         """Write the organization's webhooks as the api does."""
-        text = json.dumps([hook.model_dump() for hook in hooks])
+        text = json.dumps([hook.model_dump(mode="json") for hook in hooks])
         bucket = await self._js.key_value(HOOKS_BUCKET)
         await bucket.put(self.org, self._sealer.seal(text, f"hooks of {self.org}"))
 
-    async def create(self, **members: str) -> str:
+    async def create(self, **members: Any) -> str:
         """Append ``created``.
 
         Returns:
@@ -154,6 +154,10 @@ class Scene:
     async def start(self, job: str) -> int:
         """Append ``started``."""
         return await self._append(Started(org=self.org, job=job))
+
+    async def play(self, job: str) -> int:
+        """Append ``playable``."""
+        return await self._append(Playable(org=self.org, job=job, master="s3://bucket/x/video.m3u8", segments=2))
 
     async def complete(self, job: str) -> int:
         """Append ``end.completed``."""
@@ -180,6 +184,26 @@ class Scene:
             org=fact.org, job=fact.job, hook=fact.hook, status=fact.status, sequence=fact.sequence, redelivery=mark
         )
         await self._js.publish(attempt.subject, attempt.model_dump_json().encode(), stream=WEBHOOKS)
+
+    async def try_hook(self, hook: Hook, mark: str) -> str:
+        """Ask for a test as the api does.
+
+        Returns:
+            the sample job's id.
+        """
+        attempt = WebhookAttempt(
+            org=self.org, job=new_job_id(), hook=hook.id, status="queued", sequence=0, redelivery=mark, test=True
+        )
+        await self._js.publish(attempt.subject, attempt.model_dump_json().encode(), stream=WEBHOOKS)
+        return attempt.job
+
+    async def queues(self, job: str) -> list[str]:
+        """Keys of the delivery queues that are kept of a job."""
+        bucket = await self._js.key_value(QUEUES_BUCKET)
+        try:
+            return [key for key in await bucket.keys() if key.startswith(f"{self.org}.{job}.")]
+        except NoKeysError:
+            return []
 
     async def deliveries(self, job: str = "*") -> list[DeliveryAttempted]:
         """The facts about deliveries so far."""

@@ -26,6 +26,7 @@ class SpanSeen:
     name: str
     kind: str
     trace: str
+    state: str
     id: str
     parent: str
     links: tuple[str, ...]
@@ -131,6 +132,7 @@ def _seen(service: str, span: Span) -> SpanSeen:
         name=span.name,
         kind=Span.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_").lower(),
         trace=span.trace_id.hex(),
+        state=span.trace_state,
         id=span.span_id.hex(),
         parent=span.parent_span_id.hex(),
         links=tuple(f"{link.trace_id.hex()}-{link.span_id.hex()}" for link in span.links),

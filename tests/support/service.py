@@ -25,10 +25,10 @@ class Service(Server):
     def __init__(self, name: str, **settings: object) -> None:
         super().__init__()
         self.name = name
-        self._health_port = free_port()
+        self.health_port = free_port()
         self._settings: Mapping[str, object] = {
             "allowed_hosts": "127.0.0.0/8,::1",
-            "health_port": self._health_port,
+            "health_port": self.health_port,
         } | settings
 
     def argv(self) -> list[str]:
@@ -40,7 +40,7 @@ class Service(Server):
         return ["/usr/bin/env", *variables, sys.executable, "-m", f"services.{self.name}"]
 
     def ready(self) -> bool:
-        return http_ok(self._health_port, "/health/ready")
+        return http_ok(self.health_port, "/health/ready")
 
     @property
     def pid(self) -> int:

@@ -124,6 +124,22 @@ def decode_complaints(file: Path, *, key: bytes = b"") -> str:
     return done.stderr + ("" if done.returncode == 0 else f"\nexit status {done.returncode}")
 
 
+def frame_digests(file: Path, *, key: bytes = b"") -> list[str]:
+    """A line for each decoded picture, or piece of sound, with its time and MD5.
+
+    Args:
+        key: of encrypted samples.
+    """
+    decryption = ["-decryption_key", key.hex()] if key else []
+    done = subprocess.run(
+        [ffmpeg_path(), "-v", "error", "-nostdin", *decryption, "-i", str(file), "-f", "framemd5", "-"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [line for line in done.stdout.splitlines() if not line.startswith("#")]
+
+
 def seams(times: list[Packet]) -> list[float]:
     """Gaps (positive) and overlaps (negative) between packets in presentation order, seconds, larger than rounding."""
     shown = sorted(times, key=lambda packet: packet.pts)

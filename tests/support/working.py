@@ -17,9 +17,7 @@ from shared.bus.joblog import JobLog
 from shared.bus.lease import LeaseRuntime
 from shared.bus.slots import TurnRules
 from shared.bus.topology import DEAD, JOBS, TRANSCODER
-from shared.bus.vault import Vault
 from shared.ids import new_job_id
-from shared.sealing import Sealer
 from shared.worker import Bus
 from tests.support.bus import tell
 from tests.support.samples import ORG, created
@@ -82,7 +80,7 @@ async def serving(
     log = JobLog(client)
     leases = LeaseRuntime(client, log, service=service, side_work=side_work, outage_seconds=outage_seconds)
     broker = make_broker(url, "test-work", middlewares=[leases.middleware])
-    bus = Bus(client, log, Vault(client, Sealer([bytes(32)])), broker, leases)
+    bus = Bus(client, log, broker, leases)
     take(bus)
     await leases.start()
     await broker.start()

@@ -11,6 +11,7 @@ from services.api.contract.errors import Invalid
 from services.api.contract.json_body import parse_members
 from services.api.contract.models import JobRequest
 from services.api.contract.validation import validate
+from services.api.drm.providers import ProviderRules
 from shared.encryption.providers import PROVIDERS
 from shared.encryption.request import EncryptionRequest
 from tests.support.policies import PUBLIC
@@ -105,6 +106,41 @@ def test_what_a_provider_cannot_do(provider: dict[str, Any], request_: dict[str,
     assert list(problems) == fields
     for texts in problems.values():
         assert all(provider["kind"] in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("url", "openly"),
+    [
+        ("https://keys.example.com/speke", False),
+        ("http://keys.example.com/speke", True),
+        ("http://10.0.0.7/speke", True),
+        ("http://localhost.example.com/", True),
+        ("http://127.0.0.1:8080/speke", False),
+        ("http://[::1]/speke", False),
+        ("http://localhost/speke", False),
+    ],
+)
+def test_keys_do_not_travel_openly_unless_that_is_allowed(url: str, openly: bool) -> None:
+    for given in (SPEKE, TPSTREAMS):
+        provider = PROVIDERS.validate_python(given | {"url": url})
+        assert provider.keys_travel_openly == openly
+        assert bool(ProviderRules().refusal(provider)) == openly
+        assert ProviderRules(plain_http=True).refusal(provider) is None
+    assert not PROVIDERS.validate_python({"kind": "sealed"}).keys_travel_openly
+
+
+def test_providers_of_the_same_keys_are_the_same() -> None:
+    def identity(given: dict[str, Any]) -> str:
+        return PROVIDERS.validate_python(given).identity
+
+    static: dict[str, Any] = {"kind": "static", "keys": [KEY]}
+    given: list[dict[str, Any]] = [TPSTREAMS, SPEKE, static, {"kind": "sealed"}]
+    others: list[dict[str, Any]] = [TPSTREAMS | {"organization": "other"}, SPEKE | {"url": "https://other.example/"}]
+    others.append({"kind": "static", "keys": [KEY | {"key": "3" * 32}]})
+    assert len({identity(one) for one in given + others}) == len(given + others)
+    assert identity(TPSTREAMS | {"signing_key": "5" * 64}) == identity(TPSTREAMS)
+    assert identity(SPEKE | {"value": "another"}) == identity(SPEKE)
+    assert not any("example" in identity(one) for one in given)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 import json
 import re
 from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, get_args
 
 import jsonschema  # type: ignore[import-untyped]
@@ -16,8 +18,9 @@ from services.api.contract.models import JobRequest
 from services.api.contract.responses import Job as ShownJob
 from services.api.contract.responses import JobItem
 from services.api.contract.validation import validate as validate_members
+from services.api.http import docs_page
 from services.api.http.authorized import Runtime
-from services.api.http.docs_page import docs_routes
+from services.api.http.docs_page import POLICY, docs_routes
 from services.api.http.openapi import document
 from services.api.http.operations import OPERATIONS
 from services.api.settings import ApiSettings
@@ -29,6 +32,9 @@ from shared.payload import Surface, job_json
 from shared.settings import SettingsError
 from tests.support.api import SEAL_KEY
 from tests.support.policies import PUBLIC
+
+SWAGGER = Path(docs_page.__file__).parent / "swagger"
+VERSION = json.loads((SWAGGER / "vendor.lock.json").read_text())["packages"]["swagger-ui-dist"]["version"]
 
 
 def settings() -> ApiSettings:
@@ -60,7 +66,7 @@ def test_it_tells_of_every_route_and_of_no_other() -> None:
 def test_it_tells_every_error_code() -> None:
     description = document()["info"]["description"]
     for code, row in ERRORS.items():
-        assert f"| `{code}` | {row.message} |" in description
+        assert f"| `{code}` | {row.cause} | {row.remedy} |" in description
 
 
 def test_requests_forbid_unknown_members() -> None:
@@ -122,14 +128,20 @@ def test_every_surface_answers_what_the_document_promises(
 
 
 def test_the_page_loads_nothing_from_elsewhere() -> None:
-    page = next(route for route in docs_routes() if route.path == "/docs/")
-    assert isinstance(page, web.RouteDef)
-    from services.api.http import docs_page
+    served = {route.path for route in docs_routes() if isinstance(route, web.RouteDef)}
+    page = (SWAGGER / "index.html").read_text()
+    loaded = re.findall(r"(?:src|href)=\"([^\"]+)\"", page.replace("@version", VERSION))
+    assert {path for path in loaded if path != "data:,"} <= served
+    assert len(loaded) == 6
+    assert "unsafe" not in POLICY and "http" not in POLICY and POLICY.startswith("default-src 'none'")
+    # Nothing in the page itself, which the policy would not let run.
+    assert not re.findall(r"<style|<script>|\sstyle=|\son\w+=", page)
 
-    text = docs_page._PAGE.read_text()
-    assert not re.findall(r"(?:src|href)=[\"']?(?:https?:)?//", text)
-    assert "@import" not in text
-    assert re.findall(r"fetch\(([^)]*)\)", text) == ['"/openapi.json"']
+
+def test_swagger_ui_is_what_the_lock_says() -> None:
+    files = json.loads((SWAGGER / "vendor.lock.json").read_text())["packages"]["swagger-ui-dist"]["files"]
+    found = {path.name: sha256(path.read_bytes()).hexdigest() for path in (SWAGGER / "vendor").iterdir()}
+    assert found == {name: file["sha256"] for name, file in files.items()}
 
 
 @pytest.mark.parametrize(

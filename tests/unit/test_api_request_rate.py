@@ -70,11 +70,41 @@ def test_memory_is_bounded() -> None:
     assert wait(rate, f"{MOST_KEYS:06}")
 
 
-def test_addresses_are_counted_for_each_organization() -> None:
+def refused(rate: AddressRate, org: str, address: str) -> bool:
+    try:
+        rate.begin(org, address)
+    except TooManyRequests:
+        return True
+    return False
+
+
+def test_good_requests_of_an_address_are_counted_for_each_organization() -> None:
     rate = AddressRate(1, Clock())
     for org, address in (("acme00", "192.0.2.1"), ("acme00", "192.0.2.2"), ("globex", "192.0.2.1")):
-        rate.count(org, address)
+        rate.begin(org, address)
+        rate.is_good(org, address)
         with pytest.raises(TooManyRequests, match="60 seconds"):
-            rate.count(org, address)
+            rate.begin(org, address)
+    unlimited = AddressRate(0, Clock())
     for _ in range(100):
-        AddressRate(0, Clock()).count("acme00", "192.0.2.1")
+        unlimited.begin("acme00", "192.0.2.1")
+        unlimited.is_good("acme00", "192.0.2.1")
+
+
+def test_all_others_of_an_address_are_counted_together() -> None:
+    clock = Clock()
+    rate = AddressRate(3, clock)
+    assert [refused(rate, org, "192.0.2.1") for org in ("n0b001", "n0b002", "n0b003", "n0b004")] == [False] * 3 + [True]
+    assert refused(rate, "acme00", "192.0.2.1"), "a guesser is not asked which organization he means"
+    assert not refused(rate, "acme00", "192.0.2.2")
+    clock.now += 20
+    assert not refused(rate, "acme00", "192.0.2.1")
+
+
+def test_nobody_drives_counts_of_others_out_of_memory() -> None:
+    rate = AddressRate(1, Clock())
+    rate.begin("acme00", "192.0.2.1")
+    rate.is_good("acme00", "192.0.2.1")
+    for number in range(MOST_KEYS + 1):
+        rate.begin("n0b0dy", f"2001:db8:{number:x}::/48")
+    assert refused(rate, "acme00", "192.0.2.1")

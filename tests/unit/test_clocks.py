@@ -16,7 +16,7 @@ READERS = {
     "shared/http_dates.py",
     "shared/retry_after.py",
     # When a token ends; PostgreSQL's clock decides whether it has.
-    "services/api/accounts/accounts.py",
+    "services/api/accounts/issuing.py",
     # When the address of a key ends.
     "services/api/drm/signed_addresses.py",
     # When a permission to use the bus was signed.
@@ -29,7 +29,7 @@ READERS = {
     "shared/bus/roster.py",
     # How long work has waited, as a number to be drawn.
     "shared/bus/metrics.py",
-    "services/api/projection/overview.py",
+    "services/api/projection/queues.py",
 }
 """All modules that read the wall clock, which somebody may set, and what for."""
 

@@ -44,6 +44,15 @@ def test_services_have_limits_and_few_rights(service: str) -> None:
     assert "no-new-privileges:true" in found["security_opt"]
 
 
+def test_only_those_who_open_secrets_get_the_sealing_keys() -> None:
+    services = read("docker-compose.yml")["services"]
+    taken_back = {name for name in SERVICES if services[name]["environment"].get("MILLRACE_SEAL_KEYS") == ""}
+    assert taken_back == {"transcoder"}
+    for name in SERVICES:
+        own = {"MILLRACE_API_BUS_ISSUER_SEED", "MILLRACE_API_LICENCE_SERVER_URL"} & services[name]["environment"].keys()
+        assert bool(own) == (name != "api")
+
+
 def test_players_cannot_write_to_the_buckets() -> None:
     playback = read("docker-compose.yml")["services"]["playback"]
     assert all(volume.endswith(":ro") for volume in playback["volumes"])

@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import distribution
 from pathlib import Path
@@ -15,13 +16,13 @@ from packaging.requirements import Requirement
 
 from shared.deliveries import DeliveryAttempted
 from shared.errors import ERRORS
-from shared.events import EVENT_TYPES, Cancelled
+from shared.events import EVENT_TYPES, Cancelled, Playable, PlaybackExtended
+from shared.media.edge import Edge
 from shared.settings import SERVICES, variables
 from tests.support import samples
 from tools.documents.asyncapi import asyncapi
 from tools.documents.catalogue import documents
 from tools.documents.settings import settings_models
-from tools.locked_requirements import requirements_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "client/README.md"])
@@ -39,7 +40,7 @@ def test_made_documents_are_current() -> None:
 
 def test_every_error_code_is_in_the_table() -> None:
     text = (ROOT / "docs/errors.md").read_text()
-    assert [code for code in ERRORS if f"| `{code}` | {ERRORS[code].message} |" not in text] == []
+    assert [code for code in ERRORS if f"| `{code}` | {ERRORS[code].cause} | {ERRORS[code].remedy} |" not in text] == []
 
 
 def test_the_example_of_an_environment_starts_every_service() -> None:
@@ -55,6 +56,13 @@ def test_the_example_of_an_environment_starts_every_service() -> None:
         given, alone = model.from_environment(environ), model.from_environment(filled)
         # The one setting that the example turns on, for the S3 server that comes along.
         assert given.model_copy(update={"allowed_hosts": ""}) == alone
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    # The decisions are listed on a page of their own.
+    pages = {str(page.relative_to(ROOT)) for page in PAGES if page.parent.name != "decisions"}
+    navigation = (ROOT / "tools/site/zensical.toml").read_text()
+    assert sorted(page for page in pages if f'= "{page}"' not in navigation) == []
 
 
 def test_sample_events_fit_the_asyncapi_document() -> None:
@@ -163,16 +171,28 @@ def test_env_example_has_no_secret_filled_in() -> None:
     assert filled == [("MILLRACE_ALLOWED_HOSTS", "s3")]
 
 
-@pytest.mark.parametrize("extra", ["api", "media", "uploader"])
+@pytest.mark.parametrize("extra", ["base", "api", "fetcher", "media", "uploader"])
 def test_an_image_installs_what_its_packages_need_and_nothing_else(extra: str) -> None:
-    lock = (ROOT / "requirements.lock").read_text()
-    text = requirements_of([extra], pyproject=(ROOT / "pyproject.toml").read_text(), lock=lock)
+    text, lock = ((ROOT / name).read_text() for name in (f"deploy/locks/{extra}.lock", "requirements.lock"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = [*project["dependencies"], *project["optional-dependencies"].get(extra, [])]
     pinned = {_normal(name) for name in re.findall(r"(?m)^([A-Za-z0-9._-]+)==", text)}
     needed = pinned - {_normal(name) for name in re.findall(r"(?m)^([\w.-]+)==\S+ ; sys_platform == 'win32'", text)}
+    assert {_normal(Requirement(requirement).name) for requirement in named} <= pinned
     for name in needed:
         assert {found for found in _requirements(name) if found not in pinned} == set(), name
     assert "pytest" not in pinned
-    assert set(text.splitlines()) <= set(lock.splitlines())
+    # The versions and hashes of everything else; only what another implementation than CPython needs may differ.
+    assert _pins(text) <= _pins(lock), "run `make lock`"
+
+
+def test_each_image_has_the_packages_of_its_service() -> None:
+    stages = (ROOT / "Dockerfile").read_text()
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for service in SERVICES:
+        stage = re.search(rf"(?ms)^FROM \S+ AS packages-{service}$(.*?)(?=^FROM|\Z)", stages)
+        assert stage, service
+        assert ("-r /lock/" + service + ".lock" in stage[1]) == bool(extras[service]), service
 
 
 def _sample_events() -> list[Any]:
@@ -188,7 +208,12 @@ def _sample_events() -> list[Any]:
         attempt=1,
         outcome="failed",
     )
-    return [*life, *ends, fact]
+    edge = Edge(uploaded=((0, 3),), listed=2, lister="v0001")
+    early = [
+        Playable(org=samples.ORG, job="5KQfnXCg8Qh", master="s3://bucket/x/video.m3u8", segments=2, edge=edge),
+        PlaybackExtended(org=samples.ORG, job="5KQfnXCg8Qh", segments=4, edge=edge),
+    ]
+    return [*life, *early, *ends, fact]
 
 
 def _references(node: Any) -> Iterator[str]:
@@ -239,6 +264,11 @@ def _requirements(name: str) -> Iterator[str]:
         # Without extras: those that are asked for are requirements of whoever asks.
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
             yield _normal(requirement.name)
+
+
+def _pins(lock: str) -> set[str]:
+    """Each pinned version and each hash."""
+    return set(re.findall(r"(?m)^\S+==[^\s;]+|sha256:\w{64}", lock))
 
 
 def _normal(name: str) -> str:

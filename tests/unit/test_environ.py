@@ -24,10 +24,14 @@ print(os.environ.get("SECRET"), os.environ["OTHER"], os.getenv("PATH") == os.env
 """
 
 
-def run(keep: str) -> list[str]:
+def run(keep: str, **more: str) -> list[str]:
     variables = {"SECRET": "hunter2", "OTHER": "plain", "PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT.format(keep=keep)], env=variables, check=False, capture_output=True, text=True
+        [sys.executable, "-c", SCRIPT.format(keep=keep)],
+        env=variables | more,
+        check=False,
+        capture_output=True,
+        text=True,
     )
     assert not done.stderr
     return done.stdout.splitlines()
@@ -43,3 +47,13 @@ def test_without_it_they_are_there() -> None:
     shown, left = run("")
     assert shown == "[True, True, True] [True, True, True]"
     assert left == "hunter2 plain True 1"
+
+
+def test_a_transcoder_keeps_nothing_that_was_meant_for_others() -> None:
+    from_settings = """
+from shared.settings import settings_or_exit
+from services.transcoder.settings import TranscoderSettings
+settings_or_exit(TranscoderSettings)
+"""
+    shown, _ = run(from_settings, SECRET="", MILLRACE_SEAL_KEYS="hunter2", MILLRACE_API_DATABASE_URL="hunter2")
+    assert shown == "[True, False, False] [True, False, True]"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import ERRORS, MillraceError, PermanentError, TransientError
+from shared.bus.outages import given_up
+from shared.errors import ERRORS, PUBLIC_WORDING, MillraceError, Outage, PermanentError, TransientError
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [path for folder in ("services", "shared") for path in sorted((ROOT / folder).rglob("*.py"))]
@@ -67,8 +68,9 @@ def test_the_public_wording_of_an_unreadable_input() -> None:
 def test_messages_are_whole_sentences_for_people(code: str) -> None:
     row = ERRORS[code]
     assert row.who in ("you", "operator")
-    assert row.message[0].isupper()
-    assert row.message.endswith(".") or code == "input_unreachable"
+    for sentence in (row.cause, row.remedy):
+        assert sentence[0].isupper()
+        assert sentence.endswith((".", '"].')) or sentence == PUBLIC_WORDING
 
 
 def test_an_error_carries_code_sentence_and_detail() -> None:
@@ -76,12 +78,41 @@ def test_an_error_carries_code_sentence_and_detail() -> None:
     assert isinstance(error, MillraceError)
     assert (error.code, error.message, error.detail) == (
         "encode_stalled",
-        "The encoder made no progress and was stopped.",
+        f"The encoder made no progress and was stopped. {ERRORS['encode_stalled'].remedy}",
         "no progress for 300 s",
     )
     assert str(error) == "encode_stalled: no progress for 300 s"
-    own = PermanentError("input_not_video", "it is a PDF", message="The input is a PDF document, not a video.")
-    assert own.message == "The input is a PDF document, not a video."
+    own = PermanentError("input_not_video", "it is a PDF", cause="The input is a PDF document.", remedy="Send a video.")
+    assert own.message == "The input is a PDF document. Send a video."
+
+
+@pytest.mark.parametrize("code", ERRORS)
+def test_every_message_ends_with_what_to_do(code: str) -> None:
+    exact = TransientError(code, cause="Something more exact has happened.")
+    lasting = given_up(Outage(code), 7200)
+    assert exact.message == f"Something more exact has happened. {ERRORS[code].remedy}"
+    for error in (PermanentError(code), lasting):
+        # The published sentence stands alone, so what to do is in the table of codes.
+        assert (
+            error.message == PUBLIC_WORDING
+            if code == "input_unreachable"
+            else error.message.endswith(ERRORS[code].remedy)
+        )
+
+
+def test_whoever_words_an_error_more_exactly_words_it_in_sentences(trees: dict[Path, ast.Module]) -> None:
+    worded = [
+        (path.name, node.lineno, keyword.value)
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+        if keyword.arg in ("cause", "remedy") and isinstance(keyword.value, (ast.Constant, ast.JoinedStr))
+    ]
+    assert worded
+    for name, line, value in worded:
+        last = value.values[-1] if isinstance(value, ast.JoinedStr) else value
+        assert isinstance(last, ast.Constant) and str(last.value).endswith("."), f"{name}:{line}"
 
 
 def test_a_code_that_is_not_in_the_table_is_a_bug() -> None:

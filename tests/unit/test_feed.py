@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 from pydantic import SecretStr
 
-from services.api.admin import __main__ as admin
+from services.api.admin.all_commands import app as admin
 from services.api.feed.replay import MOST_BYTES, pack, position_in
 from services.api.feed.signing import Issuer, claims_of, new_seed
 from services.api.settings import ApiSettings
@@ -120,10 +120,12 @@ def test_only_the_api_provisions() -> None:
         assert ">" not in subjects
 
 
-async def test_new_keys_are_a_pair_and_need_no_database(capsys: pytest.CaptureFixture[str]) -> None:
+def test_new_keys_are_a_pair_and_need_no_database(capsys: pytest.CaptureFixture[str]) -> None:
     # Nobody listens there.
     environment = MINIMAL | {"MILLRACE_API_DATABASE_URL": "postgresql://millrace:x@127.0.0.1:1/millrace"}
-    await admin.run(ApiSettings.from_environment(environment), admin.parse(["new-bus-keys"]))
+    with pytest.raises(SystemExit) as ended:
+        admin(["new-bus-keys"], obj=ApiSettings.from_environment(environment))
+    assert ended.value.code == 0
     made = dict(line.split("=") for line in capsys.readouterr().out.splitlines())
     assert made.keys() == {"NATS_ISSUER", "MILLRACE_API_BUS_ISSUER_SEED"}
     assert Issuer(SecretStr(made["MILLRACE_API_BUS_ISSUER_SEED"])).name == made["NATS_ISSUER"]

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,9 +167,9 @@ async def test_a_write_that_outlives_its_download_hits_no_other_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cancelling does not stop the thread that writes, and the next file to be opened gets the descriptor's number."""
-    entered, gate, real = threading.Event(), threading.Event(), os.pwrite
+    entered, gate, real = threading.Event(), threading.Event(), os.pwritev
 
-    def slow(descriptor: int, data: bytes, offset: int) -> int:
+    def slow(descriptor: int, data: Sequence[memoryview], offset: int) -> int:
         entered.set()
         gate.wait(5)
         return real(descriptor, data, offset)
@@ -180,10 +180,10 @@ async def test_a_write_that_outlives_its_download_hits_no_other_file(
     async def ignore(_count: int) -> None:
         return
 
-    monkeypatch.setattr("services.fetcher.download.landing.os.pwrite", slow)
+    monkeypatch.setattr("services.fetcher.download.landing.os.pwritev", slow)
     async with landing_file(tmp_path / "one", 2000, lambda _: None) as file:
         writing = asyncio.create_task(file.write(0, pieces(), ignore))
-        await asyncio.to_thread(entered.wait, 5)
+        assert await asyncio.to_thread(entered.wait, 5)
         writing.cancel()
         await asyncio.wait({writing})
         threading.Timer(0.1, gate.set).start()
@@ -192,3 +192,30 @@ async def test_a_write_that_outlives_its_download_hits_no_other_file(
     os.close(other)
     assert (tmp_path / "two").read_bytes() == b"mine"
     assert (tmp_path / "one").read_bytes() == b"x" * 1000 + b"\0" * 1000
+
+
+@pytest.mark.parametrize("most", [1, 1000, 5000, 2**20])
+async def test_pieces_of_all_sizes_are_written_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """However many there are, and however few bytes the kernel takes at once."""
+    sizes = [1000, 1, 4096, *([3] * 2000), 30_000 if most > 1 else 3]
+    wanted, real = [bytes([number % 251]) * size for number, size in enumerate(sizes)], os.pwritev
+
+    def greedy(descriptor: int, data: Sequence[memoryview], offset: int) -> int:
+        return real(descriptor, [b"".join(data)[:most]], offset)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for piece in wanted:
+            yield piece
+
+    landed: list[int] = []
+
+    async def note(count: int) -> None:
+        landed.append(count)
+
+    monkeypatch.setattr("services.fetcher.download.landing.os.pwritev", greedy)
+    async with landing_file(tmp_path / "one", None, lambda _: None) as file:
+        await file.write(10, pieces(), note)
+    assert (tmp_path / "one").read_bytes() == b"\0" * 10 + b"".join(wanted)
+    assert sum(landed) == sum(sizes)

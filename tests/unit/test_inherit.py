@@ -13,6 +13,7 @@ from shared.encryption.protection import Protection
 from shared.listing import Listed
 from shared.locations import S3Location
 from shared.media.plan import Plan
+from shared.s3_clients import S3Clients
 from shared.workspace.folder import WorkFolder
 from shared.workspace.inheritance import RECORD
 from shared.workspace.shared_folder import SharedFolder
@@ -29,7 +30,7 @@ class Shelf(Inherit):
     """With a bucket that the test fills."""
 
     def __init__(self, space: SharedFolder, bucket: dict[str, Listed]) -> None:
-        super().__init__(space, AddressPolicy.parse(""))
+        super().__init__(space, S3Clients(AddressPolicy.parse("")))
         self._bucket = bucket
 
     async def _listed(self, output: S3Location, paths: Iterable[str]) -> dict[str, Listed]:

@@ -6,7 +6,7 @@ import hmac
 
 import pytest
 
-from services.notifier.signature import sign, signing_key
+from services.notifier.signature import sign, sign_with_all, signing_key
 
 
 def test_the_example_of_the_specification_verifies() -> None:
@@ -14,6 +14,13 @@ def test_the_example_of_the_specification_verifies() -> None:
     token, message_id = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek"
     signature = sign(token, message_id, 1614265330, b'{"test": 2432232314}')
     assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_several_secrets_sign_side_by_side() -> None:
+    assert (
+        sign_with_all(["new", "old"], "msg_1", 12, b"{}")
+        == f"{sign('new', 'msg_1', 12, b'{}')} {sign('old', 'msg_1', 12, b'{}')}"
+    )
 
 
 def test_a_plain_token_is_its_own_key() -> None:

@@ -10,11 +10,13 @@ from pydantic import SecretStr, ValidationError
 
 from services.api.settings import ApiSettings
 from services.transcoder.settings import TranscoderSettings
+from services.uploader.settings import UploaderSettings
 from shared.settings import (
     PREFIX,
     SERVICES,
     UNPREFIXED,
     CommonSettings,
+    SealingSettings,
     SettingsError,
     decode_keys,
     settings_or_exit,
@@ -96,17 +98,17 @@ def test_the_length_of_leases_is_a_setting_of_the_api_without_its_name() -> None
 
 def test_a_wrong_value_is_named_but_not_shown() -> None:
     with pytest.raises(SettingsError) as caught:
-        TranscoderSettings.from_environment({"MILLRACE_SEAL_KEYS": "topsecret", "MILLRACE_TRANSCODER_SLOTS": "many"})
+        UploaderSettings.from_environment({"MILLRACE_SEAL_KEYS": "topsecret", "MILLRACE_UPLOADER_SLOTS": "many"})
     text = str(caught.value)
     assert "MILLRACE_SEAL_KEYS: " in text
-    assert "MILLRACE_TRANSCODER_SLOTS: " in text
+    assert "MILLRACE_UPLOADER_SLOTS: " in text
     assert "topsecret" not in text
     assert caught.value.__cause__ is None
 
 
 def test_a_missing_value_is_named() -> None:
     with pytest.raises(SettingsError, match="MILLRACE_SEAL_KEYS: Field required"):
-        TranscoderSettings.from_environment({})
+        UploaderSettings.from_environment({})
 
 
 def test_the_end_of_a_process_that_cannot_start_says_why(
@@ -131,20 +133,29 @@ def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text(f"{KEY}\n")
     for beside in ({}, {"MILLRACE_SEAL_KEYS": ""}):
-        settings = TranscoderSettings.from_environment({"MILLRACE_SEAL_KEYS_FILE": str(file)} | beside)
+        settings = UploaderSettings.from_environment({"MILLRACE_SEAL_KEYS_FILE": str(file)} | beside)
         assert settings.seal_keys.get_secret_value() == KEY
     # An empty one is none, as in an env file that has a line for it.
-    TranscoderSettings.from_environment(MINIMAL | {"MILLRACE_SEAL_KEYS_FILE": ""})
+    UploaderSettings.from_environment(MINIMAL | {"MILLRACE_SEAL_KEYS_FILE": ""})
 
 
 def test_a_file_with_a_secret_that_does_not_work_out_is_named(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing")
     with pytest.raises(SettingsError, match=r"^MILLRACE_SEAL_KEYS_FILE: the file cannot be read: FileNotFoundError$"):
-        TranscoderSettings.from_environment({"MILLRACE_SEAL_KEYS_FILE": missing})
+        UploaderSettings.from_environment({"MILLRACE_SEAL_KEYS_FILE": missing})
     with pytest.raises(SettingsError, match=r"^MILLRACE_SEAL_KEYS_FILE: MILLRACE_SEAL_KEYS is set as well$"):
-        TranscoderSettings.from_environment(MINIMAL | {"MILLRACE_SEAL_KEYS_FILE": missing})
+        UploaderSettings.from_environment(MINIMAL | {"MILLRACE_SEAL_KEYS_FILE": missing})
     with pytest.raises(SettingsError, match=r"^MILLRACE_LOG_LEVEL_FILE: no such setting$"):
-        TranscoderSettings.from_environment(MINIMAL | {"MILLRACE_LOG_LEVEL_FILE": missing})
+        UploaderSettings.from_environment(MINIMAL | {"MILLRACE_LOG_LEVEL_FILE": missing})
+
+
+def test_the_transcoder_has_no_sealing_keys_even_if_it_is_given_them() -> None:
+    for given in (MINIMAL, {"MILLRACE_SEAL_KEYS_FILE": "/run/secrets/seal-keys"}):
+        assert KEY not in repr(TranscoderSettings.from_environment(given).model_dump())
+    others = set(models()) - {TranscoderSettings}
+    assert len(others) == len(SERVICES) - 1
+    assert all(issubclass(model, SealingSettings) for model in others)
+    assert not issubclass(TranscoderSettings, SealingSettings)
 
 
 def test_secrets_do_not_show() -> None:

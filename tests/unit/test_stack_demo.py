@@ -12,9 +12,8 @@ from stack import baseline
 from stack.bench import Measure, comparison
 from stack.clips import Facts
 from stack.demo import _slug, renditions_table
-from stack.display import Display, StageClock
 
-OUTPUTS = {
+OUTPUTS: dict[str, Any] = {
     "master": "s3://millrace/demo/x/video.m3u8",
     "dash": "s3://millrace/demo/x/video.mpd",
     "renditions": [
@@ -43,8 +42,8 @@ OUTPUTS = {
 }
 
 
-def rendered(thing: Any) -> str:
-    console = Console(file=io.StringIO(), width=80)
+def rendered(thing: Any, columns: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=columns)
     console.print(thing)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -53,10 +52,28 @@ def rendered(thing: Any) -> str:
 def test_the_table_has_a_row_for_every_rendition_with_its_facts() -> None:
     text = rendered(renditions_table(OUTPUTS))
     row = next(line for line in text.splitlines() if "240p" in line)
-    for shown in ("426×240", "29.97", "380", "412", "avc1.640015", "951,000"):
+    for shown in ("426×240", "29.97", "380", "412", "avc1.640015", "951.0 kB"):
         assert shown in row
     assert "audio en" in text
-    assert "1,271,250" in text
+    assert "1.3 MB" in text
+
+
+@pytest.mark.parametrize("columns", [72, 80, 200])
+def test_no_terminal_cuts_a_figure(columns: int) -> None:
+    largest = OUTPUTS["renditions"][0] | {
+        "width": 3840,
+        "height": 2160,
+        "frame_rate": 59.94,
+        "average_bitrate": 38_483_000,
+        "peak_bitrate": 161_300_000,
+        "codecs": "av01.0.13M.10.0.110.09.16.09.0",
+        "bytes": 999_912_152_600,
+    }
+    audio = OUTPUTS["audio"][0] | {"language": "zh-Hant-TW"}
+    text = rendered(renditions_table({"renditions": [largest], "audio": [audio], "bytes": 999_912_152_600}), columns)
+    assert max(map(len, text.splitlines())) <= columns and "…" not in text
+    for figure in ("3840×2160", "59.94", "38,483", "161,300", "999.9 GB"):
+        assert figure in text
 
 
 def test_a_source_without_sound_has_no_audio_row() -> None:
@@ -74,42 +91,6 @@ def test_a_source_without_sound_has_no_audio_row() -> None:
 )
 def test_a_name_becomes_fit_for_a_key(name: str, slug: str) -> None:
     assert _slug(name) == slug
-
-
-def test_the_clock_measures_each_stage_and_progress_never_falls() -> None:
-    clock = StageClock(100.0)
-    assert not clock.take({"stage": "queued", "progress": 0}, 100.5)
-    assert clock.take({"stage": "fetching", "progress": 4}, 101.0)
-    assert clock.take({"stage": "transcoding", "progress": 10}, 103.0)
-    assert not clock.take({"stage": "transcoding", "progress": 9}, 104.0)
-    assert clock.progress == 10
-    assert [clock.seconds(stage, 107.0) for stage in ("queued", "fetching", "transcoding", "uploading")] == [
-        1.0,
-        2.0,
-        4.0,
-        None,
-    ]
-
-
-def test_without_a_terminal_there_are_plain_lines() -> None:
-    console = Console(file=io.StringIO(), force_terminal=False, width=120)
-    with Display(console) as display:
-        for progress in (0, 1, 2, 12, 13, 55):
-            display.show({"stage": "transcoding" if progress > 10 else "fetching", "progress": progress})
-    assert isinstance(console.file, io.StringIO)
-    lines = console.file.getvalue().splitlines()
-    assert [line.split()[2:4] for line in lines] == [["fetching", "0"], ["transcoding", "12"], ["transcoding", "55"]]
-    assert "\x1b" not in console.file.getvalue()
-
-
-def test_on_a_terminal_every_stage_has_its_line() -> None:
-    console = Console(file=io.StringIO(), force_terminal=True, width=120)
-    with Display(console) as display:
-        display.show({"stage": "transcoding", "progress": 40})
-    assert isinstance(console.file, io.StringIO)
-    text = console.file.getvalue()
-    for shown in ("queued", "fetching", "transcoding", "uploading", "40 %"):
-        assert shown in text
 
 
 def test_the_baseline_encodes_as_the_profile_says_and_scales_nothing_up() -> None:

@@ -47,6 +47,14 @@ def test_only_the_api_gets_the_database(programs: list[Program]) -> None:
     assert with_database == {"api"}
 
 
+def test_only_those_who_open_secrets_get_the_sealing_keys() -> None:
+    caller = {"MILLRACE_SEAL_KEYS": "foreign"}
+    keys = {program.name: program.env.get("MILLRACE_SEAL_KEYS") for program in services(LAYOUT, CREDENTIALS, caller)}
+    without = {name for name, found in keys.items() if found is None}
+    assert without == {name for name in keys if name.startswith("transcoder")} != set()
+    assert {keys[name] for name in keys.keys() - without} == {CREDENTIALS.seal_key}
+
+
 def test_services_start_after_the_bus_and_the_api_after_the_database_too(programs: list[Program]) -> None:
     after = {program.name: set(program.after) for program in programs}
     assert after["api"] == {"nats", "postgres"}

@@ -60,6 +60,35 @@ def test_a_later_version_is_read_as_far_as_it_is_known() -> None:
     assert _context("01" + GIVEN[2:] + "-more").span_hex == "b7ad6b7169203331"
 
 
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("congo=t61rcWkgMzE,rojo=00f067aa0ba902b7", "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"),
+        (" congo=a b ,\t, t@vendor=c ", "congo=a b,t@vendor=c"),
+        ("Upper=1", ""),
+        ("congo=1,rojo", ""),
+        ("congo=1\r\nX: y", ""),
+        ("congo=\u00e4", ""),
+        (",".join(f"k{number}=v" for number in range(40)), ",".join(f"k{number}=v" for number in range(32))),
+        (f"a=1,b={'x' * 250},c={'y' * 250},d=2", f"a=1,b={'x' * 250},c={'y' * 250}"),
+        (f"a=1,b={'x' * 250},c={'y' * 256}", f"a=1,b={'x' * 250}"),
+    ],
+)
+def test_what_others_have_put_there_is_passed_on(sent: str, kept: str) -> None:
+    context = read_context({"traceparent": GIVEN, "tracestate": sent})
+    assert context
+    assert context.state == kept
+    assert read_context(context.headers) == context
+    with span("request", "server", parent=context):
+        assert trace_headers() == context.headers
+    recorder = KeptSpans()
+    with recording_with(recorder), span("request", "server", parent=context):
+        assert trace_headers().get("tracestate", "") == kept
+        with entered(work_span("process", {}, current(), "JOBS 7 transcoder")):
+            assert trace_headers().get("tracestate", "") == kept
+    assert read_context({"tracestate": sent}) is None
+
+
 def test_a_derived_span_is_the_same_for_all_who_ask_and_differs_by_name() -> None:
     context = _context(GIVEN)
     again = TraceContext(context.trace_id, 77)

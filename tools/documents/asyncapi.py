@@ -20,7 +20,11 @@ _TRAITS = {
                 "traceparent": {
                     "type": "string",
                     "description": "W3C Trace Context, where traces are recorded or the client that created the job sent one",
-                }
+                },
+                "tracestate": {
+                    "type": "string",
+                    "description": "What the client that created the job sent beside it",
+                },
             },
         }
     }

@@ -29,7 +29,7 @@ dashboards.
 
 No label ever names a job, an organization or an address, so the number of series does not grow with the work: about two
 hundred for each process. Series whose name ends in `_total` are counters and begin anew with their process; `_seconds` of type
-histogram come with `_bucket`, `_sum` and `_count`.
+histogram come with `_bucket`, `_sum` and `_count`. Those of an api of several processes have a further label, `process`.
 """
 _LEADERS = """\
 Only the replica that leads has these, so that nothing is counted twice; it looks every five seconds. When another one takes over,

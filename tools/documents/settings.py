@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
-from shared.settings import SERVICES, CommonSettings, secret_variables, variables
+from shared.settings import SERVICES, CommonSettings, SealingSettings, secret_variables, variables
 
 _SERVICE_HEADINGS = {
     "api": "The REST API, admission and the projection of the log",
@@ -133,7 +133,8 @@ def env_example() -> str:
 def _groups() -> list[tuple[str, type[CommonSettings], dict[str, str]]]:
     models = settings_models()
     first = next(iter(models.values()))
-    common = {name: field for name, field in variables(first).items() if field in CommonSettings.model_fields}
+    shared = CommonSettings.model_fields.keys() | SealingSettings.model_fields.keys()
+    common = {name: field for name, field in variables(first).items() if field in shared}
     groups = [("Common to all services", first, common)]
     for service, model in models.items():
         own = {name: field for name, field in variables(model).items() if name not in common}

@@ -7,6 +7,7 @@ print(job.status, job.progress)
 print(job.raise_if_failed().outputs)
 """
 
+from millrace_client.account_models import Member, NewToken, Organization
 from millrace_client.async_client import AsyncMillrace
 from millrace_client.backoff import Retries
 from millrace_client.client import Millrace
@@ -27,8 +28,10 @@ from millrace_client.errors import (
     Unavailable,
     UnexpectedAnswer,
     Unreachable,
+    UploadFailed,
     WaitTimedOut,
 )
+from millrace_client.keys import Content, ContentKey, KeyAddress
 from millrace_client.models import (
     Amounts,
     Attempt,
@@ -45,10 +48,12 @@ from millrace_client.models import (
     Outputs,
     Page,
     PeriodAmounts,
+    Playback,
     Redelivery,
     Rendition,
     ResponseHead,
     ResponseHeader,
+    RotatedWebhook,
     Sprite,
     StageSpan,
     Status,
@@ -60,8 +65,10 @@ from millrace_client.models import (
     Waiting,
     Webhook,
 )
+from millrace_client.server_models import DeadLetter, DeadLetterDetail, Queue, Requeued, UnderWay, Worker
 from millrace_client.settings import Settings
-from millrace_client.signature import WebhookMessage, verify
+from millrace_client.signature import WebhookMessage, sign, verify
+from millrace_client.uploads import NewUpload, Upload, UploadPart
 
 __all__ = [
     "Amounts",
@@ -71,7 +78,11 @@ __all__ = [
     "AudioRendition",
     "BusUser",
     "Conflict",
+    "Content",
+    "ContentKey",
     "Counts",
+    "DeadLetter",
+    "DeadLetterDetail",
     "Delivery",
     "DeliveryDetail",
     "EndedJobs",
@@ -81,19 +92,28 @@ __all__ = [
     "Job",
     "JobFailed",
     "JobWarning",
+    "KeyAddress",
     "LiveToken",
+    "Member",
     "Millrace",
     "MillraceError",
     "NewBusUser",
+    "NewToken",
+    "NewUpload",
     "NotFound",
+    "Organization",
     "Outputs",
     "Page",
     "PeriodAmounts",
+    "Playback",
+    "Queue",
     "Redelivery",
     "Rendition",
+    "Requeued",
     "ResponseHead",
     "ResponseHeader",
     "Retries",
+    "RotatedWebhook",
     "ServerFailed",
     "Settings",
     "SettingsError",
@@ -108,12 +128,18 @@ __all__ = [
     "TooLarge",
     "TooManyRequests",
     "Unavailable",
+    "UnderWay",
     "UnexpectedAnswer",
     "Unreachable",
+    "Upload",
+    "UploadFailed",
+    "UploadPart",
     "Usage",
     "WaitTimedOut",
     "Waiting",
     "Webhook",
     "WebhookMessage",
+    "Worker",
+    "sign",
     "verify",
 ]

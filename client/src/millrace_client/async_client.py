@@ -4,7 +4,20 @@ from typing import Self
 
 import httpx
 
-from millrace_client import bus_users, follow, jobs, tokens, usage, webhooks
+from millrace_client import (
+    bus_users,
+    changes,
+    follow,
+    jobs,
+    keys,
+    members,
+    server,
+    storage,
+    tokens,
+    uploads,
+    usage,
+    webhooks,
+)
 from millrace_client.asynchronous import AsyncTransport
 from millrace_client.backoff import Retries
 from millrace_client.core import Core
@@ -28,10 +41,13 @@ class AsyncJobs(_Part):
     page = AsyncCall(jobs.page)
     counts = AsyncCall(jobs.counts)
     timeline = AsyncCall(jobs.timeline)
+    timeline_page = AsyncCall(jobs.timeline_page)
     cancel = AsyncCall(jobs.cancel)
     retry = AsyncCall(jobs.retry)
+    playback = AsyncCall(jobs.playback)
     wait = AsyncCall(follow.wait)
     follow = AsyncItems(follow.follow)
+    changes = AsyncItems(changes.changes)
     list = AsyncItems(jobs.list_all)
 
 
@@ -44,6 +60,8 @@ class AsyncWebhooks(_Part):
     delete = AsyncCall(webhooks.delete)
     delivery = AsyncCall(webhooks.delivery)
     redeliver = AsyncCall(webhooks.redeliver)
+    rotate = AsyncCall(webhooks.rotate)
+    test = AsyncCall(webhooks.test)
     deliveries = AsyncItems(webhooks.deliveries)
     list = AsyncItems(webhooks.list_all)
 
@@ -51,10 +69,21 @@ class AsyncWebhooks(_Part):
 class AsyncTokens(_Part):
     """The organization's live tokens."""
 
+    create = AsyncCall(tokens.create)
     get = AsyncCall(tokens.get)
     rename = AsyncCall(tokens.rename)
     revoke = AsyncCall(tokens.revoke)
     list = AsyncItems(tokens.list_all)
+
+
+class AsyncMembers(_Part):
+    """Who is in the organization, in which role."""
+
+    add = AsyncCall(members.add)
+    get = AsyncCall(members.get)
+    change = AsyncCall(members.change)
+    remove = AsyncCall(members.remove)
+    list = AsyncItems(members.list_all)
 
 
 class AsyncBusUsers(_Part):
@@ -65,6 +94,45 @@ class AsyncBusUsers(_Part):
     rotate = AsyncCall(bus_users.rotate)
     revoke = AsyncCall(bus_users.revoke)
     list = AsyncItems(bus_users.list_all)
+
+
+class AsyncUploads(_Part):
+    """Files in the organization's storage, for jobs to take."""
+
+    upload = AsyncCall(uploads.upload)
+    begin = AsyncCall(uploads.begin)
+    complete = AsyncCall(uploads.complete)
+    get = AsyncCall(uploads.get)
+    give_up = AsyncCall(uploads.give_up)
+    list = AsyncItems(uploads.list_all)
+
+
+class AsyncKeys(_Part):
+    """Content keys of the server's own store."""
+
+    get = AsyncCall(keys.get)
+    sign_address = AsyncCall(keys.sign_address)
+    list = AsyncItems(keys.list_all)
+
+
+class AsyncStorage(_Part):
+    """The storage whose credentials stand in where a job has none."""
+
+    get = AsyncCall(storage.get)
+    replace = AsyncCall(storage.replace)
+    test = AsyncCall(storage.test)
+
+
+class AsyncServer(_Part):
+    """What operators see and do, for all organizations."""
+
+    workers = AsyncItems(server.workers)
+    drain = AsyncCall(server.drain)
+    queues = AsyncItems(server.queues)
+    dead_letters = AsyncItems(server.dead_letters)
+    dead_letter = AsyncCall(server.dead_letter)
+    requeue = AsyncCall(server.requeue)
+    drop = AsyncCall(server.drop)
 
 
 class AsyncMillrace:
@@ -84,6 +152,8 @@ class AsyncMillrace:
     login = AsyncCall(tokens.login)
     logout = AsyncCall(tokens.logout)
     usage = AsyncCall(usage.usage)
+    organization = AsyncCall(members.organization)
+    change_password = AsyncCall(members.change_password)
 
     def __init__(
         self,
@@ -99,7 +169,12 @@ class AsyncMillrace:
         self.jobs = AsyncJobs(self.core, self.transport)
         self.webhooks = AsyncWebhooks(self.core, self.transport)
         self.tokens = AsyncTokens(self.core, self.transport)
+        self.members = AsyncMembers(self.core, self.transport)
         self.bus_users = AsyncBusUsers(self.core, self.transport)
+        self.storage = AsyncStorage(self.core, self.transport)
+        self.uploads = AsyncUploads(self.core, self.transport)
+        self.keys = AsyncKeys(self.core, self.transport)
+        self.server = AsyncServer(self.core, self.transport)
 
     async def __aenter__(self) -> Self:
         return self

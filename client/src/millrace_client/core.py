@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
-from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
@@ -17,6 +16,7 @@ from millrace_client.errors import ApiError, MillraceError, SettingsError, Unexp
 from millrace_client.models import Page, Resource
 from millrace_client.settings import Settings
 from millrace_client.steps import Answer, Flow, Pause, Request, send
+from millrace_client.version import version
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Resource)
@@ -43,7 +43,7 @@ class Core:
         self.settings = settings
         self.retries = retries
         self.clock = clock
-        self._agent = f"millrace-client/{_version()} Python/{platform.python_version()}"
+        self._agent = f"millrace-client/{version()} Python/{platform.python_version()}"
 
     def use_token(self, token: str | None) -> None:
         """Send another token from now on, or none."""
@@ -51,7 +51,14 @@ class Core:
 
     def address(self, *parts: str, query: Query = ()) -> str:
         """The address of something in the organization; every path ends in a slash."""
-        path = "".join(f"{quote(part, safe='')}/" for part in ("api", "v1", self.settings.org, *parts))
+        return self._below(self.settings.org, *parts, query=query)
+
+    def server_address(self, *parts: str, query: Query = ()) -> str:
+        """The address of something that operators see."""
+        return self._below("operator", *parts, query=query)
+
+    def _below(self, *parts: str, query: Query) -> str:
+        path = "".join(f"{quote(part, safe='')}/" for part in ("api", "v1", *parts))
         return f"{self.settings.api_url}/{path}" + (f"?{urlencode(query)}" if query else "")
 
     def request(
@@ -151,10 +158,3 @@ def page_of(kind: type[R]) -> Callable[[str], Page[R]]:
             raise UnexpectedAnswer(f"The answer is no page of Millrace: {error}.") from error
 
     return read
-
-
-def _version() -> str:
-    try:
-        return version("millrace-client")
-    except PackageNotFoundError:
-        return "0"

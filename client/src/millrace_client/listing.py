@@ -15,14 +15,28 @@ PAGE_SIZE = 100
 
 
 def fetch_page(
-    core: Core, kind: type[R], path: tuple[str, ...], query: Query, page: int, page_size: int
+    core: Core,
+    kind: type[R],
+    path: tuple[str, ...],
+    query: Query,
+    page: int,
+    page_size: int,
+    below: Callable[..., str] | None = None,
 ) -> Flow[Page[R]]:
-    """One page of a list."""
-    url = core.address(*path, query=[*query, ("page", str(page)), ("page_size", str(page_size))])
+    """One page of a list. ``below``: what makes its address, if it is not the organization's."""
+    url = (below or core.address)(*path, query=[*query, ("page", str(page)), ("page_size", str(page_size))])
     return (yield from core.call(core.request("GET", url), page_of(kind)))
 
 
-def each(core: Core, kind: type[R], path: tuple[str, ...], identity: Callable[[R], object]) -> Feed[R]:
+def each(
+    core: Core,
+    kind: type[R],
+    path: tuple[str, ...],
+    identity: Callable[[R], object],
+    query: Query = (),
+    *,
+    below: Callable[..., str] | None = None,
+) -> Feed[R]:
     """All items of a list, those once that new ones push from one page to the next while it is read.
 
     Addresses of pages are made here and not taken from ``next``, which may lead to another host: the token stays with this one.
@@ -30,7 +44,7 @@ def each(core: Core, kind: type[R], path: tuple[str, ...], identity: Callable[[R
     before: set[object] = set()
     page = 1
     while True:
-        found = yield from fetch_page(core, kind, path, (), page, PAGE_SIZE)
+        found = yield from fetch_page(core, kind, path, query, page, PAGE_SIZE, below)
         for item in found.results:
             if identity(item) not in before:
                 yield Show(item)

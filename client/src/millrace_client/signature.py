@@ -23,7 +23,7 @@ class WebhookMessage:
 
     Attributes:
         id: the same on every attempt of one message: keep those that were worked off, to do nothing twice.
-        event: ``transcoding_job.<status>``.
+        event: ``transcoding_job.<status>``, or ``webhook.test`` with a sample job.
         job: as it was when its status changed.
     """
 
@@ -74,6 +74,16 @@ def verify(
     except UnicodeDecodeError:
         raise UnexpectedAnswer("The body is not in UTF-8.") from None
     return WebhookMessage(message_id, found.get("x-streams-event", ""), Job.from_json(text))
+
+
+def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
+    """The header ``webhook-signature`` of a request, for tests of receivers.
+
+    Args:
+        timestamp: seconds since 1970, as in ``webhook-timestamp``. message_id: as in ``webhook-id``.
+    """
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.digest(_key(secret), signed, hashlib.sha256)).decode()
 
 
 def _check_time(stamp: str, now: float, tolerance: float) -> None:

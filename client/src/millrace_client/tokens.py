@@ -1,6 +1,7 @@
 """Login and tokens. Every function is a flow; :mod:`millrace_client` has them as methods of the client."""
 
 from millrace_client import json_text
+from millrace_client.account_models import NewToken
 from millrace_client.core import Core, Repeat, nothing
 from millrace_client.listing import each
 from millrace_client.models import LiveToken, Token
@@ -39,8 +40,24 @@ def logout(core: Core) -> Flow[None]:
     core.use_token(None)
 
 
+def create(core: Core, name: str = "", *, role: str = "member", days: float | None = None) -> Flow[NewToken]:
+    """Make a token for a program, as an admin. It belongs to no user. Not sent again where it may have been done.
+
+    Args:
+        role: ``viewer``, ``member`` or ``admin``. days: how long it lives; as long as one from a login if left out.
+
+    Raises:
+        InvalidRequest: ``fields`` says what is wrong. Forbidden: the token in use is no admin's, or there are too many.
+    """
+    members = {"name": json_text.write(name), "role": json_text.write(role)}
+    if days is not None:
+        members["days"] = json_text.write(days)
+    request = core.request("POST", core.address(TOKENS), members)
+    return (yield from core.call(request, NewToken.from_json, repeat=Repeat.NEVER))
+
+
 def list_all(core: Core) -> Feed[LiveToken]:
-    """The organization's live tokens, oldest first."""
+    """The organization's live tokens, oldest first; without being an admin, those of one's own logins."""
     yield from each(core, LiveToken, (TOKENS,), lambda token: token.id)
 
 

@@ -1,9 +1,12 @@
 """Webhooks and their deliveries. Every function is a flow; :mod:`millrace_client` has them as methods of ``client.webhooks``."""
 
+from collections.abc import Iterable
+
 from millrace_client import json_text
 from millrace_client.core import Core, Repeat, nothing
+from millrace_client.jobs import job_id
 from millrace_client.listing import each
-from millrace_client.models import Delivery, DeliveryDetail, Redelivery, Webhook
+from millrace_client.models import Delivery, DeliveryDetail, Job, Redelivery, RotatedWebhook, Webhook
 from millrace_client.steps import Feed, Flow
 
 HOOKS = "webhooks"
@@ -59,13 +62,21 @@ def delete(core: Core, hook: Webhook | str) -> Flow[None]:
     yield from core.call(request, nothing, settled=(404,))
 
 
-def deliveries(core: Core, hook: Webhook | str) -> Feed[Delivery]:
-    """All attempts to tell a webhook, newest first.
+def deliveries(
+    core: Core, hook: Webhook | str, *, job: Job | str | None = None, outcome: str | Iterable[str] = ()
+) -> Feed[Delivery]:
+    """All attempts to tell a webhook that match, newest first.
+
+    Args:
+        job: those of one alone. outcome: one or several, any of which will do, such as ``failed`` and ``gave_up``.
 
     Raises:
-        NotFound: there is no such webhook.
+        NotFound: there is no such webhook. InvalidRequest: ``fields`` names the filter that is wrong.
     """
-    yield from each(core, Delivery, (HOOKS, _id(hook), "deliveries"), lambda delivery: delivery.id)
+    query = [("outcome", one) for one in ([outcome] if isinstance(outcome, str) else outcome)]
+    if job is not None:
+        query.append(("job", job_id(job)))
+    yield from each(core, Delivery, (HOOKS, _id(hook), "deliveries"), lambda delivery: delivery.id, query)
 
 
 def delivery(core: Core, hook: Webhook | str, delivery: Delivery | int) -> Flow[DeliveryDetail]:
@@ -87,6 +98,33 @@ def redeliver(core: Core, hook: Webhook | str, delivery: Delivery | int) -> Flow
     return (yield from core.call(request, Redelivery.from_json, repeat=Repeat.NEVER))
 
 
+def rotate(
+    core: Core, hook: Webhook | str, *, secret_token: str | None = None, overlap_seconds: int | None = None
+) -> Flow[RotatedWebhook]:
+    """Give a webhook another secret. Not asked for again where that may have been done: see :func:`get` then.
+
+    Args:
+        secret_token: made by the server if left out. overlap_seconds: how long the secret of before signs as well, 0 for one that
+            has leaked; if left out, as the server has it.
+
+    Raises:
+        NotFound: there is no such webhook. InvalidRequest: ``fields`` says what is wrong where.
+    """
+    given = {"secret_token": secret_token, "overlap_seconds": overlap_seconds}
+    request = core.request("POST", core.address(HOOKS, _id(hook), "rotate"), _written(given))
+    return (yield from core.call(request, RotatedWebhook.from_json, repeat=Repeat.NEVER))
+
+
+def test(core: Core, hook: Webhook | str) -> Flow[Redelivery]:
+    """Have a sample job told to a webhook, once, as ``webhook.test``. Not asked for again where that may have been done.
+
+    Raises:
+        NotFound: there is no such webhook.
+    """
+    request = core.request("POST", core.address(HOOKS, _id(hook), "test"))
+    return (yield from core.call(request, Redelivery.from_json, repeat=Repeat.NEVER))
+
+
 def _id(hook: Webhook | str) -> str:
     return hook.id if isinstance(hook, Webhook) else hook
 
@@ -97,5 +135,8 @@ def _delivery(core: Core, hook: Webhook | str, delivery: Delivery | int, *rest: 
 
 
 def _members(url: str, secret_token: str | None) -> dict[str, str]:
-    given = {"url": url, "secret_token": secret_token}
+    return _written({"url": url, "secret_token": secret_token})
+
+
+def _written(given: dict[str, str | int | None]) -> dict[str, str]:
     return {name: json_text.write(value) for name, value in given.items() if value is not None}

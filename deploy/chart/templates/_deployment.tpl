@@ -104,7 +104,12 @@ spec:
             failureThreshold: 3
           {{- if $drain }}
           lifecycle:
+            {{- if eq .service "transcoder" }}
+            # Takes no further part, and ends when those that run are done; the hook ends with it.
+            preStop: {exec: {command: [/bin/sh, -c, kill -USR1 1 && sleep {{ $drain }}]}}
+            {{- else }}
             preStop: {sleep: {seconds: {{ $drain }}}}
+            {{- end }}
           {{- end }}
           resources: {{- include "millrace.resources" (dict "section" $section "gpu" $gpu) | nindent 12 }}
           volumeMounts:

@@ -37,8 +37,10 @@
   {{- /* A number beyond a million is a float to Helm, and would be written as one. */}}
   value: {{ if kindIs "float64" $value }}{{ if eq (floor $value) $value }}{{ $value | int64 | quote }}{{ else }}{{ $value | quote }}{{ end }}{{ else }}{{ $value | quote }}{{ end }}
 {{- end }}
+{{- if ne .service "transcoder" }}
 - name: MILLRACE_SEAL_KEYS
   valueFrom: {secretKeyRef: {name: {{ $values.sealKeys.existingSecret | quote }}, key: {{ $values.sealKeys.key | quote }}}}
+{{- end }}
 - name: MILLRACE_NATS_URL
   valueFrom: {secretKeyRef: {name: {{ $values.nats.existingSecret | quote }}, key: {{ index $values.nats.keys .service | quote }}}}
 {{- if eq .service "api" }}
@@ -51,6 +53,10 @@
   valueFrom: {secretKeyRef: {name: {{ $from.existingSecret | quote }}, key: {{ $from.seedKey | quote }}}}
 - name: MILLRACE_API_BUS_SYSTEM_URL
   valueFrom: {secretKeyRef: {name: {{ $from.existingSecret | quote }}, key: {{ $from.urlKey | quote }}}}
+{{- end }}
+{{- if and (eq .service "api") $values.licenceServer.existingSecret }}
+- name: MILLRACE_API_LICENCE_SERVER_URL
+  valueFrom: {secretKeyRef: {name: {{ $values.licenceServer.existingSecret | quote }}, key: {{ $values.licenceServer.key | quote }}}}
 {{- end }}
 {{- if and (include "millrace.usesWorkspace" .) $values.workspace.url $values.workspace.existingSecret }}
 {{- range list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" }}

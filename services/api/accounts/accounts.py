@@ -1,53 +1,72 @@
-"""Organizations, their users and their tokens."""
+"""Who users and tokens are: login, logout, and for whom a token speaks."""
 
 import re
-import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from datetime import timedelta
 
+from asyncpg import Record
+
+from services.api.accounts.issuing import IssuedToken, issue_token, token_hash
 from services.api.accounts.login_guard import LoginGuard
-from services.api.accounts.organizations import lock_organization
 from services.api.accounts.passwords import Passwords
+from services.api.contract.account_models import PasswordRequest
 from services.api.contract.errors import NON_FIELD, Forbidden, Invalid, InvalidToken
 from services.api.contract.models import LoginRequest
-from services.api.database.pool import Connection, Database
+from services.api.contract.roles import Needed, OrganizationRole, may
+from services.api.database.pool import Connection, Database, DatabaseDown
+from shared.coalescing import Coalescer
 
 TOKEN = re.compile(r"[0-9a-f]{64}")
 _HEADER = re.compile(r"\s*token\s+([0-9a-f]{64})\s*", re.IGNORECASE)
 _RIGHT_SCHEME = "Send it as: Authorization: Token <token>"
-_GIVE_WAY = """
-    delete from tokens where hash = any(array(
-        select hash from tokens where org = $1 and user_id is not null order by created, id limit $2))
-    returning hash
+_CREDENTIALS = """
+    select id, password_hash,
+           $2::text is null or exists (select from memberships where user_id = users.id and org = $2) as is_in
+    from users where username = $1
 """
+_IDENTIFY = """
+    select t.hash, t.org, t.user_id, u.username, coalesce(m.role, t.role) as role,
+           coalesce(u.operator, t.operator) as operator,
+           o.max_requests_per_minute
+    from tokens t
+    join organizations o on o.code = t.org
+    left join users u on u.id = t.user_id
+    left join memberships m on m.user_id = t.user_id and m.org = t.org
+    where t.hash = any($1::bytea[]) and t.expires > now() and (t.user_id is null or m.user_id is not null)
+"""
+_END_TOKENS = """
+    delete from tokens where user_id = $1 and hash <> $2
+        and id is distinct from (select token from browser_sessions where hash = $2)
+"""
+_MOST_TOGETHER = 200
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a token speaks for.
+    """Who asks, and what he may do.
 
     Attributes:
-        token_hash: what is stored of the token.
+        org: the organization that is asked about; empty for a session that asks about none.
+        credential: what is stored of the token, or of the session's secret.
+        role: in that organization; None where there is none.
+        user: the id of who has logged in; None for a token that belongs to the organization.
+        username: his name.
+        operator: whether he sees to the server.
         requests_per_minute: the organization's own quota, if it has one.
     """
 
     org: str
-    token_hash: bytes
+    credential: bytes
+    role: OrganizationRole | None
+    user: int | None = None
+    username: str | None = None
+    operator: bool = False
     requests_per_minute: int | None = None
 
-
-@dataclass(frozen=True)
-class IssuedToken:
-    """A token that was just made; nobody will see it again."""
-
-    token: str
-    expiry: datetime
-
-
-def token_hash(token: str) -> bytes:
-    """What is stored of a token."""
-    return sha256(token.encode()).digest()
+    def may(self, needed: Needed) -> bool:
+        """Whether he may do what needs a role."""
+        return may(self.role, needed, operator=self.operator)
 
 
 class Accounts:
@@ -65,6 +84,7 @@ class Accounts:
         self._guard = guard
         self._life = timedelta(days=days)
         self._most_tokens = most_tokens
+        self._identified = Coalescer(self._identify_each, most=_MOST_TOGETHER, everybodys=(DatabaseDown,))
 
     async def login(self, request: LoginRequest, address: str) -> IssuedToken:
         """A token for a user of an organization.
@@ -73,35 +93,64 @@ class Accounts:
             Invalid: wrong credentials. Forbidden: too many tokens that the operator has made.
             TooManyRequests: too many failures, or too many in line, from there. Unavailable: too many at a time in all.
         """
-        async with self._guard.attempt(request.username, address) as attempt:
+        org = request.organization_id
+        user = await self.authenticate(request.username, request.password, address, org=org)
+        async with self._database.transaction() as connection:
+            return await issue_token(connection, org, user, self._life, self._most_tokens, name=request.token_name)
+
+    async def authenticate(self, username: str, password: str, address: str, *, org: str | None = None) -> int:
+        """The id of the user who has this password.
+
+        Args:
+            address: where the request comes from. org: an organization that he has to be in.
+
+        Raises:
+            Invalid: wrong credentials.
+            TooManyRequests: too many failures, or too many in line, from there. Unavailable: too many at a time in all.
+        """
+        async with self._guard.attempt(username, address) as attempt:
             async with self._database.connection() as connection:
-                row = await connection.fetchrow(
-                    "select u.id, u.password_hash, m.org"
-                    " from users u left join memberships m on m.user_id = u.id and m.org = $2 where u.username = $1",
-                    request.username.replace("\0", "\ufffd"),
-                    request.organization_id.replace("\0", "\ufffd"),
-                )
-            known = await self._passwords.check(row["password_hash"] if row else None, request.password)
+                row = await connection.fetchrow(_CREDENTIALS, storable(username), org and storable(org))
+            known = await self._passwords.check(row["password_hash"] if row else None, password)
             # One answer for an unknown user, a wrong password and a foreign organization: none of them is anybody's business.
-            if row is None or not known or row["org"] is None:
+            if row is None or not known or not row["is_in"]:
                 attempt.failed = True
                 raise Invalid({NON_FIELD: ["Unable to log in with provided credentials."]})
             attempt.succeeded = True
+        user: int = row["id"]
+        return user
+
+    async def hash(self, password: str, address: str) -> str:
+        """The hash of a new password. It stands in line as logins do, since it takes as much.
+
+        Raises:
+            TooManyRequests: too many in line, from there. Unavailable: too many at a time in all.
+        """
+        async with self._guard.attempt("", address):
+            return await self._passwords.hash(password)
+
+    async def change_password(self, identity: Identity, request: PasswordRequest, address: str) -> None:
+        """Give a user a new password. Tokens and browser sessions that were got with the old one end, but for the request's.
+
+        Raises:
+            Forbidden: the token is no user's. Invalid: wrong password.
+            TooManyRequests: too many failures, or too many in line, from there. Unavailable: too many at a time in all.
+        """
+        if identity.username is None:
+            raise Forbidden("This token belongs to no user who could have a password.")
+        try:
+            user = await self.authenticate(identity.username, request.password, address)
+        except Invalid:
+            raise Invalid({"password": ["This is not the present password."]}) from None
+        hashed = await self.hash(request.new_password, address)
         async with self._database.transaction() as connection:
-            return await issue_token(
-                connection, row["org"], row["id"], self._life, self._most_tokens, name=request.token_name
-            )
+            await set_password(connection, user, hashed, keep=identity.credential)
 
     async def logout(self, identity: Identity) -> None:
-        """Revoke the token, at once."""
-        async with self._database.connection() as connection:
-            await connection.execute("delete from tokens where hash = $1", identity.token_hash)
-
-    async def name_of(self, org: str) -> str:
-        """The name of an organization; its code where it is gone."""
-        async with self._database.connection() as connection:
-            name: str | None = await connection.fetchval("select name from organizations where code = $1", org)
-        return name or org
+        """Revoke the token, or end the browser session, at once."""
+        async with self._database.transaction() as connection:
+            for table in ("tokens", "browser_sessions"):
+                await connection.execute(f"delete from {table} where hash = $1", identity.credential)  # noqa: S608
 
     async def forget_expired(self) -> None:
         """Delete tokens whose time is over."""
@@ -118,44 +167,39 @@ class Accounts:
         if not match:
             scheme, _, _ = (authorization or "").strip().partition(" ")
             raise InvalidToken(_RIGHT_SCHEME if scheme and scheme.lower() != "token" else "")
-        hashed = token_hash(match[1])
+        return await self._identified.do(token_hash(match[1]))
+
+    async def _identify_each(self, hashes: Sequence[bytes]) -> list[Identity | Exception]:
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(
-                "select org, max_requests_per_minute from tokens join organizations on code = org"
-                " where hash = $1 and expires > now()",
-                hashed,
-            )
-        if row is None:
-            raise InvalidToken()
-        return Identity(row["org"], hashed, row["max_requests_per_minute"])
+            rows = await connection.fetch(_IDENTIFY, hashes)
+        known = {row["hash"]: _identity(row) for row in rows}
+        return [known.get(hashed) or InvalidToken() for hashed in hashes]
 
 
-async def issue_token(
-    connection: "Connection", org: str, user_id: int | None, life: timedelta, most: int, *, name: str = ""
-) -> IssuedToken:
-    """Make a token. Runs inside the caller's transaction.
-
-    Where the organization has ``most`` live tokens already, the oldest from a login gives way: nobody shall be locked out by
-    logins that were forgotten. Those that the operator has made stay.
-
-    Raises:
-        Forbidden: all of them were made by the operator.
-    """
-    # The lock lets no two logins count at the same time.
-    await lock_organization(connection, org)
-    await connection.execute("delete from tokens where org = $1 and expires <= now()", org)
-    surplus = await connection.fetchval("select count(*) from tokens where org = $1", org) - most + 1
-    if surplus > 0 and len(await connection.fetch(_GIVE_WAY, org, surplus)) < surplus:
-        raise Forbidden(
-            f"This organization may have {most} live tokens, and the operator has made as many. Revoke one of them first."
-        )
-    issued = IssuedToken(secrets.token_hex(32), datetime.now(UTC) + life)
-    await connection.execute(
-        "insert into tokens (hash, org, user_id, created, expires, name) values ($1, $2, $3, clock_timestamp(), $4, $5)",
-        token_hash(issued.token),
-        org,
-        user_id,
-        issued.expiry,
-        name,
+def _identity(row: Record) -> Identity:
+    return Identity(
+        row["org"],
+        row["hash"],
+        row["role"],
+        row["user_id"],
+        row["username"],
+        row["operator"],
+        row["max_requests_per_minute"],
     )
-    return issued
+
+
+def storable(text: str) -> str:
+    """A text without what PostgreSQL has no texts with; what it stands for is in none of ours."""
+    return text.replace("\0", "\ufffd")
+
+
+async def set_password(connection: "Connection", user: int, hashed: str, *, keep: bytes = b"") -> None:
+    """Change a user's password; what was got with the old one ends. Runs inside the caller's transaction.
+
+    Args:
+        keep: what is stored of a token or browser session that does not.
+    """
+    await connection.execute("update users set password_hash = $2 where id = $1", user, hashed)
+    # A session that stands for a token goes with it, so that the token of one that is kept has to be kept, too.
+    await connection.execute(_END_TOKENS, user, keep)
+    await connection.execute("delete from browser_sessions where user_id = $1 and hash <> $2", user, keep)

@@ -5,8 +5,10 @@ from datetime import timedelta
 
 import asyncpg
 
-from services.api.accounts.accounts import token_hash
+from services.api.accounts.accounts import set_password
+from services.api.accounts.issuing import token_hash
 from services.api.contract.quotas import QUOTAS
+from services.api.contract.roles import OrganizationRole
 from services.api.database.pool import Connection
 from shared.ids import new_org_code
 
@@ -14,7 +16,7 @@ BOOTSTRAP_DAYS = 3650.0
 
 _OVERVIEW = """
     select code, name, storage is not null as storage,
-           (select string_agg(username, ', ' order by username)
+           (select string_agg(username || ' (' || role || ')', ', ' order by username)
             from memberships m join users u on u.id = m.user_id where m.org = code) as users,
            (select count(*) from tokens where org = code and expires > now()) as tokens,
            (select count(*) from webhooks where org = code) as webhooks,
@@ -38,12 +40,25 @@ _QUOTAS = """
 """
 
 
+_BOOTSTRAPPED = """
+    insert into tokens (hash, org, expires, operator) values ($1, $2, now() + $3, $4)
+    on conflict (hash) do update
+        set org = excluded.org, expires = excluded.expires, operator = tokens.operator or excluded.operator
+"""
+
+
 class NotPossible(Exception):
     """It contradicts what is there; the text says how."""
 
 
-async def bootstrap(connection: Connection, *, name: str, username: str, password_hash: str, token: str) -> str:
-    """Make sure that a user, his organization and a token of it are there. Returns the organization's code."""
+async def bootstrap(
+    connection: Connection, *, name: str, username: str, password_hash: str, token: str, operator: bool = False
+) -> str:
+    """Make sure that a user, his organization and a token of it are there. Returns the organization's code.
+
+    Args:
+        operator: whether user and token may see to the server; False changes nothing.
+    """
     # Two bootstraps at the same time would both find no user.
     await connection.execute("lock table users in share row exclusive mode")
     org: str | None = await connection.fetchval(
@@ -54,14 +69,14 @@ async def bootstrap(connection: Connection, *, name: str, username: str, passwor
         org = await add_organization(connection, name, None)
         await add_user(connection, username, password_hash, org)
     else:
-        await connection.execute("update users set password_hash = $2 where username = $1", username, password_hash)
-    await connection.execute(
-        "insert into tokens (hash, org, expires) values ($1, $2, now() + $3)"
-        " on conflict (hash) do update set org = excluded.org, expires = excluded.expires",
-        token_hash(token),
-        org,
-        timedelta(days=BOOTSTRAP_DAYS),
-    )
+        user = await connection.fetchval(
+            "select id from users where username = $1 and password_hash <> $2", username, password_hash
+        )
+        if user is not None:
+            await set_password(connection, user, password_hash)
+    if operator:
+        await connection.execute("update users set operator = true where username = $1", username)
+    await connection.execute(_BOOTSTRAPPED, token_hash(token), org, timedelta(days=BOOTSTRAP_DAYS), operator)
     return org
 
 
@@ -82,16 +97,43 @@ async def add_organization(connection: Connection, name: str, code: str | None) 
             raise NotPossible(f"there is an organization {code} already")
 
 
-async def add_user(connection: Connection, username: str, hashed: str, org: str) -> None:
-    """Add a user to an organization. Raises: NotPossible: there is one of that name."""
+async def add_user(
+    connection: Connection,
+    username: str,
+    hashed: str,
+    org: str | None,
+    role: OrganizationRole = "admin",
+    *,
+    operator: bool = False,
+) -> None:
+    """Add a user, and to an organization if one is given. Raises: NotPossible: there is one of that name."""
     user = await connection.fetchval(
-        "insert into users (username, password_hash) values ($1, $2) on conflict do nothing returning id",
+        "insert into users (username, password_hash, operator) values ($1, $2, $3) on conflict do nothing returning id",
         username,
         hashed,
+        operator,
     )
     if user is None:
         raise NotPossible(f"there is a user {username} already")
-    await add_membership(connection, user, org)
+    if org is not None:
+        await add_membership(connection, user, org, role)
+
+
+async def set_operator(connection: Connection, user: int, *, operator: bool) -> None:
+    """Say whether a user sees to the server."""
+    await connection.execute("update users set operator = $2 where id = $1", user, operator)
+
+
+async def password_hash_of(connection: Connection, username: str) -> str | None:
+    """What is stored of a user's password; None if there is no such user."""
+    found: str | None = await connection.fetchval("select password_hash from users where username = $1", username)
+    return found
+
+
+async def organizations_of(connection: Connection, user: int) -> list[str]:
+    """Codes of the organizations that a user is in."""
+    rows = await connection.fetch("select org from memberships where user_id = $1 order by org", user)
+    return [row["org"] for row in rows]
 
 
 async def require_organization(connection: Connection, org: str) -> None:
@@ -127,6 +169,8 @@ async def find_user(connection: Connection, username: str) -> int | None:
     return found
 
 
-async def add_membership(connection: Connection, user: int, org: str) -> None:
-    """Let a user into an organization; once more changes nothing."""
-    await connection.execute("insert into memberships (user_id, org) values ($1, $2) on conflict do nothing", user, org)
+async def add_membership(connection: Connection, user: int, org: str, role: OrganizationRole) -> None:
+    """Let a user into an organization. Whoever is in it already keeps his role."""
+    await connection.execute(
+        "insert into memberships (user_id, org, role) values ($1, $2, $3) on conflict do nothing", user, org, role
+    )

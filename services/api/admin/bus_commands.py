@@ -1,10 +1,12 @@
 """The commands for bus users: who may follow an organization's jobs on the bus."""
 
-import argparse
+from uuid import UUID
 
 from pydantic import SecretStr
 
 from services.api.accounts.directory import NotPossible, require_organization
+from services.api.admin.app import command
+from services.api.admin.arguments import BusUserId, Limit, Name, Organization
 from services.api.admin.context import AdminContext
 from services.api.admin.showing import print_table
 from services.api.contract.listing import Window
@@ -13,27 +15,30 @@ from services.api.feed.users import create_bus_user, list_bus_users, revoke_bus_
 from shared.payload import timestamp
 
 
-async def new_bus_keys(_: AdminContext, __: argparse.Namespace) -> None:
+@command("new-bus-keys", needs_database=False)
+async def new_bus_keys(_: AdminContext) -> None:
     """Print a new key for signing bus users, as lines for .env: the public half is for NATS, the seed for the api."""
     seed = new_seed()
     print(f"NATS_ISSUER={Issuer(SecretStr(seed)).name}\nMILLRACE_API_BUS_ISSUER_SEED={seed}")
 
 
-async def create(context: AdminContext, arguments: argparse.Namespace) -> None:
+@command("create-bus-user")
+async def create(context: AdminContext, organization: Organization, name: Name = "") -> None:
     """Create a user of the bus for an organization; its password is shown this once."""
     async with context.database.transaction() as connection:
-        await require_organization(connection, arguments.organization)
+        await require_organization(connection, organization)
         row, password = await create_bus_user(
-            connection, arguments.organization, arguments.name, context.settings.bus_users_per_organization
+            connection, organization, name, context.settings.bus_users_per_organization
         )
     print(f"{row['username']} {password}")
 
 
-async def list_all(context: AdminContext, arguments: argparse.Namespace) -> None:
+@command("list-bus-users")
+async def list_all(context: AdminContext, organization: Organization, limit: Limit = 100) -> None:
     """List the bus users of an organization, oldest first."""
     async with context.database.connection() as connection:
-        await require_organization(connection, arguments.organization)
-        rows = await list_bus_users(connection, arguments.organization, Window(size=arguments.limit))
+        await require_organization(connection, organization)
+        rows = await list_bus_users(connection, organization, Window(size=limit))
     print_table(
         ("ID", "USER", "NAME", "CREATED", "ROTATED"),
         [
@@ -43,20 +48,22 @@ async def list_all(context: AdminContext, arguments: argparse.Namespace) -> None
     )
 
 
-async def rotate(context: AdminContext, arguments: argparse.Namespace) -> None:
+@command("rotate-bus-user")
+async def rotate(context: AdminContext, organization: Organization, user: BusUserId) -> None:
     """Give a bus user a new password, shown this once. Connections with the old one end within seconds."""
     async with context.database.connection() as connection:
-        row, password = await rotate_bus_user(connection, arguments.organization, arguments.user)
-    _require(row is not None, arguments)
+        row, password = await rotate_bus_user(connection, organization, user)
+    _require(row is not None, organization, user)
     print(f"{row['username']} {password}")
 
 
-async def revoke(context: AdminContext, arguments: argparse.Namespace) -> None:
+@command("revoke-bus-user")
+async def revoke(context: AdminContext, organization: Organization, user: BusUserId) -> None:
     """Revoke a bus user. Its connections end within seconds."""
     async with context.database.connection() as connection:
-        _require(await revoke_bus_user(connection, arguments.organization, arguments.user), arguments)
+        _require(await revoke_bus_user(connection, organization, user), organization, user)
 
 
-def _require(found: bool, arguments: argparse.Namespace) -> None:
+def _require(found: bool, organization: str, user: UUID) -> None:
     if not found:
-        raise NotPossible(f"{arguments.organization} has no bus user {arguments.user}")
+        raise NotPossible(f"{organization} has no bus user {user}")

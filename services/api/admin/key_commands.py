@@ -3,55 +3,68 @@
 Secrets are asked for, or read from standard input or a file; never are they on the command line.
 """
 
-import argparse
 import getpass
 import json
 import sys
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from pydantic import ValidationError
 
 from services.api.accounts.directory import NotPossible, require_organization
+from services.api.admin.app import command
+from services.api.admin.arguments import Organization
 from services.api.admin.context import AdminContext
 from services.api.admin.showing import print_table
 from services.api.drm.providers import KeyProviders
-from shared.encryption.providers import PROVIDERS, KeyProvider, StaticKeys
+from shared.encryption.providers import PROVIDERS, KeyProvider
 from shared.locations import mask
-from shared.sealing import Sealer
-from shared.settings import decode_keys
 
-KINDS = ("sealed", "tpstreams", "speke", "static")
+Kind = StrEnum("Kind", ("sealed", "tpstreams", "speke", "static"))
 _SHOWN = ("url", "organization", "username", "header")
 _Ask = Callable[[str], str]
 
 
-async def set_provider(context: AdminContext, arguments: argparse.Namespace) -> None:
+@command("set-key-provider")
+async def set_provider(
+    context: AdminContext,
+    organization: Organization,
+    kind: Annotated[Kind, typer.Argument(help="sealed is this server's own store.")],
+    url: Annotated[str | None, typer.Option(help="Of the key service.")] = None,
+    account: Annotated[str | None, typer.Option(metavar="CODE", help="The organization at TPStreams.")] = None,
+    username: Annotated[str | None, typer.Option(help="Of SPEKE with Basic authentication.")] = None,
+    header: Annotated[str | None, typer.Option(help="Of SPEKE with an API key, such as x-api-key.")] = None,
+    secrets: Annotated[Path | None, typer.Option(metavar="FILE", help="With the secrets, a line for each.")] = None,
+) -> None:
     """Choose where the content keys of an organization come from. Jobs that were accepted before keep their provider.
 
     Its secrets are asked for one by one; without a terminal they are read from standard input, a line for each.
     """
-    given = {name: value for name in _SHOWN if (value := getattr(arguments, f"provider_{name}")) is not None}
-    secrets = _secrets(arguments.kind, given, _asking(arguments.secrets))
+    options = {"url": url, "organization": account, "username": username, "header": header}
+    given = {name: value for name, value in options.items() if value is not None}
+    asked = _secrets(kind, given, _asking(secrets))
     try:
-        provider = PROVIDERS.validate_python({"kind": arguments.kind, **given, **secrets})
+        provider = PROVIDERS.validate_python({"kind": kind, **given, **asked})
     except ValidationError as error:
         # Without what was entered, which may be a secret with a letter too many.
         problems = {".".join(str(name) for name in item["loc"][1:]): item["msg"] for item in error.errors()}
         raise NotPossible("; ".join(f"{name}: {text}" if name else text for name, text in problems.items())) from None
-    if isinstance(provider, StaticKeys) and not context.settings.static_keys:
-        raise NotPossible("static keys are for tests: MILLRACE_API_STATIC_KEYS=true allows them")
-    if not await _providers(context).set(arguments.organization, provider):
-        raise NotPossible(f"there is no organization {arguments.organization}")
-    print(f"keys of {arguments.organization} come from {arguments.kind}")
+    if refusal := context.settings.provider_rules.refusal(provider):
+        raise NotPossible(refusal)
+    if not await _providers(context).set(organization, provider):
+        raise NotPossible(f"there is no organization {organization}")
+    print(f"keys of {organization} come from {kind}")
 
 
-async def show_provider(context: AdminContext, arguments: argparse.Namespace) -> None:
+@command("show-key-provider")
+async def show_provider(context: AdminContext, organization: Organization) -> None:
     """Show where the content keys of an organization come from, without its secrets."""
     async with context.database.connection() as connection:
-        await require_organization(connection, arguments.organization)
-    print_table(("MEMBER", "VALUE"), shown(await _providers(context).get(arguments.organization)))
+        await require_organization(connection, organization)
+    print_table(("MEMBER", "VALUE"), shown(await _providers(context).get(organization)))
 
 
 def shown(provider: KeyProvider) -> list[tuple[str, str]]:
@@ -113,4 +126,4 @@ def _next_line(lines: Sequence[str]) -> _Ask:
 
 
 def _providers(context: AdminContext) -> KeyProviders:
-    return KeyProviders(context.database, Sealer(decode_keys(context.settings.seal_keys)))
+    return KeyProviders(context.database, context.settings.sealer)

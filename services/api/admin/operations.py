@@ -1,12 +1,25 @@
 """The commands for operators on call: what is stuck, what was given up, who works, and what is left over."""
 
-import argparse
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
+import typer
 from nats.aio.client import Client
 
 from services.api.accounts.directory import NotPossible
+from services.api.admin.app import command
+from services.api.admin.arguments import (
+    AnyLetters,
+    Json,
+    Letter,
+    Letters,
+    Limit,
+    OneJob,
+    OneOrganization,
+    OneService,
+    WholeJob,
+)
 from services.api.admin.context import AdminContext
 from services.api.admin.showing import Row, show, tell
 from services.api.contract.key_addresses import KeyAddresses
@@ -23,58 +36,75 @@ from services.api.operator.durations import duration
 from services.api.operator.left_overs import LeftOvers
 from services.api.operator.replay import NotReplayable, Replay
 from services.api.operator.unfinished import Caps, UnfinishedJob, UnfinishedJobs
+from services.api.uploads.uses import UploadUses
+from shared.bus.beginnings import Beginnings
 from shared.bus.joblog import JobLog
 from shared.bus.roster import Worker
 from shared.bus.vault import Vault
-from shared.sealing import Sealer
-from shared.settings import decode_keys
 from shared.workspace.opening import opened_workspace
 
 _MOST_DROPPED = 10_000
 
 
-async def stuck_jobs(context: AdminContext, arguments: argparse.Namespace) -> None:
+@command("stuck-jobs")
+async def stuck_jobs(
+    context: AdminContext,
+    seconds: Annotated[float, typer.Option(help="That they have not got on for.")] = 600,
+    organization: OneOrganization = None,
+    job: OneJob = None,
+    limit: Limit = 100,
+    as_json: Json = False,
+) -> None:
     """List unfinished jobs that have not got on for a while, with what each waits for. Those under way first, then the queue."""
     settings = context.settings
     caps = Caps(settings.max_active_jobs, settings.max_active_per_organization)
     async with context.bus() as client:
         found = await UnfinishedJobs(client, context.database, JobLog(client), caps).stuck(
-            timedelta(seconds=arguments.seconds), org=arguments.organization, job=arguments.job
+            timedelta(seconds=seconds), org=organization, job=job
         )
-    shown = found[: arguments.limit]
-    if arguments.json:
+    shown = found[:limit]
+    if as_json:
         show([_job(one) for one in shown], (), as_json=True)
         return
     rows = [row for one in shown for row in _job_rows(one)]
     columns = ("org", "job", "stage", "idle", "work", "waits_for")
-    nothing = f"every unfinished job has got on within the last {duration(arguments.seconds)}"
+    nothing = f"every unfinished job has got on within the last {duration(seconds)}"
     show(rows, columns, as_json=False, nothing=nothing)
     if len(found) > len(shown):
         print(f"and {len(found) - len(shown)} more")
 
 
-async def dead_letters(context: AdminContext, arguments: argparse.Namespace) -> None:
+@command("dead-letters")
+async def dead_letters(
+    context: AdminContext,
+    limit: Limit = 50,
+    organization: OneOrganization = None,
+    job: OneJob = None,
+    service: OneService = None,
+    as_json: Json = False,
+) -> None:
     """List the newest messages that services have given up on."""
     async with context.bus() as client:
         letters = DeadLetters(client)
-        found = await letters.newest(_wanted(arguments), arguments.limit)
+        found = await letters.newest(Wanted(job=job, org=organization, service=service), limit)
         count = await letters.count()
     columns = ("number", "at", "service", "org", "job", "message", "reason")
-    show([_letter(letter) for letter in found], columns, as_json=arguments.json)
-    if not arguments.json:
+    show([_letter(letter) for letter in found], columns, as_json=as_json)
+    if not as_json:
         print(f"{count} in all")
 
 
-async def show_dead_letter(context: AdminContext, arguments: argparse.Namespace) -> None:
+@command("show-dead-letter")
+async def show_dead_letter(context: AdminContext, number: Letter, as_json: Json = False) -> None:
     """Show a dead letter with the message that is in it."""
     async with context.bus() as client:
-        letter = await _find(DeadLetters(client), arguments.number)
+        letter = await _find(DeadLetters(client), number)
     try:
         body = json.loads(letter.body)
     except ValueError:
         body = letter.body.decode(errors="replace")
     row = {**_letter(letter), "body": body}
-    if arguments.json:
+    if as_json:
         show([row], (), as_json=True)
         return
     for name, value in row.items():
@@ -82,44 +112,47 @@ async def show_dead_letter(context: AdminContext, arguments: argparse.Namespace)
         print(f"{name}: {text}")
 
 
-async def replay_dead_letters(context: AdminContext, arguments: argparse.Namespace) -> None:
+@command("replay-dead-letters")
+async def replay_dead_letters(context: AdminContext, numbers: Letters, as_json: Json = False) -> None:
     """Have what was given up on done once more, and drop the dead letters of which that works."""
     refused = 0
     async with context.bus() as client:
         letters, replay = DeadLetters(client), _replay(context, client)
-        for number in arguments.numbers:
+        for number in numbers:
             letter = await _find(letters, number)
             try:
                 replayed = await replay(letter)
             except NotReplayable as reason:
                 refused += 1
                 row: Row = {"number": number, "replayed": False, "what": str(reason), "job": None}
-                tell(row, f"{number}: not replayed: {reason}", as_json=arguments.json)
+                tell(row, f"{number}: not replayed: {reason}", as_json=as_json)
                 continue
             await letters.drop([letter])
             row = {"number": number, "replayed": True, "what": replayed.what, "job": replayed.job}
-            tell(row, f"{number}: {replayed.what}", as_json=arguments.json)
+            tell(row, f"{number}: {replayed.what}", as_json=as_json)
     if refused:
-        raise NotPossible(f"{refused} of {len(arguments.numbers)} were not replayed")
+        raise NotPossible(f"{refused} of {len(numbers)} were not replayed")
 
 
-async def drop_dead_letters(context: AdminContext, arguments: argparse.Namespace) -> None:
+@command("drop-dead-letters")
+async def drop_dead_letters(context: AdminContext, numbers: AnyLetters = None, job: WholeJob = None) -> None:
     """Remove dead letters for good: those with the numbers, or all of a job."""
-    if not arguments.numbers and not arguments.job:
+    if not numbers and not job:
         raise NotPossible("name the numbers of the dead letters, or a job")
     async with context.bus() as client:
         letters = DeadLetters(client)
-        found = [letter for number in arguments.numbers if (letter := await letters.find(number))]
-        if arguments.job:
-            found += await letters.newest(Wanted(job=arguments.job), _MOST_DROPPED)
+        found = [letter for number in numbers or () if (letter := await letters.find(number))]
+        if job:
+            found += await letters.newest(Wanted(job=job), _MOST_DROPPED)
         print(f"{await letters.drop(found)} dropped")
 
 
-async def workers(context: AdminContext, arguments: argparse.Namespace) -> None:
+@command("workers")
+async def workers(context: AdminContext, as_json: Json = False) -> None:
     """List the worker processes that are alive, with what they are at."""
     async with context.bus() as client:
         found = await draining.living_workers(client)
-    if arguments.json:
+    if as_json:
         show([worker.model_dump(mode="json") for worker in found], (), as_json=True)
         return
     columns = ("worker", "service", "host", "pid", "slots", "up", "state", "work", "for", "delivery")
@@ -128,44 +161,56 @@ async def workers(context: AdminContext, arguments: argparse.Namespace) -> None:
     )
 
 
-async def drain(context: AdminContext, arguments: argparse.Namespace) -> None:
+@command("drain")
+async def drain(
+    context: AdminContext,
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="WORKER", help="As workers shows it, or a service for all of its workers."),
+    ],
+    host: Annotated[str | None, typer.Option(help="Only workers on this host.")] = None,
+    stay: Annotated[bool, typer.Option("--stay", help="Let them stay without work, until they are stopped.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Return as soon as they are told.")] = False,
+    as_json: Json = False,
+) -> None:
     """Make workers take no new work, and end when their own is done. Shows how far they are; to stop looking stops nothing."""
     async with context.bus() as client:
         try:
-            chosen = await draining.choose_workers(client, arguments.names, arguments.host)
+            chosen = await draining.choose_workers(client, names, host)
         except draining.NoSuchWorker as error:
             raise NotPossible(str(error)) from None
         lost: tuple[Worker, ...] = ()
-        async for state in draining.drain(client, chosen, stay=arguments.stay):
+        async for state in draining.drain(client, chosen, stay=stay):
             lost = state.lost
             running = sum(len(worker.running) for worker in state.left)
             row = {name: [one.id for one in getattr(state, name)] for name in ("left", "drained", "lost")}
             know = sum(worker.draining for worker in state.left)
             left = f"{len(state.left)} left, of which {know} know of it, with {running} pieces of work"
             sentence = f"{len(state.drained)} drained, {left}"
-            tell(row | {"running": running}, sentence, as_json=arguments.json)
-            if arguments.no_wait:
+            tell(row | {"running": running}, sentence, as_json=as_json)
+            if no_wait:
                 return
     if lost:
         raise NotPossible(f"{', '.join(worker.id for worker in lost)} died, or cannot reach the bus")
 
 
-async def left_overs(context: AdminContext, arguments: argparse.Namespace) -> None:
+@command("left-overs")
+async def left_overs(
+    context: AdminContext,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove what is listed.")] = False,
+    as_json: Json = False,
+) -> None:
     """List rows, entries and files that belong to no job any more; with --remove, remove them."""
     async with context.bus() as client, opened_workspace(context.settings) as space:
         things = LeftOvers(client, context.database, JobLog(client), space)
         found = await things.find()
         rows = [{"kind": one.kind, "place": one.place, "org": one.org, "job": one.job, "why": one.why} for one in found]
         columns = ("kind", "place", "org", "job", "why")
-        show(rows, columns, as_json=arguments.json, nothing="nothing is left over")
-        if arguments.remove:
+        show(rows, columns, as_json=as_json, nothing="nothing is left over")
+        if remove:
             for one in found:
                 await things.remove(one)
-            tell({"removed": len(found)}, f"{len(found)} removed", as_json=arguments.json)
-
-
-def _wanted(arguments: argparse.Namespace) -> Wanted:
-    return Wanted(job=arguments.job, org=arguments.organization, service=arguments.service)
+            tell({"removed": len(found)}, f"{len(found)} removed", as_json=as_json)
 
 
 async def _find(letters: DeadLetters, number: int) -> DeadLetter:
@@ -177,7 +222,7 @@ async def _find(letters: DeadLetters, number: int) -> DeadLetter:
 
 def _replay(context: AdminContext, client: Client) -> Replay:
     settings, log = context.settings, JobLog(client)
-    vault = Vault(client, Sealer(decode_keys(settings.seal_keys)))
+    vault = Vault(client, settings.sealer)
     quotas = JobQuotas(
         settings.max_unfinished_jobs,
         settings.max_jobs_per_hour,
@@ -187,11 +232,14 @@ def _replay(context: AdminContext, client: Client) -> Replay:
     reservations = Reservations(context.database, log, vault, quotas)
     encryptions = Encryptions(
         context.database,
-        Sealer(decode_keys(settings.seal_keys)),
+        settings.sealer,
         KeyAddresses(settings.public_url, parse_codes(settings.clear_key_organizations or "")),
-        static_keys=settings.static_keys,
+        settings.provider_rules,
     )
-    intake = Intake(context.database, log, vault, context.storages, reservations, encryptions)
+    uploads = UploadUses(context.database, keep_days=settings.keep_uploads_days)
+    intake = Intake(
+        context.database, log, Beginnings(client), vault, context.storages, reservations, encryptions, uploads
+    )
     jobs = Jobs(context.database, log, LiveProgress(client))
     return Replay(client, log, context.database, jobs, intake, settings.address_policy)
 

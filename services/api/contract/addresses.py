@@ -56,7 +56,8 @@ def check_webhook(text: str, *, policy: AddressPolicy) -> None:
         raise ValueError("Leave user and password out of the URL: a delivery proves itself by its secret_token.")
     _refuse_inner(
         text,
-        "The URL points at a private or loopback address, or a port of another service, which this server does not call.",
+        "The URL points at a private or loopback address, or a port of another service, which this server does not call. "
+        "Use a public address, or have the operator allow the host with MILLRACE_ALLOWED_HOSTS.",
         policy=policy,
     )
 

@@ -69,23 +69,6 @@ class ClearKeyRequest(Request):
     type: str = Field("temporary", description="Of the session; no other than `temporary` is kept by us.")
 
 
-class Organization(Response):
-    """The organization of the token."""
-
-    name: str = Field(examples=["Testpress"])
-    uuid: str = Field(description="Its code, which stands in all paths", examples=["6dnpyx"])
-    drm_aes_signing_iv: Hex128 = Field(description="Initialization vector for signing requests", examples=[_IV])
-    drm_aes_signing_key: str = Field(
-        pattern="^[0-9a-f]{64}$",
-        description="AES-256 key for signing requests; made when it is first asked for",
-        examples=["1239d18e02b9e8ebf5ef131a9f564e729e0b95e6bb8a78ddb88cfe15d7904723"],
-    )
-
-
-class OrganizationPage(Page[Organization]):
-    """The one organization that the token is for."""
-
-
 class FairplayKey(Response):
     """The key of a content for FairPlay."""
 
@@ -132,6 +115,9 @@ class ContentItem(Response):
     content_id: Hex128 = Field(examples=[_CONTENT_ID])
     created: datetime = Field(description="When its keys were made")
     keys: list[KeyId]
+    problem: str | None = Field(
+        description="Why the server cannot give its keys, of which there are none here then; null where it can"
+    )
 
 
 class Content(Response):

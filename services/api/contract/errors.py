@@ -53,6 +53,13 @@ class InvalidToken(_WithDetail):
         super().__init__(f"Invalid token. {hint}".rstrip())
 
 
+class InvalidSession(_WithDetail):
+    """The cookie is that of no browser session, or of one that has ended."""
+
+    def __init__(self) -> None:
+        super().__init__("This session has ended. Log in again.")
+
+
 class Forbidden(_WithDetail):
     """Whoever asks may not do this now."""
 
@@ -102,6 +109,10 @@ class QuotaExceeded(ApiError):
 
 class NotSetUp(_WithDetail):
     """This server could do it, but its operator has not said how."""
+
+
+class StorageRefused(_WithDetail):
+    """The storage of the organization refuses what was asked of it; ``detail`` says what its owner or the operator can do."""
 
 
 class Unavailable(_WithDetail):

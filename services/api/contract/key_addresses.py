@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 AES_KEY = "/api/v1/{org}/aes_key/{content_id}/"
 CLEAR_KEY_LICENCE = "/api/v1/{org}/clearkey_license/"
+DRM_LICENCE = "/api/v1/{org}/drm_license/"
 
 
 @dataclass(frozen=True)

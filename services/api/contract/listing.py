@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from services.api.contract.errors import Invalid, NotFound
 from services.api.contract.responses import JobItem
 from services.api.contract.validation import MOST_MESSAGES, is_not_a_choice, these_are_choices, unknown_name
+from shared.deliveries import Outcome
 from shared.job import Status
 from shared.payload import json_text
 
@@ -25,10 +26,13 @@ PAGE_PARAMETERS = ("page", "page_size")
 COUNT_PARAMETERS = ("search", "enable_drm", "created_from", "created_to")
 FIELDS = "fields"
 JOB_PARAMETERS = ("status", *COUNT_PARAMETERS, "ordering", FIELDS, *PAGE_PARAMETERS)
+DELIVERY_PARAMETERS = ("job", "outcome", *PAGE_PARAMETERS)
 MOST_SEARCH_CHARACTERS = 200
+MOST_FOLLOWED = 100
 ORDERINGS = ("created", "-created")
 # As the database tells words apart: migrations/0012_search.sql.
 _IN_A_WORD = re.compile(r"[0-9A-Za-z\x80-\U0010ffff]")
+_JOB_ID = re.compile("[2-9A-HJ-NP-Za-km-z]{11}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*")
@@ -63,6 +67,14 @@ class JobFilter:
     created_from: datetime | None = None
     created_to: datetime | None = None
     newest_first: bool = True
+
+
+@dataclass(frozen=True)
+class DeliveryFilter:
+    """Which deliveries of a webhook to list: of all jobs if none is named, of all outcomes if there are none."""
+
+    job: str | None = None
+    outcomes: tuple[Outcome, ...] = ()
 
 
 def read_window(parameters: Parameters) -> Window:
@@ -106,6 +118,18 @@ def read_job_query(parameters: Parameters) -> tuple[JobFilter, Window, frozenset
     return wanted, window, fields
 
 
+def read_followed(parameters: Parameters) -> tuple[tuple[str, ...], frozenset[str] | None]:
+    """Ids of the jobs to follow, each once, and the members of them to show.
+
+    Raises:
+        Invalid: naming each parameter that is unknown or malformed.
+    """
+    reader = ParameterReader(parameters, ("ids", FIELDS))
+    ids, fields = reader.ids(), reader.fields()
+    reader.finish()
+    return ids, fields
+
+
 def read_count_query(parameters: Parameters) -> JobFilter:
     """Which jobs are to be counted by their status.
 
@@ -116,6 +140,21 @@ def read_count_query(parameters: Parameters) -> JobFilter:
     wanted = reader.filter()
     reader.finish()
     return wanted
+
+
+def read_delivery_query(parameters: Parameters) -> tuple[DeliveryFilter, Window]:
+    """Filter and page of the list of a webhook's deliveries.
+
+    Raises:
+        Invalid: naming each parameter that is unknown or malformed.
+    """
+    reader = ParameterReader(parameters, DELIVERY_PARAMETERS)
+    wanted = DeliveryFilter(
+        reader.text("job", _JOB_ID, "Enter the id of a job, 11 letters and digits."), reader.outcomes()
+    )
+    window = reader.window()
+    reader.finish()
+    return wanted, window
 
 
 def page_json(results: Sequence[str], *, count: int, window: Window, parameters: Parameters, base: str) -> str:
@@ -190,6 +229,13 @@ class ParameterReader:
             self.wrong(FIELDS, f"{is_not_a_choice(name)} Choose from {', '.join(JobItem.model_fields)}.")
         return names
 
+    def ids(self) -> tuple[str, ...]:
+        """Ids of jobs, each once."""
+        ids = tuple(dict.fromkeys(name for name in (self._single("ids") or "").split(",") if name))
+        if len(ids) > MOST_FOLLOWED:
+            self.wrong("ids", f"Ensure there are no more than {MOST_FOLLOWED}.")
+        return ids
+
     def statuses(self) -> tuple[Status, ...]:
         """The statuses that are asked for, each once."""
         known = {str(status): status for status in get_args(Status)}
@@ -198,6 +244,22 @@ class ParameterReader:
             if value.lower() not in known:
                 self._no_choice("status", value, list(known))
         return tuple(dict.fromkeys(known[value.lower()] for value in given if value.lower() in known))
+
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """The outcomes of deliveries that are asked for, each once."""
+        known = {str(outcome): outcome for outcome in get_args(Outcome)}
+        given = self._values.get("outcome", [])
+        for value in given:
+            if value not in known:
+                self._no_choice("outcome", value, list(known))
+        return tuple(dict.fromkeys(known[value] for value in given if value in known))
+
+    def text(self, name: str, pattern: "re.Pattern[str]", wrong: str) -> str | None:
+        """A word of some pattern. ``wrong``: what to say of any other."""
+        value = self._single(name)
+        if value is not None and not pattern.fullmatch(value):
+            self.wrong(name, wrong)
+        return value
 
     def boolean(self, name: str) -> bool | None:
         """True or false; None if it is not given, as with all the others."""

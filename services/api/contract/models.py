@@ -10,9 +10,11 @@ from services.api.contract.encryption import DrmOptions, EncryptionName, contrad
 from services.api.contract.members import Omittable, Request, each_once, not_null, optional
 from shared.addresses import AddressPolicy
 from shared.events import Priority
+from shared.locations import MOST_CHARACTERS
 from shared.media.profile import AUDIO_ONLY, ProfileName, Wanted
 
 MAX_METADATA_BYTES = 10 * 1024
+MOST_OVERLAP_SECONDS = 30 * 86_400
 
 
 def _audio_alone(values: list[str]) -> list[str]:
@@ -81,6 +83,7 @@ class JobRequest(Request):
             "oneOf": [{"required": ["input_url"]}, {"required": ["input_path"]}],
             "examples": [
                 _EXAMPLE,
+                _EXAMPLE | {"early_playback": True},
                 _EXAMPLE | {"enable_drm": True},
                 _EXAMPLE | {"enable_drm": True, "drm": {"systems": ["widevine", "playready"], "keys": "separate"}},
                 _EXAMPLE | {"encryption": "aes-128", "drm": {"key_uri": "https://example.com/keys/{content_id}"}},
@@ -125,6 +128,12 @@ class JobRequest(Request):
     )
     drm: Omittable[DrmOptions] = optional(
         "How an encrypted output gets its keys.", examples=[{"systems": ["widevine", "fairplay", "playready"]}]
+    )
+    early_playback: bool = Field(
+        False,
+        description="Have the output playable while it is made: HLS playlists of type EVENT grow with it, from the first "
+        "segments that all renditions have. The multivariant playlist, `video.m3u8` at `output_path`, is there from the webhook "
+        "`transcoding_job.playable` on, and stays where it is.",
     )
     priority: Priority = Field("normal", description="Order among the waiting jobs of the organization.")
     profile: ProfileName = Field("balanced", description="Trade of encoding time against size and quality.")
@@ -202,6 +211,7 @@ class RetryRequest(Request):
         "How an encrypted output gets its keys; all of it anew, but for `content_id`, which stays that of the job.",
         examples=[{"systems": ["widevine", "fairplay", "playready"]}],
     )
+    early_playback: Omittable[bool] = optional("Have the output playable while it is made.")
     priority: Omittable[Priority] = optional("Order among the waiting jobs of the organization.")
     profile: Omittable[ProfileName] = optional("Trade of encoding time against size and quality.")
 
@@ -249,18 +259,43 @@ def _header_text(value: str) -> str:
     return value
 
 
+SecretToken = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_header_text)]
+
+
 class WebhookRequest(Request):
     """An address that is told of every change of a job's status."""
 
     url: Annotated[str, Field(min_length=1, max_length=2000), _address(check_webhook)] = Field(
         description="Where the job is POSTed to, http or https.", examples=["https://example.com/hooks/transcoding"]
     )
-    secret_token: Omittable[Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_header_text)]] = (
-        optional(
-            "Sent as `x-streams-token`, and the key of `webhook-signature`: after `whsec_` comes the base64 of the key, as in "
-            "Standard Webhooks; any other token is the key itself. "
-            "Made by the server when left out; kept when a PUT leaves it out."
-        )
+    secret_token: Omittable[SecretToken] = optional(
+        "Sent as `x-streams-token`, and the key of `webhook-signature`: after `whsec_` comes the base64 of the key, as in "
+        "Standard Webhooks; any other token is the key itself. "
+        "Made by the server when left out; kept when a PUT leaves it out, and otherwise replaced at once."
+    )
+
+
+class StorageRequest(Request):
+    """The storage of an organization."""
+
+    url: Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS), _address(check_output)] = Field(
+        description="`s3://bucket/prefix/?access_key=…&secret_key=…`, with `region` and, for another provider than AWS, "
+        "`endpoint`. The keys are kept sealed.",
+        examples=["s3://bucket/?access_key=<access_key>&secret_key=<secret_key>&region=eu-west-1"],
+    )
+
+
+class RotationRequest(Request):
+    """How a webhook gets another secret; all of it may be left out."""
+
+    secret_token: Omittable[SecretToken] = optional(
+        "The new secret, made by the server when left out. A receiver that compares `x-streams-token`, which is the new one from "
+        "the rotation on, has to know it before."
+    )
+    overlap_seconds: Omittable[Annotated[int, Field(ge=0, le=MOST_OVERLAP_SECONDS)]] = optional(
+        "How long requests are signed with the secret of before as well. 0 takes it out of use at once: for one that has leaked. "
+        "When left out, the server's operator has said it: a day, as a rule.",
+        examples=[86_400],
     )
 
 

@@ -1,20 +1,31 @@
 """What the api answers, as models for the OpenAPI document; a test holds them against what is really answered."""
 
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, RootModel, WithJsonSchema
 
+from services.api.contract.roles import OrganizationRole
 from shared.deliveries import Outcome, ResponseHead
 from shared.events import Priority
-from shared.job import Stage, Status
+from shared.job import Stage, Status, Told
 from shared.media.result import JobWarning, Outputs
+from shared.payload import timestamp
 
 R = TypeVar("R")
+Instant = Annotated[
+    datetime,
+    PlainSerializer(timestamp),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
+"""Written as all times are: in UTC, with microseconds and `Z`."""
+
 MOST_PLACES = 1_000
 """How far the places in a queue are counted."""
 
+SECRET_PLACEHOLDER = "<secret_token>"  # noqa: S105 - the very opposite
+"""What those see who may not know the secret of a webhook."""
 _JOB_ID = "^[2-9A-HJ-NP-Za-km-z]{11}$"
 
 
@@ -38,7 +49,10 @@ class LiveToken(Response):
 
     id: UUID
     name: str = Field(description="Given at login or afterwards; empty if none was", examples=["build server"])
-    username: str | None = Field(description="Who logged in; null if the operator made the token")
+    username: str | None = Field(description="Who logged in; null for a token that belongs to no user")
+    role: OrganizationRole = Field(
+        description="What it may do; a token from a login as much as its user", examples=["member"]
+    )
     created: datetime
     expiry: datetime = Field(description="When it stops working")
     current: bool = Field(description="Whether this request carries it")
@@ -106,7 +120,12 @@ class Quota(Detail):
     """A quota of the organization is used up."""
 
     quota: Literal[
-        "unfinished_jobs", "jobs_per_hour", "source_minutes_per_day", "source_gigabytes_per_day", "requests_per_minute"
+        "unfinished_jobs",
+        "jobs_per_hour",
+        "source_minutes_per_day",
+        "source_gigabytes_per_day",
+        "requests_per_minute",
+        "open_uploads",
     ] = Field(description="Which one")
     limit: int = Field(description="Its value")
     retry_after: int = Field(description="Seconds after which to try again, as in the header `Retry-After`")
@@ -175,6 +194,11 @@ class JobItem(Response):
     priority: Priority
     profile: str
     encryption: Literal["none", "cbcs", "aes-128"] = Field(description="How the output is encrypted")
+    early_playback: bool = Field(description="Whether the output can be played while the job runs")
+    playable_at: datetime | None = Field(
+        description="Since when the output can be played, as far as it is made; null before, and without early playback. "
+        "What a job has that failed or was cancelled is removed"
+    )
     retry_of: str | None = Field(
         pattern=_JOB_ID,
         description="The ended job that this one runs again; null if none. It may have been removed since",
@@ -202,7 +226,15 @@ class Webhook(Response):
 
     id: UUID
     url: str
-    secret_token: str
+    secret_token: str = Field(description=f"`{SECRET_PLACEHOLDER}` for viewers")
+
+
+class RotatedWebhook(Webhook):
+    """A webhook with its new secret."""
+
+    previous_secret_expires_at: Instant | None = Field(
+        description="Until then, requests are signed with the secret of before, too; null if that is out of use at once"
+    )
 
 
 class Delivery(Response):
@@ -210,7 +242,7 @@ class Delivery(Response):
 
     id: int
     job: str
-    status: Status = Field(description="The status that was told")
+    status: Told = Field(description="The status that was told, or `playable`")
     attempt: int = Field(description="Counts from 1")
     at: datetime
     outcome: Outcome
@@ -219,6 +251,7 @@ class Delivery(Response):
     duration_ms: int
     next_attempt_at: datetime | None
     message_id: str = Field(description="The `webhook-id` header: the same on every attempt of one message")
+    test: bool = Field(description="Somebody asked for it: it told of a sample job, which there is not")
 
 
 class DeliveryDetail(Delivery):
@@ -245,10 +278,10 @@ class DeliveryDetail(Delivery):
 
 
 class Redelivery(Response):
-    """A delivery was put in line to be sent once more."""
+    """A delivery was put in line to be sent."""
 
-    message: str
-    message_id: str
+    message: str = Field(examples=["A test is queued to be sent."])
+    message_id: str = Field(description="The `webhook-id` that it will have")
 
 
 class Page(Response, Generic[R]):

@@ -65,7 +65,8 @@ async def migrate(pool: "Pool", folder: Path = MIGRATIONS) -> list[str]:
                     applied.append(migration.name)
         finally:
             with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-                await connection.execute("select pg_advisory_unlock($1)", _MIGRATION_LOCK)
+                # Not left to the pool, which takes connections back as they are.
+                await connection.close()
     return applied
 
 

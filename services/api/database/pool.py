@@ -100,7 +100,16 @@ async def open_pool(url: SecretStr, size: int) -> "Pool":
         timeout=CONNECT_SECONDS,
         command_timeout=COMMAND_SECONDS,
         server_settings={"application_name": "millrace-api", "timezone": "UTC"},
+        reset=_leave,
     )
+
+
+async def _leave(_connection: "Connection") -> None:
+    """Leave a connection that comes back to the pool as it is.
+
+    By default a query would undo whatever was done to it, each time. But whoever borrows one changes no settings, holds no lock
+    beyond a transaction and listens to nothing.
+    """
 
 
 async def close_pool(pool: "Pool") -> None:

@@ -19,6 +19,8 @@ from shared.sealing import SealBroken, Sealer
 SHARED: tuple[Tracks, ...] = ("all",)
 """One key for sound and pictures."""
 
+LOCKED = "The keys of this content cannot be opened with this server's sealing keys."
+
 _ROW = "select content_id, keys, created from drm_contents where org = $1 and content_id = $2"
 _BY_KIDS = "select content_id, keys, created from drm_contents where org = $1 and kids && $2"
 _PAGE = (
@@ -32,6 +34,14 @@ class Content:
 
     content_id: str
     keys: tuple[ContentKey, ...]
+    created: datetime
+
+
+@dataclass(frozen=True)
+class LockedContent:
+    """A content whose keys no sealing key opens."""
+
+    content_id: str
     created: datetime
 
 
@@ -88,24 +98,26 @@ class Contents:
             rows = await connection.fetch(_BY_KIDS, org, [kid.hex() for kid in kids])
         return [self._opened(org, row) for row in rows]
 
-    async def page(self, org: str, window: Window) -> tuple[int, list[Content]]:
-        """How many contents an organization has, and a page of them, oldest first.
-
-        Raises:
-            Unavailable: keys of one were sealed with a key that is gone.
-        """
+    async def page(self, org: str, window: Window) -> tuple[int, list[Content | LockedContent]]:
+        """How many contents an organization has, and a page of them, oldest first."""
         async with self._database.connection() as connection:
             count = await connection.fetchval("select count(*) from drm_contents where org = $1", org)
             rows = await connection.fetch(_PAGE, org, window.size, window.offset)
-        return count, [self._opened(org, row) for row in rows]
+        return count, [self._opened_or_locked(org, row) for row in rows]
 
     def _opened(self, org: str, row: asyncpg.Record) -> Content:
+        content = self._opened_or_locked(org, row)
+        if isinstance(content, LockedContent):
+            raise Unavailable(LOCKED)
+        return content
+
+    def _opened_or_locked(self, org: str, row: asyncpg.Record) -> Content | LockedContent:
         content_id = row["content_id"]
         try:
             text = self._sealer.open(row["keys"], purpose(org, content_id))
         except SealBroken as error:
             structlog.get_logger().error("content keys cannot be opened", content_id=content_id, error=str(error))
-            raise Unavailable("The keys of this content cannot be opened with this server's sealing keys.") from None
+            return LockedContent(content_id, row["created"])
         return Content(content_id, tuple(ContentKey.from_json(item) for item in json.loads(text)), row["created"])
 
 

@@ -4,18 +4,23 @@ from dataclasses import dataclass
 from hashlib import sha256
 from uuid import UUID
 
-from services.api.contract.errors import Invalid
+from services.api.contract.errors import Conflict, Invalid
 from services.api.contract.key_addresses import KeyAddresses
 from services.api.contract.models import JobRequest
 from services.api.database.pool import Database
 from services.api.drm.contents import Contents
-from services.api.drm.providers import KeyProviders
+from services.api.drm.providers import KeyProviders, ProviderRules
 from shared.encryption.keys import ContentKey, KeySet
 from shared.encryption.protection import Protection, Scheme
 from shared.encryption.providers import KeyProvider, SealedStore, StaticKeys
 from shared.encryption.request import DEFAULT_SYSTEMS, TRACKS, EncryptionRequest
 from shared.encryption.signalling import protected_key
 from shared.sealing import Sealer
+
+_OTHER_PROVIDER = (
+    "The keys of this organization come from elsewhere now than when the job ran, so its content would get others under the same "
+    "ids. Create a new job."
+)
 
 
 @dataclass(frozen=True)
@@ -39,33 +44,36 @@ class Encryptions:
     """Decides how jobs are encrypted, and brings the keys that are known at once.
 
     Args:
-        static_keys: whether an organization may have keys that everybody knows.
+        rules: which key providers organizations may have.
     """
 
-    def __init__(
-        self, database: Database, sealer: Sealer, addresses: KeyAddresses, *, static_keys: bool = False
-    ) -> None:
+    def __init__(self, database: Database, sealer: Sealer, addresses: KeyAddresses, rules: ProviderRules) -> None:
         self._providers = KeyProviders(database, sealer)
         self._contents = Contents(database, sealer)
         self._addresses = addresses
-        self._static_keys = static_keys
+        self._rules = rules
 
-    async def order(self, org: str, request: JobRequest) -> Order | None:
+    async def order(self, org: str, request: JobRequest, *, keys_from: str | None = None) -> Order | None:
         """How a job's output is to be encrypted; None for not at all.
 
+        Args:
+            keys_from: identity of the provider whose keys the content has been encrypted with already.
+
         Raises:
-            Invalid: it cannot be, and what to change. Unavailable: the organization's provider cannot be read.
+            Invalid: it cannot be, and what to change. Conflict: the content has keys of another provider.
+            Unavailable: the organization's provider cannot be read.
         """
         if request.encrypted == "none":
             return None
         wanted, provider = self._wanted(org, request, request.encrypted), await self._providers.get(org)
         if problems := provider.refusals(wanted):
             raise Invalid(problems)
-        if isinstance(provider, StaticKeys) and not self._static_keys:
-            raise Invalid(
-                {"encryption": ["Keys of this organization are for tests, which this server does not allow."]}
-            )
+        if refusal := self._rules.refusal(provider):
+            raise Invalid({"encryption": [f"The keys of this organization come from {provider.kind}. {refusal}"]})
         content_id = request.drm.content_id if request.drm else None
+        if content_id and keys_from not in (None, provider.identity):
+            # A second key under an id that players may have a first one of.
+            raise Conflict(_OTHER_PROVIDER)
         if content_id and isinstance(provider, SealedStore):
             await self._check_content(org, content_id, wanted)
         return Order(wanted, provider, content_id)
@@ -84,7 +92,7 @@ class Encryptions:
                 keys = order.provider.content_keys
             case _:
                 return None
-        return key_set(keys, order.request, content_id)
+        return key_set(keys, order.request, content_id).from_provider(order.provider.identity)
 
     def _wanted(self, org: str, request: JobRequest, scheme: Scheme) -> EncryptionRequest:
         """What is asked for, with all that may be left out."""

@@ -1,12 +1,37 @@
 """Where the keys of each organization come from, in Postgres."""
 
+from dataclasses import dataclass
+
 import structlog
 from pydantic import ValidationError
 
 from services.api.contract.errors import Unavailable
 from services.api.database.pool import Database
-from shared.encryption.providers import PROVIDERS, KeyProvider, SealedStore
+from shared.encryption.providers import PROVIDERS, KeyProvider, SealedStore, StaticKeys
 from shared.sealing import SealBroken, Sealer
+
+
+@dataclass(frozen=True)
+class ProviderRules:
+    """Which key providers the operator allows.
+
+    Attributes:
+        static: those whose keys everybody knows. plain_http: services that are asked by plain HTTP, from other hosts than theirs.
+    """
+
+    static: bool = False
+    plain_http: bool = False
+
+    def refusal(self, provider: KeyProvider) -> str | None:
+        """Why a provider is not allowed, and what would allow it; None where it is."""
+        if isinstance(provider, StaticKeys) and not self.static:
+            return "Static keys are for tests: MILLRACE_API_STATIC_KEYS=true allows them."
+        if provider.keys_travel_openly and not self.plain_http:
+            return (
+                "The key service is asked by http://, so that others could read the keys on their way. Have it asked by "
+                "https://; MILLRACE_API_PLAIN_KEY_SERVICES=true allows it as it is."
+            )
+        return None
 
 
 class KeyProviders:

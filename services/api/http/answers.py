@@ -20,6 +20,7 @@ STATUS: Mapping[type[errors.ApiError], int] = {
     errors.BadRequest: 400,
     errors.OfItem: 400,
     errors.InvalidToken: 401,
+    errors.InvalidSession: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
     BodyTimeout: 408,
@@ -29,6 +30,7 @@ STATUS: Mapping[type[errors.ApiError], int] = {
     errors.TooManyRequests: 429,
     errors.QuotaExceeded: 429,
     errors.NotSetUp: 501,
+    errors.StorageRefused: 409,
     errors.Unavailable: 503,
 }
 
@@ -48,7 +50,7 @@ def refusal(error: errors.ApiError) -> web.Response:
 
 def _headers(error: errors.ApiError) -> dict[str, str]:
     match error:
-        case errors.InvalidToken():
+        case errors.InvalidToken() | errors.InvalidSession():
             return {"WWW-Authenticate": "Token"}
         case errors.UnsupportedEncoding():
             return {"Accept-Encoding": ", ".join(error.known)}

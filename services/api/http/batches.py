@@ -12,7 +12,7 @@ from services.api.http.answers import json_answer
 from services.api.http.authorized import Runtime, Services, authorized
 from services.api.http.body import read_body
 from services.api.http.handlers import idempotency_key
-from services.api.intake.intake import Submission
+from services.api.intake.submission import Submission
 from shared.addresses import AddressPolicy
 
 MOST_BYTES = MOST_IN_A_BATCH * (MAX_METADATA_BYTES + 2048)

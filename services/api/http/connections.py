@@ -144,10 +144,13 @@ class Guard(asyncio.Protocol):
 
 
 class GuardedSite(web.TCPSite):
-    """A site whose connections are guarded."""
+    """A site whose connections are guarded. ``reuse_port``: other processes listen there too."""
 
-    def __init__(self, runner: web.BaseRunner, host: str, port: int, limits: ConnectionLimits) -> None:
-        super().__init__(runner, host, port)
+    def __init__(
+        self, runner: web.BaseRunner, host: str, port: int, limits: ConnectionLimits, *, reuse_port: bool = False
+    ) -> None:
+        super().__init__(runner, host, port, reuse_port=reuse_port)
+        self._shared = reuse_port
         self._address = (host, port)
         self.connections = Connections(limits)
 
@@ -155,7 +158,9 @@ class GuardedSite(web.TCPSite):
         """Listen."""
         await web.BaseSite.start(self)
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._new_guard, *self._address, backlog=self._backlog)
+        self._server = await loop.create_server(
+            self._new_guard, *self._address, backlog=self._backlog, reuse_port=self._shared
+        )
 
     def _new_guard(self) -> Guard:
         # Not made by the server itself, which knows no other protocol than its own.

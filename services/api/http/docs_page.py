@@ -1,34 +1,42 @@
-"""``/openapi.json`` and ``/docs/``, a page to browse it that loads nothing from elsewhere."""
+"""``/openapi.json`` and ``/docs/``, where Swagger UI shows it and calls the API. The page loads nothing from elsewhere."""
 
-import base64
 import json
-import re
-from hashlib import sha256
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from services.api.http.openapi import document
 
-_PAGE = Path(__file__).parent / "docs_page.html"
-_INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
+_FOLDER = Path(__file__).parent / "swagger"
+_VENDOR = _FOLDER / "vendor"
+# Swagger UI draws its arrows and checkmarks from pictures within its style sheet.
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_ASK_AGAIN, _FOR_EVER = "no-cache", "public, max-age=31536000, immutable"
 
 
 def docs_routes() -> list[web.RouteDef]:
     """The routes. The document is made once."""
     text = json.dumps(document(), ensure_ascii=False)
-    page = _PAGE.read_text()
-    policy = _policy(page)
+    page = (_FOLDER / "index.html").read_text().replace("@version", _version())
 
     async def openapi(_request: web.Request) -> web.Response:
-        return web.Response(text=text, content_type="application/json", headers={"Cache-Control": "no-cache"})
+        return web.Response(text=text, content_type="application/json", headers={"Cache-Control": _ASK_AGAIN})
 
     async def docs(_request: web.Request) -> web.Response:
-        return web.Response(
-            text=page,
-            content_type="text/html",
-            headers={"Content-Security-Policy": policy, "Cache-Control": "no-cache"},
-        )
+        headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer", "Cache-Control": _ASK_AGAIN}
+        return web.Response(text=page, content_type="text/html", headers=headers)
 
     async def to_docs(_request: web.Request) -> web.Response:
         raise web.HTTPFound("/docs/")
@@ -36,17 +44,25 @@ def docs_routes() -> list[web.RouteDef]:
     return [
         web.get("/openapi.json", openapi),
         web.get("/docs/", docs),
+        *(web.get(f"/docs/{name}", _file(_FOLDER / name, _ASK_AGAIN)) for name in ("page.js", "page.css")),
+        *(
+            web.get(f"/docs/vendor/{_version()}/{path.name}", _file(path, _FOR_EVER))
+            for path in sorted(_VENDOR.iterdir())
+        ),
         web.get("/docs", to_docs),
-        web.get("/", to_docs),
     ]
 
 
-def _policy(page: str) -> str:
-    """What the browser may run: the page's own script and style, known by their hashes, and one request for the document."""
-    hashes: dict[str, list[str]] = {"script": [], "style": []}
-    for kind, text in _INLINE.findall(page):
-        hashes[kind].append(f"'sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}'")
-    return (
-        f"default-src 'none'; connect-src 'self'; script-src {' '.join(hashes['script'])}; style-src {' '.join(hashes['style'])};"
-        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
+def _version() -> str:
+    """Of Swagger UI: it stands in the address, so that browsers may keep the files for ever."""
+    lock = json.loads((_FOLDER / "vendor.lock.json").read_text())
+    return str(lock["packages"]["swagger-ui-dist"]["version"])
+
+
+def _file(path: Path, cache: str) -> Handler:
+    async def answer(_request: web.Request) -> web.StreamResponse:
+        response = web.FileResponse(path, headers={"Cache-Control": cache})
+        response.enable_compression()
+        return response
+
+    return answer

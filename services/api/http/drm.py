@@ -1,4 +1,4 @@
-"""The edge to HTTP of organizations and the contents of the sealed store, for those who have a token."""
+"""The edge to HTTP of the contents of the sealed store, for those who have a token."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from aiohttp import web
 
 from services.api.accounts.accounts import Identity
 from services.api.contract.content_ids import parse_content_id
-from services.api.contract.drm_models import KeyAddress, KeyAddressRequest, Organization
+from services.api.contract.drm_models import KeyAddress, KeyAddressRequest
 from services.api.contract.errors import NotFound
 from services.api.contract.key_addresses import AES_KEY
 from services.api.contract.listing import page_json, read_window
@@ -16,7 +16,7 @@ from services.api.contract.validation import validate
 from services.api.drm import signed_addresses
 from services.api.drm.answers import listed, shown
 from services.api.drm.audit import key_given
-from services.api.drm.contents import Content
+from services.api.drm.contents import Content, LockedContent
 from services.api.http.answers import json_answer
 from services.api.http.authorized import Runtime, Services, authorized, client_of, query_of
 from services.api.http.body import read_body
@@ -46,28 +46,10 @@ class DrmHandlers:
         contents = "/api/v1/{org}/drm_contents/"
         content = contents + "{content_id}/"
         return [
-            web.get("/api/v1/organizations/", authorized(self._runtime, self.list_organizations)),
             web.get(contents, authorized(self._runtime, self.list_contents)),
             web.get(content, authorized(self._runtime, self.read_content)),
             web.post(content + "aes_key_url/", authorized(self._runtime, self.sign_address)),
         ]
-
-    async def list_organizations(
-        self, request: web.Request, services: Services, identity: Identity
-    ) -> web.StreamResponse:
-        """The organization of the token, with what it signs requests for keys with."""
-        parameters = query_of(request)
-        window = read_window(parameters)
-        pair = await services.signing_keys.provide(identity.org)
-        organization = Organization(
-            name=await services.accounts.name_of(identity.org),
-            uuid=identity.org,
-            drm_aes_signing_iv=pair.iv.hex(),
-            drm_aes_signing_key=pair.key.hex(),
-        )
-        items = [organization.model_dump_json()][window.offset :]
-        base = self._links.address(request)
-        return json_answer(page_json(items, count=1, window=window, parameters=parameters, base=base))
 
     async def list_contents(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A page of the organization's contents, without the keys themselves."""
@@ -110,5 +92,5 @@ async def _content(request: web.Request, services: Services, identity: Identity)
     return content
 
 
-def _json(members: dict[str, object], content: Content) -> str:
+def _json(members: dict[str, object], content: Content | LockedContent) -> str:
     return json_text(members | {"created": timestamp(content.created)})

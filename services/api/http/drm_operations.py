@@ -14,12 +14,10 @@ from services.api.contract.drm_models import (
     KeyAddress,
     KeyAddressRequest,
     KeyRequest,
-    OrganizationPage,
     WidevineKeyRequest,
     WidevineKeys,
 )
-from services.api.contract.key_addresses import AES_KEY, CLEAR_KEY_LICENCE
-from services.api.http.keys import DRM_LICENCE
+from services.api.contract.key_addresses import AES_KEY, CLEAR_KEY_LICENCE, DRM_LICENCE
 from services.api.http.operation import Operation
 
 _TAG = "DRM"
@@ -52,22 +50,11 @@ def _signed(
         request=request,
         errors=(403, 409, 429, *_BODY),
         description=f"{_SIGNED} {description}",
-        public=True,
+        role=None,
     )
 
 
 DRM_OPERATIONS = (
-    Operation(
-        "get",
-        "/api/v1/organizations/",
-        "listOrganizations",
-        _TAG,
-        "Retrieve the organization of the token, with its signing key",
-        200,
-        OrganizationPage,
-        query=_PAGE,
-        errors=(400, 404),
-    ),
     _signed(
         "drm_encryption_keys",
         "drmEncryptionKeys",
@@ -102,7 +89,7 @@ DRM_OPERATIONS = (
         errors=(400, 403, 413, 415, 429, 501),
         description="Passed on to the operator's licence server, body and all, and its answer passed back as it comes. 501 where "
         "there is none.",
-        public=True,
+        role=None,
     ),
     Operation(
         "post",
@@ -116,7 +103,7 @@ DRM_OPERATIONS = (
         errors=(400, 403, 413, 415, 429),
         description="For trials: whoever knows the id of a key, which stands in the output, gets it. 403 where the operator has "
         "not allowed that for the organization.",
-        public=True,
+        role=None,
     ),
     Operation(
         "get",
@@ -129,7 +116,7 @@ DRM_OPERATIONS = (
         query=("expires", "signature", "kid"),
         errors=(403, 409, 429),
         description="The 16 bytes of the key, as HLS players fetch it.",
-        public=True,
+        role=None,
     ),
     Operation(
         "get",
@@ -141,8 +128,18 @@ DRM_OPERATIONS = (
         ContentPage,
         query=_PAGE,
         errors=(400,),
+        role="viewer",
     ),
-    Operation("get", _CONTENT, "retrieveContent", _TAG, "Retrieve a content with its keys", 200, Content),
+    Operation(
+        "get",
+        _CONTENT,
+        "retrieveContent",
+        _TAG,
+        "Retrieve a content with its keys",
+        200,
+        Content,
+        role="admin",
+    ),
     Operation(
         "post",
         _CONTENT + "aes_key_url/",
@@ -153,6 +150,7 @@ DRM_OPERATIONS = (
         KeyAddress,
         request=KeyAddressRequest,
         errors=_BODY,
+        role="admin",
     ),
 )
 

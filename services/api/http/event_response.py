@@ -11,8 +11,8 @@ from services.api.contract.errors import NotFound
 from services.api.jobs.event_stream import EventStream, Frame, Watch
 
 KEEP_ALIVE_SECONDS = 15.0
-_GONE_SECONDS = 3.0
-_HEADERS = {
+GONE_SECONDS = 3.0
+EVENT_HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-cache, no-transform",
     # Proxies such as nginx would collect what is meant to arrive at once.
@@ -49,7 +49,7 @@ async def send_events(
             raise NotFound()
         if frame.final and request.headers.get("Last-Event-ID") == str(frame.place[0]):
             return web.Response(status=204)
-        response = web.StreamResponse(headers=_HEADERS)
+        response = web.StreamResponse(headers=EVENT_HEADERS)
         await response.prepare(request)
         # An error here means that the client has gone, and nobody is left to be told.
         with suppress(ConnectionError, TimeoutError):
@@ -71,7 +71,7 @@ async def _send(
     await response.write(b"retry: 2000\n\n" + frame.message(text))
     sent, sent_at = frame, clock()
     while not (sent.final or stream.stopping or session.over):
-        await watch.news(sent, _GONE_SECONDS)
+        await watch.news(sent, GONE_SECONDS)
         if request.transport is None or request.transport.is_closing():
             return
         if newer := watch.newer(sent):
@@ -80,7 +80,7 @@ async def _send(
             if text != before or sent.final:
                 sent_at = clock()
                 await response.write(sent.message(text))
-        elif clock() - sent_at > KEEP_ALIVE_SECONDS - _GONE_SECONDS:
+        elif clock() - sent_at > KEEP_ALIVE_SECONDS - GONE_SECONDS:
             sent_at = clock()
             await response.write(b": still here\n\n")
     await response.write_eof()

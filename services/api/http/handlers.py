@@ -6,18 +6,34 @@ from urllib.parse import urljoin
 from aiohttp import web
 
 from services.api.accounts.accounts import Identity
-from services.api.contract.listing import page_json, read_count_query, read_fields, read_job_query, read_window
-from services.api.contract.models import JobRequest, LoginRequest, RetryRequest, TokenRequest
+from services.api.contract.listing import (
+    page_json,
+    read_count_query,
+    read_fields,
+    read_followed,
+    read_job_query,
+    read_window,
+)
+from services.api.contract.models import JobRequest, LoginRequest, RetryRequest
 from services.api.contract.peers import Network
 from services.api.contract.retries import retry_members
 from services.api.contract.validation import validate
 from services.api.http.answers import json_answer
-from services.api.http.authorized import Runtime, Services, authorized, client_of, query_of, uuid_in_path
+from services.api.http.authorized import (
+    Runtime,
+    Services,
+    authorized,
+    client_of,
+    identify,
+    query_of,
+)
 from services.api.http.body import read_body
+from services.api.http.browser import forget_session, session_secret
 from services.api.http.event_response import send_events
 from services.api.http.links import Links
-from services.api.intake.intake import Accepted, Submission
+from services.api.http.list_events import send_list_events
 from services.api.intake.reservations import check_key
+from services.api.intake.submission import Accepted, Submission
 from shared.addresses import AddressPolicy
 from shared.payload import json_text, timestamp, waiting_json
 
@@ -41,20 +57,15 @@ class Handlers:
         """Their routes."""
         jobs = "/api/v1/{org}/transcoding_jobs/"
         job = jobs + "{job}/"
-        tokens = "/api/v1/{org}/tokens/"
-        token = tokens + "{token}/"
         runtime = self._runtime
         return [
             web.post("/api/auth/login/", self.login),
             web.post("/api/auth/logout/", self.logout),
-            web.get(tokens, authorized(runtime, self.list_tokens)),
-            web.get(token, authorized(runtime, self.read_token)),
-            web.put(token, authorized(runtime, self.name_token)),
-            web.delete(token, authorized(runtime, self.revoke_token)),
             web.post(jobs, authorized(runtime, self.create_job)),
             web.get(jobs, authorized(runtime, self.list_jobs)),
             # Ahead of the jobs, whose ids these names are not.
             web.get(jobs + "counts/", authorized(runtime, self.count_jobs)),
+            web.get(jobs + "events/", authorized(runtime, self.follow_jobs), allow_head=False),
             web.get(job, authorized(runtime, self.retrieve_job)),
             web.delete(job, authorized(runtime, self.cancel_job)),
             web.get(job + "timeline/", authorized(runtime, self.show_timeline)),
@@ -70,34 +81,13 @@ class Handlers:
         return json_answer({"token": issued.token, "expiry": timestamp(issued.expiry)})
 
     async def logout(self, request: web.Request) -> web.StreamResponse:
-        """Revoke the token that the request carries."""
-        accounts = self._runtime.started.accounts
-        await accounts.logout(await accounts.identify(request.headers.get("Authorization")))
-        return web.Response(status=204)
-
-    async def list_tokens(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
-        """A page of the organization's live tokens."""
-        parameters = query_of(request)
-        window = read_window(parameters)
-        found = await services.tokens.page(identity, window)
-        base = self._links.address(request)
-        return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
-
-    async def read_token(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
-        """One token."""
-        return json_answer(await services.tokens.read(identity, uuid_in_path(request, "token")))
-
-    async def name_token(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
-        """Give a token another name."""
-        token = uuid_in_path(request, "token")
-        _, members = await read_body(request)
-        wanted = validate(TokenRequest, members, policy=self._policy)
-        return json_answer(await services.tokens.rename(identity, token, wanted.name))
-
-    async def revoke_token(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
-        """Revoke a token, which may be that of the request."""
-        await services.tokens.revoke(identity, uuid_in_path(request, "token"))
-        return web.Response(status=204)
+        """Revoke the token that the request carries, or end its browser session."""
+        services, site = self._runtime.started, self._runtime.site
+        await services.accounts.logout(await identify(request, services, site))
+        response = web.Response(status=204)
+        if session_secret(request):
+            forget_session(response, secure=site.is_secure(request))
+        return response
 
     async def create_job(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """Accept a job."""
@@ -115,7 +105,9 @@ class Handlers:
         members = retry_members(ended, given)
         wanted = validate(JobRequest, members, policy=self._policy)
         asked, key = f"retry of {ended.id}: ".encode() + body, idempotency_key(request)
-        submission = Submission(wanted, members.texts.get("client_metadata"), asked, key, retry_of=ended.id)
+        submission = Submission(
+            wanted, members.texts.get("client_metadata"), asked, key, retry_of=ended.id, keys_from=ended.keys_from
+        )
         accepted = await services.intake.accept(identity.org, submission)
         return await _created(services, accepted, urljoin(self._links.address(request), "../../"))
 
@@ -163,13 +155,19 @@ class Handlers:
         with services.sessions.hold(identity) as session:
             return await send_events(services.stream, request, identity.org, job.id, session, fields)
 
+    async def follow_jobs(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """Several jobs' states, and that the list has changed, as server-sent events."""
+        ids, fields = read_followed(query_of(request))
+        with services.sessions.hold(identity) as session:
+            return await send_list_events(services.stream, request, identity.org, ids, session, fields)
+
 
 async def _created(services: Services, accepted: Accepted, jobs: str) -> web.Response:
     """The answer that shows a new job. ``jobs``: the address of the list of jobs."""
     headers = {"Location": f"{jobs}{accepted.job.id}/"}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
-    return json_answer(await services.jobs.shown(accepted.job), 201, headers)
+    return json_answer(await services.jobs.shown(accepted.job, new=not accepted.replayed), 201, headers)
 
 
 def idempotency_key(request: web.Request) -> str | None:

@@ -15,7 +15,7 @@ from services.api.contract.drm_models import (
     WidevineKeyRequest,
 )
 from services.api.contract.errors import Forbidden, Invalid, NotFound
-from services.api.contract.key_addresses import AES_KEY, CLEAR_KEY_LICENCE
+from services.api.contract.key_addresses import AES_KEY, CLEAR_KEY_LICENCE, DRM_LICENCE
 from services.api.contract.peers import Network
 from services.api.contract.validation import validate
 from services.api.drm import signed_addresses
@@ -32,7 +32,6 @@ from shared.encryption.keys import ContentKey
 from shared.encryption.signalling import fairplay_uri
 from shared.ids import ORG_PATTERN
 
-DRM_LICENCE = "/api/v1/{org}/drm_license/"
 PLAYERS_PATHS = (AES_KEY, CLEAR_KEY_LICENCE, DRM_LICENCE)
 """What players in browsers call."""
 
@@ -66,8 +65,10 @@ class _Call:
     address: str
     how: str
 
-    def given(self, content_id: str) -> None:
-        key_given(self.how, self.org, content_id, self.address)
+    def given(self, *content_ids: str) -> None:
+        self.services.key_rate.is_good(self.org, self.address)
+        for content_id in content_ids:
+            key_given(self.how, self.org, content_id, self.address)
 
     def refused(self, reason: str) -> None:
         key_refused(self.how, self.org, reason, self.address)
@@ -151,8 +152,7 @@ class KeyHandlers:
         found = await call.services.contents.by_kids(call.org, kids)
         if not found:
             raise NotFound("No content has a key of these ids.")
-        for content in found:
-            call.given(content.content_id)
+        call.given(*(content.content_id for content in found))
         keys = [key for content in found for key in content.keys if key.kid in kids]
         return json_answer(clear_key_licence(keys, wanted.type).model_dump_json())
 
@@ -202,7 +202,7 @@ class KeyHandlers:
         if not re.match(ORG_PATTERN, org):
             raise NotFound()
         services, address = self._runtime.started, client_of(request, self._proxies)
-        services.key_rate.count(org, address)
+        services.key_rate.begin(org, address)
         return _Call(services, org, address, how)
 
     def _require_signed(self) -> None:

@@ -5,6 +5,16 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from services.api.contract.account_models import (
+    Member,
+    MemberPage,
+    MemberRequest,
+    NewToken,
+    NewTokenRequest,
+    OrganizationPage,
+    PasswordRequest,
+    RoleRequest,
+)
 from services.api.contract.drm_models import (
     ClearKeyLicence,
     ClearKeyRequest,
@@ -15,7 +25,6 @@ from services.api.contract.drm_models import (
     KeyAddress,
     KeyAddressRequest,
     KeyRequest,
-    OrganizationPage,
     WidevineKeyRequest,
     WidevineKeys,
 )
@@ -26,9 +35,21 @@ from services.api.contract.models import (
     JobRequest,
     LoginRequest,
     RetryRequest,
+    RotationRequest,
+    StorageRequest,
     TokenRequest,
     WebhookRequest,
 )
+from services.api.contract.operator_models import (
+    DeadLetterDetail,
+    DeadLetterPage,
+    DrainRequest,
+    QueuePage,
+    Requeued,
+    Worker,
+    WorkerPage,
+)
+from services.api.contract.playback import Playback
 from services.api.contract.responses import (
     Batch,
     BusUser,
@@ -48,14 +69,19 @@ from services.api.contract.responses import (
     NewBusUser,
     Quota,
     Redelivery,
+    RotatedWebhook,
     ServerError,
     Token,
     TokenPage,
     Webhook,
     WebhookPage,
 )
+from services.api.contract.session_models import BrowserSession, SessionRequest
+from services.api.contract.storage_models import Storage, StorageTest
 from services.api.contract.timeline_models import TimelinePage
+from services.api.contract.uploads import NewUpload, Upload, UploadPage, UploadRequest
 from services.api.contract.usage import Usage
+from services.api.http.browser import COOKIE, CSRF_HEADER
 from services.api.http.operation import Operation
 from services.api.http.operations import IN_PATH, OPERATIONS
 from services.api.http.parameters import PARAMETERS
@@ -65,20 +91,33 @@ API_VERSION = "1"
 _REF = "#/components/schemas/{model}"
 _REQUESTS: tuple[type[BaseModel], ...] = (
     LoginRequest,
+    SessionRequest,
+    PasswordRequest,
+    MemberRequest,
+    RoleRequest,
+    NewTokenRequest,
     TokenRequest,
     JobRequest,
     RetryRequest,
     BatchRequest,
     CancelRequest,
     WebhookRequest,
+    RotationRequest,
+    UploadRequest,
     BusUserRequest,
     KeyRequest,
     WidevineKeyRequest,
     KeyAddressRequest,
     ClearKeyRequest,
+    StorageRequest,
+    DrainRequest,
 )
 _RESPONSES: tuple[type[BaseModel], ...] = (
     Token,
+    BrowserSession,
+    Member,
+    MemberPage,
+    NewToken,
     LiveToken,
     TokenPage,
     Job,
@@ -90,15 +129,22 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     Cancellations,
     Message,
     Webhook,
+    RotatedWebhook,
     WebhookPage,
     DeliveryPage,
     DeliveryDetail,
     Redelivery,
+    Upload,
+    NewUpload,
+    UploadPage,
+    Playback,
     Usage,
     BusUser,
     NewBusUser,
     BusUserPage,
     OrganizationPage,
+    Storage,
+    StorageTest,
     EncryptionKeys,
     FairplayKey,
     WidevineKeys,
@@ -106,6 +152,12 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     ContentPage,
     KeyAddress,
     ClearKeyLicence,
+    Worker,
+    WorkerPage,
+    QueuePage,
+    DeadLetterDetail,
+    DeadLetterPage,
+    Requeued,
     Detail,
     FieldErrors,
     ItemErrors,
@@ -116,16 +168,19 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
 
 _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
     400: ("Wrong: from each field to its messages, or a detail where no field is at fault", FieldErrors, ()),
-    401: ("No token, or none that is good", Detail, ("WWW-Authenticate",)),
+    401: ("No token or browser session, or none that is good", Detail, ("WWW-Authenticate",)),
     403: (
-        "The organization has as many tokens or bus users as it may have, or the server does not offer this; a signature that "
-        "does not fit, or has expired",
+        "A role is missing, which the detail names; the organization has as many tokens or bus users as it may have, or the "
+        "server does not offer this; a signature that does not fit, or has expired; a browser session's request that a page of "
+        "ours cannot have sent",
         Detail,
         (),
     ),
     404: ("There is no such thing, or it is another organization's", Detail, ()),
     409: (
-        "The Idempotency-Key came with another body before, the job cannot be run again now, or the content has several keys",
+        "The Idempotency-Key came with another body before, the job cannot be run again now, the content has several keys, the "
+        "member is the last admin, the upload is not whole or is in use, the output is not there to be played, or the "
+        "storage of the organization refuses what was asked of it: the detail says what can be done",
         Detail,
         (),
     ),
@@ -157,12 +212,18 @@ def document() -> dict[str, Any]:
             "description": _description(),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "security": [{"token": []}],
+        "security": [{"token": []}, {"session": []}],
         "paths": paths,
         "webhooks": {"transcodingJob": {"post": _webhook()}},
         "components": {
             "securitySchemes": {
-                "token": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`Token <token>`"}
+                "token": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`Token <token>`"},
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": COOKIE,
+                    "description": f"Of browsers; whatever is not a `GET` needs the header `{CSRF_HEADER}` beside it",
+                },
             },
             "responses": {str(status): _error(status) for status in _ERRORS},
             "schemas": schemas["$defs"],
@@ -172,9 +233,8 @@ def document() -> dict[str, Any]:
 
 def _operation(operation: Operation) -> dict[str, Any]:
     in_path = [name for name in IN_PATH if f"{{{name}}}" in operation.path]
-    statuses = sorted(
-        {*operation.errors, 500, 503, *(() if operation.public else (401, 429)), *((404,) if in_path else ())}
-    )
+    usual = () if operation.public else (401, 403, 429)
+    statuses = sorted({*operation.errors, 500, 503, *usual, *((404,) if in_path else ())})
     made: dict[str, Any] = {
         "operationId": operation.name,
         "tags": [operation.tag],
@@ -183,8 +243,9 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "responses": {str(operation.status): _success(operation.answer, operation.other)}
         | {str(status): {"$ref": f"#/components/responses/{status}"} for status in statuses},
     }
-    if operation.description:
-        made["description"] = operation.description
+    role = f"Needs the role `{operation.role}`." if operation.role not in (None, "anyone") else ""
+    if description := " ".join(filter(None, (operation.description, role))):
+        made["description"] = description
     if operation.public:
         made["security"] = []
     if operation.request:
@@ -223,10 +284,11 @@ def _error(status: int) -> dict[str, Any]:
 def _webhook() -> dict[str, Any]:
     texts = {
         "x-streams-token": "The webhook's `secret_token`",
-        "x-streams-event": "`transcoding_job.<status>`",
+        "x-streams-event": "`transcoding_job.<status>`, `transcoding_job.playable`, or `webhook.test`",
         "webhook-id": "The same on every attempt of one message",
         "webhook-timestamp": "Seconds since 1970 of this attempt",
-        "webhook-signature": "`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`, keyed by the `secret_token`",
+        "webhook-signature": "`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`, keyed by the `secret_token`; two of "
+        "them for a while after a rotation, with a space between",
     }
     return {
         "summary": "A job's status has changed",
@@ -253,9 +315,12 @@ def _ref(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": _REF.format(model=model.__name__)}
 
 
+_WHO = {"you": "you", "operator": "the operator"}
+
+
 def _description() -> str:
     rows = [
-        f"| `{code}` | {row.message} | {'you' if row.who == 'you' else 'the operator'} | {'yes' if row.retryable else 'no'} |"
+        f"| `{code}` | {row.cause} | {row.remedy} | {_WHO[row.who]} | {'yes' if row.retryable else 'no'} |"
         for code, row in ERRORS.items()
     ]
     return "\n".join(
@@ -267,10 +332,10 @@ def _description() -> str:
             "",
             "## Why a job failed",
             "",
-            "A job of status `error` says why by `error_code`; the codes are stable. `error_message` is the sentence for people.",
+            "A job of status `error` says why by `error_code`; the codes are stable. `error_message` says it for people.",
             "",
-            "| `error_code` | meaning | who can mend it | may the same job succeed later? |",
-            "|---|---|---|---|",
+            "| `error_code` | what happened | what to do | who can mend it | may the same job succeed later? |",
+            "|---|---|---|---|---|",
             *rows,
         ]
     )

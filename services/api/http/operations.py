@@ -2,89 +2,50 @@
 
 from services.api.contract.models import (
     BatchRequest,
-    BusUserRequest,
     CancelRequest,
     JobRequest,
-    LoginRequest,
     RetryRequest,
-    TokenRequest,
 )
 from services.api.contract.responses import (
     Batch,
-    BusUser,
-    BusUserPage,
     Cancellations,
     Job,
     JobCounts,
     JobPage,
-    LiveToken,
     Message,
-    NewBusUser,
-    Token,
-    TokenPage,
 )
 from services.api.contract.timeline_models import TimelinePage
 from services.api.contract.usage import Usage
+from services.api.http.account_operations import ACCOUNT_OPERATIONS
+from services.api.http.bus_user_operations import BUS_USER_OPERATIONS
 from services.api.http.drm_operations import DRM_OPERATIONS
 from services.api.http.operation import Operation
+from services.api.http.operator_operations import OPERATOR_OPERATIONS
+from services.api.http.playback_operations import PLAYBACK_OPERATIONS
+from services.api.http.storage_operations import STORAGE_OPERATIONS
+from services.api.http.upload_operations import UPLOAD_OPERATIONS
 from services.api.http.webhook_operations import WEBHOOK_OPERATIONS
 
-IN_PATH = ("org", "token", "bus_user", "job", "hook", "delivery", "content_id")
+IN_PATH = (
+    "org",
+    "token",
+    "username",
+    "bus_user",
+    "job",
+    "hook",
+    "delivery",
+    "upload",
+    "path",
+    "content_id",
+    "worker",
+    "letter",
+)
 
-_TOKENS = "/api/v1/{org}/tokens/"
 _JOBS = "/api/v1/{org}/transcoding_jobs/"
-_BUS_USERS = "/api/v1/{org}/bus_users/"
 _PAGE = ("page", "page_size")
 OPERATIONS = (
-    Operation(
-        "post",
-        "/api/auth/login/",
-        "login",
-        "Authentication",
-        "Get a token for an organization",
-        200,
-        Token,
-        request=LoginRequest,
-        errors=(400, 403, 413, 415, 429),
-        description="Where the organization has as many live tokens as it may have, the oldest from a login gives way.",
-        public=True,
-    ),
-    Operation(
-        "post", "/api/auth/logout/", "logout", "Authentication", "Revoke the token of this request, at once", 204, None
-    ),
-    Operation(
-        "get",
-        _TOKENS,
-        "listTokens",
-        "Authentication",
-        "List the live tokens, oldest first",
-        200,
-        TokenPage,
-        query=_PAGE,
-        errors=(400,),
-    ),
-    Operation("get", _TOKENS + "{token}/", "retrieveToken", "Authentication", "Retrieve a token", 200, LiveToken),
-    Operation(
-        "put",
-        _TOKENS + "{token}/",
-        "nameToken",
-        "Authentication",
-        "Name a token",
-        200,
-        LiveToken,
-        request=TokenRequest,
-        errors=(400, 413, 415),
-    ),
-    Operation(
-        "delete",
-        _TOKENS + "{token}/",
-        "revokeToken",
-        "Authentication",
-        "Revoke a token",
-        204,
-        None,
-        description="It stops working at once; event streams that it has open end within seconds.",
-    ),
+    *ACCOUNT_OPERATIONS,
+    *STORAGE_OPERATIONS,
     Operation(
         "post",
         _JOBS,
@@ -96,6 +57,7 @@ OPERATIONS = (
         request=JobRequest,
         headers=("Idempotency-Key",),
         errors=(400, 409, 413, 415),
+        role="member",
     ),
     Operation(
         "post",
@@ -112,6 +74,7 @@ OPERATIONS = (
         "and its `errors` as for a single job. The body may have 1.2 MB. A batch is accepted as a whole or not "
         "at all, whatever happens meanwhile; where the answer is lost, the same batch with the same Idempotency-Key brings it "
         "back.",
+        role="member",
     ),
     Operation(
         "post",
@@ -124,6 +87,7 @@ OPERATIONS = (
         request=CancelRequest,
         errors=(400, 413, 415),
         description="Each as a single one is cancelled. Jobs that are not there are told of beside the others. Safe to repeat.",
+        role="member",
     ),
     Operation(
         "get",
@@ -135,6 +99,7 @@ OPERATIONS = (
         JobPage,
         query=("status", "search", "enable_drm", "created_from", "created_to", "ordering", "fields", *_PAGE),
         errors=(400,),
+        role="viewer",
     ),
     Operation(
         "get",
@@ -146,6 +111,7 @@ OPERATIONS = (
         JobCounts,
         query=("search", "enable_drm", "created_from", "created_to"),
         errors=(400,),
+        role="viewer",
     ),
     Operation(
         "get",
@@ -157,6 +123,7 @@ OPERATIONS = (
         Job,
         query=("fields",),
         errors=(400,),
+        role="viewer",
     ),
     Operation(
         "delete",
@@ -167,6 +134,7 @@ OPERATIONS = (
         200,
         Message,
         description="A job that has ended stays as it is, and the message says what it is.",
+        role="member",
     ),
     Operation(
         "post",
@@ -182,7 +150,9 @@ OPERATIONS = (
         description="Creates a job with an id of its own and `retry_of`, which does the same; the source and finished parts that "
         "are still there and still valid are used again. Credentials are not "
         "kept after a job's end, so they have to come again, unless the organization's storage supplies them. 409 for a job "
-        "that has not ended, is completed, by itself or by a retry, or is being run again already.",
+        "that has not ended, is completed, by itself or by a retry, or is being run again already; and for an encrypted one "
+        "where the organization has another key provider by now.",
+        role="member",
     ),
     Operation(
         "get",
@@ -196,6 +166,22 @@ OPERATIONS = (
         errors=(400,),
         description="Its stages, and who has fetched, encoded and uploaded its parts, when and at which attempt. The "
         "pages are of the parts, which a film of a day has a thousand of.",
+        role="viewer",
+    ),
+    Operation(
+        "get",
+        _JOBS + "events/",
+        "followJobs",
+        "Transcoding jobs",
+        "Follow several jobs, and the list of jobs",
+        200,
+        "text/event-stream",
+        query=("ids", "fields"),
+        errors=(400,),
+        description="Server-sent events: `job` with each of the jobs now and whenever it changes, as `followJob` has it, its id "
+        "among the members in any case; and `list`, once a second at most, after a job of the organization was created or has "
+        "changed its status. Ids of jobs that are not there are passed over.",
+        role="viewer",
     ),
     Operation(
         "get",
@@ -209,6 +195,7 @@ OPERATIONS = (
         errors=(400,),
         description="Server-sent events: the job now and whenever status, stage or progress change, until it has ended or the "
         "token has been revoked. A change of `queue_position` alone sends nothing.",
+        role="viewer",
     ),
     *WEBHOOK_OPERATIONS,
     Operation(
@@ -224,62 +211,11 @@ OPERATIONS = (
         description="Whatever a job has taken counts on the day on which it ended, so that a day that is over stays as it is. "
         "Jobs that are removed some time after their end stay counted. Also as CSV, which `Accept: text/csv` asks for, too.",
         other="text/csv",
+        role="viewer",
     ),
-    Operation(
-        "post",
-        _BUS_USERS,
-        "createBusUser",
-        "Bus users",
-        "Make a user of the bus",
-        201,
-        NewBusUser,
-        request=BusUserRequest,
-        errors=(400, 403, 413, 415),
-        description="It may log in to NATS and follow the events of this organization's jobs, live and from any earlier point, "
-        "and can do nothing else: docs/events.md.",
-    ),
-    Operation(
-        "get",
-        _BUS_USERS,
-        "listBusUsers",
-        "Bus users",
-        "List bus users, oldest first",
-        200,
-        BusUserPage,
-        query=_PAGE,
-        errors=(400, 403),
-    ),
-    Operation(
-        "get",
-        _BUS_USERS + "{bus_user}/",
-        "retrieveBusUser",
-        "Bus users",
-        "Retrieve a bus user",
-        200,
-        BusUser,
-        errors=(403,),
-    ),
-    Operation(
-        "post",
-        _BUS_USERS + "{bus_user}/rotate/",
-        "rotateBusUser",
-        "Bus users",
-        "Give a bus user a new password",
-        200,
-        NewBusUser,
-        errors=(403,),
-        description="The old one stops working at once; connections that were made with it end within seconds.",
-    ),
-    Operation(
-        "delete",
-        _BUS_USERS + "{bus_user}/",
-        "revokeBusUser",
-        "Bus users",
-        "Revoke a bus user",
-        204,
-        None,
-        errors=(403,),
-        description="It cannot log in from then on; its connections end within seconds.",
-    ),
+    *BUS_USER_OPERATIONS,
+    *UPLOAD_OPERATIONS,
+    *PLAYBACK_OPERATIONS,
     *DRM_OPERATIONS,
+    *OPERATOR_OPERATIONS,
 )

@@ -1,9 +1,10 @@
 """The parameters of operations as the OpenAPI document describes them, by name."""
 
-from typing import Any
+from typing import Any, get_args
 
 from services.api.contract.responses import JobItem
 from services.api.http.drm_operations import DRM_PARAMETERS
+from shared.deliveries import Outcome
 
 PARAMETERS: dict[str, dict[str, Any]] = {
     "org": {
@@ -12,9 +13,52 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "pattern": "^[a-z0-9]{6}$"},
     },
     "token": {"in": "path", "description": "Id of the token", "schema": {"type": "string", "format": "uuid"}},
+    "username": {"in": "path", "description": "Name of the user", "schema": {"type": "string"}, "example": "ann"},
     "bus_user": {"in": "path", "description": "Id of the bus user", "schema": {"type": "string", "format": "uuid"}},
     "job": {"in": "path", "description": "Id of the job", "schema": {"type": "string"}},
+    "upload": {"in": "path", "description": "Id of the upload", "schema": {"type": "string", "format": "uuid"}},
+    "path": {
+        "in": "path",
+        "description": "Below the prefix of the output",
+        "schema": {"type": "string"},
+        "example": "video.m3u8",
+    },
     "hook": {"in": "path", "description": "Id of the webhook", "schema": {"type": "string", "format": "uuid"}},
+    "expires of playback": {
+        "name": "expires",
+        "in": "query",
+        "description": "When the address stops working, in seconds since 1970",
+        "schema": {"type": "integer"},
+        "example": 1785542400,
+    },
+    "signature of playback": {
+        "name": "signature",
+        "in": "query",
+        "description": "As the addresses for players have it; without it, a token or a session is needed",
+        "schema": {"type": "string"},
+        "example": "5f" * 32,
+    },
+    # Another parameter than the one in paths has its name.
+    "job of deliveries": {
+        "name": "job",
+        "in": "query",
+        "description": "Only deliveries of this job",
+        "schema": {"type": "string"},
+        "example": "5KQfnXCg8Qh",
+    },
+    "job of dead letters": {
+        "name": "job",
+        "in": "query",
+        "description": "Only those of this job",
+        "schema": {"type": "string"},
+        "example": "5KQfnXCg8Qh",
+    },
+    "outcome": {
+        "in": "query",
+        "description": "Only deliveries of this outcome; may be repeated",
+        "schema": {"type": "array", "items": {"type": "string", "enum": list(get_args(Outcome))}},
+        "explode": True,
+    },
     "delivery": {"in": "path", "description": "Id of the delivery", "schema": {"type": "integer"}},
     "status": {
         "in": "query",
@@ -73,6 +117,27 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "style": "form",
         "explode": False,
         "example": ["id", "status", "progress"],
+    },
+    "ids": {
+        "in": "query",
+        "description": "Ids of the jobs to follow, comma separated",
+        "schema": {"type": "array", "maxItems": 100, "items": {"type": "string"}},
+        "style": "form",
+        "explode": False,
+        "example": ["5KQfnXCg8Qh", "8Wm3vTzYc4D"],
+    },
+    "worker": {"in": "path", "description": "Id of the worker", "schema": {"type": "string"}},
+    "letter": {"in": "path", "description": "Id of the dead letter", "schema": {"type": "integer"}},
+    "organization": {
+        "in": "query",
+        "description": "Only those of this organization, by its code",
+        "schema": {"type": "string"},
+        "example": "a1b2c3",
+    },
+    "service": {
+        "in": "query",
+        "description": "Only those of this service",
+        "schema": {"type": "string", "enum": ["fetcher", "transcoder", "uploader", "notifier"]},
     },
     "ordering": {"in": "query", "schema": {"type": "string", "enum": ["created", "-created"], "default": "-created"}},
     "page": {"in": "query", "schema": {"type": "integer", "minimum": 1, "default": 1}},

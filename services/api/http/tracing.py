@@ -3,7 +3,7 @@
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from shared.tracing.context import read_context
+from shared.tracing.context import TRACEPARENT, TRACESTATE, read_context
 from shared.tracing.spans import span
 
 # What only reads begins nothing, and event streams last for hours.
@@ -21,7 +21,12 @@ async def trace_requests(request: web.Request, handler: Handler) -> web.StreamRe
     if route:
         attributes["http.route"] = route
     name = f"{request.method} {route}".rstrip()
-    with span(name, "server", attributes, parent=read_context(request.headers)) as serving:
+    # Members of tracestate may come in several headers.
+    given = {
+        TRACEPARENT: request.headers.get(TRACEPARENT, ""),
+        TRACESTATE: ",".join(request.headers.getall(TRACESTATE, ())),
+    }
+    with span(name, "server", attributes, parent=read_context(given)) as serving:
         response = await handler(request)
         serving.attributes["http.response.status_code"] = response.status
         if response.status >= 500:

@@ -6,8 +6,9 @@ from aiohttp import web
 
 from services.api.accounts.accounts import Identity
 from services.api.contract.errors import NotFound
-from services.api.contract.listing import page_json, read_window
-from services.api.contract.models import WebhookRequest
+from services.api.contract.listing import page_json, read_delivery_query, read_window
+from services.api.contract.models import RotationRequest, WebhookRequest
+from services.api.contract.responses import SECRET_PLACEHOLDER, Webhook
 from services.api.contract.validation import validate
 from services.api.http.answers import json_answer
 from services.api.http.authorized import Runtime, Services, authorized, query_of, uuid_in_path
@@ -36,6 +37,8 @@ class WebhookHandlers:
             web.get(hook, authorized(runtime, self.read)),
             web.put(hook, authorized(runtime, self.replace)),
             web.delete(hook, authorized(runtime, self.remove)),
+            web.post(hook + "test/", authorized(runtime, self.test)),
+            web.post(hook + "rotate/", authorized(runtime, self.rotate)),
             web.get(deliveries, authorized(runtime, self.list_deliveries)),
             web.get(deliveries + "{delivery}/", authorized(runtime, self.read_delivery)),
             web.post(deliveries + "{delivery}/redeliver/", authorized(runtime, self.redeliver)),
@@ -53,14 +56,14 @@ class WebhookHandlers:
         parameters = query_of(request)
         window = read_window(parameters)
         found = await services.webhooks.page(identity.org, window)
+        items = [_without_secret(Webhook.model_validate_json(item), identity).model_dump_json() for item in found.items]
         base = self._links.address(request)
-        return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
+        return json_answer(page_json(items, count=found.count, window=window, parameters=parameters, base=base))
 
     async def read(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """One webhook."""
-        return json_answer(
-            (await services.webhooks.read(identity.org, uuid_in_path(request, "hook"))).model_dump_json()
-        )
+        hook = await services.webhooks.read(identity.org, uuid_in_path(request, "hook"))
+        return json_answer(_without_secret(hook, identity).model_dump_json())
 
     async def replace(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """Replace a webhook's members."""
@@ -74,11 +77,23 @@ class WebhookHandlers:
         await services.webhooks.remove(identity.org, uuid_in_path(request, "hook"))
         return web.Response(status=204)
 
+    async def test(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """Send a webhook a test."""
+        queued = await services.deliveries.test(identity.org, uuid_in_path(request, "hook"))
+        return json_answer(queued.model_dump_json(), 202)
+
+    async def rotate(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
+        """Give a webhook another secret."""
+        hook = uuid_in_path(request, "hook")
+        _, members = await read_body(request)
+        wanted = validate(RotationRequest, members, policy=self._policy)
+        return json_answer((await services.webhooks.rotate(identity.org, hook, wanted)).model_dump_json())
+
     async def list_deliveries(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A page of the attempts to deliver to a webhook."""
         hook, parameters = uuid_in_path(request, "hook"), query_of(request)
-        window = read_window(parameters)
-        found = await services.deliveries.page(identity.org, hook, window)
+        wanted, window = read_delivery_query(parameters)
+        found = await services.deliveries.page(identity.org, hook, wanted, window)
         base = self._links.address(request)
         return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
 
@@ -91,6 +106,11 @@ class WebhookHandlers:
         """Make a delivery once more."""
         queued = await services.deliveries.redeliver(identity.org, uuid_in_path(request, "hook"), _delivery(request))
         return json_answer(queued.model_dump_json(), 202)
+
+
+def _without_secret(hook: Webhook, identity: Identity) -> Webhook:
+    """A webhook as it is shown: whoever has its secret can send in our name, which is more than to read."""
+    return hook if identity.may("member") else hook.model_copy(update={"secret_token": SECRET_PLACEHOLDER})
 
 
 def _delivery(request: web.Request) -> int:

@@ -7,58 +7,36 @@ Whatever breaks in between leaves at most a reservation that runs out (see :mod:
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
 
 import structlog
 from nats.errors import Error as NatsError
 
 from services.api.accounts.organizations import Storages
-from services.api.contract.addresses import with_credentials
 from services.api.contract.claims import claim_of
 from services.api.contract.errors import ApiError, Invalid, OfItem, Unavailable
 from services.api.contract.models import JobRequest
 from services.api.database.pool import Database, DatabaseDown
 from services.api.drm.encryption import Encryptions, Order
-from services.api.intake.reservations import IdempotencyKey, Reservation, Reservations
-from services.api.projection.projection import apply_events, refresh_job
+from services.api.intake.reservations import Reservations
+from services.api.intake.reserving import IdempotencyKey, Reservation
+from services.api.intake.submission import Accepted, Submission, completed, created_event
+from services.api.projection.projection import refresh_job, show_created
+from services.api.uploads.uses import UploadUses
+from shared.bus.beginnings import Beginnings
 from shared.bus.joblog import JobEnded, JobLog
 from shared.bus.vault import JobAddresses, Vault
+from shared.coalescing import Coalescer
 from shared.encryption.providers import KeyProvider, SealedStore, StaticKeys
 from shared.events import Created, Recorded
 from shared.ids import new_job_id
 from shared.job import Job, apply
-from shared.locations import S3Location, mask
 from shared.tracing.spans import annotate, link_to, recording
 
 BUS_SECONDS = 5.0
 _LOOK_UP_SECONDS = 1.0
+_MOST_TOGETHER = 200
 _BUS_TROUBLE = (NatsError, TimeoutError, OSError)
-
-
-@dataclass(frozen=True)
-class Submission:
-    """A valid request for a job, with what of it has to be kept as text.
-
-    Attributes:
-        metadata: the JSON text of ``client_metadata`` as received. body: all that was asked for, for the key's sake: with the
-            same key comes the same.
-        retry_of: the ended job that this one runs again.
-    """
-
-    request: JobRequest
-    metadata: str | None
-    body: bytes
-    key: str | None = None
-    retry_of: str | None = None
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """The job. ``replayed``: an earlier request with the same idempotency key made it."""
-
-    job: Job
-    replayed: bool = False
 
 
 class Intake:
@@ -68,17 +46,22 @@ class Intake:
         self,
         database: Database,
         log: JobLog,
+        beginnings: Beginnings,
         vault: Vault,
         storages: Storages,
         reservations: Reservations,
         encryptions: Encryptions,
+        uploads: UploadUses,
     ) -> None:
         self._database = database
         self._log = log
+        self._beginnings = beginnings
         self._vault = vault
         self._storages = storages
         self._reservations = reservations
         self._encryptions = encryptions
+        self._uploads = uploads
+        self._shown = Coalescer(self._show, most=_MOST_TOGETHER, everybodys=(DatabaseDown,))
 
     async def accept(self, org: str, submission: Submission) -> Accepted:
         """Accept a job, once the log has it.
@@ -90,7 +73,7 @@ class Intake:
         key = IdempotencyKey(submission.key, sha256(submission.body).digest()) if submission.key else None
         try:
             addresses = await self._addresses(org, submission.request)
-            order = await self._encryptions.order(org, submission.request)
+            order = await self._encryptions.order(org, submission.request, keys_from=submission.keys_from)
         except ApiError:
             # What the operator has changed since does not undo a job.
             if key and (named := await self._reservations.named(org, key)) and (earlier := await self._find(named)):
@@ -110,15 +93,16 @@ class Intake:
         except _BUS_TROUBLE as error:
             raise _not_accepted(error) from error
         annotate({"millrace.organization": org, "millrace.job": reservation.job})
+        await self._uploads.note(org, [(addresses.input_url, reservation.job)])
         await self._keep(reservation, addresses, order)
         try:
-            recorded = await self._append(reservation, _created(org, reservation.job, submission, order))
+            recorded = await self._begin(reservation, created_event(org, reservation.job, submission, order))
         except JobEnded:
             earlier = await self._find(reservation)
             if earlier is None:
                 raise
             return Accepted(earlier, replayed=True)
-        await self._project([recorded])
+        await self._project(recorded)
         return Accepted(apply(None, recorded.event), replayed=reservation.known)
 
     async def accept_all(self, org: str, submissions: Sequence[Submission]) -> list[Accepted]:
@@ -154,16 +138,18 @@ class Intake:
         except _BUS_TROUBLE as error:
             raise _not_accepted(error) from error
         annotate({"millrace.organization": org, "millrace.jobs": len(made)})
+        uses = [(addresses.input_url, one.job) for one, (addresses, _) in zip(made, prepared, strict=True)]
+        await self._uploads.note(org, uses)
         await self._keep_all(made, prepared)
         created = [
-            _created(org, one.job, submission, order)
+            created_event(org, one.job, submission, order)
             for one, submission, (_, order) in zip(made, submissions, prepared, strict=True)
         ]
-        recorded = await self._begin(created)
+        recorded = await self._begin_all(created)
         if recorded is None:
             # An earlier request with this key was on its way, and has arrived.
             return await self._find_all(made)
-        await self._project(recorded)
+        await asyncio.gather(*map(self._project, recorded))
         return [Accepted(apply(None, one.event), replayed=made[0].known) for one in recorded]
 
     async def _prepared(self, org: str, submissions: Sequence[Submission]) -> list[tuple[JobAddresses, Order | None]]:
@@ -186,19 +172,11 @@ class Intake:
 
     async def _addresses(self, org: str, request: JobRequest) -> JobAddresses:
         """The addresses with the credentials that are to be used."""
-        storage = await self._storages.get(org)
-        texts, problems = {}, {}
-        for field, text, is_prefix in (
-            (request.source_field, request.source, False),
-            ("output_path", request.output_path, True),
-        ):
-            try:
-                texts[field] = _complete(text, is_prefix=is_prefix, storage=storage)
-            except ValueError as error:
-                problems[field] = [str(error)]
-        if problems:
-            raise Invalid(problems)
-        return JobAddresses(texts[request.source_field], texts["output_path"])
+        try:
+            return completed(request, None)
+        except Invalid:
+            # Most jobs bring all that they need, and cost no query.
+            return completed(request, await self._storages.get(org))
 
     async def _find(self, reservation: Reservation) -> Job | None:
         async with asyncio.timeout(BUS_SECONDS), self._database.connection() as connection:
@@ -244,10 +222,10 @@ class Intake:
             await self._release(reservation)
             raise
 
-    async def _begin(self, created: Sequence[Created]) -> list[Recorded] | None:
+    async def _begin_all(self, created: Sequence[Created]) -> list[Recorded] | None:
         try:
             async with asyncio.timeout(BUS_SECONDS):
-                return await self._log.begin(created)
+                return await self._beginnings.begin_all(created)
         except _BUS_TROUBLE as error:
             await structlog.get_logger().awarning(
                 "outcome of an append is unknown", job=created[0].job, jobs=len(created), error=repr(error)
@@ -257,9 +235,12 @@ class Intake:
                 "Idempotency-Key they can never be accepted twice."
             ) from error
 
-    async def _append(self, reservation: Reservation, created: Created) -> Recorded:
+    async def _begin(self, reservation: Reservation, created: Created) -> Recorded:
         try:
             async with asyncio.timeout(BUS_SECONDS):
+                # Of a job that an earlier request has named there may be something in the log by now.
+                if not reservation.known and (recorded := await self._beginnings.begin(created)):
+                    return recorded
                 return (await self._log.append(created)).recorded
         except _BUS_TROUBLE as error:
             # It may have been stored all the same, or may be on its way still: the reservation stays until that is certain.
@@ -280,42 +261,24 @@ class Intake:
         with suppress(DatabaseDown):
             await self._reservations.release(reservation)
 
-    async def _project(self, recorded: Sequence[Recorded]) -> None:
-        """Make new jobs visible on every replica. What goes wrong here is made good by the projector."""
+    async def _project(self, recorded: Recorded) -> None:
+        """Make a new job visible on every replica. What goes wrong here is made good by the projector."""
         try:
-            async with self._database.connection() as connection:
-                await apply_events(connection, recorded)
+            await self._shown.do(recorded)
         except Exception as error:
             await structlog.get_logger().awarning(
-                "a new job is projected late", job=recorded[0].event.job, error=repr(error)
+                "a new job is projected late", job=recorded.event.job, error=repr(error)
             )
 
-
-def _complete(text: str, *, is_prefix: bool, storage: S3Location | None) -> str:
-    return with_credentials(text, is_prefix=is_prefix, storage=storage) if text.startswith("s3://") else text
+    async def _show(self, recorded: Sequence[Recorded]) -> Sequence[None]:
+        async with self._database.connection() as connection:
+            await show_created(connection, recorded)
+        return [None] * len(recorded)
 
 
 def _asked_later(order: Order) -> KeyProvider:
     """The provider as the vault keeps it: what gave the keys already has no secret that anybody needs."""
     return SealedStore() if isinstance(order.provider, StaticKeys) else order.provider
-
-
-def _created(org: str, job: str, submission: Submission, order: Order | None) -> Created:
-    request = submission.request
-    return Created(
-        org=org,
-        job=job,
-        input_url=mask(request.source),
-        output_path=mask(request.output_path),
-        resolutions=tuple(request.resolutions),
-        enable_drm=request.encrypted == "cbcs",
-        drm_content_id=order.content_of(org, job) if order else None,
-        encryption=order.request if order else None,
-        client_metadata=submission.metadata,
-        priority=request.priority,
-        profile=request.profile,
-        retry_of=submission.retry_of,
-    )
 
 
 def _not_accepted(error: BaseException) -> ApiError:

@@ -1,7 +1,11 @@
 """The quotas that a new job has to pass, counted in Postgres: exact, however many processes take jobs at the same time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from asyncpg import Record
+
+from services.api.contract.errors import QuotaExceeded
 from services.api.contract.quotas import (
     in_force,
     too_many_jobs_this_hour,
@@ -11,28 +15,34 @@ from services.api.contract.quotas import (
 )
 from services.api.database.pool import Connection
 
-# The lock lets no two requests count at the same time. Other organizations have other rows.
-_OWN_QUOTAS = """
-    select max_unfinished_jobs, max_jobs_per_hour, max_source_minutes_per_day, max_source_gigabytes_per_day
-    from organizations where code = $1 for no key update
+# Everything of all organizations at once. Counted without a limit too, so that the operator sees what a limit would mean; and by
+# the clock: a transaction that began in the hour before must not set the hour back.
+_COUNT = """
+    with given as (
+        select code as org, jobs from organizations join unnest($1::text[], $2::integer[]) as given (code, jobs) using (code)
+    ),
+    added as (
+        insert into created_jobs as known (org, hour, jobs)
+        select org, date_trunc('hour', clock_timestamp()), jobs from given order by org
+        on conflict (org) do update
+        set hour = excluded.hour, jobs = excluded.jobs + case when known.hour = excluded.hour then known.jobs else 0 end
+        returning org, jobs, ceil(extract(epoch from hour + interval '1 hour' - clock_timestamp()))::integer as left
+    )
+    select organizations.code as org, max_unfinished_jobs, max_jobs_per_hour, max_source_minutes_per_day,
+           max_source_gigabytes_per_day, counts.rows, counts.jobs as unfinished, added.jobs as this_hour, added.left
+    from added join organizations on organizations.code = added.org cross join lateral (
+        select count(*) as rows, coalesce(sum(claims), 0)::bigint as jobs from claim_counts where claim_counts.org = added.org
+    ) as counts
 """
-_UNFINISHED = "select count(*) as rows, coalesce(sum(claims), 0)::bigint as jobs from claim_counts where org = $1"
 _DRAW_TOGETHER = """
     with drawn as (delete from claim_counts where org = $1 returning claims)
     insert into claim_counts select $1, sum(claims) from drawn having sum(claims) <> 0
 """
 # Summing these takes no time; the retention draws them together too, but only once a minute.
 _MANY_ROWS = 200
-# By the clock: a transaction that began in the hour before must not set the hour back.
-_ONE_MORE = """
-    insert into created_jobs as known (org, hour, jobs) values ($1, date_trunc('hour', clock_timestamp()), 1)
-    on conflict (org) do update
-    set hour = excluded.hour, jobs = 1 + case when known.hour = excluded.hour then known.jobs else 0 end
-    returning jobs, ceil(extract(epoch from hour + interval '1 hour' - clock_timestamp()))::integer as left
-"""
-_ONE_LESS = """
-    update created_jobs set jobs = jobs - 1
-    where org = $1 and jobs > 0 and hour = date_trunc('hour', clock_timestamp())
+_LESS = """
+    update created_jobs set jobs = greatest(jobs - $2, 0)
+    where org = $1 and hour = date_trunc('hour', clock_timestamp())
 """
 # Negative rows are those of jobs that were deleted.
 _FETCHED_TODAY = """
@@ -53,36 +63,50 @@ class JobQuotas:
     source_minutes_per_day: int = 0
     source_gigabytes_per_day: int = 0
 
-    async def count(self, connection: Connection, org: str) -> None:
-        """Count a job whose output location has been claimed in this transaction. To be called last in it.
+    async def count(self, connection: Connection, jobs: Mapping[str, int]) -> dict[str, list[QuotaExceeded]]:
+        """Count jobs whose output locations have been claimed in this transaction, which holds the locks of their organizations.
 
-        Raises:
-            QuotaExceeded: it is one too many; the caller's transaction must not be committed.
+        Args:
+            jobs: how many, by organization.
+
+        Returns:
+            of each organization why some of its jobs are too many, one for each of the last ones. They are not counted; the
+            caller gives back what was reserved for them in the same transaction, or does not commit it.
         """
-        own = await connection.fetchrow(_OWN_QUOTAS, org)
-        if own is None:
-            return
-        if limit := in_force(own["max_unfinished_jobs"], self.unfinished_jobs):
-            (found,) = await connection.fetch(_UNFINISHED, org)
-            if found["jobs"] > limit:
-                raise too_many_unfinished_jobs(limit)
-            if found["rows"] > _MANY_ROWS:
+        refused: dict[str, list[QuotaExceeded]] = {}
+        for row in await connection.fetch(_COUNT, list(jobs), list(jobs.values())):
+            org = row["org"]
+            refused[org] = await self._refusals(connection, row, jobs[org])
+            if refused[org]:
+                await connection.execute(_LESS, org, len(refused[org]))
+            if row["rows"] > _MANY_ROWS:
                 await connection.execute(_DRAW_TOGETHER, org)
-        minutes = in_force(own["max_source_minutes_per_day"], self.source_minutes_per_day)
-        gigabytes = in_force(own["max_source_gigabytes_per_day"], self.source_gigabytes_per_day)
+        return refused
+
+    async def _refusals(self, connection: Connection, row: Record, jobs: int) -> list[QuotaExceeded]:
+        refused: list[QuotaExceeded] = []
+        if limit := in_force(row["max_unfinished_jobs"], self.unfinished_jobs):
+            refused += _beyond(row["unfinished"], limit, jobs) * [too_many_unfinished_jobs(limit)]
+        left = jobs - len(refused)
+        minutes = in_force(row["max_source_minutes_per_day"], self.source_minutes_per_day)
+        gigabytes = in_force(row["max_source_gigabytes_per_day"], self.source_gigabytes_per_day)
         if minutes or gigabytes:
-            (today,) = await connection.fetch(_FETCHED_TODAY, org)
+            (today,) = await connection.fetch(_FETCHED_TODAY, row["org"])
             if minutes and today["minutes"] >= minutes:
-                raise too_many_source_minutes(minutes, max(1, today["left"]))
+                return refused + left * [too_many_source_minutes(minutes, max(1, today["left"]))]
             if gigabytes and today["gigabytes"] >= gigabytes:
-                raise too_many_source_gigabytes(gigabytes, max(1, today["left"]))
-        # Counted without a limit too, so that the operator sees what a limit would mean.
-        (created,) = await connection.fetch(_ONE_MORE, org)
-        limit = in_force(own["max_jobs_per_hour"], self.jobs_per_hour)
-        if limit and created["jobs"] > limit:
-            raise too_many_jobs_this_hour(limit, max(1, created["left"]))
+                return refused + left * [too_many_source_gigabytes(gigabytes, max(1, today["left"]))]
+        if limit := in_force(row["max_jobs_per_hour"], self.jobs_per_hour):
+            over = _beyond(row["this_hour"] - len(refused), limit, left)
+            refused += over * [too_many_jobs_this_hour(limit, max(1, row["left"]))]
+        return refused
+
+
+def _beyond(count: int, limit: int, new: int) -> int:
+    """How many of the new ones are too many."""
+    return min(new, max(0, count - limit))
 
 
 async def count_no_longer(connection: Connection, org: str) -> None:
     """Take back the count of a job that came to nothing."""
-    await connection.execute(_ONE_LESS, org)
+    await connection.execute(_LESS, org, 1)

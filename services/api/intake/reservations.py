@@ -6,78 +6,33 @@ came to be (the process died, the outcome of the append was unknown) is free aga
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.api.contract.errors import BadRequest, Conflict, Invalid, OfItem, Unavailable
-from services.api.database.pool import Connection, Database
+from services.api.database.pool import Connection, Database, DatabaseDown
 from services.api.intake.quotas import JobQuotas, count_no_longer
+from services.api.intake.reserving import KEY_HOURS, Claimed, IdempotencyKey, Reservation, Reserving
 from shared.bus.joblog import JobLog
 from shared.bus.vault import Vault
+from shared.coalescing import Coalescer
 from shared.events import Created
 
-KEY_HOURS = 24
 MOST_KEY_LENGTH = 255
 UNSETTLED_SECONDS = 60.0
 PATIENCE_SECONDS = 2.0
 _POLL_SECONDS = 0.2
+_MOST_TOGETHER = 200
 
 _TAKE_CLAIM = """
     insert into output_claims (org, location, job) values ($1, $2, $3)
     on conflict (org, location) do update set claimed = now() where output_claims.job = excluded.job
     returning job
 """
-# Retries of retries belong to it.
-_COMPLETED_RETRY = """
-    with recursive retries (id, status) as (
-        select id, status from jobs where retry_of = $2 and org = $1
-        union
-        select jobs.id, jobs.status from retries join jobs on jobs.retry_of = retries.id and jobs.org = $1
-    )
-    select id from retries where status = 'completed' limit 1
-"""
 _NAMED = """
     select job from idempotency_keys
     where org = $1 and key = $2 and body = $3 and created >= now() - make_interval(hours => $4)
 """
 _OTHERS_CLAIM = "select job, claimed, now() - claimed as age from output_claims where org = $1 and location = $2"
-
-
-@dataclass(frozen=True)
-class IdempotencyKey:
-    """The header's value, and the hash of the body that came with it."""
-
-    key: str
-    body: bytes
-
-    def of_item(self, number: int) -> "IdempotencyKey":
-        """The key of one job of several; a client cannot spell it."""
-        return IdempotencyKey(f"{self.key}\n{number}", self.body)
-
-
-@dataclass(frozen=True)
-class Reservation:
-    """A job's name before it exists.
-
-    Attributes:
-        known: the idempotency key was seen before, and this is the job it named.
-        retry_of: the ended job that it shall run again.
-    """
-
-    org: str
-    job: str
-    location: str
-    key: IdempotencyKey | None
-    known: bool
-    retry_of: str | None = None
-
-
-class _Claimed(Exception):
-    """Another job has a claim on the output location; ``job`` is empty if it was released in this very moment."""
-
-    def __init__(self, location: str, job: str, claimed: datetime, age: timedelta) -> None:
-        self.location, self.job, self.claimed, self.age = location, job, claimed, age
-        super().__init__(job)
 
 
 def check_key(key: str) -> str:
@@ -99,6 +54,7 @@ class Reservations:
         self._log = log
         self._vault = vault
         self._quotas = quotas
+        self._together = Coalescer(self._make_each, most=_MOST_TOGETHER, everybodys=(DatabaseDown,))
 
     async def make(
         self, org: str, new_job: str, location: str, key: IdempotencyKey | None, retry_of: str | None = None
@@ -114,19 +70,20 @@ class Reservations:
             QuotaExceeded: it is a job too many.
             Unavailable: not decided yet. DatabaseDown: nothing is reserved, or it is for a minute.
         """
+        wanted = Reservation(org, new_job, location, key, known=False, retry_of=retry_of)
         deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         while True:
             try:
-                async with self._database.transaction() as connection:
-                    job = await _take_key(connection, org, new_job, key) if key else new_job
-                    if job == new_job:
-                        if retry_of:
-                            await _check_no_retry_is_completed(connection, org, retry_of)
-                        await _take_claim(connection, org, location, job)
-                        await self._quotas.count(connection, org)
-                    return Reservation(org, job, location, key, known=job != new_job, retry_of=retry_of)
-            except _Claimed as held:
+                return await self._together.do(wanted)
+            except Claimed as held:
                 await self._settle(org, location, held, deadline, retry_of)
+
+    async def _make_each(self, wanted: Sequence[Reservation]) -> Sequence[Reservation | Exception]:
+        async with self._database.transaction() as connection:
+            reserving = Reserving(connection, wanted)
+            outcomes = await reserving.reserve(self._quotas)
+            await reserving.give_back()
+            return outcomes
 
     async def named(self, org: str, key: IdempotencyKey) -> Reservation | None:
         """What an earlier request with the same key and body has reserved, whatever became of it; None without one."""
@@ -147,26 +104,25 @@ class Reservations:
             OfItem: one cannot be had, for a reason of :meth:`make`; it says which one.
             Conflict, QuotaExceeded, Unavailable, DatabaseDown: as there.
         """
-        keys = [key.of_item(number) if key else None for number in range(len(wanted))]
+        asked = [
+            Reservation(org, job, location, key.of_item(number) if key else None, known=False)
+            for number, (job, location) in enumerate(wanted)
+        ]
         deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         while True:
             try:
                 async with self._database.transaction() as connection:
-                    jobs = [
-                        await _take_key(connection, org, job, item) if item else job
-                        for (job, _), item in zip(wanted, keys, strict=True)
-                    ]
-                    made = [
-                        Reservation(org, job, location, item, known=job != new)
-                        for job, (new, location), item in zip(jobs, wanted, keys, strict=True)
-                    ]
+                    made = []
+                    for outcome in await Reserving(connection, asked).reserve(self._quotas):
+                        if isinstance(outcome, Exception):
+                            raise outcome
+                        made.append(outcome)
                     if not made[0].known:
-                        await self._claim_all(connection, made)
-                        for _ in made:
-                            await self._quotas.count(connection, org)
+                        # Only where an earlier request has died while it gave back its reservations.
+                        await self._claim_all(connection, [one for one in made if one.known])
                     return made
-            except _Claimed as held:
-                await self._settle_item(made, held, deadline)
+            except Claimed as held:
+                await self._settle_item(asked, held, deadline)
 
     async def claim_all_again(self, made: Sequence[Reservation]) -> None:
         """Claim the output locations for jobs that were named before but do not exist. Raises: as :meth:`make_all`."""
@@ -176,7 +132,7 @@ class Reservations:
                 async with self._database.transaction() as connection:
                     await self._claim_all(connection, made)
                     return
-            except _Claimed as held:
+            except Claimed as held:
                 await self._settle_item(made, held, deadline)
 
     async def _claim_all(self, connection: "Connection", made: Sequence[Reservation]) -> None:
@@ -184,7 +140,7 @@ class Reservations:
         for one in sorted(made, key=lambda one: one.location):
             await _take_claim(connection, one.org, one.location, one.job)
 
-    async def _settle_item(self, made: Sequence[Reservation], held: _Claimed, deadline: float) -> None:
+    async def _settle_item(self, made: Sequence[Reservation], held: Claimed, deadline: float) -> None:
         number = next(number for number, one in enumerate(made) if one.location == held.location)
         try:
             await self._settle(made[number].org, held.location, held, deadline, None)
@@ -202,7 +158,7 @@ class Reservations:
                 async with self._database.transaction() as connection:
                     await _take_claim(connection, reservation.org, reservation.location, reservation.job)
                     return
-            except _Claimed as held:
+            except Claimed as held:
                 await self._settle(reservation.org, reservation.location, held, deadline, reservation.retry_of)
 
     async def release(self, reservation: Reservation) -> None:
@@ -223,7 +179,7 @@ class Reservations:
                 "delete from idempotency_keys where created < now() - make_interval(hours => $1)", KEY_HOURS
             )
 
-    async def _settle(self, org: str, location: str, held: _Claimed, deadline: float, retry_of: str | None) -> None:
+    async def _settle(self, org: str, location: str, held: Claimed, deadline: float, retry_of: str | None) -> None:
         """Find out what another's claim is worth; returns when it is worth another try."""
         if not held.job:
             return
@@ -248,7 +204,7 @@ class Reservations:
             writer = f"The unfinished job {held.job} writes to this output_path."
             raise Invalid({"output_path": [f"{writer} Use another one, or wait for that job or cancel it."]})
 
-    async def _drop(self, org: str, location: str, held: _Claimed) -> None:
+    async def _drop(self, org: str, location: str, held: Claimed) -> None:
         async with self._database.connection() as connection:
             await connection.execute(
                 "delete from output_claims where org = $1 and location = $2 and job = $3 and claimed = $4",
@@ -259,41 +215,10 @@ class Reservations:
             )
 
 
-async def _take_key(connection: "Connection", org: str, new_job: str, key: IdempotencyKey) -> str:
-    """The job that the key names: the new one, or the one of the first request."""
-    await connection.execute(
-        "delete from idempotency_keys where org = $1 and key = $2 and created < now() - make_interval(hours => $3)",
-        org,
-        key.key,
-        KEY_HOURS,
-    )
-    # Waits for another transaction that is inserting the same key.
-    inserted = await connection.fetchval(
-        "insert into idempotency_keys (org, key, body, job) values ($1, $2, $3, $4) on conflict do nothing returning job",
-        org,
-        key.key,
-        key.body,
-        new_job,
-    )
-    if inserted:
-        return new_job
-    row = await connection.fetchrow("select body, job from idempotency_keys where org = $1 and key = $2", org, key.key)
-    if row is None:
-        raise Unavailable("The request that first used this Idempotency-Key has just been given up. Try again.", 1)
-    if row["body"] != key.body:
-        raise Conflict("This Idempotency-Key was used with another body before. Use a new key for a new request.")
-    return str(row["job"])
-
-
-async def _check_no_retry_is_completed(connection: "Connection", org: str, job: str) -> None:
-    if done := await connection.fetchval(_COMPLETED_RETRY, org, job):
-        raise Conflict(f"The job {done} is a retry of this job, and completed. Create a job to make its output again.")
-
-
 async def _take_claim(connection: "Connection", org: str, location: str, job: str) -> None:
     if await connection.fetchval(_TAKE_CLAIM, org, location, job):
         return
     row = await connection.fetchrow(_OTHERS_CLAIM, org, location)
     if row is None:
-        raise _Claimed(location, "", datetime.min, timedelta())
-    raise _Claimed(location, row["job"], row["claimed"], row["age"])
+        raise Claimed(location, "", datetime.min, timedelta())
+    raise Claimed(location, row["job"], row["claimed"], row["age"])

@@ -7,9 +7,9 @@ whole state, whoever is slow simply misses some in between.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
 
 import structlog
 from nats.aio.client import Client
@@ -22,19 +22,22 @@ from services.api.jobs.live import LiveProgress
 from services.api.jobs.standing import standings
 from services.api.metrics import LISTENERS
 from shared.bus.subjects import split_job_subject
-from shared.job import Job
+from shared.job import STATUS_AFTER, Job
 from shared.payload import NO_STANDING, Standing, job_json
 from shared.waiting import Waiting
 
-# At most this often for one job, whatever happens to it.
+# At most this often for one job, whatever happens to it; only of its end everybody is told at once.
 PAUSE_SECONDS = 0.25
-# Without any news the row is looked at all the same: what wakes us up travels over core NATS and may be lost.
-_LOOK_SECONDS = 10.0
+# Without any news the row is looked at all the same: what wakes us up travels over core NATS and may be lost. Soon at first,
+# since an event may have come just before anybody listened, and its projection after the first look.
+_FIRST_LOOK_SECONDS, _LOOK_SECONDS = 0.25, 10.0
 _LAG_SECONDS = 0.03
 _LONGEST_LAG_SECONDS = 10.0
 # Reading for streams shall leave most of the pool to requests.
 _READERS = 4
 _LINE_END = re.compile(r"\r\n|\r|\n")
+# The events that make a list of jobs another, or move a job from one status to the next.
+_CHANGES_A_LIST = frozenset(event.subject for event in STATUS_AFTER)
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,18 @@ def make_frame(
     return Frame((sequence, percent, changes), job.finished, shown(None), shown)
 
 
+@dataclass(eq=False)
+class Bell:
+    """Rings for somebody who waits for several things at once.
+
+    Attributes:
+        list_changed: a job of the organization is new or has another status.
+    """
+
+    rung: asyncio.Event = field(default_factory=asyncio.Event)
+    list_changed: bool = False
+
+
 class EventStream:
     """The followed jobs of one process. ``stopping``: all streams shall end."""
 
@@ -94,6 +109,7 @@ class EventStream:
         self._live = live
         self._reading = asyncio.Semaphore(_READERS)
         self._watches: dict[tuple[str, str], Watch] = {}
+        self._bells: dict[str, set[Bell]] = {}
         self._subscription: Subscription | None = None
         self.stopping = False
 
@@ -112,6 +128,8 @@ class EventStream:
         self.stopping = True
         for watch in self._watches.values():
             watch.tell()
+        for bell in (bell for bells in self._bells.values() for bell in bells):
+            bell.rung.set()
         if self._subscription:
             try:
                 await self._subscription.unsubscribe()
@@ -119,27 +137,46 @@ class EventStream:
                 return
 
     @asynccontextmanager
-    async def watch(self, org: str, job: str) -> "AsyncIterator[Watch]":
-        """Follow a job, beside all others who do."""
+    async def watch(self, org: str, job: str, bell: Bell | None = None) -> "AsyncIterator[Watch]":
+        """Follow a job, beside all others who do. ``bell``: rings whenever there is a newer state."""
         # The watch is there before the first read, so that no change can fall between the two.
         watch = self._watches.get((org, job))
         if watch is None:
             watch = self._watches[org, job] = Watch(self._database, self._live, self._reading, org, job)
-        watch.join()
+        watch.join(bell)
         try:
             yield watch
         finally:
-            if watch.leave():
+            if watch.leave(bell):
                 del self._watches[org, job]
+
+    @contextmanager
+    def listed(self, org: str) -> Iterator[Bell]:
+        """A bell that rings whenever the organization's list of jobs has changed."""
+        bell = Bell()
+        bells = self._bells.setdefault(org, set())
+        bells.add(bell)
+        LISTENERS.inc()
+        try:
+            yield bell
+        finally:
+            LISTENERS.dec()
+            bells.discard(bell)
+            if not bells:
+                self._bells.pop(org, None)
 
     def _wake(self, org: str, job: str) -> None:
         if watch := self._watches.get((org, job)):
             watch.wake()
 
     async def _heard(self, message: Msg) -> None:
-        org, job, _ = split_job_subject(message.subject)
+        org, job, token = split_job_subject(message.subject)
+        if token in _CHANGES_A_LIST:
+            for bell in self._bells.get(org, ()):
+                bell.list_changed = True
+                bell.rung.set()
         if watch := self._watches.get((org, job)):
-            watch.wake(int((message.headers or {}).get("Nats-Sequence", 0)))
+            watch.wake(int((message.headers or {}).get("Nats-Sequence", 0)), ended=token.startswith("end."))
 
 
 class Watch:
@@ -157,21 +194,27 @@ class Watch:
         self._org = org
         self._job = job
         self._listeners = 0
+        self._bells: list[Bell] = []
         self._heard = 0
         self._woken = asyncio.Event()
+        self._ended = asyncio.Event()
         self._told = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def join(self) -> None:
-        """One listener more."""
+    def join(self, bell: Bell | None = None) -> None:
+        """One listener more. ``bell``: what is to ring for it."""
         self._listeners += 1
+        if bell:
+            self._bells.append(bell)
         LISTENERS.inc()
         if self._task is None:
             self._task = asyncio.create_task(self._follow())
 
-    def leave(self) -> bool:
+    def leave(self, bell: Bell | None = None) -> bool:
         """One listener less. Returns whether it was the last."""
         self._listeners -= 1
+        if bell:
+            self._bells.remove(bell)
         LISTENERS.dec()
         if self._listeners == 0 and self._task:
             # Forgotten as well: with the cancellation in it, whose traceback leads back here, it would be a cycle.
@@ -179,16 +222,20 @@ class Watch:
             task.cancel()
         return self._listeners == 0
 
-    def wake(self, sequence: int = 0) -> None:
-        """The row has changed or is about to, up to an event of this sequence if that is known."""
+    def wake(self, sequence: int = 0, *, ended: bool = False) -> None:
+        """The row has changed or is about to, up to an event of this sequence if known; with ``ended`` for the last time."""
         self._heard = max(self._heard, sequence)
         self._woken.set()
+        if ended:
+            self._ended.set()
 
     def tell(self) -> None:
         """Wake all listeners."""
         # An event of its own for each time: a listener that comes to wait later waits for the next one.
         told, self._told = self._told, asyncio.Event()
         told.set()
+        for bell in self._bells:
+            bell.rung.set()
 
     async def news(self, than: Frame, seconds: float) -> None:
         """Return when there is something newer than a frame, when told to wake up, or after some time."""
@@ -225,10 +272,12 @@ class Watch:
         return self.latest
 
     async def _follow(self) -> None:
+        look = _FIRST_LOOK_SECONDS
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_SECONDS):
+                async with asyncio.timeout(look):
                     await self._woken.wait()
+            look = min(2 * look, _LOOK_SECONDS)
             self._woken.clear()
             try:
                 await self._read_until_heard()
@@ -239,7 +288,10 @@ class Watch:
                 )
                 self._woken.set()
                 await asyncio.sleep(1.0)
-            await asyncio.sleep(PAUSE_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PAUSE_SECONDS):
+                    await self._ended.wait()
+            self._ended.clear()
 
     async def _read_until_heard(self) -> None:
         """Read the row; again, if an event that was received is not in it yet. The projection is a few milliseconds behind."""

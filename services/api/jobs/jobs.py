@@ -17,6 +17,7 @@ from services.api.jobs.standing import standings
 from services.api.jobs.timeline import Timeline, fold_timeline
 from services.api.projection.projection import refresh_job
 from shared.bus.joblog import JobEnded, JobLog
+from shared.coalescing import Coalescer
 from shared.events import Cancelled, Completed, Event, Failed
 from shared.ids import JOB_PATTERN
 from shared.job import Job, Status
@@ -26,6 +27,7 @@ from shared.waiting import Waiting
 _ID = re.compile(JOB_PATTERN)
 # Each takes a connection to Postgres for a moment.
 _CANCELLED_AT_ONCE = 4
+_MOST_TOGETHER = 200
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Jobs:
         self._database = database
         self._log = log
         self._live = live
+        self._standing = Coalescer(self._standing_of_each, most=_MOST_TOGETHER, everybodys=(DatabaseDown,))
 
     async def retrieve(self, org: str, job: str, fields: Collection[str] | None = None) -> str:
         """A job as JSON text. ``fields``: the members to show; None for all.
@@ -71,9 +74,15 @@ class Jobs:
         """What each piece of a job's work waits for at present, by its name."""
         return {} if job.finished else self._live.waits.each_of(job.id)
 
-    async def shown(self, job: Job) -> str:
-        """A job that is known as JSON text, even where Postgres is down."""
+    async def shown(self, job: Job, *, new: bool = False) -> str:
+        """A job that is known as JSON text, even where Postgres is down.
+
+        Args:
+            new: it was made just now, so that nobody has been shown any progress of it.
+        """
         try:
+            if new:
+                return self._text(job, "detail", None, await self._standing.do(job), None)
             async with self._database.connection() as connection:
                 return await self._shown(connection, job)
         except DatabaseDown:
@@ -201,6 +210,13 @@ class Jobs:
         percents = await self._live.percent(connection, [job])
         standing = await standings(connection, job.org, [job])
         return self._text(job, "detail", percents.get(job.id), standing[job.id], fields)
+
+    async def _standing_of_each(self, jobs: Sequence[Job]) -> Sequence[Standing]:
+        found: dict[str, Standing] = {}
+        async with self._database.connection() as connection:
+            for org in {job.org for job in jobs}:
+                found |= await standings(connection, org, [job for job in jobs if job.org == org])
+        return [found[job.id] for job in jobs]
 
     def _text(
         self, job: Job, surface: Surface, percent: int | None, standing: Standing, fields: Collection[str] | None

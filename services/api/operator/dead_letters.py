@@ -2,19 +2,24 @@
 
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
 from nats.js.errors import APIError, NotFoundError
 
+from shared.bus.direct import direct_get
 from shared.bus.errors import bus_calls
 from shared.bus.topology import DEAD
 
 _ANY = "*"
+_SECONDS = 5.0
+# Messages that are asked for at once.
+_WINDOW = 256
 # What the server says of a message that was removed, and of one that never was.
 _NO_SUCH_MESSAGE = (10037, 10043, 10057)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
@@ -66,22 +71,33 @@ class DeadLetters:
     """The stream of dead letters. All calls raise ``BusUnavailable`` while the bus is out of reach."""
 
     def __init__(self, client: Client) -> None:
-        self._js: JetStreamContext = client.jetstream(timeout=5)
+        self._nc = client
+        self._js: JetStreamContext = client.jetstream(timeout=_SECONDS)
 
     @bus_calls()
-    async def count(self) -> int:
-        """How many there are."""
-        return int((await self._js.stream_info(DEAD)).state.messages)
+    async def count(self, wanted: Wanted | None = None) -> int:
+        """How many of those that are wanted there are."""
+        if wanted is None or wanted == Wanted():
+            return int((await self._js.stream_info(DEAD)).state.messages)
+        subjects = (await self._js.stream_info(DEAD, subjects_filter=wanted.subject)).state.subjects or {}
+        return sum(subjects.values())
 
     @bus_calls()
-    async def newest(self, wanted: Wanted, limit: int) -> list[DeadLetter]:
-        """The newest of those that are wanted, newest first. Costs as many requests as letters fit."""
-        found: deque[DeadLetter] = deque(maxlen=limit)
-        after = 0
-        while letter := await self._next(wanted.subject, after):
-            found.append(letter)
-            after = letter.number
-        return list(reversed(found))
+    async def newest(self, wanted: Wanted, limit: int, skip: int = 0) -> list[DeadLetter]:
+        """The newest of those that are wanted, newest first, without the first ``skip`` of them.
+
+        Without a filter they are read from the end of the stream in windows, each with one request, as far as it takes. With one
+        the server finds those that fit, from the beginning.
+        """
+        state = (await self._js.stream_info(DEAD)).state
+        found: list[DeadLetter] = []
+        last = state.last_seq
+        window = _WINDOW if wanted == Wanted() else max(1, last)
+        while last >= state.first_seq and len(found) < skip + limit:
+            first = max(state.first_seq, last - window + 1)
+            found += reversed(await self._between(wanted.subject, first, last, skip + limit))
+            last = first - 1
+        return found[skip : skip + limit]
 
     @bus_calls()
     async def find(self, number: int) -> DeadLetter | None:
@@ -104,23 +120,41 @@ class DeadLetters:
                     raise
         return dropped
 
-    async def _next(self, subject: str, after: int) -> DeadLetter | None:
-        try:
-            return _letter(await self._js.get_msg(DEAD, after + 1, subject=subject, next=True))
-        except NotFoundError:
-            return None
+    async def _between(self, subject: str, first: int, last: int, most: int) -> Sequence[DeadLetter]:
+        """The last ones of a stretch of the stream, oldest first."""
+        found: deque[DeadLetter] = deque(maxlen=most)
+        while first <= last:
+            request = {"seq": first, "batch": _WINDOW, "next_by_subj": subject}
+            messages, end = await direct_get(self._nc, DEAD, request, seconds=_SECONDS)
+            letters = [_direct_letter(message) for message in messages]
+            found.extend(letter for letter in letters if letter.number <= last)
+            # What is left behind is told, whether the answer was full or had as many bytes as a client may have waiting.
+            if not letters or end.get("Nats-Num-Pending", "0") == "0":
+                break
+            first = letters[-1].number + 1
+        return found
+
+
+def _direct_letter(message: Msg) -> DeadLetter:
+    headers = message.headers or {}
+    at = datetime.fromisoformat(headers["Nats-Time-Stamp"])
+    return _made(int(headers["Nats-Sequence"]), at, headers["Nats-Subject"], headers, message.data)
 
 
 def _letter(message: RawStreamMsg) -> DeadLetter:
     headers = message.headers or {}
-    _, service, org, job = str(message.subject).split(".", 3)
+    return _made(int(message.seq or 0), message.time, str(message.subject), headers, message.data or b"")
+
+
+def _made(number: int, at: datetime | None, subject: str, headers: Mapping[str, str], body: bytes) -> DeadLetter:
+    _, service, org, job = subject.split(".", 3)
     return DeadLetter(
-        number=int(message.seq or 0),
-        at=message.time,
+        number=number,
+        at=at,
         service=service,
         org=org,
         job=job,
         subject=headers.get("Millrace-Subject", ""),
         reason=headers.get("Millrace-Reason", ""),
-        body=message.data or b"",
+        body=body,
     )

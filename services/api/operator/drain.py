@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from nats.aio.client import Client
 from pydantic import ValidationError
 
-from services.api.projection.buckets import bucket_entries
+from services.api.projection.buckets import bucket_messages
+from shared.bus.clock import bus_time
 from shared.bus.errors import BusUnavailable
 from shared.bus.roster import ENTRY, DrainOrder, Roster, Worker
 from shared.bus.topology import WORKERS_BUCKET
@@ -39,21 +40,25 @@ class Draining:
 async def known_workers(client: Client) -> list[Worker]:
     """All workers that have written within the last hour and have not ended in order, by service and host.
 
+    When they have written is what the bus says: clocks of hosts may differ.
+
     Raises:
         BusUnavailable: the bus is out of reach, here and below.
     """
     found = []
-    async for key, value in bucket_entries(client, WORKERS_BUCKET):
+    async for key, message in bucket_messages(client, WORKERS_BUCKET):
         if key.startswith(f"{ENTRY}."):
             with suppress(ValidationError):
-                found.append(Worker.model_validate_json(value))
+                written = Worker.model_validate_json(message.data)
+                found.append(written.model_copy(update={"at": message.metadata.timestamp}))
     return sorted(found, key=lambda worker: (worker.service, worker.host, worker.id))
 
 
 async def living_workers(client: Client) -> list[Worker]:
     """Those that have written lately."""
-    now = datetime.now(UTC)
-    return [worker for worker in await known_workers(client) if worker.alive(now)]
+    workers = await known_workers(client)
+    now = await bus_time(client, WORKERS_BUCKET)
+    return [worker for worker in workers if worker.alive(now)]
 
 
 async def choose_workers(client: Client, names: Sequence[str], host: str | None = None) -> list[Worker]:
@@ -87,7 +92,8 @@ async def drain(client: Client, workers: Sequence[Worker], *, stay: bool = False
     told: Draining | None = None
     while told is None or told.left:
         with suppress(BusUnavailable):
-            state = _state({worker.id: worker for worker in await known_workers(client)}, workers, stay=stay)
+            found = {worker.id: worker for worker in await known_workers(client)}
+            state = _state(found, workers, await bus_time(client, WORKERS_BUCKET), stay=stay)
             if told is None or _essence(state) != _essence(told):
                 told = state
                 yield state
@@ -95,8 +101,7 @@ async def drain(client: Client, workers: Sequence[Worker], *, stay: bool = False
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-def _state(found: dict[str, Worker], ordered: Sequence[Worker], *, stay: bool) -> Draining:
-    now = datetime.now(UTC)
+def _state(found: dict[str, Worker], ordered: Sequence[Worker], now: datetime, *, stay: bool) -> Draining:
     left, drained, lost = [], [], []
     for former in ordered:
         worker = found.get(former.id)

@@ -15,7 +15,8 @@ from services.api.contract.models import JobRequest
 from services.api.contract.retries import retry_members
 from services.api.contract.validation import validate
 from services.api.database.pool import Database
-from services.api.intake.intake import Intake, Submission
+from services.api.intake.intake import Intake
+from services.api.intake.submission import Submission
 from services.api.jobs.jobs import Jobs
 from services.api.operator.dead_letters import DeadLetter
 from shared.addresses import AddressPolicy
@@ -26,7 +27,7 @@ from shared.bus.subjects import job_subject, split_job_subject
 from shared.bus.topology import JOBS, WEBHOOKS
 from shared.deliveries import WebhookAttempt
 from shared.events import Admitted, Completed, Event, PartRequested, PartTranscoded, PartUploaded
-from shared.job import STATUS_AFTER
+from shared.job import TOLD_AFTER
 
 _WORK = (Admitted, PartRequested, PartTranscoded)
 _PUBLISH_SECONDS = 5.0
@@ -84,7 +85,7 @@ class Replay:
 
     async def _tell(self, event: Event, letter: DeadLetter) -> str:
         """Have the organization's webhooks told what the event has made of the job, unless they know something newer."""
-        status = STATUS_AFTER.get(type(event))
+        status = TOLD_AFTER.get(type(event))
         recorded = await self._log.last(letter.subject)
         if status is None or recorded is None:
             raise NotReplayable("the log does not have this event any more; drop it")
@@ -139,7 +140,9 @@ class Replay:
             ended = await self._jobs.require_ended(letter.org, letter.job)
             members = retry_members(ended, parse_members(b"{}"))
             wanted = validate(JobRequest, members, policy=self._policy)
-            submission = Submission(wanted, members.texts.get("client_metadata"), b"", retry_of=ended.id)
+            submission = Submission(
+                wanted, members.texts.get("client_metadata"), b"", retry_of=ended.id, keys_from=ended.keys_from
+            )
             accepted = await self._intake.accept(letter.org, submission)
         except ApiError as refusal:
             raise NotReplayable(f"its job cannot be run again from here: {_text(refusal)}") from refusal

@@ -31,6 +31,7 @@ COLUMNS = (
     SealedColumn("organizations", "storage", ("code",), storage_purpose),
     SealedColumn("organizations", "key_provider", ("code",), providers.purpose),
     SealedColumn("webhooks", "secret", ("id",), secret_purpose),
+    SealedColumn("webhooks", "previous_secret", ("id",), secret_purpose),
     SealedColumn("drm_contents", "keys", ("org", "content_id"), contents.purpose),
     SealedColumn("drm_signing_keys", "pair", ("org",), signing_keys.purpose),
 )

@@ -142,12 +142,14 @@ class Admission:
     Attributes:
         waits: of the jobs that are under way.
         up_to: sequence of the newest admission; until the tables hold it, they show too few jobs under way.
+        full: all places were taken when it was last looked, so that further jobs that wait change nothing.
     """
 
     log: JobLog
     caps: Caps
     waits: Waits
     up_to: int = 0
+    full: bool = False
     _served: dict[str, int] = field(default_factory=dict)
     _clock: int = 0
     _held_back: set[str] = field(default_factory=set)
@@ -157,7 +159,8 @@ class Admission:
         active = {row["org"]: row["jobs"] for row in await connection.fetch(_ACTIVE)}
         held_up = self._held_up(active)
         free = self.caps.active + held_up - sum(active.values())
-        if free <= 0:
+        self.full = free <= 0
+        if self.full:
             return []
         rows = await connection.fetch(_WAITING, free, self.caps.active_per_organization)
         held_back = {row["org"] for row in rows} & set(self.waits.short_of_room())

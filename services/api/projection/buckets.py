@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from services.api.projection.tail import Tail, TailBroken
 from shared.bus.errors import BusUnavailable, bus_calls
@@ -22,6 +23,12 @@ async def bucket_entries(client: Client, bucket: str, after: int = 0) -> AsyncIt
     Raises:
         BusUnavailable: the bus is out of reach.
     """
+    async for key, message in bucket_messages(client, bucket, after):
+        yield key, message.data
+
+
+async def bucket_messages(client: Client, bucket: str, after: int = 0) -> AsyncIterator[tuple[str, Msg]]:
+    """The same with the messages of the bucket's stream, which tell when the bus has stored them."""
     tail = Tail(client, f"KV_{bucket}")
     try:
         async with bus_calls():
@@ -34,7 +41,7 @@ async def bucket_entries(client: Client, bucket: str, after: int = 0) -> AsyncIt
                 return
             for message in batch:
                 if REMOVED not in (message.headers or {}):
-                    yield message.subject.removeprefix(f"$KV.{bucket}."), message.data
+                    yield message.subject.removeprefix(f"$KV.{bucket}."), message
     except TailBroken as error:
         raise BusUnavailable(str(error)) from error
     finally:

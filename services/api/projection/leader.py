@@ -28,7 +28,7 @@ from services.api.projection.projector import LogLost, Projector, deliveries_in,
 from services.api.projection.retention import Retention
 from shared.bus.joblog import JobLog
 from shared.bus.topology import DELIVERIES, JOBS
-from shared.events import Admitted, Created
+from shared.events import Admitted, Created, Event
 from shared.logs import Repetition
 from shared.tasks import end_tasks
 
@@ -48,6 +48,8 @@ _SESSION = {
     # A leader sends a statement every second. One that hangs must not keep the lock, nor one whose host has vanished.
     "idle_session_timeout": "15s",
     "idle_in_transaction_session_timeout": "15s",
+    # What a crash of Postgres takes away goes together with the offsets, and is read from the streams again.
+    "synchronous_commit": "off",
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
@@ -200,9 +202,15 @@ class _Term:
     async def _apply_jobs(self, connection: Connection, messages: Sequence[Msg]) -> Callable[[], None]:
         events = events_in(messages)
         states = await apply_events(connection, events)
-        if any(isinstance(item.event, Created | Admitted) or item.event.token().startswith("end.") for item in events):
+        if any(self._may_let_admit(item.event) for item in events):
             self._something_to_admit.set()
         return partial(metrics.projected, events, states)
+
+    def _may_let_admit(self, event: Event) -> bool:
+        """Whether there may be a job to admit now that there was not before this event."""
+        if isinstance(event, Created):
+            return not self._admission.full
+        return isinstance(event, Admitted) or event.token().startswith("end.")
 
     async def _apply_deliveries(self, connection: Connection, messages: Sequence[Msg]) -> None:
         new = await record_deliveries(connection, deliveries_in(messages))

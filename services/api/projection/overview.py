@@ -5,7 +5,6 @@ One process looks, for all: what is asked costs the server something, and with e
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 
 import structlog
 from nats.aio.client import Client
@@ -13,7 +12,7 @@ from nats.aio.client import Client
 from services.api import metrics
 from services.api.database.pool import Connection, Database
 from services.api.projection.projection import load_offset
-from shared.bus.direct import direct_get
+from services.api.projection.queues import BUS_SECONDS, age_after, look_at_admission, look_at_queue
 from shared.bus.topology import DEAD, DELIVERIES, DURABLES, JOBS, WEBHOOKS, Durable
 from shared.logs import Repetition
 from shared.metrics import error_label
@@ -21,16 +20,9 @@ from shared.metrics import error_label
 LOOK_SECONDS = 5.0
 """More often than Prometheus asks, and seldom enough to cost nothing."""
 
-_BUS_SECONDS = 5.0
 _STREAMS = (JOBS, DELIVERIES, WEBHOOKS, DEAD)
 _PROJECTED = (JOBS, DELIVERIES)
 _QUEUE = "admission"
-# One statement, which sees all of it at one moment; each half reads an index of exactly these rows.
-_JOBS = """
-    select waiting.*, running.* from
-        (select count(*), min(created) from jobs where not admitted and status = 'queued') as waiting (jobs, oldest),
-        (select count(*) from jobs where admitted and status in ('queued', 'transcoding')) as running (jobs)
-"""
 
 
 class Overview:
@@ -52,7 +44,7 @@ class Overview:
         leads: Callable[[], bool],
     ) -> None:
         self._nc = client
-        self._js = client.jetstream(timeout=_BUS_SECONDS)
+        self._js = client.jetstream(timeout=BUS_SECONDS)
         self._database = database
         self._held_up = held_up
         self._places = places
@@ -95,18 +87,15 @@ class Overview:
             await self._look_at_stream(stream, offsets.get(stream))
 
     async def _look_at_queue(self, durable: Durable) -> None:
-        info = await self._js.consumer_info(durable.stream, durable.name)
-        pending = info.num_pending or 0
-        after = info.delivered.stream_seq if info.delivered else 0
-        oldest = await self._age_after(durable.stream, after, durable.filters) if pending else 0.0
+        queue = await look_at_queue(self._nc, durable)
         for gauge, value in (
-            (metrics.QUEUE_MESSAGES, pending),
-            (metrics.QUEUE_OLDEST, oldest),
-            (metrics.QUEUE_UNSETTLED, info.num_ack_pending),
-            (metrics.QUEUE_REDELIVERED, info.num_redelivered),
-            (metrics.QUEUE_PULLS, info.num_waiting),
+            (metrics.QUEUE_MESSAGES, queue.messages),
+            (metrics.QUEUE_OLDEST, queue.oldest_seconds),
+            (metrics.QUEUE_UNSETTLED, queue.unsettled),
+            (metrics.QUEUE_REDELIVERED, queue.redelivered),
+            (metrics.QUEUE_PULLS, queue.pulls),
         ):
-            gauge.labels(durable.name).set(value or 0)
+            gauge.labels(durable.name).set(value)
 
     async def _look_at_stream(self, stream: str, offset: int | None) -> None:
         state = (await self._js.stream_info(stream)).state
@@ -115,26 +104,12 @@ class Overview:
         if offset is not None:
             behind = max(0, state.last_seq - offset)
             metrics.PROJECTION_LAG.labels(stream).set(behind)
-            age = await self._age_after(stream, offset, (">",)) if behind else 0.0
+            age = await age_after(self._nc, stream, offset, (">",)) if behind else 0.0
             metrics.PROJECTION_LAG_SECONDS.labels(stream).set(age)
 
     async def _look_at_jobs(self, connection: Connection) -> None:
-        waiting, oldest, running = await connection.fetchrow(_JOBS) or (0, None, 0)
-        metrics.JOBS.labels("waiting").set(waiting)
-        metrics.JOBS.labels("running").set(running)
-        metrics.JOBS_OLDEST.labels(_QUEUE).set(_age_of(oldest) if oldest else 0)
+        admission = await look_at_admission(connection)
+        metrics.JOBS.labels("waiting").set(admission.waiting)
+        metrics.JOBS.labels("running").set(admission.running)
+        metrics.JOBS_OLDEST.labels(_QUEUE).set(admission.oldest_seconds)
         metrics.PLACES.labels(_QUEUE).set(self._places)
-
-    async def _age_after(self, stream: str, sequence: int, filters: tuple[str, ...]) -> float:
-        """Age in seconds of the first message after a place that fits a filter; 0 if none does any more."""
-        ages = [0.0]
-        for subject in filters:
-            request = {"seq": sequence + 1, "next_by_subj": subject, "batch": 1}
-            messages, _ = await direct_get(self._nc, stream, request, seconds=_BUS_SECONDS)
-            ages += [_age_of(datetime.fromisoformat((each.headers or {})["Nats-Time-Stamp"])) for each in messages]
-        return max(ages)
-
-
-def _age_of(instant: datetime) -> float:
-    # Clocks of hosts differ.
-    return max(0.0, (datetime.now(UTC) - instant).total_seconds())

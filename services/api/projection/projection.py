@@ -8,7 +8,7 @@ be applied alone.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,20 +19,22 @@ from pydantic import ValidationError
 from services.api.database.pool import Connection
 from shared.bus.joblog import JobLog
 from shared.deliveries import DeliveryAttempted
-from shared.events import Recorded
+from shared.events import Created, Recorded
 from shared.job import Job, apply
 
 PRIORITIES = {"low": 0, "normal": 1, "high": 2}
 
 # By their order, as all who lock several rows do, or they would wait for each other.
 _LOAD = "select id, last_sequence, state from jobs where id = any($1::text[]) order by id for update"
-_STORE = """
+_THERE = "select id from jobs where id = any($1::text[])"
+_STORE_ROWS = """
     insert into jobs (id, org, created, status, enable_drm, priority, admitted, last_sequence, state, ended,
                       fetched, source_seconds, source_bytes, retry_of, rendition_seconds, encode_seconds, output_bytes)
-    select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::boolean[], $6::smallint[],
+    select rows.*
+    from {beside} unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::boolean[], $6::smallint[],
                          $7::boolean[], $8::bigint[], $9::text[], $10::timestamptz[],
                          $11::timestamptz[], $12::double precision[], $13::bigint[], $14::text[],
-                         $15::double precision[], $16::double precision[], $17::bigint[])
+                         $15::double precision[], $16::double precision[], $17::bigint[]) as rows
     on conflict (id) do update
     set status = excluded.status, admitted = excluded.admitted, last_sequence = excluded.last_sequence, state = excluded.state,
         ended = excluded.ended, fetched = excluded.fetched, source_seconds = excluded.source_seconds,
@@ -40,12 +42,17 @@ _STORE = """
         encode_seconds = excluded.encode_seconds, output_bytes = excluded.output_bytes
     where jobs.last_sequence < excluded.last_sequence
 """
+_STORE = _STORE_ROWS.format(beside="")
+# Answers before the rows are on the disk: what a crash of Postgres takes away is in the log.
+_STORE_AT_ONCE = _STORE_ROWS.format(
+    beside="(select set_config('synchronous_commit', 'off', true)) as transaction_of_its_own,"
+)
 _RECORD_DELIVERIES = """
     insert into deliveries (sequence, org, job, hook, message_id, status, attempt, at, outcome, response_status, error,
-                            duration_ms, next_attempt_at, response)
+                            duration_ms, next_attempt_at, response, test)
     select * from unnest($1::bigint[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::integer[],
                          $8::timestamptz[], $9::text[], $10::integer[], $11::text[], $12::integer[], $13::timestamptz[],
-                         $14::text[])
+                         $14::text[], $15::boolean[])
     on conflict (sequence) do nothing
     returning sequence
 """
@@ -79,18 +86,34 @@ async def apply_events(connection: Connection, events: Sequence[Recorded]) -> Ma
         events: in the log's order; of each job everything after what its row holds (see above).
 
     Returns:
-        the state of each of the jobs afterwards, as far as it can be read.
+        the state of each of the jobs afterwards, as far as it can be read; not of those that were new and had their rows already.
     """
     by_job: dict[str, list[Recorded]] = defaultdict(list)
     for recorded in events:
         by_job[recorded.event.job].append(recorded)
     async with connection.transaction():
+        # Intake shows new jobs at once, so that most of these rows are there and need neither be read nor be locked.
+        if new := [job for job, news in by_job.items() if len(news) == 1 and isinstance(news[0].event, Created)]:
+            for row in await connection.fetch(_THERE, new):
+                del by_job[row["id"]]
+        if not by_job:
+            return {}
         rows = await connection.fetch(_LOAD, list(by_job))
         before = {row["id"]: folded for row in rows if (folded := _folded(row))}
         unreadable = {row["id"] for row in rows} - before.keys()
         after = {job: fold(before.get(job), news) for job, news in by_job.items() if job not in unreadable}
         await _store(connection, [new for job, new in after.items() if new and new is not before.get(job)])
     return {job: folded.job for job, folded in after.items() if folded}
+
+
+async def show_created(connection: Connection, created: Sequence[Recorded]) -> None:
+    """Bring the first events of jobs into rows of their own, so that all can see them before the projector has come to them.
+
+    Args:
+        connection: in no transaction.
+    """
+    states = [folded for recorded in created if (folded := fold(None, [recorded]))]
+    await connection.execute(_STORE_AT_ONCE, *_columns(states))
 
 
 async def refresh_job(connection: Connection, log: JobLog, org: str, job: str, *, at_least: int = 0) -> Job | None:
@@ -187,14 +210,19 @@ def _folded(row: Record) -> Folded | None:
 async def _store(connection: Connection, states: list[Folded]) -> None:
     if not states:
         return
-    rows = [_job_row(folded) for folded in sorted(states, key=lambda folded: folded.job.id)]
-    await connection.execute(_STORE, *(list(column) for column in zip(*rows, strict=True)))
+    await connection.execute(_STORE, *_columns(states))
     finished = [folded.job for folded in states if folded.job.finished]
     if finished:
         await connection.execute("delete from output_claims where job = any($1::text[])", [job.id for job in finished])
         # A completed job is at 100; the others are shown for good as far as they were seen to get.
         completed = [job.id for job in finished if job.status == "completed"]
         await connection.execute("delete from progress_shown where job = any($1::text[])", completed)
+
+
+def _columns(states: Sequence[Folded]) -> Iterator[list[object]]:
+    """The columns of the rows, by the order of their ids."""
+    rows = [_job_row(folded) for folded in sorted(states, key=lambda folded: folded.job.id)]
+    return (list(column) for column in zip(*rows, strict=True))
 
 
 async def sweep_claims(connection: Connection) -> None:
@@ -249,4 +277,5 @@ def _delivery_row(recorded: RecordedDelivery) -> tuple[object, ...]:
         delivery.next_attempt_at,
         # Its NULs are escaped, as everything is that JSON does not take.
         delivery.response.model_dump_json() if delivery.response else None,
+        delivery.test,
     )

@@ -24,6 +24,8 @@ Apply = Callable[[Connection, Sequence[Msg]], Awaitable[Callable[[], None] | Non
 """Brings messages into the tables, inside a transaction of its caller's; returns what to call once that is committed."""
 
 _RETRY_SECONDS = 0.5
+# A batch costs about as much as ten messages. So one does not begin right after another: what comes meanwhile goes into it.
+_PACE_SECONDS = 0.01
 _LOST_SECONDS = 10.0
 # In a cluster a server may answer that has just become the leader, or was it before it hung: it is about to learn of the rest.
 _LOOKS, _LOOK_SECONDS = 5, 1.0
@@ -136,12 +138,16 @@ class Projector:
             await self.check_stream()
             await tail.open(self.offset)
             self.caught_up = tail.pending == 0
+            clock = asyncio.get_running_loop().time
             while True:
+                due = clock() + _PACE_SECONDS
                 batch = await tail.next_batch(1.0)
                 if self.lost:
                     raise LogLost("noticed while following")
                 await self._take(batch)
                 self.caught_up = tail.pending == 0
+                if self.caught_up and (early := due - clock()) > 0:
+                    await asyncio.sleep(early)
         finally:
             await tail.close()
 

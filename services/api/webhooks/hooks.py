@@ -1,6 +1,7 @@
 """The webhooks of an organization as the notifier gets them: a sealed list in a bucket of the bus, since it has no database."""
 
 import json
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -32,15 +33,12 @@ class HookBook:
         """
         await lock_organization(connection, org)
         rows = await connection.fetch(
-            "select id, url, secret, enabled from webhooks where org = $1 order by created, id", org
+            "select id, url, secret, enabled, previous_secret, previous_until from webhooks where org = $1"
+            " order by created, id",
+            org,
         )
-        opened = [(row, self.open_secret(row["id"], row["secret"])) for row in rows]
-        hooks = [
-            Hook(id=str(row["id"]), url=row["url"], secret_token=secret, enabled=row["enabled"])
-            for row, secret in opened
-            if secret
-        ]
-        text = json.dumps([hook.model_dump() for hook in hooks])
+        hooks = [hook for hook in map(self._hook, rows) if hook.secret_token]
+        text = json.dumps([hook.model_dump(mode="json") for hook in hooks])
         bucket = await self._js.key_value(HOOKS_BUCKET)
         await bucket.put(org, self._sealer.seal(text, f"hooks of {org}"))
 
@@ -63,6 +61,35 @@ class HookBook:
             orgs = [row["code"] for row in await connection.fetch("select code from organizations order by code")]
         for org in orgs:
             await self.publish_anew(org)
+
+    async def forget_previous(self) -> None:
+        """Delete the secrets of before whose time is over.
+
+        Raises:
+            DatabaseDown, nats.errors.Error, TimeoutError: not done, or not for all.
+        """
+        async with self._database.connection() as connection:
+            found = await connection.fetch("select distinct org from webhooks where previous_until <= now()")
+        for row in found:
+            async with self._database.transaction() as connection:
+                await lock_organization(connection, row["org"])
+                await connection.execute(
+                    "update webhooks set previous_secret = null, previous_until = null"
+                    " where org = $1 and previous_until <= now()",
+                    row["org"],
+                )
+                await self.publish(connection, row["org"])
+
+    def _hook(self, row: Any) -> Hook:
+        previous = row["previous_secret"]
+        return Hook(
+            id=str(row["id"]),
+            url=row["url"],
+            secret_token=self.open_secret(row["id"], row["secret"]),
+            enabled=row["enabled"],
+            previous_secret_token=(self.open_secret(row["id"], previous) or None) if previous else None,
+            previous_until=row["previous_until"],
+        )
 
     def seal_secret(self, hook: UUID, secret: str) -> bytes:
         """A hook's secret token as the row keeps it."""

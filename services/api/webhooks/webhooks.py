@@ -1,4 +1,4 @@
-"""Webhooks of an organization: register, list, replace, remove."""
+"""Webhooks of an organization: register, list, replace, rotate, remove."""
 
 import secrets
 from base64 import b64encode
@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from services.api.accounts.organizations import lock_organization
-from services.api.contract.errors import BadRequest, NotFound
+from services.api.contract.errors import BadRequest, Invalid, NotFound
 from services.api.contract.listing import Window
-from services.api.contract.models import WebhookRequest
-from services.api.contract.responses import Webhook
+from services.api.contract.models import RotationRequest, WebhookRequest
+from services.api.contract.responses import RotatedWebhook, Webhook
 from services.api.database.pool import Connection, Database
 from services.api.webhooks.hooks import HookBook
 
@@ -31,11 +31,16 @@ class Slice:
 
 
 class Webhooks:
-    """The webhooks of all organizations."""
+    """The webhooks of all organizations.
 
-    def __init__(self, database: Database, book: HookBook) -> None:
+    Args:
+        overlap: seconds that the secret of before a rotation goes on signing where the request does not say.
+    """
+
+    def __init__(self, database: Database, book: HookBook, *, overlap: int) -> None:
         self._database = database
         self._book = book
+        self._overlap = overlap
 
     async def register(self, org: str, request: WebhookRequest) -> Webhook:
         """Add a webhook; it is told of changes from now on.
@@ -90,14 +95,43 @@ class Webhooks:
             old = self._shown(await hook_row(connection, org, hook))
             new = Webhook(id=hook, url=request.url, secret_token=request.secret_token or old.secret_token)
             await connection.execute(
-                "update webhooks set url = $3, secret = $4, enabled = true where org = $1 and id = $2",
+                "update webhooks set url = $3, secret = $4, enabled = true,"
+                # Another secret that is set here counts at once.
+                " previous_secret = case when $5 then previous_secret end,"
+                " previous_until = case when $5 then previous_until end where org = $1 and id = $2",
                 org,
                 hook,
                 new.url,
                 self._book.seal_secret(hook, new.secret_token),
+                new.secret_token == old.secret_token,
             )
             await self._book.publish(connection, org)
         return new
+
+    async def rotate(self, org: str, hook: UUID, request: RotationRequest) -> RotatedWebhook:
+        """Give a webhook another secret. The one of before signs beside it for a while.
+
+        Raises:
+            NotFound: it is not there. Invalid: the secret is the one that it has.
+        """
+        seconds = self._overlap if request.overlap_seconds is None else request.overlap_seconds
+        async with self._database.transaction() as connection:
+            await lock_organization(connection, org)
+            old = self._shown(await hook_row(connection, org, hook))
+            secret = request.secret_token or new_secret()
+            if secret == old.secret_token:
+                raise Invalid({"secret_token": ["This is the secret that the webhook has. Give another one, or none."]})
+            until = await connection.fetchval(
+                "update webhooks set previous_secret = case when $4::float8 > 0 then secret end,"
+                " previous_until = case when $4 > 0 then now() + make_interval(secs => $4) end, secret = $3"
+                " where org = $1 and id = $2 returning previous_until",
+                org,
+                hook,
+                self._book.seal_secret(hook, secret),
+                float(seconds),
+            )
+            await self._book.publish(connection, org)
+        return RotatedWebhook(id=hook, url=old.url, secret_token=secret, previous_secret_expires_at=until)
 
     async def remove(self, org: str, hook: UUID) -> None:
         """Remove a webhook; nothing more is sent to it.

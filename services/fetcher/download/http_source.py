@@ -17,7 +17,7 @@ from shared.retry_after import seconds_until
 
 MOST_REDIRECTS = 5
 _CONNECT_SECONDS = 10.0
-_PIECE_BYTES = 256 * 1024
+_BUFFER_BYTES = 1024 * 1024
 _LINE_BYTES = 32 * 1024
 _REDIRECTS = (301, 302, 303, 307, 308)
 _BUSY = (408, 425, 429)
@@ -113,7 +113,7 @@ async def http_session(*, policy: AddressPolicy, stall_seconds: float) -> AsyncI
         cookie_jar=aiohttp.CookieJar(unsafe=True, quote_cookie=False),
         trust_env=False,
         auto_decompress=False,
-        read_bufsize=4 * _PIECE_BYTES,
+        read_bufsize=_BUFFER_BYTES,
         # Signed addresses are long, and so are the headers that redirect to them.
         max_line_size=_LINE_BYTES,
         max_field_size=_LINE_BYTES,
@@ -161,8 +161,10 @@ def _reply(response: aiohttp.ClientResponse, start: int, end: int | None) -> Rep
 
 async def _pieces(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     try:
-        async for piece in response.content.iter_chunked(_PIECE_BYTES):
-            yield piece
+        # As they were received: to have them of one size would copy them.
+        async for piece, _ in response.content.iter_chunks():
+            if piece:
+                yield piece
     except TimeoutError as error:
         raise Trouble("stalled", "the server sends nothing any more") from error
     except (aiohttp.ClientError, OSError) as error:

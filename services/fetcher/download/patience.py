@@ -93,7 +93,7 @@ class Patience:
         now = self._clock()
         self._failures += 1
         if trouble.kind == "refused":
-            raise PermanentError("input_unreachable", self._told(trouble), message=trouble.message)
+            raise PermanentError("input_unreachable", self._told(trouble), cause=trouble.cause, remedy=trouble.remedy)
         if trouble.kind in ("misaddressed", "unconnected") and (
             self._failures >= QUICK_TRIES or now - self._last_progress > QUICK_SECONDS
         ):
@@ -103,7 +103,7 @@ class Patience:
             if trouble.kind == "misaddressed" and strange:
                 raise PermanentError("input_unreachable", self._told(trouble))
             longest = self._limits.first_contact if strange else None
-            raise Outage("input_unreachable", self._told(trouble), longest=longest)
+            raise Outage("input_unreachable", self._told(trouble), remedy=trouble.remedy, longest=longest)
         self._check_total()
         # Grows with the silence, not with the number of failures: several connections fail at the same time.
         delay = min(max(_FIRST_DELAY, now - self._last_progress), _LONGEST_DELAY)

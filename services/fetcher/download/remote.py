@@ -16,13 +16,19 @@ class Trouble(Exception):
 
     Attributes:
         retry_after: seconds that the other side asked us to wait, None if it did not say.
-        message: the sentence for the customer, where that of the error code does not fit.
+        cause: the sentence for the customer, where that of the error code does not fit. remedy: what to do then.
     """
 
     def __init__(
-        self, kind: TroubleKind, detail: str, *, retry_after: float | None = None, message: str | None = None
+        self,
+        kind: TroubleKind,
+        detail: str,
+        *,
+        retry_after: float | None = None,
+        cause: str | None = None,
+        remedy: str | None = None,
     ) -> None:
-        self.message = message
+        self.cause, self.remedy = cause, remedy
         self.kind = kind
         self.detail = detail
         self.retry_after = retry_after

@@ -16,7 +16,6 @@ from shared.storage import STORAGE_ERRORS, Problem, problem_of, retry_after, wor
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
-_PIECE_BYTES = 256 * 1024
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _REFUSALS: dict[Problem, str] = {
     "missing_key": "there is no object of that name in the bucket",
@@ -25,10 +24,16 @@ _REFUSALS: dict[Problem, str] = {
     "denied": "the credentials may not read the object, or it does not exist",
     "wrong_region": "the bucket is in another region: check region and endpoint",
 }
-# The public sentence speaks of a URL.
-_MISSING: dict[Problem, str] = {
-    problem: f"The specified input does not exist or cannot be accessed: {_REFUSALS[problem]}."
-    for problem in ("missing_key", "missing_bucket")
+# The public sentence speaks of a URL, and somebody who looks for a mistake there does not find it.
+_MISSING: dict[Problem, tuple[str, str]] = {
+    "missing_key": (
+        "The specified input does not exist or cannot be accessed: there is no object of that name in the bucket.",
+        "Check the path behind the bucket in input_path, capitals included, and that the upload is finished.",
+    ),
+    "missing_bucket": (
+        "The specified input does not exist or cannot be accessed: the bucket does not exist.",
+        "Check the bucket in input_path, and its endpoint.",
+    ),
 }
 
 
@@ -76,8 +81,10 @@ def _reply(response: Any, start: int) -> Reply:
 
 async def _pieces(body: Any) -> AsyncIterator[bytes]:
     try:
-        while piece := await body.read(_PIECE_BYTES):
-            yield piece
+        # As they were received, from the answer that the SDK's reader wraps, which would copy them.
+        async for piece, _ in body.content.iter_chunks():
+            if piece:
+                yield piece
     except (ReadTimeoutError, TimeoutError) as error:
         raise Trouble("stalled", "the storage sends nothing any more") from error
     except STORAGE_ERRORS as error:
@@ -95,12 +102,14 @@ def _translated(error: Exception, location: S3Location) -> Exception:
     if problem == "forbidden_address":
         return PermanentError("input_forbidden_address", "the endpoint is on a private or loopback network")
     if problem in _REFUSALS:
-        return Trouble("refused", _REFUSALS[problem], message=_MISSING.get(problem))
+        cause, remedy = _MISSING.get(problem, (None, None))
+        return Trouble("refused", _REFUSALS[problem], cause=cause, remedy=remedy)
     if problem == "busy":
         return Trouble("busy", "the storage is busy", retry_after=retry_after(error))
     if isinstance(error, ReadTimeoutError) and not isinstance(error, ConnectTimeoutError):
         return Trouble("stalled", "the storage took the request but does not answer it")
     if problem == "unreachable":
         kind: TroubleKind = "misaddressed" if is_misaddressed(error) else "unconnected"
-        return Trouble(kind, f"the storage cannot be reached ({type(error).__name__})")
+        detail = f"the storage cannot be reached ({type(error).__name__})"
+        return Trouble(kind, detail, remedy="Check the endpoint and region of input_path.")
     return Trouble("refused", f"the storage refused the request: {words_of(error, location)}")

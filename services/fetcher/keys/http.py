@@ -78,9 +78,9 @@ def unavailable(detail: str, retry_after: float | None = None) -> Outage:
     return Outage("drm_key_unavailable", detail, retry_after=retry_after)
 
 
-def refused(detail: str, message: str | None = None) -> PermanentError:
+def refused(detail: str, cause: str | None = None, remedy: str | None = None) -> PermanentError:
     """The service has refused, or gives something else than what it was asked for."""
-    return PermanentError("drm_key_refused", detail, message=message)
+    return PermanentError("drm_key_refused", detail, cause=cause, remedy=remedy)
 
 
 def is_forbidden(error: BaseException) -> bool:
@@ -99,19 +99,19 @@ def _refusal(response: aiohttp.ClientResponse, url: str) -> Exception:
     if response.status in _BUSY or response.status >= 500:
         return unavailable(said, seconds_until(response.headers.get("Retry-After")))
     if response.status in (401, 403):
-        message = "The key service of the organization refused its credentials. Have the operator set them again."
-        return refused(said, message)
+        cause = "The key service of the organization refused its credentials."
+        return refused(said, cause, "Have the operator set them again.")
     if response.status < 400:
         said += "; the address has to be the one that it leads to"
     return refused(said)
 
 
 def _forbidden(url: str) -> PermanentError:
-    message = (
-        "The key service of the organization is on a private or loopback address, where this server does not ask. "
-        "The operator can allow it with MILLRACE_ALLOWED_HOSTS."
+    return refused(
+        f"{_host(url)} is on a private or loopback network",
+        "The key service of the organization is on a private or loopback address, where this server does not ask.",
+        "The operator can allow it with MILLRACE_ALLOWED_HOSTS.",
     )
-    return refused(f"{_host(url)} is on a private or loopback network", message)
 
 
 def _host(url: str) -> str:

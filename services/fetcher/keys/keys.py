@@ -41,6 +41,7 @@ class JobKeys:
         if provider is None or isinstance(provider, SealedStore | StaticKeys) or not created.encryption:
             raise PermanentError("credentials_lost", "the keys of this job were kept with it, and are gone")
         keys = await self._services.ask(provider, created.encryption, created.drm_content_id or "")
+        keys = keys.from_provider(provider.identity)
         # A duplicate worker may have been first; then its keys are the ones that count.
         return await self._vault.put_keys(created.org, created.job, keys)
 

@@ -46,13 +46,14 @@ class AudioProbe(Inspection):
             TransientError: ``workspace_full``.
         """
         opened = await self._open(file, sound=True)
-        everything = await self._header(opened)
-        header = one_program(everything, sound=True)
-        sound = _pick(header)
-        try:
-            table, complaints = await self._packets(opened, NO_STREAM)
-        except ProcessTimeout as error:
-            raise PermanentError("input_damaged", f"it could not be read in the time allowed: {error}") from error
+        async with self._packets(opened) as packets:
+            everything = await self._header(opened)
+            header = one_program(everything, sound=True)
+            sound = _pick(header)
+            try:
+                table, complaints = await packets.of(NO_STREAM)
+            except ProcessTimeout as error:
+                raise PermanentError("input_damaged", f"it could not be read in the time allowed: {error}") from error
         warnings = _judge(opened, header, table, complaints)
         starts = {index: start for index in sound if (start := await self._start(opened, index)) is not None}
         probed = make_probed_audio(opened, sound, table, starts)
@@ -117,10 +118,12 @@ def _check_clock(opened: Opened, extent: Extent, stream: st.Stream) -> None:
         return
     jump = (extent.end - extent.start - extent.sum) * (st.ratio(stream.get("time_base")) or Fraction(0))
     if abs(jump) > JUMP_SECONDS:
-        message = (
-            "The clock of the input jumps. Export it again, or ask for the resolutions of a picture, which mends it."
+        raise PermanentError(
+            "input_damaged",
+            f"its clock jumps by about {float(jump):.0f} s",
+            cause="The clock of the input jumps.",
+            remedy="Export it again, or ask for the resolutions of a picture, which mends it.",
         )
-        raise PermanentError("input_damaged", f"its clock jumps by about {float(jump):.0f} s", message=message)
 
 
 def _placed(track: AudioTrack, start: Fraction, end: float) -> AudioTrack:

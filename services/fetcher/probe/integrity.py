@@ -15,6 +15,7 @@ from shared.errors import PermanentError
 from shared.media.result import JobWarning
 
 NOTHING_INSIDE = "The input has the header of a video, but neither pictures nor sound."
+EXPORT_AGAIN = "Export it again, and check that it plays before you send it."
 
 # Formats whose duration stands in a header; that of the others is reckoned from the packets themselves.
 _PROMISING = frozenset(
@@ -78,9 +79,11 @@ def nothing_to_show(found: Findings, video: Stream) -> PermanentError:
     if (found.duration or 0) > 0 and _missing_in_all(found) > 0:
         return PermanentError("input_truncated", "the file has a header, but no pictures")
     if any(extent.count for extent in found.extents.values()):
-        message = "The input has a video stream, but it contains no frames."
-        return PermanentError("input_no_video_stream", "no packets in the video stream", message=message)
-    return PermanentError("input_not_video", f"no packets; codec {video.get('codec_name')}", message=NOTHING_INSIDE)
+        cause = "The input has a video stream, but it contains no frames."
+        return PermanentError("input_no_video_stream", "no packets in the video stream", cause=cause)
+    return PermanentError(
+        "input_not_video", f"no packets; codec {video.get('codec_name')}", cause=NOTHING_INSIDE, remedy=EXPORT_AGAIN
+    )
 
 
 def _slack(duration: float) -> float:

@@ -46,5 +46,5 @@ def refuse_restart(packets: VideoPackets, demuxer: str, time_base: Fraction, box
             seconds = float((latest - min(pts for pts in packets.pts if pts != NO_TIME)) * time_base)
             what = f"The time stamps of the input begin again after {seconds:.1f} s, as in files joined byte by byte."
             detail = f"times go back by {float((latest - tick) * time_base):.1f} s"
-            raise PermanentError("input_damaged", detail, message=f"{what} {_ADVICE}")
+            raise PermanentError("input_damaged", detail, cause=what, remedy=_ADVICE)
         latest = max(latest, tick)

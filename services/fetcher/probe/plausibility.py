@@ -48,13 +48,14 @@ class Rule:
     Attributes:
         sentence: what has to hold, for people.
         broken: what was found instead; empty where it holds.
-        message: for the customer where it does not.
+        cause: for the customer where it does not. remedy: what to do then.
     """
 
     name: str
     sentence: str
     broken: Callable[[Claim], str]
-    message: str
+    cause: str
+    remedy: str
 
 
 def _length(claim: Claim) -> str:
@@ -93,19 +94,22 @@ RULES = (
         "no longer than what is in it",
         "A film lasts no longer than its picture and its sound together.",
         _length,
-        "Picture and sound of the input lie far apart in time. Export it again.",
+        "Picture and sound of the input lie far apart in time.",
+        "Export it again.",
     ),
     Rule(
         "pictures follow each other",
         f"Between two pictures there are no more than {LONGEST_PICTURE // 60} minutes without sound.",
         _gaps,
-        "Between two pictures of the input lie hours without picture or sound. Correct its time stamps or its frame rate.",
+        "Between two pictures of the input lie hours without picture or sound.",
+        "Correct its time stamps or its frame rate.",
     ),
     Rule(
         "as many pictures as come out of it",
         "Pictures are as far from each other by the packets as when they are decoded.",
         _frames,
-        "The frame rate of the input cannot be told. Export it again as MP4.",
+        "The frame rate of the input cannot be told.",
+        "Export it again as MP4.",
     ),
 )
 """All of them, in the order in which they are applied."""
@@ -122,8 +126,8 @@ def check_sound_alone(seconds: float, sound: float) -> None:
     """
     if seconds - sound > LONGEST_PICTURE:
         detail = f"{seconds:.0f} s of tracks with {sound:.0f} s of sound"
-        message = "Between two pieces of the input's sound lie hours without any. Export it again."
-        raise PermanentError("input_damaged", detail, message=message)
+        cause = "Between two pieces of the input's sound lie hours without any."
+        raise PermanentError("input_damaged", detail, cause=cause, remedy="Export it again.")
 
 
 def check_plausible(source: Source, index: VideoIndex, evidence: Evidence, seconds: float) -> None:
@@ -139,4 +143,4 @@ def check_plausible(source: Source, index: VideoIndex, evidence: Evidence, secon
     for rule in RULES:
         found = rule.broken(claim)
         if found:
-            raise PermanentError("input_damaged", f"{rule.name}: {found}", message=rule.message)
+            raise PermanentError("input_damaged", f"{rule.name}: {found}", cause=rule.cause, remedy=rule.remedy)

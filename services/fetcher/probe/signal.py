@@ -37,11 +37,12 @@ def refuse_dolby_vision_alone(stream: Stream) -> None:
         return
     profile, compatible = int(record.get("dv_profile") or 0), int(record.get("dv_bl_signal_compatibility_id") or 0)
     if profile == _INCOMPATIBLE_PROFILE or (not compatible and profile not in _COMPATIBLE_PROFILES):
-        message = (
-            f"The input is Dolby Vision (profile {profile}) without a compatible base layer, which is not supported. "
-            "Export it as HDR10, HLG or SDR, or as Dolby Vision profile 8."
+        raise PermanentError(
+            "input_unsupported_codec",
+            f"Dolby Vision {profile}.{compatible}",
+            cause=f"The input is Dolby Vision (profile {profile}) without a compatible base layer, which is not supported.",
+            remedy="Export it as HDR10, HLG or SDR, or as Dolby Vision profile 8.",
         )
-        raise PermanentError("input_unsupported_codec", f"Dolby Vision {profile}.{compatible}", message=message)
 
 
 def is_enhancement(stream: Stream) -> bool:
@@ -80,11 +81,12 @@ def as_ffmpeg_sees(frames: Sequence[Stream], seen: Sequence[Stream]) -> list[Str
         PermanentError: ``input_unsupported_codec`` for HEVC whose pictures are single fields: no decoder weaves them.
     """
     if any(frame.get("interlaced_frame") for frame in seen):
-        message = (
-            "The input is interlaced HEVC whose fields are coded as pictures of their own, which is not supported. "
-            "Export it as progressive video, or as interlaced H.264 or MPEG-2."
+        raise PermanentError(
+            "input_unsupported_codec",
+            "field-coded HEVC",
+            cause="The input is interlaced HEVC whose fields are coded as pictures of their own, which is not supported.",
+            remedy="Export it as progressive video, or as interlaced H.264 or MPEG-2.",
         )
-        raise PermanentError("input_unsupported_codec", "field-coded HEVC", message=message)
     formats = {"pix_fmt": seen[0]["pix_fmt"]} if seen else {}
     return [frame | formats for frame in frames]
 

@@ -75,9 +75,8 @@ _AUDIO_ONLY = frozenset({"wav", "aiff", "mp3", "aac", "ac3", "eac3", *(row.name 
 _TAG_HEAD = 10
 _AC3_VERSIONS = 10
 
-NO_MEDIA = (
-    "The input is neither a sound file nor a video that can be decoded. Send one, such as MP3, M4A, WAV, FLAC or MP4."
-)
+NO_MEDIA = "The input is neither a sound file nor a video that can be decoded."
+SEND_MEDIA = "Send one, such as MP3, M4A, WAV, FLAC or MP4."
 _OTHER = (
     _Magic(0, b"\xff\xd8\xff", "a picture (JPEG)"),
     _Magic(0, b"\x89PNG\r\n\x1a\n", "a picture (PNG)"),
@@ -128,7 +127,10 @@ def sniff(head: bytes, *, sound: bool = False) -> str:
         demuxer = _sound(head)
     if demuxer is None:
         raise PermanentError(
-            "input_not_video", f"starts with {head[:16].hex(' ')}", message=NO_MEDIA if sound else None
+            "input_not_video",
+            f"starts with {head[:16].hex(' ')}",
+            cause=NO_MEDIA if sound else None,
+            remedy=SEND_MEDIA if sound else None,
         )
     if demuxer in _AUDIO_ONLY and not sound:
         raise PermanentError("input_no_video_stream", f"a sound file ({demuxer})")
@@ -273,5 +275,6 @@ def _is_text(head: bytes) -> bool:
 
 def not_video(what: str, advice: str = "") -> PermanentError:
     """The error for something that was recognised, and is no video."""
-    sentence = f"The input is {what}, not a video file. {advice}".strip()
-    return PermanentError("input_not_video", f"it is {what}", message=sentence)
+    return PermanentError(
+        "input_not_video", f"it is {what}", cause=f"The input is {what}, not a video file.", remedy=advice or None
+    )

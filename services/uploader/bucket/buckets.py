@@ -1,18 +1,16 @@
-"""The buckets of running jobs, kept open so that connections are used again."""
+"""The buckets of running jobs, kept open for a while, so that not every part has to ask the vault for its credentials."""
 
-import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from services.uploader.bucket.bucket import Bucket
-from shared.addresses import AddressPolicy
 from shared.bus.vault import Vault
-from shared.storage import STORAGE_ERRORS, output_error, s3_client
+from shared.kept_open import KeptOpen
+from shared.s3_clients import S3Clients
+from shared.storage import STORAGE_ERRORS, output_error
 
-# Clients of jobs that nobody works for at the moment. Making one costs 0.1 s of the event loop.
-IDLE_CLIENTS = 16
+# Buckets of jobs that nobody works for at the moment.
+IDLE_BUCKETS = 16
 IDLE_SECONDS = 30.0
 
 ANSWER_SECONDS = 20.0
@@ -24,80 +22,39 @@ ATTEMPTS = 3
 Key = tuple[str, str]
 
 
-@dataclass
-class _Entry:
-    bucket: Bucket
-    client: AsyncExitStack
-    users: int = 0
-    expiry: asyncio.TimerHandle | None = field(default=None)
-
-
 class Buckets:
     """One open bucket for each job that is worked for, and for a while after. Close it at the end.
 
     Args:
-        policy: where a storage may be.
+        clients: outlives the buckets.
         cache_control: of every object; none if empty.
     """
 
-    def __init__(self, vault: Vault, *, policy: AddressPolicy, cache_control: str = "") -> None:
+    def __init__(self, vault: Vault, clients: S3Clients, *, cache_control: str = "") -> None:
         self._vault = vault
-        self._policy = policy
+        self._clients = clients
         self._cache_control = cache_control
-        self._entries: OrderedDict[Key, _Entry] = OrderedDict()
-        self._opening = asyncio.Lock()
-        self._closing: set[asyncio.Task[None]] = set()
+        self._kept: KeptOpen[Key, Bucket] = KeptOpen(self._open, idle=IDLE_BUCKETS, seconds=IDLE_SECONDS)
 
-    @asynccontextmanager
-    async def of(self, org: str, job: str) -> AsyncIterator[Bucket]:
+    def of(self, org: str, job: str) -> AbstractAsyncContextManager[Bucket]:
         """The output bucket of a job.
 
         Raises:
             PermanentError: the job's credentials are gone, or its storage is on a forbidden address.
         """
-        async with self._opening:
-            entry = self._entries.get((org, job)) or await self._open((org, job))
-            entry.users += 1
-        if entry.expiry:
-            entry.expiry.cancel()
-        self._entries.move_to_end((org, job))
-        try:
-            yield entry.bucket
-        finally:
-            self._leave((org, job), entry)
+        return self._kept.of((org, job))
 
     async def close(self) -> None:
-        """Close every client."""
-        for key in list(self._entries):
-            self._drop(key)
-        if self._closing:
-            await asyncio.wait(self._closing)
+        """Close all of them."""
+        await self._kept.close()
 
-    async def _open(self, key: Key) -> _Entry:
+    @asynccontextmanager
+    async def _open(self, key: Key) -> AsyncIterator[Bucket]:
         location = (await self._vault.get(*key)).output
-        stack = AsyncExitStack()
-        try:
-            client = await stack.enter_async_context(
-                s3_client(location, policy=self._policy, read_timeout=ANSWER_SECONDS, attempts=ATTEMPTS)
-            )
-        except STORAGE_ERRORS as error:
-            raise output_error(error, location) from error
-        self._entries[key] = _Entry(Bucket(client, location, cache_control=self._cache_control), stack)
-        return self._entries[key]
-
-    def _leave(self, key: Key, entry: _Entry) -> None:
-        entry.users -= 1
-        if entry.users or self._entries.get(key) is not entry:
-            return
-        entry.expiry = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._drop, key)
-        idle = [key for key, entry in self._entries.items() if not entry.users]
-        for oldest in idle[: max(0, len(idle) - IDLE_CLIENTS)]:
-            self._drop(oldest)
-
-    def _drop(self, key: Key) -> None:
-        entry = self._entries.pop(key)
-        if entry.expiry:
-            entry.expiry.cancel()
-        task = asyncio.create_task(entry.client.aclose())
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        async with AsyncExitStack() as stack:
+            opening = self._clients.of(location, read_timeout=ANSWER_SECONDS, attempts=ATTEMPTS)
+            try:
+                client = await stack.enter_async_context(opening)
+            except STORAGE_ERRORS as error:
+                raise output_error(error, location) from error
+            yield Bucket(client, location, cache_control=self._cache_control)

@@ -9,7 +9,7 @@ def main() -> None:
     if not (find_spec("typer") and find_spec("rich")):
         print("millrace needs typer and rich: pip install 'millrace-client[cli]'", file=sys.stderr)
         raise SystemExit(2)
-    from millrace_client.cli.commands import app
+    from millrace_client.cli.root import app
 
     app(prog_name="millrace")
 

@@ -1,28 +1,19 @@
-"""The commands that have to do with jobs and with logging in."""
+"""The commands that have to do with jobs."""
 
-import os
-import sys
-from typing import Annotated, Any
+import webbrowser
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from millrace_client import json_text
-from millrace_client.cli import config, display
-from millrace_client.cli.hooks import hooks
-from millrace_client.cli.running import command, connect
+from millrace_client.cli import asking, display
+from millrace_client.cli.parts import PartCounter
+from millrace_client.cli.running import Json, command, connect
 from millrace_client.client import Millrace
-from millrace_client.models import Job
+from millrace_client.models import Job, StageSpan, TimelinePart
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Millrace, the video transcoding service. Settings: MILLRACE_API_URL, MILLRACE_ORG and MILLRACE_TOKEN, "
-    "or those that `millrace login` keeps. Ends with 0 where all went well, 1 where a job failed, 2 where the command is wrong, "
-    "3 where the server refused or is down.",
-)
-app.add_typer(hooks, name="webhooks")
+app = typer.Typer()
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 JobId = Annotated[str, typer.Argument(help="Id of the job.", metavar="JOB")]
 Members = Annotated[
     bool,
@@ -32,32 +23,8 @@ Members = Annotated[
 
 @app.command()
 @command
-def login(
-    username: Annotated[str, typer.Option(prompt=True)],
-    api_url: Annotated[str, typer.Option(envvar="MILLRACE_API_URL", prompt="Address of the server")],
-    org: Annotated[str, typer.Option(envvar="MILLRACE_ORG", prompt="Code of the organization")],
-) -> None:
-    """Get a token and keep it in a file. The password comes from MILLRACE_PASSWORD, a prompt, or a line of standard input."""
-    password = os.environ.get("MILLRACE_PASSWORD") or _password()
-    with Millrace(api_url, org) as millrace:
-        token = millrace.login(username, password, token_name="millrace command line")  # noqa: S106
-        file = config.save(os.environ, millrace.core.settings)
-    display.say(f"Logged in until {token.expiry:%Y-%m-%d}; kept in {file}.")
-
-
-@app.command()
-@command
-def logout() -> None:
-    """Revoke the token, and remove the file that keeps it."""
-    with connect() as millrace:
-        millrace.logout()
-    config.forget(os.environ)
-
-
-@app.command()
-@command
 def submit(
-    source: Annotated[str, typer.Argument(help="http(s)://… or s3://bucket/key")],
+    source: Annotated[str, typer.Argument(help="A file, which is uploaded first; http(s)://…; or s3://bucket/key")],
     output: Annotated[str | None, typer.Option(help="s3://bucket/prefix/ in the organization's storage.")] = None,
     resolutions: Annotated[str, typer.Option(help="Such as 240p,480p, or audio.")] = "240p,480p,720p",
     priority: Annotated[str | None, typer.Option(help="low, normal or high")] = None,
@@ -66,17 +33,16 @@ def submit(
     stdin: Members = False,
     as_json: Json = False,
 ) -> None:
-    """Create a job."""
-    if "://" not in source:
-        raise typer.BadParameter(
-            f"{source} is no address: http(s)://… or s3://…. A file of this machine has to be put where the server can read it."
-        )
-    more = _members() if stdin else {}
+    """Create a job. A file of this machine is uploaded into the organization's storage first."""
+    file = None if "://" in source else Path(source)
+    if file and not file.is_file():
+        raise typer.BadParameter(f"{source} is no file, and no address: http(s)://… or s3://….")
+    more = asking.members() if stdin else {}
     if not output and "output_path" not in more:
         raise typer.BadParameter("Say where the output goes: --output s3://bucket/prefix/")
     with connect() as millrace:
         job = millrace.jobs.create(
-            input_url=source,
+            input_url=_uploaded(millrace, file, as_json=as_json) if file else source,
             output_path=output or "",
             resolutions=[each.strip() for each in resolutions.split(",")],
             priority=priority,
@@ -123,10 +89,11 @@ def list_jobs(
 
 @app.command()
 @command
-def cancel(job: JobId) -> None:
+def cancel(job: JobId, as_json: Json = False) -> None:
     """Cancel a job."""
     with connect() as millrace:
-        display.say(millrace.jobs.cancel(job))
+        message = millrace.jobs.cancel(job)
+    display.done(message, as_json=as_json, job=job, message=message)
 
 
 @app.command()
@@ -139,15 +106,64 @@ def retry(
 ) -> None:
     """Run a job again that failed or was cancelled."""
     with connect() as millrace:
-        again = millrace.jobs.retry(job, more=_members() if stdin else {})
+        again = millrace.jobs.retry(job, more=asking.members() if stdin else {})
         if wait:
             _follow(millrace, again.id, as_json=as_json)
         else:
             display.show(again, display.outcome(again), as_json=as_json)
 
 
+@app.command("open")
+@command
+def open_job(
+    job: JobId,
+    show: Annotated[bool, typer.Option("--print", help="Print the address instead of opening it.")] = False,
+) -> None:
+    """Open a job in the console, in a browser."""
+    with connect() as millrace:
+        found, settings = millrace.jobs.get(job), millrace.core.settings
+    address = f"{settings.api_url}/console/{settings.org}/jobs/{found.id}"
+    # Where there is no browser, as on a server, the address is for one that is elsewhere.
+    if show or not webbrowser.open(address):
+        display.say(address)
+
+
+@app.command()
+@command
+def timeline(job: JobId, as_json: Json = False) -> None:
+    """Show what has happened to a job. Its stages, and who did its parts, how fast and at which attempt."""
+    with connect() as millrace:
+        found = millrace.jobs.timeline(job)
+    if as_json:
+        display.say(found.model_dump_json(exclude={"count"}))
+        return
+    display.table(("stage", "began", "seconds"), map(_stage_row, found.stages))
+    for wait in found.waiting:
+        display.say(f"waiting since {wait.since:%Y-%m-%d %H:%M:%S} for {wait.code}: {wait.message}")
+    if found.parts:
+        display.say("")
+        display.table(("part", "film", "state", "worker", "attempt", "encoder", "speed"), map(_part_row, found.parts))
+
+
+def _uploaded(millrace: Millrace, file: Path, *, as_json: bool) -> str:
+    """Where a file lies that was uploaded now."""
+    try:
+        if as_json:
+            return millrace.uploads.upload(file).input_url
+        # It takes a while to load, which other commands need not wait for.
+        from millrace_client.cli.uploading import UploadView
+
+        with UploadView(file) as view:
+            return millrace.uploads.upload(file, progress=view).input_url
+    except OSError as error:
+        raise typer.BadParameter(f"{file} cannot be read: {error.strerror}.") from None
+
+
 def _follow(millrace: Millrace, job: str, *, as_json: bool) -> None:
-    last = display.show_progress(millrace.jobs.follow(job), as_json=as_json)
+    # Whether the server and the job are there is known at once; following is patient with both.
+    millrace.jobs.get(job)
+    count = PartCounter(lambda page: millrace.jobs.timeline_page(job, page))
+    last = display.show_progress(millrace.jobs.follow(job), count, as_json=as_json)
     if last:
         last.raise_if_failed()
 
@@ -157,17 +173,26 @@ def _row(job: Job) -> tuple[str, ...]:
     return job.id, job.status, f"{job.progress} %", created, job.input_url
 
 
-def _password() -> str:
-    if sys.stdin.isatty():
-        return str(typer.prompt("Password", hide_input=True))
-    return sys.stdin.readline().rstrip("\n")
+def _stage_row(span: StageSpan) -> tuple[str, ...]:
+    seconds = f"{(span.ended - span.began).total_seconds():.1f}" if span.ended else "…"
+    return span.stage, f"{span.began:%Y-%m-%d %H:%M:%S}", seconds
 
 
-def _members() -> dict[str, Any]:
-    try:
-        found = json_text.parse(sys.stdin.read())
-    except ValueError as error:
-        raise typer.BadParameter(f"Standard input is no JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise typer.BadParameter('Standard input is no JSON object, such as {"output_path": "s3://…"}.')
-    return found
+def _part_row(part: TimelinePart) -> tuple[str, ...]:
+    begin = part.begin or 0.0
+    film = f"{begin:.1f}–{begin + part.duration:.1f} s" if part.duration is not None else ""
+    done = part.encode
+    state = "uploaded" if part.upload else "encoded" if done else "requested" if part.requested else ""
+    if done is None:
+        return part.part, film, state, "", "", "", ""
+    failed = ", ".join(f"{code} × {times}" for code, times in done.failures.items())
+    attempt = str(done.attempt or "") + (f" after {failed}" if failed else "")
+    return (
+        part.part,
+        film,
+        state,
+        done.worker or "",
+        attempt,
+        done.encoder or "",
+        f"{done.speed:g}" if done.speed else "",
+    )

@@ -1,7 +1,11 @@
-"""The settings that ``millrace login`` keeps: one small JSON file that its owner alone can read."""
+"""The settings: those of the environment, those that ``millrace login`` keeps, or those of a stack in this folder.
+
+What is kept is one small JSON file that its owner alone can read.
+"""
 
 import json
 import os
+import shlex
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +14,7 @@ from millrace_client.errors import SettingsError
 from millrace_client.settings import Settings
 
 _NAMES = {"api_url": "MILLRACE_API_URL", "org": "MILLRACE_ORG", "token": "MILLRACE_TOKEN"}
+_NAMES_OF_A_STACK = {"API_URL": "MILLRACE_API_URL", "ORG_ID": "MILLRACE_ORG", "API_TOKEN": "MILLRACE_TOKEN"}
 
 
 def path(environment: Mapping[str, str]) -> Path:
@@ -19,7 +24,7 @@ def path(environment: Mapping[str, str]) -> Path:
 
 
 def load(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment's variables, and the file's values for those that are not set there.
+    """The environment's variables, and the file's values for those that are not set there; a stack's where neither has a server.
 
     Raises:
         SettingsError: the file is damaged.
@@ -37,7 +42,19 @@ def load(environment: Mapping[str, str]) -> dict[str, str]:
     # A token belongs to one server and one organization: with others of the environment's it must not go out.
     if any(environment.get(name, found.get(name)) != found.get(name) for name in ("MILLRACE_API_URL", "MILLRACE_ORG")):
         found.pop("MILLRACE_TOKEN", None)
-    return found | {name: environment[name] for name in _NAMES.values() if environment.get(name)}
+    found |= {name: environment[name] for name in _NAMES.values() if environment.get(name)}
+    return found if "MILLRACE_API_URL" in found else found | _of_a_stack(environment)
+
+
+def _of_a_stack(environment: Mapping[str, str]) -> dict[str, str]:
+    """What ``millrace up`` has written into the state directory."""
+    file = Path(environment.get("STATE_DIR") or ".millrace") / "env"
+    if not file.is_file():
+        return {}
+    pairs = (line.partition("=") for line in file.read_text().splitlines())
+    return {
+        _NAMES_OF_A_STACK[name]: "".join(shlex.split(value)) for name, _, value in pairs if name in _NAMES_OF_A_STACK
+    }
 
 
 def save(environment: Mapping[str, str], settings: Settings) -> Path:

@@ -1,30 +1,39 @@
 """What people and scripts see: live in a terminal, plain lines elsewhere, JSON where it is asked for."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from millrace_client import json_text
+from millrace_client.cli.parts import Parts
 from millrace_client.models import Job, Resource
 
 
 def say(text: str) -> None:
     """A line on standard output, in which nothing steers the terminal."""
-    print(_harmless(text), flush=True)
+    print(harmless(text), flush=True)
 
 
 def complain(text: str) -> None:
     """A line on standard error."""
-    print(_harmless(text), file=sys.stderr, flush=True)
+    print(harmless(text), file=sys.stderr, flush=True)
 
 
 def show(resource: Resource, text: str, *, as_json: bool) -> None:
     """What was answered: as it came, or as a sentence."""
-    say(_one_line(resource) if as_json else text)
+    say(one_line(resource) if as_json else text)
+
+
+def done(text: str, *, as_json: bool, **members: object) -> None:
+    """What was done: as a sentence, or as an object with these members."""
+    say(json_text.write(members) if as_json else text)
+
+
+def facts(rows: Iterable[tuple[str, str]]) -> None:
+    """Names with their values, a line for each."""
+    known = [(name, value) for name, value in rows if value]
+    width = max((len(name) for name, _ in known), default=0)
+    for name, value in known:
+        say(f"{name:<{width}}  {value}")
 
 
 def show_list(
@@ -33,32 +42,45 @@ def show_list(
     """A list: one JSON object a line, a table in a terminal, or values with tabs between them."""
     if as_json:
         for resource in found:
-            say(_one_line(resource))
-    elif sys.stdout.isatty():
-        table = Table(*titles, box=None, pad_edge=False)
-        for row in rows:
-            table.add_row(*(Text(_harmless(cell), overflow="fold") for cell in row))
-        Console().print(table)
+            say(one_line(resource))
     else:
+        table(titles, rows)
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table in a terminal, or values with tabs between them."""
+    if not sys.stdout.isatty():
         for row in rows:
             say("\t".join(cell.replace("\t", " ") for cell in row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(*titles, box=None, pad_edge=False)
+    for row in rows:
+        shown.add_row(*(Text(harmless(cell), overflow="fold") for cell in row))
+    Console().print(shown)
 
 
-def show_progress(states: Iterator[Job], *, as_json: bool) -> Job | None:
-    """Show states as they come. Returns the last one."""
-    if as_json or not sys.stdout.isatty():
-        return _lines(states, as_json=as_json)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-    )
+def show_progress(states: Iterator[Job], count: Callable[[], Parts], *, as_json: bool) -> Job | None:
+    """Show states as they come. Returns the last one.
+
+    Args:
+        count: how many parts are done; asked in a terminal alone.
+    """
     last: Job | None = None
-    with Progress(*columns, console=Console()) as progress:
-        task = progress.add_task("", total=100)
+    if as_json:
         for last in states:
-            progress.update(task, description=_stage(last).ljust(12), completed=last.progress)
+            say(one_line(last))
+        return last
+    from rich.console import Console
+
+    from millrace_client.cli.live import JobView
+
+    with JobView(Console(), count) as view:
+        for last in states:
+            view.show(last)
     if last:
         say(outcome(last))
     return last
@@ -70,23 +92,19 @@ def outcome(job: Job) -> str:
         return f"{job.id} completed: {job.outputs.master}"
     reason = f": {job.error_message}" if job.error_message else ""
     code = f" ({job.error_code})" if job.error_code else ""
-    return f"{job.id} {job.status}{reason}{code}" + ("" if job.finished else f", {_stage(job)} {job.progress} %")
+    return f"{job.id} {job.status}{reason}{code}" + ("" if job.finished else f", {stage_of(job)} {job.progress} %")
 
 
-def _lines(states: Iterator[Job], *, as_json: bool) -> Job | None:
-    last: Job | None = None
-    for last in states:
-        say(_one_line(last) if as_json else outcome(last))
-    return last
-
-
-def _stage(job: Job) -> str:
+def stage_of(job: Job) -> str:
+    """The stage, or what keeps the job in it."""
     return f"waiting for {job.waiting.code}" if job.waiting else job.stage
 
 
-def _one_line(resource: Resource) -> str:
+def one_line(resource: Resource) -> str:
+    """The JSON as it came, on one line."""
     return json_text.write(resource.raw)
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
+    """The text without what steers a terminal."""
     return "".join(letter if letter.isprintable() or letter in "\t\n" else " " for letter in text)
