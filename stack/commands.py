@@ -38,6 +38,7 @@ Transcoders = Annotated[int, _choice("TRANSCODERS", f"How many transcoders, {MOS
 NatsNodes = Annotated[int, _choice("NATS_NODES", "How many servers NATS has: 1, or 3 for a cluster.")]
 NatsTls = Annotated[bool, typer.Option("--nats-tls", envvar="NATS_TLS", help="TLS with NATS.")]
 Workspace = Annotated[str, _choice("WORKSPACE", "Where the work space is: folder, or s3.")]
+_OTHERS = "each-alone,shaka,encore,apple"
 _ANYWAY = "Measure on a busy machine as well, without ratios to quote."
 _RECORD = "Write the report to docs/benchmarks instead of the state directory."
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
@@ -150,7 +151,8 @@ def demo(
 @command
 def bench(
     clip: Annotated[str, _choice("CLIP", "Path of another clip than one that is made here.")] = "",
-    rounds: Annotated[int, _choice("ROUNDS", "How often each way is run, by turns.")] = 3,
+    rounds: Annotated[int, _choice("ROUNDS", "How often Millrace and plain ffmpeg are run, by turns.")] = 3,
+    others: Annotated[str, _choice("OTHERS", "What else to compare with, by commas, once each.")] = _OTHERS,
     seed: Annotated[
         str, _choice("SEED", "A number that decides which way begins; by default it is left to chance.")
     ] = "",
@@ -163,7 +165,7 @@ def bench(
     nats_tls: NatsTls = False,
     workspace: Workspace = "folder",
 ) -> int:
-    """Measure a clip against plain ffmpeg, by turns. Ends with 1 where the machine is too busy for that."""
+    """Measure a clip against plain ffmpeg and other ways, by turns. Ends with 1 where the machine is too busy for that."""
     import asyncio
 
     from stack.bench.run import Choices
@@ -172,7 +174,8 @@ def bench(
     layout = Layout(state_dir.absolute(), port_base, transcoders, nats_nodes, nats_tls, workspace)
     if seed and not seed.isdecimal():
         raise StackError(f"SEED is a number, and not {seed}")
-    choices = Choices(clip or None, rounds, int(seed) if seed else None, anyway, record)
+    names = tuple(filter(None, others.split(",")))
+    choices = Choices(clip or None, rounds, names, int(seed) if seed else None, anyway, record)
     return asyncio.run(measure(layout, choices))
 
 

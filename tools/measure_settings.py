@@ -11,10 +11,8 @@ docs/ladder.md holds a run and what followed from it.
 """
 
 import argparse
-import json
 import math
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -26,10 +24,8 @@ from statistics import fmean
 
 from shared.media.profile import load_profile, short_side
 from shared.media.tools import ffmpeg_path
+from stack.quality import MEASURES, score
 
-MEASURES = ("vmaf", "neg", "xpsnr")
-_MODELS = r"version=vmaf_v0.6.1\\:name=vmaf|version=vmaf_v0.6.1neg\\:name=neg"
-_XPSNR = re.compile(r"XPSNR\s+y: ([\d.inf]+)\s+u: ([\d.inf]+)\s+v: ([\d.inf]+)")
 # What a share of the range of qualities must two curves have in common to be compared.
 _COMMON = 0.3
 
@@ -99,29 +95,7 @@ def encode(piece: Path, settings: str, crf: float, cap: float, folder: Path) -> 
         "-i", str(piece), "-c:v", "libx264", "-preset", preset, "-threads", "1", "-crf", f"{crf:g}",
         "-maxrate", f"{cap:.0f}k", "-bufsize", f"{cap:.0f}k", "-x264-params", params, "-f", "h264", str(made),
     )  # fmt: skip
-    return Encode(made.stat().st_size, cpu, _quality(made, piece, folder))
-
-
-def _quality(made: Path, piece: Path, folder: Path) -> dict[str, float]:
-    log = folder / "vmaf.json"
-    same = "settb=1/1000,setpts=N*100"
-    graph = (
-        f"[0:v]{same},split[a1][a2];[1:v]{same},split[b1][b2];"
-        f"[a1][b1]libvmaf=n_subsample=3:model={_MODELS}:log_fmt=json:log_path={log}[x];[a2][b2]xpsnr[y]"
-    )
-    outputs = ("-map", "[x]", "-f", "null", "-", "-map", "[y]", "-f", "null", "-")
-    done = _run("-nostats", "-v", "info", "-i", str(made), "-i", str(piece), "-filter_complex", graph, *outputs)
-    found = _XPSNR.search(done)
-    if not found:
-        raise RuntimeError(f"ffmpeg said nothing of XPSNR:\n{done[-2000:]}")
-    luma, blue, red = map(float, found.groups())
-    pooled = json.loads(log.read_text())["pooled_metrics"]
-    # XPSNR of a picture with its colours, weighted as ITU-T H-series supplement 2 does PSNR.
-    return {
-        "vmaf": pooled["vmaf"]["mean"],
-        "neg": pooled["neg"]["mean"],
-        "xpsnr": (6 * luma + blue + red) / 8,
-    }
+    return Encode(made.stat().st_size, cpu, score(made, piece, folder, every=3))
 
 
 def pieces(clip: Path, start: float, seconds: float, sides: Sequence[int], folder: Path) -> Iterator[tuple[int, Path]]:
@@ -130,7 +104,9 @@ def pieces(clip: Path, start: float, seconds: float, sides: Sequence[int], folde
         file = folder / f"{side}.y4m"
         size = f"scale=w='if(gt(iw,ih),-2,{side})':h='if(gt(iw,ih),{side},-2)':flags=bicubic,format=yuv420p,setsar=1"
         fits = f"select='gte(min(iw,ih),{side})'"
-        _run("-ss", str(start), "-t", str(seconds), "-i", str(clip), "-map", "0:v:0", "-vf", f"{fits},{size}", str(file))
+        _run(
+            "-ss", str(start), "-t", str(seconds), "-i", str(clip), "-map", "0:v:0", "-vf", f"{fits},{size}", str(file)
+        )
         if file.stat().st_size > 1000:
             yield side, file
         file.unlink()
@@ -152,10 +128,14 @@ def main(arguments: Sequence[str]) -> None:
                 against = [encode(piece, base, crf, rung.max_rate, folder) for crf in factors]
                 middle = against[len(against) // 2]
                 mean = ", ".join(f"{name} {middle.quality[name]:.1f}" for name in MEASURES)
-                print(f"| {Path(clip).name} | {side} | {base} ({mean}) | | | | {middle.cpu:.2f} s | {middle.size} | | | |")
+                print(
+                    f"| {Path(clip).name} | {side} | {base} ({mean}) | | | | {middle.cpu:.2f} s | {middle.size} | | | |"
+                )
                 for settings in others:
                     found = compare(against, [encode(piece, settings, crf, rung.max_rate, folder) for crf in factors])
-                    bits = " | ".join("–" if found.bits[name] is None else f"{found.bits[name]:+.1f}" for name in MEASURES)
+                    bits = " | ".join(
+                        "–" if found.bits[name] is None else f"{found.bits[name]:+.1f}" for name in MEASURES
+                    )
                     scores = " | ".join(f"{found.quality_at_same_crf[name]:+.2f}" for name in MEASURES)
                     print(
                         f"| | {side} | {settings} | {bits} | {found.cpu:+.0f} | {found.size_at_same_crf:+.1f} | {scores} |",
@@ -186,7 +166,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--settings", nargs="+", required=True, help="the first is what the others are held against")
     parser.add_argument("--start", type=float, default=0, help="seconds into the clips")
     parser.add_argument("--seconds", type=float, default=2, help="how much of each to measure")
-    parser.add_argument("--rungs", type=lambda text: [int(one) for one in text.split(",")], default=[1080, 720, 480, 240])
+    parser.add_argument(
+        "--rungs", type=lambda text: [int(one) for one in text.split(",")], default=[1080, 720, 480, 240]
+    )
     parser.add_argument("--steps", type=lambda text: [float(one) for one in text.split(",")], default=[-3, 0, 3])
     return parser
 

@@ -6,10 +6,15 @@ from statistics import median
 from typing import Any
 
 from stack.bench.machine import Machine, why_busy
+from stack.bench.renditions import Rendition
 from stack.bench.ways import Run
+from stack.quality import MEASURES
 
 FORMAT = 1
 """Version of the JSON; grows when a reader of older files would misunderstand a newer one."""
+
+_MEASURED = "VMAF | VMAF-NEG | XPSNR"
+_RATIOS = "Millrace ÷ it: wall | CPU"
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,8 @@ class Result:
     name: str
     title: str
     runs: Sequence[Run]
+    renditions: Sequence[Rendition] = ()
+    """The largest one first."""
 
     @property
     def seconds(self) -> float:
@@ -32,8 +39,8 @@ class Result:
 
     @property
     def bytes(self) -> int:
-        """Bytes of one run's output; they hardly differ."""
-        return round(median(run.bytes for run in self.runs))
+        """Bytes of the video of all renditions."""
+        return sum(one.bytes for one in self.renditions)
 
 
 @dataclass(frozen=True)
@@ -99,19 +106,34 @@ class Report:
             f"Runs were made by turns (seed {self.seed}); figures are medians."
         )
         yield ""
-        yield "| | runs | wall s | CPU s | times real time | bytes | Millrace ÷ it: wall | CPU | most that others took |"
-        yield "|---|" + "---:|" * 8
+        yield f"| | runs | wall s | CPU s | times real time | video bytes | {_MEASURED} | {_RATIOS} | most that others took |"
+        yield "|---|" + "---:|" * 11
         ratios = self.ratios()
         for one in self.results:
             ratio = ratios.get(one.name)
-            shown = (f"{ratio['wall']:.2f}", f"{ratio['cpu']:.2f}") if ratio else ("", "")
             cells = (
                 f"{len(one.runs)}",
                 f"{one.seconds:.1f}",
                 f"{one.cpu_seconds:.1f}",
                 f"{clip['seconds'] / one.seconds:.2f}",
                 f"{one.bytes:,}",
-                *shown,
+                *_qualities(one.renditions[0] if one.renditions else None),
+                *((f"{ratio['wall']:.2f}", f"{ratio['cpu']:.2f}") if ratio else ("", "")),
                 f"{max(run.taken for run in one.runs):.1%}",
             )
             yield f"| {one.title} | {' | '.join(cells)} |"
+        yield ""
+        yield "Qualities above are those of the largest rendition; all are compared with the clip at its own size."
+        yield ""
+        yield f"| | rendition | kb/s | {_MEASURED} |"
+        yield "|---|---|" + "---:|" * 4
+        for one in self.results:
+            for number, made in enumerate(one.renditions):
+                rate = made.bytes * 8 / clip["seconds"] / 1000
+                cells = (f"{made.width}×{made.height}", f"{rate:,.0f}", *_qualities(made))
+                yield f"| {'' if number else one.title} | {' | '.join(cells)} |"
+
+
+def _qualities(made: Rendition | None) -> tuple[str, ...]:
+    quality = made.quality if made else None
+    return tuple(f"{quality[name]:.2f}" if quality else "–" for name in MEASURES)

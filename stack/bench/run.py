@@ -1,8 +1,10 @@
 """Runs the benchmark: all ways by turns, then the report."""
 
+import asyncio
 import dataclasses
 import json
 import random
+import shutil
 import subprocess
 import time
 from collections.abc import Sequence
@@ -15,7 +17,8 @@ from rich.console import Console
 from stack import clips, envfile, lifecycle
 from stack.bench import baseline
 from stack.bench.machine import Machine, taken_now, why_busy
-from stack.bench.others import BASELINE
+from stack.bench.others import BASELINE, OTHERS
+from stack.bench.renditions import renditions
 from stack.bench.report import Report, Result
 from stack.bench.ways import PROFILE, Millrace, Run, Scene, Way, renewed
 from stack.client import Client
@@ -24,6 +27,7 @@ from stack.layout import REPOSITORY, Layout, StackError
 
 RECORDS = REPOSITORY / "docs" / "benchmarks"
 _WAYS: tuple[Way, ...] = (Millrace(), BASELINE)
+_BY_NAME = {way.name: way for way in OTHERS}
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class Choices:
 
     Attributes:
         clip: path; None for a clip that is made here.
-        rounds: how often each of the two ways that are held against each other is run.
+        rounds: how often Millrace and the baseline are run.
+        others: names of further ways, which are run once.
         seed: decides which way begins; None for chance.
         anyway: measure on a busy machine as well, without ratios.
         record: put the report into the documentation instead of the state directory.
@@ -40,6 +45,7 @@ class Choices:
 
     clip: str | None = None
     rounds: int = 3
+    others: Sequence[str] = tuple(_BY_NAME)
     seed: int | None = None
     anyway: bool = False
     record: bool = False
@@ -54,6 +60,8 @@ async def bench(layout: Layout, choices: Choices) -> int:
     console = Console(highlight=False, soft_wrap=True, stderr=True)
     if choices.rounds < 1:
         raise StackError("At least one round is needed")
+    if unknown := set(choices.others) - set(_BY_NAME):
+        raise StackError(f"There is no {', '.join(sorted(unknown))} to compare with: {', '.join(_BY_NAME)} are there")
     machine, idle = Machine.here(), _idle(layout, choices)
     if choices.clip is None:
         console.print(f"The video is a clip of {clips.BENCH.seconds} s made here; CLIP=<path> takes another.")
@@ -80,7 +88,7 @@ async def bench(layout: Layout, choices: Choices) -> int:
             console=console,
         )
         await client.upload(path, scene.source)
-        results = await _measure(scene, _WAYS, choices.rounds, seed)
+        results = await _measure(scene, choices, seed)
     report = Report(
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         revision=_revision(),
@@ -106,12 +114,22 @@ def _idle(layout: Layout, choices: Choices) -> float:
     return idle
 
 
-async def _measure(scene: Scene, ways: Sequence[Way], rounds: int, seed: int) -> list[Result]:
-    runs: dict[str, list[Run]] = {way.name: [] for way in ways}
-    for number, way in enumerate(turns(ways, rounds, seed), start=1):
-        scene.console.print(f"{number}/{rounds * len(ways)} {way.title} …")
+async def _measure(scene: Scene, choices: Choices, seed: int) -> list[Result]:
+    others: list[Way] = [_BY_NAME[name] for name in choices.others]
+    order = turns(_WAYS, choices.rounds, seed)
+    # Beside the first round, so that all lies as near together as it can.
+    order = [*order[: len(_WAYS)], *others, *order[len(_WAYS) :]]
+    runs: dict[str, list[Run]] = {way.name: [] for way in (*_WAYS, *others)}
+    for number, way in enumerate(order, start=1):
+        scene.console.print(f"{number}/{len(order)} {way.title} …")
         runs[way.name].append(await way.run(scene))
-    return [Result(way.name, way.title, runs[way.name]) for way in ways]
+    results = []
+    for way in (*_WAYS, *others):
+        scene.console.print(f"Scoring {way.title} …")
+        found = await asyncio.to_thread(renditions, scene.folder / way.name, scene.clip, scene.facts, scene.folder)
+        results.append(Result(way.name, way.title, runs[way.name], found))
+    shutil.rmtree(scene.folder)
+    return results
 
 
 def turns(ways: Sequence[Way], rounds: int, seed: int) -> list[Way]:

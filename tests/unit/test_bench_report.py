@@ -6,11 +6,13 @@ import pytest
 
 from stack.bench.machine import Machine, Used, busy_seconds, taken, why_busy
 from stack.bench.others import BASELINE
+from stack.bench.renditions import Rendition
 from stack.bench.report import Report, Result
 from stack.bench.run import turns
 from stack.bench.ways import Millrace, Run
 
-OWN = Result("millrace", "Millrace", [Run(30, 50, 900), Run(33, 48, 900), Run(90, 49, 900)])
+MADE = [Rendition(1920, 1080, 700, {"vmaf": 95.123, "neg": 93, "xpsnr": 38}), Rendition(426, 240, 200)]
+OWN = Result("millrace", "Millrace", [Run(30, 50, 999), Run(33, 48, 999), Run(90, 49, 999)], MADE)
 PLAIN = Result("baseline", "plain ffmpeg + upload", [Run(44, 80, 1000), Run(41, 70, 1000), Run(40, 72, 1000)])
 REPORT = Report(
     made="2026-11-28T10:00:00+00:00",
@@ -32,10 +34,29 @@ def row(report: Report, title: str) -> list[str]:
 
 
 def test_a_row_has_medians_and_what_ours_is_to_it() -> None:
-    assert row(REPORT, "Millrace") == ["Millrace", "3", "33.0", "49.0", "2.00", "900", "", "", "0.0%"]
-    expected = ["plain ffmpeg + upload", "3", "41.0", "72.0", "1.61", "1,000", "0.80", "0.68", "0.0%"]
+    assert row(REPORT, "Millrace") == [
+        "Millrace",
+        "3",
+        "33.0",
+        "49.0",
+        "2.00",
+        "900",
+        "95.12",
+        "93.00",
+        "38.00",
+        "",
+        "",
+        "0.0%",
+    ]
+    expected = ["plain ffmpeg + upload", "3", "41.0", "72.0", "1.61", "0", "–", "–", "–", "0.80", "0.68", "0.0%"]
     assert row(REPORT, "plain ffmpeg + upload") == expected
     assert REPORT.as_json()["ratios"] == {"baseline": {"wall": 33 / 41, "cpu": 49 / 72}}
+
+
+def test_each_rendition_has_its_rate_and_qualities() -> None:
+    lines = list(REPORT.markdown())
+    assert "| Millrace | 1920×1080 | 0 | 95.12 | 93.00 | 38.00 |" in lines
+    assert "|  | 426×240 | 0 | – | – | – |" in lines
 
 
 @pytest.mark.parametrize(
@@ -48,7 +69,7 @@ def test_a_row_has_medians_and_what_ours_is_to_it() -> None:
 def test_what_a_busy_machine_gave_has_no_ratios_and_says_why(busy: Report) -> None:
     text = "\n".join(busy.markdown())
     assert "**Not to be quoted**: others took 20% of the processors" in text
-    assert row(busy, "plain ffmpeg + upload")[6:8] == ["", ""]
+    assert row(busy, "plain ffmpeg + upload")[9:11] == ["", ""]
     found = busy.as_json()
     assert not found["quotable"] and not found["ratios"] and "20%" in found["why_not"]
 
