@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -127,6 +128,10 @@ class Terminal:
     def type(self, line: str) -> None:
         os.write(self._master, f"{line}\n".encode())
 
+    def interrupt(self) -> None:
+        """As Ctrl-C does in the terminal of its own session."""
+        self._process.send_signal(signal.SIGINT)
+
     async def end(self) -> int:
         """The exit code."""
         code = await asyncio.to_thread(self._process.wait, 60)
@@ -163,6 +168,30 @@ async def test_log_in_and_submit_in_a_terminal(
     assert (elsewhere.returncode, "token is missing" in elsewhere.stderr) == (2, True)
     assert (await run(bare, "logout")).returncode == 0
     assert not kept.exists()
+
+
+async def test_a_terminal_shows_a_job_to_its_end(
+    settings: dict[str, str], account: Account, caller: Caller, log: JobLog
+) -> None:
+    submit = Terminal(settings, "submit", "https://example.com/my film.mp4?v=1", "--wait")
+    await submit.shows("queued")
+    (job,) = (await caller.call("GET", "transcoding_jobs/?search=film")).body["results"]
+    # Where nothing was said, into the storage of the organization.
+    assert re.fullmatch(r"s3://stored-bucket/my-film-[0-9-]+-[0-9a-f]{4}/", job["output_path"])
+    await log.append(completed(job["id"], account.org))
+    assert await submit.end() == 0, submit.text
+    assert "100 %" in submit.text
+    assert f"{job['id']} completed: s3://" in submit.text
+
+
+async def test_whoever_stops_looking_stops_no_job(settings: dict[str, str], caller: Caller) -> None:
+    job = (await caller.call("POST", "transcoding_jobs/", job_body())).body["id"]
+    watch = Terminal(settings, "watch", job)
+    await watch.shows("queued")
+    watch.interrupt()
+    assert await watch.end() == 130, watch.text
+    assert "a job goes on" in watch.text
+    assert (await caller.job(job))["status"] == "Queued"
 
 
 async def test_scripts_get_json_and_exit_codes(settings: dict[str, str], account: Account, log: JobLog) -> None:
