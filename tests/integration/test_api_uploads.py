@@ -267,7 +267,7 @@ async def test_mistakes_are_told(place: Place, api: ApiProcess) -> None:
         assert (answer.status, list(answer.body)) == (400, [field])
     async with Caller(api, api.account(f"user-{uuid4()}")) as other:
         answer = await other.call("POST", "uploads/", {"filename": "a.mp4", "size": 1})
-        assert (answer.status, "set-storage" in answer.body["detail"]) == (501, True)
+        assert (answer.status, "storage set" in answer.body["detail"]) == (501, True)
         begun = await place.begin()
         for method, path in (("GET", ""), ("DELETE", ""), ("POST", "complete/")):
             assert (await other.call(method, f"uploads/{begun['id']}/{path}")).status == 404
@@ -278,7 +278,7 @@ async def test_credentials_that_are_refused_say_so_without_showing_them(place: P
     address = place.s3.address(place.bucket).replace(place.s3.secret_key, "wr0ng-secret")
     api.admin("set-storage", place.caller.account.org, text=address + "\n")
     answer = await place.caller.call("POST", "uploads/", {"filename": "a", "size": 6 * MIB, "part_size": 5 * MIB})
-    assert (answer.status, "set-storage" in answer.body["detail"]) == (409, True)
+    assert (answer.status, "storage set" in answer.body["detail"]) == (409, True)
     assert "wr0ng-secret" not in answer.text + api.log()
     assert place.s3.secret_key not in api.log()
 

@@ -67,7 +67,7 @@ from millrace_client.models import (
 )
 from millrace_client.server_models import DeadLetter, DeadLetterDetail, Queue, Requeued, UnderWay, Worker
 from millrace_client.settings import Settings
-from millrace_client.signature import WebhookMessage, verify
+from millrace_client.signature import WebhookMessage, sign, verify
 from millrace_client.uploads import NewUpload, Upload, UploadPart
 
 __all__ = [
@@ -140,5 +140,6 @@ __all__ = [
     "Webhook",
     "WebhookMessage",
     "Worker",
+    "sign",
     "verify",
 ]

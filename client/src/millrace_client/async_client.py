@@ -4,7 +4,20 @@ from typing import Self
 
 import httpx
 
-from millrace_client import bus_users, follow, jobs, keys, members, server, storage, tokens, uploads, usage, webhooks
+from millrace_client import (
+    bus_users,
+    changes,
+    follow,
+    jobs,
+    keys,
+    members,
+    server,
+    storage,
+    tokens,
+    uploads,
+    usage,
+    webhooks,
+)
 from millrace_client.asynchronous import AsyncTransport
 from millrace_client.backoff import Retries
 from millrace_client.core import Core
@@ -34,6 +47,7 @@ class AsyncJobs(_Part):
     playback = AsyncCall(jobs.playback)
     wait = AsyncCall(follow.wait)
     follow = AsyncItems(follow.follow)
+    changes = AsyncItems(changes.changes)
     list = AsyncItems(jobs.list_all)
 
 

@@ -4,7 +4,20 @@ from typing import Self
 
 import httpx
 
-from millrace_client import bus_users, follow, jobs, keys, members, server, storage, tokens, uploads, usage, webhooks
+from millrace_client import (
+    bus_users,
+    changes,
+    follow,
+    jobs,
+    keys,
+    members,
+    server,
+    storage,
+    tokens,
+    uploads,
+    usage,
+    webhooks,
+)
 from millrace_client.backoff import Retries
 from millrace_client.blocking import BlockingTransport
 from millrace_client.core import Core
@@ -34,6 +47,7 @@ class Jobs(_Part):
     playback = Call(jobs.playback)
     wait = Call(follow.wait)
     follow = Items(follow.follow)
+    changes = Items(changes.changes)
     list = Items(jobs.list_all)
 
 

@@ -87,7 +87,7 @@ class _Following:
             try:
                 yield from self._stream() if self._asks == 0 and left > _TOO_SHORT_SECONDS else self._ask()
             except (Unreachable, ApiError) as error:
-                if not _passes(error) or self._core.clock() - self._heard > self._patience or self._left() <= 0:
+                if not passes(error) or self._core.clock() - self._heard > self._patience or self._left() <= 0:
                     raise
                 if isinstance(error, ApiError) or not error.sent:
                     # Nothing is known of whether events come through.
@@ -158,7 +158,7 @@ class _Following:
             yield Show(job)
 
 
-def _passes(error: MillraceError) -> bool:
+def passes(error: MillraceError) -> bool:
     """Whether it may go away by itself."""
     return isinstance(error, Unreachable) or (
         isinstance(error, ApiError) and (error.status == 429 or error.status in RETRIED)

@@ -23,11 +23,14 @@ def refusal_of(error: BaseException, location: S3Location) -> ApiError:
             )
         case "credentials" | "wrong_region":
             return StorageRefused(
-                "The storage of the organization refuses the credentials that are configured for it. Have the operator set it "
-                "again: admin set-storage."
+                "The storage of the organization refuses the credentials that are configured for it. Have one of its admins set "
+                "it again: PUT …/storage/, or millrace storage set."
             )
         case "missing_bucket":
-            return StorageRefused("The bucket that is configured as the storage of the organization does not exist.")
+            return StorageRefused(
+                "The bucket that is configured as the storage of the organization does not exist. Create it, or set another one: "
+                "PUT …/storage/, or millrace storage set."
+            )
         case "denied":
             return StorageRefused(
                 "The credentials of the organization's storage may not do this. They need to read objects, and for uploads to "

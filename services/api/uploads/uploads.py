@@ -74,8 +74,8 @@ class Uploads:
         storage = await self._storages.whole(org)
         if storage.location is None:
             raise NotSetUp(
-                "This organization has no storage that uploads could go to. Have the operator set one (admin set-storage), or "
-                "give the job an input_url that can be read from here."
+                "This organization has no storage that uploads could go to. Have one of its admins set it (PUT …/storage/, or "
+                "millrace storage set), or give the job an input_url that can be read from here."
             )
         id_, key = uuid4(), _key(storage.location, request.filename)
         target = storage.location.model_copy(update={"key": key})
