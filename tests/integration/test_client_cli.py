@@ -135,10 +135,6 @@ class Terminal:
     def type(self, line: str) -> None:
         os.write(self._master, f"{line}\n".encode())
 
-    def interrupt(self) -> None:
-        """As Ctrl-C does in the terminal of its own session."""
-        self._process.send_signal(signal.SIGINT)
-
     async def end(self) -> int:
         """The exit code."""
         code = await asyncio.to_thread(self._process.wait, 60)
