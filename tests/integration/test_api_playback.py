@@ -162,6 +162,15 @@ async def test_a_player_needs_nothing_but_the_address(cinema: Cinema) -> None:
     assert played.url.startswith(cinema.s3.endpoint)
 
 
+async def test_browsers_may_ask_before_they_send(cinema: Cinema) -> None:
+    address = f"{cinema.api.url}/api/v1/{cinema.caller.account.org}/{cinema.path}240p/video.m3u8"
+    asked = {"Origin": "https://page.example.com", "Access-Control-Request-Method": "GET"}
+    async with aiohttp.ClientSession() as session, session.options(address, headers=asked) as response:
+        assert response.status == 204
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        assert "GET" in response.headers["Access-Control-Allow-Methods"]
+
+
 async def test_members_need_no_signature_and_what_they_get_has_one(cinema: Cinema) -> None:
     call = cinema.caller.call_raw
     media = signed_part((await call("GET", cinema.path + "video.m3u8")).encode(), "240p/video.m3u8")
