@@ -289,6 +289,12 @@ async def test_bootstrap_changes_nothing_where_the_password_is_the_same(api: Api
         given = {"org_name": "steady", "username": "steady", "password": NEW_PASSWORD, "token": account.token}
         api.admin("bootstrap", text=json.dumps(given))
         assert (await browser.call("GET", PATH)).status == 401
+        # Whoever runs the server says so, and it is not taken back by saying nothing.
+        assert (await caller.call("GET", "/api/v1/operator/queues/")).status == 403
+        for more in ({"operator": True}, {}):
+            api.admin("bootstrap", text=json.dumps(given | more))
+            assert (await caller.call("GET", "/api/v1/operator/queues/")).status == 200
+            assert (await browser.log_in(password=NEW_PASSWORD)).body["operator"] is True
 
 
 async def test_the_admin_command_sees_to_members_and_operators(staff: Staff, api: ApiProcess) -> None:

@@ -58,6 +58,13 @@ def test_the_example_of_an_environment_starts_every_service() -> None:
         assert given.model_copy(update={"allowed_hosts": ""}) == alone
 
 
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    # The decisions are listed on a page of their own.
+    pages = {str(page.relative_to(ROOT)) for page in PAGES if page.parent.name != "decisions"}
+    navigation = (ROOT / "tools/site/zensical.toml").read_text()
+    assert sorted(page for page in pages if f'= "{page}"' not in navigation) == []
+
+
 def test_sample_events_fit_the_asyncapi_document() -> None:
     document = asyncapi()
     events = _sample_events()

@@ -117,6 +117,9 @@ class Reservations:
                         if isinstance(outcome, Exception):
                             raise outcome
                         made.append(outcome)
+                    if not made[0].known:
+                        # Only where an earlier request has died while it gave back its reservations.
+                        await self._claim_all(connection, [one for one in made if one.known])
                     return made
             except Claimed as held:
                 await self._settle_item(asked, held, deadline)
