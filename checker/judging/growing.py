@@ -13,6 +13,8 @@ NOT_YET = frozenset(
         "apple-8.6",
         "apple-6.1",
         "millrace-dash",
+        # The last segment says that it is the last.
+        "cmaf-segments",
         # Rates of what is to come are not known.
         "apple-1.26",
         "apple-1.27",
