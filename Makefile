@@ -27,7 +27,7 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help wheels demo up down ps logs test test-unit coverage corpus chaos rolling lanes compose soak check format bench ladder fleet formats documents vendor lock release .venv
+.PHONY: help docs wheels demo up down ps logs doctor test test-unit coverage corpus chaos rolling lanes compose soak check format bench ladder fleet formats documents vendor lock release .venv
 
 help: ## Show this list
 	@echo "Millrace: video in over REST, adaptive HLS out to a bucket."
@@ -48,6 +48,9 @@ down: $(STAMP) ## Stop everything; the data stays
 
 ps: $(STAMP) ## Show the processes of the stack
 	@./millrace ps
+
+doctor: $(STAMP) ## Find out what keeps a stack from working, and what to do about it
+	@./millrace doctor
 
 logs: $(STAMP) ## Follow all logs, or those of SERVICE=<name>
 	@./millrace logs
@@ -111,7 +114,10 @@ formats: $(STAMP) ## Send a sample of every format through a stack and write doc
 documents: $(STAMP) ## Write the documents that are made from the code
 	@$(VENV)/bin/python -m tools.documents
 
-vendor: $(STAMP) ## Write console/vendor/ as its lock says (needs npm); PIN=1 takes new digests for versions that were changed there
+docs: $(STAMP) ## Build the documentation as a site into build/docs/html, and check every link in it
+	@$(VENV)/bin/python -m tools.site
+
+vendor: $(STAMP) ## Write the vendor/ of console and API page as their locks say (needs npm); PIN=1 takes new digests for versions that were changed there
 	@$(VENV)/bin/python -m tools.vendor_console $(if $(PIN),--pin)
 
 wheels: $(STAMP) ## Build the wheel of the Python client into dist/

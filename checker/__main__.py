@@ -10,7 +10,7 @@ from checker.keys import KEY_BYTES
 from checker.playlist import NotAPlaylist
 from checker.reading import read_presentation
 from checker.report import as_data, as_text
-from checker.rules import apply_rules
+from checker.rules import GROWING_RULES, RULES, apply_rules
 from checker.source import Unreadable
 
 _EPILOGUE = """\
@@ -37,13 +37,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--key-file", type=Path, help="file with the key of whole segments: 16 bytes, or 32 hexadecimal digits"
     )
+    parser.add_argument(
+        "--growing",
+        action="store_true",
+        help="the presentation is not complete yet: its playlists are of type EVENT, and grow",
+    )
     options = parser.parse_args(arguments)
     try:
         key = _read_key(options.key_file) if options.key_file else None
     except (OSError, ValueError) as error:
         parser.error(f"--key-file: {error}")
     try:
-        report = apply_rules(asyncio.run(read_presentation(options.playlist, key=key)))
+        rules = GROWING_RULES if options.growing else RULES
+        report = apply_rules(asyncio.run(read_presentation(options.playlist, key=key)), rules)
     except (Unreadable, NotAPlaylist) as error:
         print(f"{options.playlist}: {error}", file=sys.stderr)
         return 2

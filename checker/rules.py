@@ -9,6 +9,7 @@ from checker.judging import (
     dash_values,
     documents,
     encryption,
+    growing,
     iframes,
     syntax,
     text,
@@ -37,6 +38,9 @@ RULES: tuple[Rule, ...] = tuple(
     )
     for rule in module.RULES
 )
+
+GROWING_RULES: tuple[Rule, ...] = (*(rule for rule in RULES if rule.id not in growing.NOT_YET), *growing.RULES)
+"""For a presentation that can be played already and is not complete."""
 
 
 @dataclass(frozen=True)

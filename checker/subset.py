@@ -17,12 +17,13 @@ from checker.beside import (
 )
 from checker.boxes import MalformedMedia
 from checker.cues import read_webvtt
+from checker.finding import Rule
 from checker.initialization import InitializationSegment, read_initialization
 from checker.jpeg import jpeg_size
 from checker.manifest import Manifest, NotAManifest, parse_manifest
 from checker.playlist import MediaPlaylist, parse_media, parse_multivariant
 from checker.presentation import Presentation, Sprite, Track
-from checker.rules import Report, apply_rules
+from checker.rules import RULES, Report, apply_rules
 from checker.segments import Segment
 
 
@@ -46,7 +47,11 @@ class WrittenTrack:
 
 
 def check_written(
-    multivariant: str, documents: Mapping[str, bytes], tracks: Sequence[WrittenTrack], objects: Mapping[str, int]
+    multivariant: str,
+    documents: Mapping[str, bytes],
+    tracks: Sequence[WrittenTrack],
+    objects: Mapping[str, int],
+    rules: tuple[Rule, ...] = RULES,
 ) -> Report:
     """Apply the rules to what is about to be published; rules that need the segments' bytes come out as skipped.
 
@@ -93,7 +98,8 @@ def check_written(
                 read_webvtt(documents[cues]) if cues in documents else None,
                 jpeg_size(documents[sheet]) if sheet and sheet in documents else None,
             ),
-        )
+        ),
+        rules,
     )
 
 

@@ -18,6 +18,7 @@ const PAGES = [
   ["/console/:org/webhooks", "webhooks", () => import("./pages/webhooks.js")],
   ["/console/:org/webhooks/:hook", "webhooks", () => import("./pages/webhook.js")],
   ["/console/:org/usage", "usage", () => import("./pages/usage.js")],
+  ["/console/:org/workers", "workers", () => import("./pages/workers.js")],
   ["/console/:org/settings", "settings", () => import("./pages/settings.js")],
 ];
 const ORG = "millrace.org";

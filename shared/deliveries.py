@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.events import now
 from shared.ids import JobId, OrgCode
-from shared.job import Status
+from shared.job import Told
 
 # These become tokens of subjects and keys of buckets: no dot, no wildcard, no blank.
 HookId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -51,7 +51,7 @@ class WebhookAttempt(BaseModel):
     org: OrgCode
     job: JobId
     hook: HookId
-    status: Status
+    status: Told
     sequence: int
     attempt: int = 1
     redelivery: HookId | None = None
@@ -108,7 +108,7 @@ class DeliveryAttempted(BaseModel):
     job: JobId
     hook: str
     message_id: str
-    status: Status
+    status: Told
     sequence: int
     attempt: int
     at: datetime = Field(default_factory=now)

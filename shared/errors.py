@@ -209,6 +209,18 @@ class PermanentError(MillraceError):
     """Trying again cannot help; the job ends with this."""
 
 
+class ComeAgain(Exception):
+    """Work is done, and has to be done once more a little later. That is no failure, and uses up no try.
+
+    Attributes:
+        seconds: how much later.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"in {seconds} s")
+        self.seconds = seconds
+
+
 class TransientError(MillraceError):
     """Trying again may help; the job ends with this when the tries are used up."""
 

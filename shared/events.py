@@ -15,6 +15,7 @@ from shared.attempt import Attempt
 from shared.encryption.protection import Hex128, Protection
 from shared.encryption.request import EncryptionRequest
 from shared.ids import JobId, OrgCode, PartName
+from shared.media.edge import Edge
 from shared.media.plan import Plan
 from shared.media.result import JobWarning, Layout, Outputs, PartRecord, RenditionTotals
 from shared.media.source import Source
@@ -73,6 +74,7 @@ class Created(Event):
     None for all others and in events of before. ``drm_content_id`` (hex) is what key services know the content by, and
     ``encryption`` what is asked for; both are None where the output is not encrypted. ``enable_drm`` is true for ``cbcs`` alone.
     ``keys_from`` is, of a retry, the provider whose keys its job's output was encrypted with, if it got that far.
+    ``early_playback`` says that the output is to be playable before it is complete.
     """
 
     subject = "created"
@@ -88,6 +90,7 @@ class Created(Event):
     profile: str = "balanced"
     retry_of: JobId | None = None
     keys_from: str | None = None
+    early_playback: bool = False
 
 
 class Admitted(Event):
@@ -206,7 +209,8 @@ class PartUploaded(Result):
     """A part's segments are in the customer's bucket. Published by the uploader, which then requests further ones.
 
     ``uploaded`` is the number of the job's uploaded parts, this one included: from it follows how many may be requested, and
-    whoever uploads the last one finishes the job. None in events of version 0.1.
+    whoever uploads the last one finishes the job. None in events of version 0.1. ``edge`` tells of a job with early playback how
+    far it has got, and who has to write its next playlists; None of all others.
     """
 
     subject = "part_uploaded"
@@ -215,6 +219,38 @@ class PartUploaded(Result):
     objects: int
     bytes: int
     uploaded: int | None = None
+    edge: Edge | None = None
+
+
+class Playable(Result):
+    """A job with early playback can be played as far as it is made. Published once, by the uploader; heard by the notifier.
+
+    From now on the multivariant playlist leads to playlists of type ``EVENT`` that grow, until they are complete. ``master`` is
+    its place (``s3://bucket/key``), and ``segments`` how many segments each rendition has. ``edge`` is as in
+    ``part_uploaded``; None where the job was complete before.
+    """
+
+    subject = "playable"
+    type: Literal["playable"] = "playable"
+    master: str
+    segments: int
+    edge: Edge | None = None
+
+
+class PlaybackExtended(Result):
+    """The playlists of a job with early playback list so many segments of each rendition now. Published by the uploader.
+
+    ``edge`` is as in ``part_uploaded``.
+    """
+
+    subject = "playback_extended"
+    type: Literal["playback_extended"] = "playback_extended"
+    segments: int
+    edge: Edge
+
+    def token(self) -> str:
+        """The end of the event's subject: it is published once for each length."""
+        return f"{self.subject}.{self.segments}"
 
 
 class Completed(Result):
@@ -255,6 +291,8 @@ AnyEvent = Annotated[
     | PartRequested
     | PartTranscoded
     | PartUploaded
+    | Playable
+    | PlaybackExtended
     | Completed
     | Failed
     | Cancelled,
@@ -268,6 +306,8 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     PartRequested,
     PartTranscoded,
     PartUploaded,
+    Playable,
+    PlaybackExtended,
     Completed,
     Failed,
     Cancelled,

@@ -27,6 +27,12 @@ STATUS_AFTER: dict[type[ev.Event], Status] = {
 }
 """The events that change a job's status, and to what."""
 
+Told = Status | Literal["playable"]
+"""What webhooks are told of: a new status, or that a job can be played as far as it is made."""
+
+TOLD_AFTER: dict[type[ev.Event], Told] = {**STATUS_AFTER, ev.Playable: "playable"}
+"""The events that webhooks are told of, and as what."""
+
 # How much of the bar each stage fills, in percent; encoding is the bulk of the work.
 FETCH_SHARE, ENCODE_SHARE, UPLOAD_SHARE = 10.0, 80.0, 9.0
 
@@ -38,6 +44,7 @@ class Job(BaseModel):
     each part that is requested and not transcoded yet: as many as the job's window, however long the film is.
     ``rendition_seconds`` is what was made of video, each rendition counted, ``encode_seconds`` the wall time that encoding all
     parts took, ``output_bytes`` what was uploaded of them; parts that a retry has inherited count where they were made.
+    ``playable_at`` is when a job with ``early_playback`` could be played first.
     ``keys_from`` is the provider whose keys the output is encrypted with, once that is known.
     ``*_at`` are the instants at which the stages ended, for the timings.
     """
@@ -58,6 +65,8 @@ class Job(BaseModel):
     profile: str = "balanced"
     retry_of: str | None = None
     keys_from: str | None = None
+    early_playback: bool = False
+    playable_at: datetime | None = None
     status: Status = "queued"
     admitted: bool = False
     start_time: datetime | None = None
@@ -180,6 +189,7 @@ def _created(event: ev.Created) -> Job:
         profile=event.profile,
         retry_of=event.retry_of,
         keys_from=event.keys_from,
+        early_playback=event.early_playback,
     )
 
 
@@ -198,6 +208,8 @@ def _change(job: Job, event: ev.AnyEvent) -> dict[str, Any]:
             return _transcoded(job, event)
         case ev.PartUploaded():
             return {"parts_uploaded": job.parts_uploaded + 1, "output_bytes": job.output_bytes + event.bytes}
+        case ev.Playable():
+            return {"playable_at": event.at}
         case ev.Completed():
             return {
                 "status": STATUS_AFTER[ev.Completed],
@@ -213,7 +225,7 @@ def _change(job: Job, event: ev.AnyEvent) -> dict[str, Any]:
             return {"status": STATUS_AFTER[ev.Failed], "end_time": event.at, **error}
         case ev.Cancelled():
             return {"status": STATUS_AFTER[ev.Cancelled], "end_time": event.at}
-        case ev.Created():
+        case ev.Created() | ev.PlaybackExtended():
             return {}
         case _:
             # A kind of event that is missing above is an error of types; at run time readers leave out what they do not know.

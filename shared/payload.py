@@ -95,6 +95,8 @@ def job_json(
         "priority": job.priority,
         "profile": job.profile,
         "encryption": job.encryption.scheme if job.encryption else "none",
+        "early_playback": job.early_playback,
+        "playable_at": timestamp(job.playable_at),
         "retry_of": job.retry_of,
         "retried_by": standing.retried_by,
         "queue_position": standing.queue_position,

@@ -1,5 +1,6 @@
 """Sealing: authenticated encryption of credentials at rest and on the bus."""
 
+import hmac
 import os
 from contextlib import suppress
 
@@ -22,6 +23,7 @@ class Sealer:
 
     def __init__(self, keys: list[bytes]) -> None:
         self._ciphers = [AESGCM(key) for key in keys]
+        self._roots = [hmac.digest(key, b"derived keys", "sha256") for key in keys]
 
     def seal(self, text: str, purpose: str) -> bytes:
         """Encrypt. ``purpose`` (a job's subject, say) is authenticated with it: a sealed text is of no use elsewhere."""
@@ -40,6 +42,10 @@ class Sealer:
             except (InvalidTag, ValueError):
                 continue
         raise SealBroken(f"no key opens the seal of {purpose}")
+
+    def derived(self, purpose: str) -> tuple[bytes, ...]:
+        """Keys of 32 bytes that follow from those that seal, for another purpose. The first one is that to sign with."""
+        return tuple(hmac.digest(root, purpose.encode(), "sha256") for root in self._roots)
 
     def reseal(self, sealed: bytes, purpose: str) -> bytes | None:
         """The same text, sealed with the first key; None where it is already.

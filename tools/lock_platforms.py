@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PLATFORMS = ROOT / "requirements.platforms"
 PYTHONS = ("3.11", "3.14")
 """The oldest Python that pyproject.toml allows, and the newest that the lock was resolved for."""
+# Of the patches of a Python: some packages refuse the first ones.
+_NEWEST = 99
 
 
 def main() -> None:
@@ -55,7 +57,16 @@ def _chosen(machine: str, python: str) -> Iterator[tuple[str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--no-deps"]
-        command += ["--report", str(report), "--target", folder, "--python-version", python, "--implementation", "cp"]
+        command += [
+            "--report",
+            str(report),
+            "--target",
+            folder,
+            "--python-version",
+            f"{python}.{_NEWEST}",
+            "--implementation",
+            "cp",
+        ]
         for platform in _platforms(machine):
             command += ["--platform", platform]
         subprocess.run([*command, "--require-hashes", "-r", str(ROOT / "requirements.lock")], check=True)

@@ -1,8 +1,9 @@
-"""``python -m tools.vendor_console [--pin]``: writes ``console/vendor/``, the libraries that the console is made with.
+"""``python -m tools.vendor_console [--pin]``: writes the folders ``vendor/`` of the console and of ``/docs/``.
 
-``console/vendor.lock.json`` names npm packages by version and by the digest of their tarball, the files that are taken from
-each, and the digest of what is written. npm fetches the tarballs, from whichever registry it is set up for. Without ``--pin``,
-anything that does not have its digest is refused; with it, the digests of a version that was changed by hand are written anew.
+The ``vendor.lock.json`` beside each names npm packages by version and by the digest of their tarball, the files that are taken
+from each, and the digest of what is written. npm fetches the tarballs, from whichever registry it is set up for. Without
+``--pin``, anything that does not have its digest is refused; with it, the digests of a version that was changed by hand are
+written anew.
 
 Browsers load these files as they are, so two things are different from what is in the tarball: names of packages in imports
 become relative paths, since without an inline script a page cannot say what they stand for; and the address of the source map,
@@ -27,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONSOLE = ROOT / "console"
 LOCK = CONSOLE / "vendor.lock.json"
 VENDOR = CONSOLE / "vendor"
+SWAGGER = ROOT / "services" / "api" / "http" / "swagger"
 _SOURCE_MAP = re.compile(r"\n?//# sourceMappingURL=\S+\s*\Z")
 _IMPORT = re.compile(r"""(\bfrom|\bimport)\s*(["'])([^"'./][^"']*)\2""")
 
@@ -97,25 +99,36 @@ def _fetch(name: str, version: str, folder: Path) -> bytes:
 
 
 def main() -> None:
-    """Write the folder."""
-    parser = argparse.ArgumentParser(description="Write console/vendor/ as console/vendor.lock.json says.")
-    parser.add_argument("--pin", action="store_true", help="write the digests of what was fetched into the lock")
+    """Write the folders."""
+    parser = argparse.ArgumentParser(description="Write the folders vendor/ as the vendor.lock.json beside each says.")
+    parser.add_argument("--pin", action="store_true", help="write the digests of what was fetched into the locks")
     pin = parser.parse_args().pin
-    lock = json.loads(LOCK.read_text())
+    try:
+        for parent in (CONSOLE, SWAGGER):
+            print(_write(parent, pin=pin))
+    except Refused as refusal:
+        sys.exit(f"Nothing more was written: {refusal}")
+
+
+def _write(parent: Path, *, pin: bool) -> str:
+    """Write the folder in a folder; what was done, as a sentence.
+
+    Raises:
+        Refused: something does not have its digest. Nothing was written then.
+    """
+    lock = json.loads((parent / "vendor.lock.json").read_text())
     with tempfile.TemporaryDirectory() as folder:
         tarballs = {name: _fetch(name, entry["version"], Path(folder)) for name, entry in lock["packages"].items()}
-    try:
-        files = vendored(lock, tarballs, pin=pin)
-    except Refused as refusal:
-        sys.exit(f"Nothing was written: {refusal}")
-    VENDOR.mkdir(exist_ok=True)
-    for old in VENDOR.iterdir():
+    files = vendored(lock, tarballs, pin=pin)
+    vendor = parent / "vendor"
+    vendor.mkdir(exist_ok=True)
+    for old in vendor.iterdir():
         old.unlink()
     for path, content in files.items():
-        (VENDOR / path).write_bytes(content)
+        (vendor / path).write_bytes(content)
     if pin:
-        LOCK.write_text(json.dumps(lock, indent=2) + "\n")
-    print(f"{len(files)} files of {len(tarballs)} packages in console/vendor/")
+        (parent / "vendor.lock.json").write_text(json.dumps(lock, indent=2) + "\n")
+    return f"{len(files)} files of {len(tarballs)} packages in {vendor.relative_to(ROOT)}/"
 
 
 if __name__ == "__main__":

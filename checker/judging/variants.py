@@ -87,6 +87,14 @@ def rates_exact(presentation: Presentation) -> Iterator[Finding]:
                 yield Finding(entry.where, name, str(declared), told(measured))
 
 
+def peak_covered(presentation: Presentation) -> Iterator[Finding]:
+    """BANDWIDTH is at least what is measured of what is there, give or take the rounding of each part."""
+    for entry, rates in _rates(presentation):
+        peak, declared = sum((one.peak for one in rates), Fraction(0)), _integer(entry, "BANDWIDTH")
+        if declared is not None and declared + len(rates) < peak:
+            yield Finding(entry.where, "BANDWIDTH", str(declared), f"at least {told(peak)}")
+
+
 def peak_to_average(presentation: Presentation) -> Iterator[Finding]:
     """A peak of at most twice the average."""
     for entry, track in presentation.variants():

@@ -12,6 +12,7 @@ const places = (org, operator) => [
   ["jobs", "Jobs", `/console/${org}/jobs`],
   ["webhooks", "Webhooks", `/console/${org}/webhooks`],
   ["usage", "Usage", `/console/${org}/usage`],
+  ...(operator ? [["workers", "Workers", `/console/${org}/workers`]] : []),
   ["settings", "Settings", `/console/${org}/settings`],
 ];
 
@@ -21,7 +22,7 @@ export function Shell({ session, org, here, children }) {
   return html`<a class="skip" href="#main" onClick=${skip}>Skip to the page</a>
     <div class="shell">
       <header class="rail">
-        <a class="brand" href="/console/${org}/jobs"><${Mark} /><span>Millrace</span></a>
+        <a class="brand" href="/console/${org}/jobs" aria-label="Millrace"><${Mark} /><span>Millrace</span></a>
         <div class="org">
           <select aria-label="Organization" title="Organization ${org}" onChange=${event => navigate(`/console/${event.target.value}/jobs`)}>
             ${session.organizations.map(one => html`<option key=${one.id} value=${one.id} selected=${one.id === org}>${one.name || one.id}</option>`)}

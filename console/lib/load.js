@@ -27,12 +27,18 @@ export function useLoad(key, read) {
   return { ...state, data: state.key === key ? state.data : undefined, reload, change };
 }
 
-/** Draw again every so many milliseconds, for what is said of the time that has passed. @param {number | null} milliseconds */
+/** Draw again every so many milliseconds, for what is said of the time that has passed. @param {number} milliseconds */
 export function useClock(milliseconds) {
   const [, setTurn] = useState(0);
+  useRepeat(() => setTurn(number => number + 1), milliseconds);
+}
+
+/** Do something every so many milliseconds while the page is seen. @param {() => void} act @param {number} milliseconds */
+export function useRepeat(act, milliseconds) {
+  const latest = useRef(act);
+  latest.current = act;
   useEffect(() => {
-    if (milliseconds === null) return undefined;
-    const timer = setInterval(() => document.hidden || setTurn(number => number + 1), milliseconds);
+    const timer = setInterval(() => document.hidden || latest.current(), milliseconds);
     return () => clearInterval(timer);
   }, [milliseconds]);
 }

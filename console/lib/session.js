@@ -22,11 +22,13 @@ export async function restore() {
   }
 }
 
+// The page is loaded anew then, since what it may load depends on who is signed in.
+
 /** @param {string} username @param {string} password */
-export const signIn = async (username, password) => begin(await call("POST", ADDRESS, { body: { username, password }, quiet: true }));
+export const signIn = (username, password) => call("POST", ADDRESS, { body: { username, password }, quiet: true });
 
 /** @param {string} token */
-export const signInWithToken = async token => begin(await call("POST", ADDRESS, { headers: { Authorization: `Token ${token}` }, quiet: true }));
+export const signInWithToken = token => call("POST", ADDRESS, { body: {}, headers: { Authorization: `Token ${token}` }, quiet: true });
 
 export async function signOut() {
   try {

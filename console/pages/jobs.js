@@ -7,7 +7,7 @@ import { useKeys } from "../lib/keys.js";
 import { useClock, useLoad, useThrottle } from "../lib/load.js";
 import { navigate, useQuery } from "../lib/router.js";
 import { may } from "../lib/session.js";
-import { Empty, Failed, PageHead, Waiting } from "../components/basics.js";
+import { Empty, Failed, PageHead, TableBox, Waiting } from "../components/basics.js";
 import { Icon } from "../components/icon.js";
 import { KeysButton } from "../components/keys_help.js";
 import { Pager } from "../components/pager.js";
@@ -80,7 +80,7 @@ export function JobsPage({ org }) {
       ${!jobs.data && !jobs.error && html`<div class="body"><${Waiting} lines=${8} what="Loading the jobs" /></div>`}
       ${jobs.data && !rows.length && html`<${Nothing} org=${org} filtered=${filtered} writes=${writes} />`}
       ${rows.length > 0 &&
-      html`<div class="table-box"><table class="jobs" ref=${list}>
+      html`<${TableBox}><table class="jobs" ref=${list}>
         <thead>
           <tr>
             ${writes && html`<th class="tick"><${All} rows=${rows} selected=${selected} select=${select} clear=${clear} /></th>`}
@@ -88,7 +88,7 @@ export function JobsPage({ org }) {
           </tr>
         </thead>
         <tbody>${rows.map(row => html`<${JobRow} key=${row.id} org=${org} job=${row} ticked=${selected.has(row.id)} tick=${writes ? select : null} />`)}</tbody>
-      </table></div>`}
+      </table><//>`}
     </section>
     ${jobs.data && html`<${Pager} page=${page} size=${SIZE} total=${jobs.data.count} />`}
   `;
@@ -125,7 +125,7 @@ function All({ rows, selected, select, clear }) {
   useEffect(() => {
     box.current.indeterminate = selected.size > 0 && !all;
   });
-  return html`<input ref=${box} type="checkbox" aria-label="Select all on this page" checked=${all} onChange=${() => (all ? clear() : select(...rows.map(row => row.id).filter(id => !selected.has(id))))} />`;
+  return html`<label class="choice"><input ref=${box} type="checkbox" checked=${all} onChange=${() => (all ? clear() : select(...rows.map(row => row.id).filter(id => !selected.has(id))))} /><span class="narrow-only">Select all</span></label>`;
 }
 
 function Selected({ org, chosen, clear, done }) {

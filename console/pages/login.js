@@ -1,5 +1,4 @@
 import { html, useEffect, useState } from "../lib/html.js";
-import { navigate } from "../lib/router.js";
 import { signIn, signInWithToken } from "../lib/session.js";
 import { Field, FormError, useSending } from "../components/form.js";
 import { Mark } from "../components/icon.js";
@@ -15,7 +14,7 @@ export function LoginPage({ to }) {
   }, []);
   const { busy, error, fields, submit } = useSending(async () => {
     await (byToken ? signInWithToken(token.trim()) : signIn(name, password));
-    navigate(to, { replace: true });
+    location.replace(to);
   });
   return html`<main class="gate">
     <form class="card" onSubmit=${submit}>
@@ -27,7 +26,7 @@ export function LoginPage({ to }) {
       ${byToken
         ? html`<${Field} label="Token" type="password" autocomplete="off" required value=${token} onInput=${setToken} hint="64 characters, as the API takes them" />`
         : html`<div class="stack">
-            <${Field} label="User name" autocomplete="username" autocapitalize="none" spellcheck="false" required autofocus value=${name} onInput=${setName} messages=${fields.username} />
+            <${Field} label="User name" autocomplete="username" autocapitalize="none" spellcheck=${false} required autofocus value=${name} onInput=${setName} messages=${fields.username} />
             <${Field} label="Password" type="password" autocomplete="current-password" required value=${password} onInput=${setPassword} messages=${fields.password} />
           </div>`}
       <div class="stack tight">

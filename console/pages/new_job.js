@@ -50,14 +50,14 @@ export default function NewJobPage({ org }) {
           </div>
           <div id="source" role="tabpanel" aria-labelledby="tab-${form.source}">
             ${form.source === "file" && html`<${FilePicker} org=${org} upload=${upload} onUpload=${setUpload} /><${Wrong} messages=${fields.input_url} />`}
-            ${form.source === "url" && html`<${Field} label="Address" type="url" inputmode="url" placeholder="https://example.com/video.mp4" autocomplete="off" spellcheck="false" value=${form.url} onInput=${value => change("url", value)} messages=${fields.input_url} hint="http or https; signed addresses are fine, their signatures are never shown again" />`}
-            ${form.source === "s3" && html`<${Field} label="Place in a bucket" placeholder="s3://bucket/video.mp4" autocomplete="off" spellcheck="false" value=${form.s3} onInput=${value => change("s3", value)} messages=${fields.input_path ?? fields.input_url} hint=${html`Without credentials, those of the organization's storage are used. Others: <code>?access_key=…&secret_key=…&region=…&endpoint=…</code>`} />`}
+            ${form.source === "url" && html`<${Field} label="Address" type="url" inputmode="url" placeholder="https://example.com/video.mp4" autocomplete="off" spellcheck=${false} value=${form.url} onInput=${value => change("url", value)} messages=${fields.input_url} hint="http or https; signed addresses are fine, their signatures are never shown again" />`}
+            ${form.source === "s3" && html`<${Field} label="Place in a bucket" placeholder="s3://bucket/video.mp4" autocomplete="off" spellcheck=${false} value=${form.s3} onInput=${value => change("s3", value)} messages=${fields.input_path ?? fields.input_url} hint=${html`Without credentials, those of the organization's storage are used. Others: <code>?access_key=…&secret_key=…&region=…&endpoint=…</code>`} />`}
           </div>
         </div>
       <//>
       <${Panel} title="Output">
         <div class="stack">
-          <${Field} label="Place in a bucket" placeholder=${suggestion || "s3://bucket/streams/video/"} autocomplete="off" spellcheck="false" value=${form.output} onInput=${value => change("output", value)} messages=${fields.output_path} hint=${html`The playlist becomes <code>video.m3u8</code> below it. No other unfinished job may write there.`} />
+          <${Field} label="Place in a bucket" placeholder=${suggestion || "s3://bucket/streams/video/"} autocomplete="off" spellcheck=${false} value=${form.output} onInput=${value => change("output", value)} messages=${fields.output_path} hint=${html`The playlist becomes <code>video.m3u8</code> below it. No other unfinished job may write there.`} />
           ${suggestion && html`<p><button type="button" class="button small" onClick=${() => change("output", suggestion)}>Use <span class="mono">${suggestion}</span></button></p>`}
           <div class="stack tight">
             <${Pills} legend="Resolutions" options=${RESOLUTIONS} value=${form.resolutions} onChange=${value => change("resolutions", value)} messages=${fields.resolutions} hint="What is above the source's own size is left out, with a warning." />
@@ -71,7 +71,7 @@ export default function NewJobPage({ org }) {
         <div class="body stack">
           <${Pills} legend="Priority among the organization's jobs" single options=${[["low", "low"], ["normal", "normal"], ["high", "high"]]} value=${[form.priority]} onChange=${([value]) => change("priority", value)} messages=${fields.priority} />
           <${Pills} legend="Encryption" single options=${[["none", "none"], ["aes-128", "AES-128"], ["cbcs", "cbcs, for DRM"]]} value=${[form.encryption]} onChange=${([value]) => change("encryption", value)} messages=${fields.encryption ?? fields.drm} />
-          <${Field} kind="area" label="Metadata" placeholder='{"course": "autumn"}' spellcheck="false" value=${form.metadata} onInput=${value => change("metadata", value)} messages=${fields.client_metadata} hint="A JSON object up to 10 kB, which comes back exactly as it is, here and in webhooks." />
+          <${Field} kind="area" label="Metadata" placeholder='{"course": "autumn"}' spellcheck=${false} value=${form.metadata} onInput=${value => change("metadata", value)} messages=${fields.client_metadata} hint="A JSON object up to 10 kB, which comes back exactly as it is, here and in webhooks." />
         </div>
       </details>
       <div class="row actions">

@@ -35,7 +35,7 @@ export default function WebhookPage({ org, hook: id }) {
     html`<${Panel} title="Address and secret">
       <dl class="facts">
         <dt>Address</dt><dd class="mono">${hook.url}</dd>
-        <dt>Secret token</dt><dd><${Secret} hook=${hook} /> ${may(org, "member") && html`<button class="button small" onClick=${() => setDialog("rotate")}><${Icon} name="key" />Rotate</button>`}</dd>
+        <dt>Secret token</dt><dd><${Secret} hook=${hook} rotate=${may(org, "member") ? () => setDialog("rotate") : null} /></dd>
         ${hook.previous_secret_expires_at && html`<dt>The one before</dt><dd>signs beside it until ${instant(hook.previous_secret_expires_at)}</dd>`}
         <dt>How to check</dt><dd>Compare <code>x-streams-token</code>, or check <code>webhook-signature</code> as Standard Webhooks has it, which also tells an old message sent once more.</dd>
       </dl>
@@ -46,10 +46,10 @@ export default function WebhookPage({ org, hook: id }) {
   `;
 }
 
-function Secret({ hook }) {
+function Secret({ hook, rotate }) {
   const [shown, show] = useState(false);
   return html`<span class="row"><span class="mono break">${shown ? hook.secret_token : "••••••••••••••••"}</span>
-    <button class="button small quiet" aria-pressed=${shown ? "true" : "false"} onClick=${() => show(!shown)}>${shown ? "Hide" : "Show"}</button><${CopyButton} text=${hook.secret_token} label="Copy the secret" quiet bare /></span>`;
+    <button class="button small quiet" aria-pressed=${shown ? "true" : "false"} onClick=${() => show(!shown)}>${shown ? "Hide" : "Show"}</button><${CopyButton} text=${hook.secret_token} label="Copy the secret" quiet bare />${rotate && html`<button class="button small" onClick=${rotate}><${Icon} name="key" />Rotate</button>`}</span>`;
 }
 
 function Edit({ path, hook, close, done }) {

@@ -52,7 +52,7 @@ function NewWebhook({ path, close, done }) {
     <form class="stack" onSubmit=${submit} novalidate>
       <${FormError} error=${error} shown=${["url", "secret_token"]} />
       <${Field} label="Address" type="url" placeholder="https://example.com/hooks/transcoding" value=${url} onInput=${setUrl} messages=${fields.url} autofocus />
-      <${Field} label="Secret token" value=${secret} onInput=${setSecret} messages=${fields.secret_token} hint="Signs what is sent. Left empty, the server makes a good one." autocomplete="off" spellcheck="false" />
+      <${Field} label="Secret token" value=${secret} onInput=${setSecret} messages=${fields.secret_token} hint="Signs what is sent. Left empty, the server makes a good one." autocomplete="off" spellcheck=${false} />
       <div class="actions"><button type="button" class="button" onClick=${close}>Back</button><button class="button main" disabled=${busy}>Create</button></div>
     </form>
   <//>`;

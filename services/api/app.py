@@ -19,11 +19,15 @@ from services.api.http.links import Links
 from services.api.http.members import MemberHandlers
 from services.api.http.middleware import answer_errors, finish_headers, log_requests
 from services.api.http.operators import OperatorHandlers
+from services.api.http.playback import PLAYED_PATH, PlaybackHandlers
 from services.api.http.sessions import SessionHandlers
+from services.api.http.storage import StorageHandlers
 from services.api.http.tokens import TokenHandlers
 from services.api.http.tracing import trace_requests
+from services.api.http.uploads import UploadHandlers
 from services.api.http.usage import UsageHandlers
 from services.api.http.webhooks import WebhookHandlers
+from services.api.playback.signatures import PlaybackSignatures
 from services.api.settings import ApiSettings
 from shared.health import Health
 
@@ -43,7 +47,14 @@ def make_app(settings: ApiSettings, runtime: Runtime, health: Health) -> web.App
     licences = LicenceServer(settings.licence_server_url.get_secret_value() if settings.licence_server_url else None)
     rules = KeyRules(settings.signed_key_requests, frozenset(parse_codes(settings.clear_key_organizations or "")))
     keys = KeyHandlers(runtime, licences, rules, policy=policy, proxies=proxies)
-    players = CrossOrigin(parse_origins(settings.player_origins), PLAYERS_PATHS)
+    playback = PlaybackHandlers(
+        runtime,
+        links,
+        PlaybackSignatures(settings.sealer),
+        seconds=settings.playback_address_seconds,
+        proxies=proxies,
+    )
+    players = CrossOrigin(parse_origins(settings.player_origins), (*PLAYERS_PATHS, PLAYED_PATH))
     app = web.Application(
         middlewares=[trace_requests, log_requests, answer_errors], client_max_size=settings.body_limit
     )
@@ -54,14 +65,16 @@ def make_app(settings: ApiSettings, runtime: Runtime, health: Health) -> web.App
     app.add_routes(handlers.routes())
     app.add_routes(SessionHandlers(runtime, policy=policy).routes())
     app.add_routes(TokenHandlers(runtime, links, policy=policy).routes())
+    app.add_routes(StorageHandlers(runtime, policy=policy).routes())
     app.add_routes(OperatorHandlers(runtime, links, policy=policy).routes())
     app.add_routes(MemberHandlers(runtime, links, policy=policy, proxies=proxies).routes())
     app.add_routes(WebhookHandlers(runtime, links, policy=policy).routes())
+    app.add_routes(UploadHandlers(runtime, links, policy=policy).routes())
     app.add_routes(UsageHandlers(runtime).routes())
     app.add_routes(BusUserHandlers(runtime, links, policy=policy).routes())
-    for part in (drm, keys, players):
+    for part in (drm, keys, playback, players):
         app.add_routes(part.routes())
     app.add_routes(health.routes())
     app.add_routes(docs_routes())
-    app.add_routes(ConsoleHandlers(ConsoleFiles()).routes())
+    app.add_routes(ConsoleHandlers(ConsoleFiles(), runtime).routes())
     return app

@@ -18,6 +18,7 @@ from services.api.accounts.organizations import Storages
 from services.api.accounts.passwords import Passwords
 from services.api.accounts.request_rate import AddressRate, RequestRate
 from services.api.accounts.sessions import Sessions
+from services.api.accounts.storage_origins import StorageOrigins
 from services.api.accounts.tokens import Tokens
 from services.api.app import make_app
 from services.api.contract.key_addresses import KeyAddresses
@@ -46,11 +47,15 @@ from services.api.jobs.live import LiveProgress
 from services.api.jobs.usages import Usages
 from services.api.operator.desk import Desk
 from services.api.operator.replay import Replay
+from services.api.playback.playback import Player
 from services.api.processes import Member
 from services.api.projection.leader import Leader
 from services.api.projection.overview import Overview
 from services.api.projection.vault_sweep import VaultSweep
 from services.api.settings import ApiSettings
+from services.api.uploads.sweep import UploadSweep
+from services.api.uploads.uploads import UploadRules, Uploads
+from services.api.uploads.uses import UploadUses
 from services.api.webhooks.deliveries import Deliveries
 from services.api.webhooks.hooks import HookBook
 from services.api.webhooks.webhooks import Webhooks
@@ -70,6 +75,8 @@ from shared.tasks import end_tasks
 from shared.tracing.recorder import traces
 
 _HOUR = 3600.0
+# After which an upload goes that no job has used, where those of jobs are kept for ever.
+_UNUSED_DAYS = 7
 
 
 async def serve(settings: ApiSettings, member: Member | None = None) -> None:
@@ -187,7 +194,9 @@ async def _start(
     addresses = KeyAddresses(settings.public_url, parse_codes(settings.clear_key_organizations or ""))
     contents = Contents(database, sealer)
     encryptions = Encryptions(database, sealer, addresses, settings.provider_rules)
-    intake = Intake(database, job_log, Beginnings(client), vault, Storages(database, sealer), reservations, encryptions)
+    storages, policy = Storages(database, sealer), settings.address_policy
+    uses = UploadUses(database, keep_days=settings.keep_uploads_days)
+    intake = Intake(database, job_log, Beginnings(client), vault, storages, reservations, encryptions, uses)
     jobs = Jobs(database, job_log, live)
 
     await until_done(live.start, "live progress")
@@ -205,6 +214,7 @@ async def _start(
         (leader.run(), "leader"),
         (overview.run(), "overview"),
         (watch_event_loop(), "event loop"),
+        (UploadSweep(database, storages, policy=policy, ready=lambda: leader.leads).run(), "uploads"),
         (VaultSweep(client, job_log, vault, ready=lambda: leader.leads).run(), "vault"),
         (
             _keep_house(
@@ -220,6 +230,8 @@ async def _start(
         _in_background(stack, lifeline.keep(work, name))
     runtime.services = Services(
         accounts,
+        storages,
+        StorageOrigins(storages, policy=policy),
         RequestRate(settings.max_requests_per_minute),
         Tokens(database, days=settings.token_days, most=settings.tokens_per_organization),
         sessions,
@@ -241,11 +253,23 @@ async def _start(
             Replay(client, job_log, database, jobs, intake, settings.address_policy),
             places=settings.max_active_jobs,
         ),
+        Uploads(database, storages, _upload_rules(settings), policy=policy),
+        Player(jobs, storages, contents, addresses, policy=policy),
+        AddressRate(settings.playback_requests_per_minute),
         bus_users,
     )
     del checks["start"]
     checks |= {"postgres": database.check, "nats": WriteCheck(client, settings.service), "leader": leader.check}
     return True
+
+
+def _upload_rules(settings: ApiSettings) -> UploadRules:
+    return UploadRules(
+        most_bytes=settings.max_upload_gigabytes * 10**9,
+        most_open=settings.max_open_uploads,
+        address_seconds=settings.upload_address_seconds,
+        unused_days=settings.keep_uploads_days or _UNUSED_DAYS,
+    )
 
 
 async def _offer_feed(

@@ -13,6 +13,7 @@ from services.api.contract.quotas import MOST_QUOTA
 from services.api.drm.providers import ProviderRules
 from services.api.feed.signing import Issuer
 from shared.bus.servers import parse_servers
+from shared.presigning import MOST_SECONDS as MOST_SECONDS_SIGNED
 from shared.settings import SealingSettings
 
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
@@ -157,6 +158,43 @@ class ApiSettings(SealingSettings):
         le=MOST_OVERLAP_SECONDS,
         description="How long the secret of a webhook goes on signing after its rotation, beside the new one, where the request "
         "does not say; 0 for not at all",
+    )
+
+    max_upload_gigabytes: int = Field(
+        200,
+        ge=1,
+        le=5_000,
+        description="Gigabytes that a file may have which is uploaded into the storage of an organization",
+    )
+    max_open_uploads: int = Field(
+        100,
+        ge=0,
+        le=MOST_QUOTA,
+        description="Uploads of an organization that were begun and are neither completed nor used nor expired",
+    )
+    upload_address_seconds: int = Field(
+        86_400, ge=60, le=MOST_SECONDS_SIGNED, description="How long the addresses of an upload work"
+    )
+    keep_uploads_days: int = Field(
+        7,
+        ge=0,
+        le=36_500,
+        description="Days after which an upload is removed from the storage, since it expired or was last given to a job; never "
+        "before that job has ended. 0 keeps what jobs have used for ever",
+    )
+
+    playback_address_seconds: int = Field(
+        43_200,
+        ge=60,
+        le=MOST_SECONDS_SIGNED,
+        description="How long the addresses work at which a job's output is played out of a private bucket",
+    )
+    playback_requests_per_minute: int = Field(
+        3_000,
+        ge=0,
+        le=MOST_QUOTA,
+        description="Requests of players with signed addresses within a minute for an organization from one address that each "
+        "process of the api answers; 0 for no limit",
     )
 
     keep_jobs_days: int = Field(

@@ -13,7 +13,7 @@ from shared.bus.errors import bus_calls
 from shared.bus.joblog import JobLog
 from shared.deliveries import Hook, WebhookAttempt
 from shared.events import Recorded
-from shared.job import FINISHED, STATUS_AFTER, Job, Status, apply
+from shared.job import FINISHED, TOLD_AFTER, Job, Told, apply
 
 
 class Announcer:
@@ -45,10 +45,11 @@ class Announcer:
 
     async def announce(self, event: ev.Event, sequence: int) -> None:
         """Have every enabled hook told what this event, at its place in the log, has made of the job."""
-        this = Announced(status=STATUS_AFTER[type(event)], sequence=sequence)
         before = await self._queues.announced(event.org, event.job)
         if before and before.sequence >= sequence:
             return
+        early = event.early_playback if isinstance(event, ev.Created) else bool(before and before.early)
+        this = Announced(status=TOLD_AFTER[type(event)], sequence=sequence, early=early)
         missed = [] if _follows(this, before) else await self._missed(event, this, before)
         for state in [*missed, this]:
             hooks = await self._hooks.enabled(event.org)
@@ -76,9 +77,12 @@ def status_changes(recorded: Sequence[Recorded]) -> list[Announced]:
     changes: list[Announced] = []
     job: Job | None = None
     for item in recorded:
-        job = apply(job, item.event)
-        if not changes or changes[-1].status != job.status:
-            changes.append(Announced(status=job.status, sequence=item.sequence))
+        before, job = job, apply(job, item.event)
+        early = job.early_playback
+        if before is None or before.status != job.status:
+            changes.append(Announced(status=job.status, sequence=item.sequence, early=early))
+        elif before.playable_at != job.playable_at:
+            changes.append(Announced(status="playable", sequence=item.sequence, early=early))
     return changes
 
 
@@ -86,8 +90,13 @@ def _follows(this: Announced, before: Announced | None) -> bool:
     """Whether nothing can lie between two states. A job can be cancelled before it starts, so an end may follow either."""
     if this.status == "queued":
         return True
-    return before is not None and _rank(before.status) == _rank(this.status) - 1
+    if before is None:
+        return False
+    if this.early and this.status in FINISHED:
+        # It may have been playable before.
+        return before.status == "playable"
+    return _rank(before.status) == _rank(this.status) - 1
 
 
-def _rank(status: Status) -> int:
-    return 2 if status in FINISHED else 1 if status == "transcoding" else 0
+def _rank(status: Told) -> int:
+    return 2 if status in FINISHED or status == "playable" else 1 if status == "transcoding" else 0

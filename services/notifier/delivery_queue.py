@@ -19,7 +19,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 from shared.deliveries import Outcome
-from shared.job import Status
+from shared.job import Told
 
 
 class Pending(BaseModel):
@@ -29,7 +29,7 @@ class Pending(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True)
-    status: Status
+    status: Told
     sequence: int
     attempt: int = 1
     due: datetime
@@ -110,7 +110,7 @@ def next_step(queue: DeliveryQueue, now: datetime) -> Step:
     return Later(tuple(free)) if free else Rest()
 
 
-def announce(queue: DeliveryQueue, status: Status, sequence: int, due: datetime) -> DeliveryQueue:
+def announce(queue: DeliveryQueue, status: Told, sequence: int, due: datetime) -> DeliveryQueue:
     """The queue with one more state to tell. A state that was announced before changes nothing."""
     if sequence <= queue.announced:
         return queue

@@ -14,7 +14,7 @@ from services.notifier.settings import NotifierSettings
 from shared.bus.patience import until_done
 from shared.bus.topology import NOTIFIER, WEBHOOK_ATTEMPTS
 from shared.deliveries import WebhookAttempt
-from shared.events import Cancelled, Completed, Created, Failed, Started
+from shared.events import Cancelled, Completed, Created, Failed, Playable, Started
 from shared.health import Check
 from shared.worker import Bus, StreamSequence
 
@@ -43,7 +43,9 @@ async def register(bus: Bus, settings: NotifierSettings, receiver: Receiver) -> 
         timeout=settings.timeout_seconds,
     )
 
-    async def on_status(event: Created | Started | Completed | Failed | Cancelled, sequence: StreamSequence) -> None:
+    async def on_status(
+        event: Created | Started | Playable | Completed | Failed | Cancelled, sequence: StreamSequence
+    ) -> None:
         await announcer.announce(event, sequence)
 
     async def on_attempt(attempt: WebhookAttempt) -> None:

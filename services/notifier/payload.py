@@ -31,4 +31,4 @@ async def make_payload(log: JobLog, attempt: WebhookAttempt) -> WebhookPayload:
     job = job_at(recorded, attempt.sequence)
     if job is None:
         raise LookupError(f"the log has no job {attempt.job}")
-    return WebhookPayload(attempt.message_id, f"transcoding_job.{job.status}", webhook_body(job))
+    return WebhookPayload(attempt.message_id, f"transcoding_job.{attempt.status}", webhook_body(job))

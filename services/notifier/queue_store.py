@@ -14,7 +14,7 @@ from services.notifier.delivery_queue import DeliveryQueue
 from shared.bus.errors import BusUnavailable, bus_calls
 from shared.bus.topology import QUEUES_BUCKET
 from shared.deliveries import WebhookAttempt
-from shared.job import Status
+from shared.job import Told
 
 _TRIES = 20
 
@@ -28,11 +28,12 @@ class Held:
 
 
 class Announced(BaseModel):
-    """How far the attempts of a job have been put into the queues of its hooks."""
+    """How far the attempts of a job have been put into the queues of its hooks. ``early``: it has early playback."""
 
     model_config = ConfigDict(frozen=True)
-    status: Status
+    status: Told
     sequence: int
+    early: bool = False
 
 
 class DeliveryQueues:

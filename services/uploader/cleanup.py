@@ -5,6 +5,7 @@ import asyncio
 import structlog
 from nats.errors import Error as NatsError
 
+from services.uploader.withdraw import Withdraw
 from shared.bus.joblog import JobLog
 from shared.bus.vault import Vault
 from shared.errors import ERRORS, TransientError
@@ -27,10 +28,20 @@ class CleanUp:
         keep_free: bytes that have to be free for anything to be kept.
     """
 
-    def __init__(self, log: JobLog, vault: Vault, space: WorkSpace, *, keep_seconds: float, keep_free: int) -> None:
+    def __init__(
+        self,
+        log: JobLog,
+        vault: Vault,
+        space: WorkSpace,
+        withdraw: Withdraw,
+        *,
+        keep_seconds: float,
+        keep_free: int,
+    ) -> None:
         self._log = log
         self._vault = vault
         self._space = space
+        self._withdraw = withdraw
         self._keep_seconds = keep_seconds
         self._keep_free = keep_free
 
@@ -39,9 +50,12 @@ class CleanUp:
 
         Raises:
             TransientError: something could not be removed.
+            ComeAgain: somebody may be writing still what was removed.
         """
-        await self._vault.forget(end.org, end.job)
         await self._put_away(end)
+        # Takes the credentials, which nobody has afterwards.
+        await self._withdraw(end)
+        await self._vault.forget(end.org, end.job)
 
     async def sweep(self) -> None:
         """Clean up after all jobs that have ended, and remove what was kept for long enough, or takes room that others need.

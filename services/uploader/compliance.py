@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from itertools import accumulate
 
-from checker.rules import Report
+from checker.finding import Rule
+from checker.rules import RULES, Report
 from checker.segments import KeyFrame, Segment
 from checker.subset import WrittenTrack, check_written
 from services.uploader.manifest.presentation import Presentation, Rendition, VideoRendition, init_segments_of
@@ -19,7 +20,9 @@ def check_compliance(presentation: Presentation, documents: Mapping[str, bytes])
     return compliance_of(check_presentation(presentation, documents))
 
 
-def check_presentation(presentation: Presentation, documents: Mapping[str, bytes]) -> Report:
+def check_presentation(
+    presentation: Presentation, documents: Mapping[str, bytes], rules: tuple[Rule, ...] = RULES
+) -> Report:
     """The checker's report on a presentation that is about to be published.
 
     Args:
@@ -28,7 +31,7 @@ def check_presentation(presentation: Presentation, documents: Mapping[str, bytes
     """
     written = [_written(track) for track in (*presentation.video, *presentation.audio)]
     objects = {path: size for track in presentation.all_renditions for path, size in track.objects().items()}
-    return check_written(MULTIVARIANT, documents, written, objects)
+    return check_written(MULTIVARIANT, documents, written, objects, rules)
 
 
 def _written(track: Rendition) -> WrittenTrack:

@@ -1,7 +1,7 @@
 """The use case at the end of a job: verify, write sprite and playlists, publish that it is completed."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -22,7 +22,7 @@ from services.uploader.record import JobRecord, record_of
 from services.uploader.results import read_record
 from shared.bus.joblog import JobLog
 from shared.errors import PermanentError
-from shared.events import Completed
+from shared.events import Completed, Playable
 from shared.media.layout import DASH, IFRAMES, MULTIVARIANT, SHEET
 from shared.media.plan import Plan
 from shared.media.result import Compliance, PartRecord
@@ -35,18 +35,22 @@ class _Output:
     """A whole output, ready to be published.
 
     Attributes:
-        media: bytes of everything that playlists lead to, by path. documents: by path; what leads to others comes after them.
+        media: bytes of everything that playlists lead to, by path. pictures: sheet and cues for the seek bar, by path.
+        documents: by path; what leads to others comes after them.
     """
 
     presentation: Presentation
     media: Mapping[str, int]
+    pictures: Mapping[str, bytes]
     documents: tuple[Mapping[str, bytes], ...]
     compliance: Compliance
 
     @property
     def bytes(self) -> int:
         """Size of all objects together."""
-        return sum(self.media.values()) + sum(len(body) for bodies in self.documents for body in bodies.values())
+        return sum(self.media.values()) + sum(
+            len(body) for bodies in (self.pictures, *self.documents) for body in bodies.values()
+        )
 
 
 class Finish:
@@ -92,6 +96,9 @@ class Finish:
             NOT_COMPLIANT.inc()
             violations = [one.rule for one in output.compliance.violations]
             await structlog.get_logger().aerror("not compliant", violations=violations)
+        if record.to_be_told:
+            # Too short to be playable any earlier.
+            await self._log.append(Playable(org=org, job=job, master=outputs.master, segments=_length(output)))
         await self._log.append(Completed(org=org, job=job, outputs=outputs, warnings=warnings))
         await structlog.get_logger().ainfo("completed", bytes=output.bytes, segments=outputs.segments)
 
@@ -109,15 +116,27 @@ class Finish:
         return await asyncio.to_thread(sprite, plan.stills, plan.frames, plan.frame_rate, tiles)
 
     async def _publish(self, bucket: Bucket, output: "_Output") -> None:
-        """Write and verify everything that is not there yet, so that no playlist ever leads nowhere."""
-        await self._put(bucket, init_segments(output.presentation))
-        await verify_sizes(bucket, output.media, parallel=self._parallel)
+        """Write and verify everything that is not there yet, so that no playlist ever leads nowhere.
+
+        Each step is a round trip to a storage that may be far away, so what leads nowhere itself goes with the first.
+        """
+        await self._put(bucket, {**init_segments(output.presentation), **output.pictures})
+        checks: tuple[Callable[[], Awaitable[None]], ...] = (
+            lambda: verify_sizes(bucket, output.media, parallel=self._parallel),
+            lambda: verify_contents(bucket, output.pictures, parallel=self._parallel),
+        )
+        await in_parallel(checks, lambda check: check(), limit=len(checks))
         for bodies in output.documents:
             await self._put(bucket, bodies)
             await verify_contents(bucket, bodies, parallel=self._parallel)
 
     async def _put(self, bucket: Bucket, bodies: Mapping[str, bytes]) -> None:
         await in_parallel(bodies.items(), lambda item: bucket.put(*item), limit=self._parallel)
+
+
+def _length(output: _Output) -> int:
+    """How many segments each rendition has."""
+    return len(output.presentation.all_renditions[0].sizes)
 
 
 def init_segments(presentation: Presentation) -> dict[str, bytes]:
@@ -154,6 +173,7 @@ def _prepare(record: JobRecord, parts: Mapping[str, PartRecord], pictures: Mappi
     return _Output(
         presentation=presentation,
         media=media | {still.path: still.size for still in presentation.thumbnails},
-        documents=(pictures, documents, multivariant),
+        pictures=pictures,
+        documents=(documents, multivariant),
         compliance=check_compliance(presentation, {**pictures, **documents, **multivariant}),
     )

@@ -4,10 +4,12 @@ from contextlib import AsyncExitStack
 
 from services.uploader.bucket.buckets import Buckets
 from services.uploader.cleanup import CleanUp
+from services.uploader.early import EarlyPlayback
 from services.uploader.finish import Finish
 from services.uploader.release import Release
 from services.uploader.settings import UploaderSettings
 from services.uploader.upload import Upload
+from services.uploader.withdraw import Withdraw
 from shared.bus.fleet import FleetView
 from shared.bus.slots import INTERRUPTED
 from shared.bus.topology import JANITOR, UPLOADER
@@ -38,9 +40,16 @@ async def register(bus: Bus, settings: UploaderSettings, resources: AsyncExitSta
     resources.push_async_callback(buckets.close)
     finish = Finish(bus.log, buckets, space, parallel=settings.parallel_requests)
     release = Release(bus.log, FleetView(bus.client))
-    upload = Upload(bus.log, vault, buckets, space, release, finish, parallel=settings.parallel_requests)
+    early = EarlyPlayback(bus.log, buckets, space, finish, parallel=settings.parallel_requests)
+    upload = Upload(bus.log, vault, buckets, space, release, finish, early, parallel=settings.parallel_requests)
+    withdraw = Withdraw(bus.log, buckets, early)
     clean_up = CleanUp(
-        bus.log, vault, space, keep_seconds=settings.keep_for_retry_seconds, keep_free=settings.keep_free_bytes
+        bus.log,
+        vault,
+        space,
+        withdraw,
+        keep_seconds=settings.keep_for_retry_seconds,
+        keep_free=settings.keep_free_bytes,
     )
     sweeping = bus.lifeline.keep(clean_up.sweep_forever(settings.sweep_seconds), "sweep")
     resources.callback(sweeping.cancel)

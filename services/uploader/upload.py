@@ -8,6 +8,7 @@ import structlog
 
 from services.uploader.bucket.bucket import Bucket
 from services.uploader.bucket.buckets import Buckets
+from services.uploader.early import EarlyPlayback
 from services.uploader.encryption import Encryption, encryption_of
 from services.uploader.finish import Finish
 from services.uploader.metrics import FINISH_SECONDS
@@ -20,7 +21,8 @@ from shared.bus.subjects import job_subject
 from shared.bus.vault import Vault
 from shared.encryption.objects import size_in_bucket
 from shared.errors import PermanentError
-from shared.events import Fetched, PartTranscoded, PartUploaded
+from shared.events import Created, Fetched, PartTranscoded, PartUploaded
+from shared.media.plan import Plan
 from shared.media.result import PartRecord
 from shared.parallel import in_parallel
 from shared.tracing.spans import span
@@ -54,6 +56,7 @@ class Upload:
         space: WorkSpace,
         release: Release,
         finish: Finish,
+        early: EarlyPlayback,
         *,
         parallel: int,
     ) -> None:
@@ -63,6 +66,7 @@ class Upload:
         self._space = space
         self._release = release
         self._finish = finish
+        self._early = early
         self._parallel = parallel
 
     async def __call__(self, event: PartTranscoded) -> None:
@@ -78,9 +82,11 @@ class Upload:
         await self._space.empty_part(org, job, part)
         number = await self._number(uploaded)
         await self._release(fetched, uploaded=number)
+        if uploaded.edge:
+            await self._early(fetched, part)
         # The one who uploaded the last part finishes the job, and only he: his message stays unsettled until that is done,
         # so it is redelivered if he dies, and nobody else needs to try.
-        if number >= len(fetched.plan.release_order):
+        elif number >= len(fetched.plan.release_order):
             with FINISH_SECONDS.time(), span("finish"):
                 await self._finish(org, job)
 
@@ -121,7 +127,7 @@ class Upload:
         total = sum(size_in_bucket(item.path, item.size, fetched.protection) for item in objects)
         uploaded = PartUploaded(org=org, job=job, part=part, objects=len(objects), bytes=total)
         await structlog.get_logger().ainfo("part uploaded", objects=len(objects), bytes=total)
-        return await self._append_numbered(uploaded)
+        return await self._append_numbered(uploaded, fetched.plan)
 
     async def _put(self, bucket: Bucket, made: MadePart, item: UploadObject, encryption: Encryption | None) -> None:
         tag = await self._write(bucket, made, item, encryption)
@@ -139,17 +145,21 @@ class Upload:
         tag = await bucket.copy(item.path, origin, item.size) if origin else None
         return await bucket.put(item.path, await self._content(made, item.path, item.size)) if tag is None else tag
 
-    async def _append_numbered(self, event: PartUploaded) -> PartUploaded:
+    async def _append_numbered(self, event: PartUploaded, plan: Plan) -> PartUploaded:
         """Append the fact with its number among the job's uploaded parts. Returns the one that stands in the log."""
+        created = await self._log.fact(event.org, event.job, Created)
+        # Sound alone is one part, or a few: there is nothing to grow.
+        is_early = created is not None and created.early_playback and bool(plan.video)
 
         async def numbered() -> PartUploaded:
+            told = await self._early.with_part(event, plan) if is_early else event
             last = await self._log.last(job_subject(event.org, event.job, f"{PartUploaded.subject}.*"))
             if last is None:
-                return event.model_copy(update={"uploaded": 1})
+                return told.model_copy(update={"uploaded": 1})
             before = last.event.uploaded if isinstance(last.event, PartUploaded) else None
             if before is None:
                 before = len(record_of(await self._log.read(event.org, event.job)).uploaded)
-            return event.model_copy(update={"uploaded": before + 1})
+            return told.model_copy(update={"uploaded": before + 1})
 
         found = (await self._log.append(event, refine=numbered)).recorded.event
         return found if isinstance(found, PartUploaded) else event

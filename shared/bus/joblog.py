@@ -53,6 +53,7 @@ _READ_GROUPS = (
     ("created", "part_requested.*"),
     ("created", "part_transcoded.*"),
     ("created", "part_uploaded.*"),
+    ("created", "playback_extended.*"),
 )
 
 

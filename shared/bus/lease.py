@@ -37,6 +37,7 @@ from shared.bus.subjects import split_job_subject
 from shared.bus.topology import Durable
 from shared.bus.tracing import working_on
 from shared.bus.turns import PutOff, Turns
+from shared.errors import ComeAgain
 from shared.events import Completed
 from shared.tasks import end_tasks
 
@@ -214,8 +215,10 @@ class LeaseRuntime:
                 delivery.outcome = "ended"
                 await self._settlement.done(message)
             except Exception as error:
-                held = asyncio.get_running_loop().time() - begun
-                await self._settlement.failed(message, org, job, error, side_work=side_work, held=held)
+                delivery.outcome = "handed_back" if isinstance(error, ComeAgain) else delivery.outcome
+                await self._settlement.failed(
+                    message, org, job, error, side_work=side_work, held=asyncio.get_running_loop().time() - begun
+                )
             finally:
                 delivery.over()
                 if turns and turn:

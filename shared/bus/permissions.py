@@ -176,7 +176,7 @@ ACCESS: dict[str, Access] = {
         "uploader",
         UPLOADER,
         JANITOR,
-        appends=("part_uploaded.*", "part_requested.*", "end.completed"),
+        appends=("part_uploaded.*", "part_requested.*", "playable", "playback_extended.*", "end.completed"),
         watches=(TRANSCODER,),
         # The janitor removes the credentials of a job that has ended.
         keeps=((SECRETS_BUCKET, (">",)),),

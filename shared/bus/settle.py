@@ -23,7 +23,7 @@ from shared.bus.parsing import FutureEvent, parse_event, report_unreadable
 from shared.bus.subjects import dead_subject
 from shared.bus.topology import DEAD
 from shared.bus.tracing import this_work
-from shared.errors import ERRORS, MillraceError, Outage, PermanentError, TransientError
+from shared.errors import ERRORS, ComeAgain, MillraceError, Outage, PermanentError, TransientError
 from shared.events import Failed
 from shared.tasks import end_tasks
 from shared.workspace.disk import workspace_outage
@@ -146,6 +146,9 @@ class Settlement:
         Args:
             held: seconds that this try took.
         """
+        if isinstance(error, ComeAgain):
+            await self.handed_back(message, delay=error.seconds)
+            return
         meaning = workspace_outage(translated(error))
         this_work().failed(meaning)
         if isinstance(meaning, BusUnavailable):

@@ -76,7 +76,7 @@ FETCHER = Durable(JOBS, "fetcher", ("jobs.*.*.admitted",))
 TRANSCODER = Durable(JOBS, "transcoder", ("jobs.*.*.part_requested.*",))
 UPLOADER = Durable(JOBS, "uploader", ("jobs.*.*.part_transcoded.*",))
 JANITOR = Durable(JOBS, "janitor", ("jobs.*.*.end.*",))
-NOTIFIER = Durable(JOBS, "notifier", ("jobs.*.*.created", "jobs.*.*.started", "jobs.*.*.end.*"))
+NOTIFIER = Durable(JOBS, "notifier", ("jobs.*.*.created", "jobs.*.*.started", "jobs.*.*.playable", "jobs.*.*.end.*"))
 WEBHOOK_ATTEMPTS = Durable(WEBHOOKS, "webhook-attempts", ("webhooks.attempt.>",))
 DURABLES = (FETCHER, TRANSCODER, UPLOADER, JANITOR, NOTIFIER, WEBHOOK_ATTEMPTS)
 

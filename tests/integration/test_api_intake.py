@@ -20,6 +20,7 @@ from services.api.intake.intake import Intake
 from services.api.intake.quotas import JobQuotas
 from services.api.intake.reservations import Reservations
 from services.api.intake.submission import Submission
+from services.api.uploads.uses import UploadUses
 from shared.bus.beginnings import Beginnings
 from shared.bus.joblog import JobLog
 from shared.bus.vault import JobAddresses, Vault
@@ -96,6 +97,7 @@ async def scene(nats_server_of_module: NatsServer, database_url: str) -> AsyncIt
                 Storages(database, sealer),
                 Reservations(database, log, vault, quotas),
                 Encryptions(database, sealer, KeyAddresses(), ProviderRules()),
+                UploadUses(database, keep_days=7),
             ),
             log,
             beginnings,

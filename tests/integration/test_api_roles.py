@@ -289,6 +289,12 @@ async def test_bootstrap_changes_nothing_where_the_password_is_the_same(api: Api
         given = {"org_name": "steady", "username": "steady", "password": NEW_PASSWORD, "token": account.token}
         api.admin("bootstrap", text=json.dumps(given))
         assert (await browser.call("GET", PATH)).status == 401
+        # Whoever runs the server says so, and it is not taken back by saying nothing.
+        assert (await caller.call("GET", "/api/v1/operator/queues/")).status == 403
+        for more in ({"operator": True}, {}):
+            api.admin("bootstrap", text=json.dumps(given | more))
+            assert (await caller.call("GET", "/api/v1/operator/queues/")).status == 200
+            assert (await browser.log_in(password=NEW_PASSWORD)).body["operator"] is True
 
 
 async def test_the_admin_command_sees_to_members_and_operators(staff: Staff, api: ApiProcess) -> None:
@@ -314,3 +320,14 @@ async def test_the_admin_command_sees_to_members_and_operators(staff: Staff, api
     api.admin("create-user", f"root-{staff.org}", "--operator", text=f"{PASSWORD}\n")
     shown = await Browser(staff.admin).log_in(username=f"root-{staff.org}")
     assert (shown.body["operator"], shown.body["organizations"]) == (True, [])
+
+
+async def test_what_admins_change_is_logged_with_their_name(staff: Staff, api: ApiProcess) -> None:
+    path = f"/api/v1/{staff.org}/members/{staff.viewer.account.username}/"
+    assert (await staff.admin.call("GET", path)).status == 200
+    assert (await staff.admin.call("PATCH", path, {"role": "member"})).status == 200
+    assert (await staff.viewer.call("PATCH", path, {"role": "admin"})).status == 403
+    lines = [json.loads(line) for line in api.log().splitlines() if staff.org in line and "administered" in line]
+    assert [(line["username"], line["method"], line["path"], line["organization"]) for line in lines] == [
+        (staff.admin.account.username, "PATCH", path, staff.org)
+    ]

@@ -14,8 +14,9 @@ from shared.bus.connection import connect
 from shared.bus.permissions import OPERATOR
 from shared.bus.tls import Tls
 from stack.bus_users import USERS
+from stack.program import installed
 from tests.support.guarded_bus import ISSUER, violations
-from tests.support.servers import REPOSITORY, NatsServer, installed_program
+from tests.support.servers import REPOSITORY, NatsServer
 
 PASSWORDS = {user: f"{number}{user[::-1]}" for number, user in enumerate(USERS)}
 
@@ -42,7 +43,7 @@ class DeployedBus(NatsServer):
         given = [f'{name}="{password}"' for name, password in variables.items()]
         configuration = self.folder / ("nats-tls.conf" if self._tls else "millrace.conf")
         where = ["--addr", "127.0.0.1", "--port", str(self.port), "--http_port", str(self.http_port)]
-        server = [installed_program("nats-server"), *where, "--config", str(configuration)]
+        server = [installed("nats-server"), *where, "--config", str(configuration)]
         return ["/usr/bin/env", *given, f"NATS_ISSUER={ISSUER.name}", *server]
 
     def address_of(self, user: str) -> SecretStr:

@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -12,16 +13,19 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from uuid import uuid4
 
 import nats
 import pytest
 from nats.aio.client import Client
 from typer.testing import CliRunner
 
+import millrace_client as mc
 from millrace_client.cli.root import app
 from shared.bus.joblog import JobLog
 from tests.support.api import PASSWORD, Account, ApiProcess, Caller, job_body
 from tests.support.bus import until
+from tests.support.receiver import WebhookReceiver
 from tests.support.samples import completed, failed
 from tests.support.servers import REPOSITORY
 
@@ -124,6 +128,10 @@ class Terminal:
 
         await until(found, seconds=60, what=pattern)
 
+    def interrupt(self) -> None:
+        """As Ctrl-C does."""
+        self._process.send_signal(signal.SIGINT)
+
     def type(self, line: str) -> None:
         os.write(self._master, f"{line}\n".encode())
 
@@ -188,7 +196,7 @@ async def test_scripts_get_json_and_exit_codes(settings: dict[str, str], account
 async def test_errors_say_what_to_do(bare: dict[str, str], settings: dict[str, str], stranger: str) -> None:
     for environment, arguments, code, said in (
         (bare, ("list",), 2, "Try: millrace login"),
-        (settings, ("submit", "film.mp4", "--output", "s3://stored-bucket/x/"), 2, "film.mp4 is no address"),
+        (settings, ("submit", "film.mp4", "--output", "s3://stored-bucket/x/"), 2, "film.mp4 is no file"),
         (
             settings,
             ("submit", "https://e.com/a", "--output", "s3://stored-bucket/x/", "--resolutions", "9p"),
@@ -208,6 +216,31 @@ async def test_errors_say_what_to_do(bare: dict[str, str], settings: dict[str, s
     ):
         done = await run(environment, *arguments)
         assert (done.returncode, said in done.stderr, done.stdout) == (code, True, ""), done.stderr
+
+
+async def test_changes_are_forwarded_as_webhooks_are(
+    settings: dict[str, str], caller: Caller, account: Account, log: JobLog
+) -> None:
+    async with WebhookReceiver() as receiver:
+        secret = "s3cret of mine"
+        listen = Terminal(
+            settings | {"MILLRACE_WEBHOOK_SECRET": secret}, "webhooks", "listen", "--forward-to", receiver.url + "/hook"
+        )
+        await listen.shows("listening")
+        first = await caller.created(output_path=f"s3://stored-bucket/listen-{uuid4()}/")
+        payloads = await receiver.wait_for(1, seconds=60, where=lambda payload: payload.job["id"] == first)
+        await log.append(failed(first, account.org))
+        payloads = await receiver.wait_for(2, seconds=60, where=lambda payload: payload.job["id"] == first)
+        assert [payload.status for payload in payloads] == ["queued", "error"]
+        for payload in payloads:
+            assert payload.path == "/hook"
+            message = mc.verify({**payload.headers}, payload.body, secret)
+            assert message.event == f"transcoding_job.{payload.status}"
+            assert payload.job["error_code"] == message.job.error_code
+        await listen.shows(f"{first} error 200")
+        listen.interrupt()
+        assert await listen.end() == 130
+        assert secret not in listen.text
 
 
 async def test_webhooks(settings: dict[str, str]) -> None:

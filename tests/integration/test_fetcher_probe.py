@@ -1,5 +1,7 @@
 """Probing files that ffmpeg makes: every fact that the plan rests on, and every way to be refused."""
 
+import os
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -47,6 +49,28 @@ async def test_a_probe_that_somebody_else_ends_says_nothing_about_the_source(
     with pytest.raises(TransientError) as caught:
         await Probe(programs["ffprobe"], programs["ffmpeg"], LIMITS)(made("a.mp4", *picture(), *sound(), *X264, *AAC))
     assert caught.value.code == "worker_lost"
+
+
+@pytest.mark.usefixtures("uncaged")
+async def test_what_its_header_refuses_is_not_listed_any_further(tmp_path: Path) -> None:
+    folder, pid, ffprobe = tmp_path / "source", tmp_path / "pid", tmp_path / "ffprobe"
+    ffprobe.write_text(
+        f"""#!/bin/sh
+case "$*" in
+*packet=*) echo $$ > {pid}; exec sleep 600 ;;
+*) while ! [ -s {pid} ]; do sleep 0.01; done; exec {ffprobe_path()} "$@" ;;
+esac
+"""
+    )
+    ffprobe.chmod(0o755)
+    folder.mkdir()
+    file = shutil.copy(made("a.m4a", *sound(), *AAC), folder)
+    with pytest.raises(PermanentError) as caught:
+        await Probe(str(ffprobe), ffmpeg_path(), LIMITS)(Path(file))
+    assert caught.value.code == "input_no_video_stream"
+    assert [path.name for path in folder.iterdir()] == ["a.m4a"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
 
 
 CONTAINERS = {

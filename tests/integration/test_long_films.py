@@ -14,6 +14,7 @@ import asyncpg
 from nats.aio.client import Client
 
 from services.api.projection.projection import apply_events
+from services.uploader.early import EarlyPlayback
 from services.uploader.finish import Finish
 from services.uploader.release import Release
 from services.uploader.upload import Upload
@@ -145,7 +146,8 @@ async def test_a_part_costs_the_bus_the_same_wherever_it_lies(client: Client, tm
         buckets: Any = Buckets(Bucket({}))
         log = JobLog(client)
         release, finish = Release(log, FleetView(client)), Finish(log, buckets, space, parallel=4)
-        upload = Upload(log, Vault(client, Sealer([bytes(32)])), buckets, space, release, finish, parallel=4)
+        early = EarlyPlayback(log, buckets, space, finish, parallel=4)
+        upload = Upload(log, Vault(client, Sealer([bytes(32)])), buckets, space, release, finish, early, parallel=4)
         for part in parts:
             event = leave_part(space.folder, ORG, job, plan, part)
             await log.append(event)

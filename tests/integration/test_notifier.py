@@ -71,6 +71,29 @@ async def test_every_status_is_told_in_order_once(scene: Scene, receiver: Webhoo
     assert receiver.told(job) == ALL
 
 
+async def test_that_a_job_can_be_played_is_told_once_between_its_states(
+    scene: Scene, receiver: WebhookReceiver
+) -> None:
+    await scene.set_hooks(new_hook(receiver.url))
+    jobs = [await scene.create(early_playback=True) for _ in range(4)]
+    for job in jobs:
+        await scene.start(job)
+        await scene.play(job)
+    for job in jobs[:2]:
+        await scene.complete(job)
+    for job in jobs[2:]:
+        await scene.fail(job)
+    payloads = await receiver.wait_for(16)
+    for job, end in zip(jobs, ["completed", "completed", "error", "error"], strict=True):
+        told = [payload for payload in payloads if payload.job["id"] == job]
+        events = [payload.headers["x-streams-event"] for payload in told]
+        assert events == [f"transcoding_job.{each}" for each in ("queued", "transcoding", "playable", end)]
+        assert [bool(payload.job["playable_at"]) for payload in told] == [False, False, True, True]
+        assert told[2].job["status"] == "transcoding"
+        facts = await scene.wait_for_deliveries(4, job=job)
+        assert [fact.status for fact in facts] == ["queued", "transcoding", "playable", end]
+
+
 async def test_headers_and_signature_are_those_of_the_contract(scene: Scene, receiver: WebhookReceiver) -> None:
     key = b"0123456789abcdef0123456789abcdef"
     await scene.set_hooks(

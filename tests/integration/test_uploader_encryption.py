@@ -46,9 +46,9 @@ async def client(site: Site) -> AsyncIterator[Client]:
     await client.close()
 
 
-async def begin(client: Client, site: Site, scheme: Scheme = "cbcs", **options: str) -> Job:
+async def begin(client: Client, site: Site, scheme: Scheme = "cbcs", *, endpoint: str = "") -> Job:
     plan = make_plan(frames=500, languages=("en", "de"), texts=("en",), stills=True)
-    return await site.begin(client, plan=plan, keys=key_set(scheme), **options)
+    return await site.begin(client, plan=plan, keys=key_set(scheme), endpoint=endpoint)
 
 
 def contents(job: Job) -> dict[str, bytes]:

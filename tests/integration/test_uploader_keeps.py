@@ -8,9 +8,15 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client
 
+from services.uploader.bucket.buckets import Buckets
 from services.uploader.cleanup import CleanUp
+from services.uploader.early import EarlyPlayback
+from services.uploader.finish import Finish
+from services.uploader.withdraw import Withdraw
+from shared.addresses import AddressPolicy
 from shared.bus.vault import Vault
 from shared.events import Cancelled, Completed, Failed, now
+from shared.s3_clients import S3Clients
 from shared.sealing import Sealer
 from shared.workspace.inheritance import DOWNLOAD_STATE
 from shared.workspace.shared_folder import SharedFolder
@@ -47,9 +53,10 @@ async def begun(client: Client, site: Site) -> Job:
 def janitor(client: Client, site: Site, job: Job, **limits: int) -> CleanUp:
     """Of this process."""
     vault = Vault(client, Sealer([site.key]))
-    return CleanUp(
-        job.log, vault, SharedFolder(site.space.root.as_uri()), **({"keep_seconds": HOUR, "keep_free": 0} | limits)
-    )
+    space, buckets = SharedFolder(site.space.root.as_uri()), Buckets(vault, S3Clients(AddressPolicy()))
+    early = EarlyPlayback(job.log, buckets, space, Finish(job.log, buckets, space, parallel=1), parallel=1)
+    withdraw = Withdraw(job.log, buckets, early)
+    return CleanUp(job.log, vault, space, withdraw, **({"keep_seconds": HOUR, "keep_free": 0} | limits))
 
 
 def kept(site: Site) -> list[str]:

@@ -16,9 +16,10 @@ from pydantic import SecretStr
 
 from shared.sealing import Sealer
 from shared.settings import decode_keys
+from stack.program import postgres_command
 from tests.support.api import SEAL_KEY, Account
 from tests.support.s3 import S3Server
-from tests.support.servers import PostgresServer, postgres_program
+from tests.support.servers import PostgresServer
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "upgrade"
 
@@ -110,7 +111,7 @@ async def restore_keys(client: Client, s3: S3Server, hook_url: str) -> None:
 async def restore_database(postgres: PostgresServer, hook_url: str) -> str:
     """A database as it was, but for the address of the webhook; its address."""
     url = postgres.new_database()
-    argv = [postgres_program("psql"), "--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--dbname", url]
+    argv = [postgres_command("psql"), "--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--dbname", url]
     done = subprocess.run([*argv, "--file", str(FOLDER / "database.sql")], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     connection = await asyncpg.connect(url)

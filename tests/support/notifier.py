@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from nats.aio.client import Client
 from nats.js.errors import NoKeysError, NotFoundError
@@ -16,7 +16,7 @@ from nats.js.errors import NoKeysError, NotFoundError
 from shared.bus.joblog import JobLog
 from shared.bus.topology import DELIVERIES, HOOKS_BUCKET, QUEUES_BUCKET, WEBHOOKS, provision
 from shared.deliveries import DeliveryAttempted, Hook, WebhookAttempt
-from shared.events import Cancelled, Completed, Created, Event, Failed, Started
+from shared.events import Cancelled, Completed, Created, Event, Failed, Playable, Started
 from shared.ids import new_job_id, new_org_code
 from shared.media.result import Outputs
 from shared.sealing import Sealer
@@ -131,7 +131,7 @@ class Scene:
         bucket = await self._js.key_value(HOOKS_BUCKET)
         await bucket.put(self.org, self._sealer.seal(text, f"hooks of {self.org}"))
 
-    async def create(self, **members: str) -> str:
+    async def create(self, **members: Any) -> str:
         """Append ``created``.
 
         Returns:
@@ -154,6 +154,10 @@ class Scene:
     async def start(self, job: str) -> int:
         """Append ``started``."""
         return await self._append(Started(org=self.org, job=job))
+
+    async def play(self, job: str) -> int:
+        """Append ``playable``."""
+        return await self._append(Playable(org=self.org, job=job, master="s3://bucket/x/video.m3u8", segments=2))
 
     async def complete(self, job: str) -> int:
         """Append ``end.completed``."""

@@ -83,6 +83,24 @@ async def browse_documentation(url: str, screenshot: Path, *, org: str, token: s
     return await _run("docs.mjs", url, require_player(), str(screenshot), org, given=token)
 
 
+async def work_with_console(env: Mapping[str, str], what: Mapping[str, str], folder: Path) -> dict[str, Any]:
+    """Go through the console of a stack as a person does; returns the report of tests/e2e/player/console.mjs.
+
+    Args:
+        env: of the stack. what: the script wants to know beside that. folder: gets pictures of all pages.
+    """
+    told = {
+        "api": env["API_URL"],
+        "storage": env["S3_ENDPOINT"],
+        "username": env["API_USERNAME"],
+        "password": env["API_PASSWORD"],
+        "org": env["ORG_ID"],
+        "chromium": require_player(),
+        "folder": str(folder),
+    }
+    return await _run("console.mjs", given=json.dumps({**told, **what}))
+
+
 async def _run(script: str, *arguments: str, given: str = "") -> dict[str, Any]:
     await _install()
     process = await asyncio.create_subprocess_exec(

@@ -23,8 +23,9 @@ from pydantic import SecretStr
 from shared.locations import S3Location
 from shared.storage import s3_client
 from stack.probes import http_answers
+from stack.program import installed
 from tests.support.policies import LOOPBACK
-from tests.support.servers import Server, installed_program
+from tests.support.servers import Server
 from tests.support.walk import below
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class S3Server(Server):
     def argv(self) -> list[str]:
         keys = f"{self.access_key},{self.secret_key}"
         where = ["--addr", f"127.0.0.1:{self.port}", "--config", os.devnull, "--cache-dir", str(self.folder / "cache")]
-        return [installed_program("rclone"), "serve", "s3", *where, "--auth-key", keys, str(self.folder / "buckets")]
+        return [installed("rclone"), "serve", "s3", *where, "--auth-key", keys, str(self.folder / "buckets")]
 
     def ready(self) -> bool:
         return http_answers(self.port)

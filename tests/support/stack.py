@@ -24,9 +24,9 @@ from stack import envfile, lifecycle
 from stack.credentials import Credentials, load_or_create
 from stack.layout import WORKSPACE_BUCKET, Layout
 from stack.processes import Identity, Record, descendants, identify, read_records, wait_until
+from stack.program import postgres_command
 from tests.support.observe import job_events
 from tests.support.ports import free_port_base
-from tests.support.servers import postgres_program
 from tests.support.walk import below
 
 QUICK = {
@@ -175,7 +175,7 @@ class RunningStack:
         """The whole database as SQL."""
         url = urlsplit(self.env["DATABASE_URL"])
         where = f"{url.scheme}://{url.username}@{url.hostname}:{url.port}{url.path}"
-        argv = [postgres_program("pg_dump"), "--inserts", "--dbname", where]
+        argv = [postgres_command("pg_dump"), "--inserts", "--dbname", where]
         environment = os.environ | {"PGPASSWORD": str(url.password)}
         return subprocess.run(argv, capture_output=True, text=True, check=True, env=environment).stdout
 

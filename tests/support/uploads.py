@@ -40,16 +40,24 @@ class Site(WorkSite):
         return Service("uploader", **(given | settings))
 
     async def begin(
-        self, client: Client, *, endpoint: str = "", plan: Plan | None = None, keys: KeySet | None = None
+        self,
+        client: Client,
+        *,
+        endpoint: str = "",
+        plan: Plan | None = None,
+        keys: KeySet | None = None,
+        early: bool = False,
     ) -> "Job":
         """A job with a plan and a bucket of its own, whose output goes below ``films/one``.
 
         Args:
             endpoint: of a proxy before the storage.
             keys: that the output is encrypted with.
+            early: with early playback.
         """
         bucket = await asyncio.to_thread(self.s3.new_bucket)
-        job = Job(client, self, plan or make_plan(languages=("en", None), texts=("en",), stills=True), bucket, keys)
+        plan = plan or make_plan(languages=("en", None), texts=("en",), stills=True)
+        job = Job(client, self, plan, bucket, keys, early)
         await job.begin(self.s3.address(bucket, f"{PREFIX}/", endpoint=endpoint))
         return job
 
@@ -63,6 +71,7 @@ class Job:
     plan: Plan
     bucket: str
     keys: KeySet | None = None
+    early: bool = False
     org: str = field(default_factory=new_org_code)
     id: str = field(default_factory=new_job_id)
 
@@ -74,7 +83,9 @@ class Job:
         """Everything until the plan stands."""
         await self._vault.put(self.org, self.id, JobAddresses("http://example.com/a.mp4", output_path))
         names = tuple(rung.resolution for rung in self.plan.rungs)
-        self.created = Created(org=self.org, job=self.id, input_url="x", output_path="x", resolutions=names)
+        self.created = Created(
+            org=self.org, job=self.id, input_url="x", output_path="x", resolutions=names, early_playback=self.early
+        )
         await self.log.append(self.created)
         if self.keys:
             await self._vault.put_keys(self.org, self.id, self.keys)

@@ -12,8 +12,10 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
-from services.api.http.console import POLICY, ConsoleHandlers
+from services.api.http.authorized import Runtime
+from services.api.http.console import ConsoleHandlers, policy_of
 from services.api.http.console_files import ENTRY, FOLDER, ConsoleFiles
+from services.api.http.middleware import answer_errors
 from tools.vendor_console import LOCK, VENDOR, Refused, integrity_of, taken, vendored
 
 FIRST_VIEW = 100_000
@@ -26,8 +28,8 @@ def files() -> ConsoleFiles:
 
 @pytest.fixture
 async def client(files: ConsoleFiles) -> TestClient[web.Request, web.Application]:
-    app = web.Application()
-    app.add_routes(ConsoleHandlers(files).routes())
+    app = web.Application(middlewares=[answer_errors])
+    app.add_routes(ConsoleHandlers(files, Runtime()).routes())
     return TestClient(TestServer(app))
 
 
@@ -88,14 +90,21 @@ def test_nothing_comes_from_elsewhere() -> None:
 
 
 async def test_pages_have_one_strict_policy(client: TestClient[web.Request, web.Application]) -> None:
-    assert "unsafe" not in POLICY
-    assert "*" not in POLICY
+    assert "unsafe" not in policy_of()
+    assert "*" not in policy_of()
     async with client:
         for path in ("/console/", "/console/abc123/jobs?status=error", "/console/abc123/jobs/5KQfnXCg8Qh"):
             answer = await client.get(path)
-            assert answer.headers["Content-Security-Policy"] == POLICY
-            assert answer.headers["Cache-Control"] == "no-cache"
+            assert answer.headers["Content-Security-Policy"] == policy_of()
+            assert answer.headers["Cache-Control"] == "private, no-cache"
             assert 'id="app"' in await answer.text()
+
+
+async def test_the_root_leads_to_the_console(client: TestClient[web.Request, web.Application]) -> None:
+    async with client:
+        for path in ("/", "/console"):
+            answer = await client.get(path, allow_redirects=False)
+            assert (answer.status, answer.headers["Location"]) == (302, "/console/")
 
 
 async def test_files_are_kept_for_ever_and_pages_asked_for_again(
@@ -108,7 +117,9 @@ async def test_files_are_kept_for_ever_and_pages_asked_for_again(
         assert kept.headers["Content-Encoding"] == "gzip"
         assert await kept.read() == (FOLDER / ENTRY).read_bytes()
         # A page of an earlier version, whose files are not those any more.
-        assert (await client.get(f"/console/assets/0123456789abcdef/{ENTRY}")).headers["Cache-Control"] == "no-cache"
+        assert (await client.get(f"/console/assets/0123456789abcdef/{ENTRY}")).headers[
+            "Cache-Control"
+        ] == "private, no-cache"
         for path in ("/console/", f"/console/assets/{files.version}/{ENTRY}"):
             etag = (await client.get(path)).headers["ETag"]
             again = await client.get(path, headers={"If-None-Match": f'"other", {etag}'})

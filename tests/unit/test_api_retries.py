@@ -52,6 +52,13 @@ def test_everything_is_as_it_was() -> None:
     assert metadata == METADATA
 
 
+def test_what_could_be_played_early_can_be_played_early_again() -> None:
+    job = ended(early_playback=True)
+    assert asked(job)[0].early_playback
+    assert not asked(job, early_playback=False)[0].early_playback
+    assert not asked(ended())[0].early_playback
+
+
 def test_what_is_given_takes_the_place() -> None:
     given = {"resolutions": ["720p"], "priority": "low", "profile": "quality", "client_metadata": {"b": 1, "a": 2}}
     request, metadata = asked(ended(client_metadata=METADATA), **given)

@@ -8,9 +8,10 @@ import pytest
 from pydantic import BaseModel
 
 import millrace_client as mc
-from millrace_client import bus_users, jobs, members, models, server, tokens, webhooks
-from services.api.contract import account_models, operator_models, responses, timeline_models
+from millrace_client import bus_users, jobs, keys, members, models, server, tokens, uploads, webhooks
+from services.api.contract import account_models, drm_models, operator_models, playback, responses, timeline_models
 from services.api.contract import models as requests
+from services.api.contract import uploads as uploads_contract
 from services.api.contract import usage as usage_models
 from shared import deliveries
 from shared.job import Status
@@ -49,6 +50,14 @@ from shared.media import result
         (operator_models.DeadLetterDetail, mc.DeadLetterDetail),
         (operator_models.Requeued, mc.Requeued),
         (responses.NewBusUser, mc.NewBusUser),
+        (responses.RotatedWebhook, mc.RotatedWebhook),
+        (uploads_contract.NewUpload, mc.NewUpload),
+        (uploads_contract.UploadPart, mc.UploadPart),
+        (playback.Playback, mc.Playback),
+        (drm_models.Content, mc.Content),
+        (drm_models.ContentItem, mc.Content),
+        (drm_models.Key, mc.ContentKey),
+        (drm_models.KeyAddress, mc.KeyAddress),
         (responses.Message, models.Message),
     ],
 )
@@ -72,6 +81,9 @@ def test_every_member_of_an_answer_is_known(answer: type[BaseModel], known: type
         (account_models.PasswordRequest, members.change_password),
         (operator_models.DrainRequest, server.drain),
         (requests.BusUserRequest, bus_users.create),
+        (requests.RotationRequest, webhooks.rotate),
+        (uploads_contract.UploadRequest, uploads.begin),
+        (drm_models.KeyAddressRequest, keys.sign_address),
     ],
 )
 def test_every_member_of_a_request_can_be_given(request_model: type[BaseModel], method: Callable[..., Any]) -> None:

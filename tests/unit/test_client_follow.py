@@ -11,7 +11,7 @@ from millrace_client.core import Core
 from millrace_client.follow import follow, wait
 from millrace_client.settings import Settings
 from millrace_client.sse import EventReader, ServerEvent
-from millrace_client.steps import Answer, Close, Open, Pause, Read, Request, Send, Show
+from millrace_client.steps import Answer, Close, Open, Pause, Read, Request, Send, Show, Step
 from tests.unit.test_client_core import job_json
 
 STREAM = Answer(200, {"content-type": "text/event-stream"})
@@ -74,7 +74,7 @@ class World:
             assert isinstance(end.value, mc.Job)
             return end.value
 
-    def do(self, step: Send | Open | Read | Close | Pause) -> Any:
+    def do(self, step: Step) -> Any:
         match step:
             case Pause(seconds):
                 self.now += seconds

@@ -8,6 +8,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from millrace_client import SignatureInvalid, UnexpectedAnswer, verify
+from millrace_client import sign as sign_as_the_server
 from services.notifier.signature import sign
 from tests.unit.test_client_core import job_json
 
@@ -92,3 +93,8 @@ def test_no_header_may_be_missing(signed: dict[str, str], name: str) -> None:
 def test_what_is_signed_and_no_job() -> None:
     with pytest.raises(UnexpectedAnswer):
         verify(headers(sign(SECRET, "msg_1", NOW, b"\xff")), b"\xff", SECRET, now=NOW)
+
+
+@pytest.mark.parametrize("secret", [SECRET, "plain", "whsec_not base64!"])
+def test_what_tests_of_receivers_sign_is_what_the_server_signs(secret: str) -> None:
+    assert sign_as_the_server(secret, "msg_1", NOW, BODY) == sign(secret, "msg_1", NOW, BODY)

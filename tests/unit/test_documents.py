@@ -16,7 +16,8 @@ from packaging.requirements import Requirement
 
 from shared.deliveries import DeliveryAttempted
 from shared.errors import ERRORS
-from shared.events import EVENT_TYPES, Cancelled
+from shared.events import EVENT_TYPES, Cancelled, Playable, PlaybackExtended
+from shared.media.edge import Edge
 from shared.settings import SERVICES, variables
 from tests.support import samples
 from tools.documents.asyncapi import asyncapi
@@ -55,6 +56,13 @@ def test_the_example_of_an_environment_starts_every_service() -> None:
         given, alone = model.from_environment(environ), model.from_environment(filled)
         # The one setting that the example turns on, for the S3 server that comes along.
         assert given.model_copy(update={"allowed_hosts": ""}) == alone
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    # The decisions are listed on a page of their own.
+    pages = {str(page.relative_to(ROOT)) for page in PAGES if page.parent.name != "decisions"}
+    navigation = (ROOT / "tools/site/zensical.toml").read_text()
+    assert sorted(page for page in pages if f'= "{page}"' not in navigation) == []
 
 
 def test_sample_events_fit_the_asyncapi_document() -> None:
@@ -200,7 +208,12 @@ def _sample_events() -> list[Any]:
         attempt=1,
         outcome="failed",
     )
-    return [*life, *ends, fact]
+    edge = Edge(uploaded=((0, 3),), listed=2, lister="v0001")
+    early = [
+        Playable(org=samples.ORG, job="5KQfnXCg8Qh", master="s3://bucket/x/video.m3u8", segments=2, edge=edge),
+        PlaybackExtended(org=samples.ORG, job="5KQfnXCg8Qh", segments=4, edge=edge),
+    ]
+    return [*life, *early, *ends, fact]
 
 
 def _references(node: Any) -> Iterator[str]:

@@ -15,6 +15,9 @@ from services.fetcher.plan.languages import bcp47
         ("zho", "zh"),
         ("en", "en"),
         ("iw", "he"),
+        ("mo", "ro"),
+        ("sh", "sr-Latn"),
+        ("zh-cmn-hans", "zh-Hans"),
         ("scr", "hr"),
         ("en_us", "en-US"),
         ("por-BR", "pt-BR"),
@@ -34,7 +37,26 @@ def test_the_shortest_code_is_taken(tag: str, language: str) -> None:
 
 @pytest.mark.parametrize(
     "tag",
-    [None, "", "und", "UND", "mis", "xx", "English", "e", "en/../..", 'en"', "??", "12", "en-", "-en", "e n", "én"],
+    [
+        None,
+        "",
+        "und",
+        "UND",
+        "mis",
+        "xx",
+        "English",
+        "e",
+        "zz",
+        "x-klingon",
+        "en/../..",
+        'en"',
+        "??",
+        "12",
+        "en-",
+        "-en",
+        "e n",
+        "én",
+    ],
 )
 def test_what_says_nothing_is_no_language(tag: str | None) -> None:
     assert bcp47(tag) is None

@@ -65,8 +65,8 @@ class Log:
     async def last(self, _subject: str) -> None:
         return
 
-    async def fact(self, _org: str, _job: str, _kind: type[Event]) -> Fetched:
-        return self._fetched
+    async def fact(self, _org: str, _job: str, kind: type[Event]) -> Fetched | None:
+        return self._fetched if kind is Fetched else None
 
     async def append(self, event: Event, **_options: object) -> Appended:
         self.said.append(event)
@@ -93,8 +93,9 @@ async def test_segments_are_encrypted_and_only_the_rest_is_copied(tmp_path: Path
     bucket, told = Bucket(), protection("aes-128")
     space, log = Space(tmp_path.as_uri()), Log(make_fetched(ORG, JOB, plan, told))
     event = leave_part(space.folder, ORG, JOB, plan, PART)
-    given: Mapping[str, Any] = {"log": log, "vault": Vault(), "buckets": bucket, "release": nothing, "finish": nothing}
-    await Upload(space=space, parallel=2, **given)(event)
+    then: Mapping[str, Any] = dict.fromkeys(("release", "finish", "early"), nothing)
+    given: Mapping[str, Any] = {"log": log, "vault": Vault(), "buckets": bucket}
+    await Upload(space=space, parallel=2, **given, **then)(event)
     sizes = make_record(plan, PART).objects
     assert sorted(bucket.copied) == [path for path in sorted(sizes) if path.startswith("thumbnails/")]
     assert bucket.written.keys() == sizes.keys() - set(bucket.copied)

@@ -8,6 +8,7 @@ from stack.bus_users import USERS, authorization
 from tools.dashboards.boards import dashboard_files
 from tools.documents.asyncapi import asyncapi_yaml
 from tools.documents.bus_access import access_tables
+from tools.documents.cli import cli_reference
 from tools.documents.errors import error_module, error_tables
 from tools.documents.events import event_sections
 from tools.documents.metrics import metric_tables
@@ -42,6 +43,7 @@ def documents(root: Path) -> dict[str, str]:
         ".env.example": env_example(),
         "console/lib/errors.js": f"// Made by `python -m tools.documents`. Change it there.\n{error_module()}",
         "docs/bus-access.md": f"{MADE}\n\n{access_tables()}",
+        "docs/cli.md": f"{MADE}\n\n{cli_reference()}",
         "docs/errors.md": f"{MADE}\n\n{error_tables()}",
         "docs/metrics.md": f"{MADE}\n\n{metric_tables()}",
         "docs/configuration.md": f"{MADE}\n\n{settings_tables()}",

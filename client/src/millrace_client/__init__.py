@@ -28,8 +28,10 @@ from millrace_client.errors import (
     Unavailable,
     UnexpectedAnswer,
     Unreachable,
+    UploadFailed,
     WaitTimedOut,
 )
+from millrace_client.keys import Content, ContentKey, KeyAddress
 from millrace_client.models import (
     Amounts,
     Attempt,
@@ -46,6 +48,7 @@ from millrace_client.models import (
     Outputs,
     Page,
     PeriodAmounts,
+    Playback,
     Redelivery,
     Rendition,
     ResponseHead,
@@ -64,7 +67,8 @@ from millrace_client.models import (
 )
 from millrace_client.server_models import DeadLetter, DeadLetterDetail, Queue, Requeued, UnderWay, Worker
 from millrace_client.settings import Settings
-from millrace_client.signature import WebhookMessage, verify
+from millrace_client.signature import WebhookMessage, sign, verify
+from millrace_client.uploads import NewUpload, Upload, UploadPart
 
 __all__ = [
     "Amounts",
@@ -74,6 +78,8 @@ __all__ = [
     "AudioRendition",
     "BusUser",
     "Conflict",
+    "Content",
+    "ContentKey",
     "Counts",
     "DeadLetter",
     "DeadLetterDetail",
@@ -86,17 +92,20 @@ __all__ = [
     "Job",
     "JobFailed",
     "JobWarning",
+    "KeyAddress",
     "LiveToken",
     "Member",
     "Millrace",
     "MillraceError",
     "NewBusUser",
     "NewToken",
+    "NewUpload",
     "NotFound",
     "Organization",
     "Outputs",
     "Page",
     "PeriodAmounts",
+    "Playback",
     "Queue",
     "Redelivery",
     "Rendition",
@@ -122,11 +131,15 @@ __all__ = [
     "UnderWay",
     "UnexpectedAnswer",
     "Unreachable",
+    "Upload",
+    "UploadFailed",
+    "UploadPart",
     "Usage",
     "WaitTimedOut",
     "Waiting",
     "Webhook",
     "WebhookMessage",
     "Worker",
+    "sign",
     "verify",
 ]

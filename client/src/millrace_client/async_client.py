@@ -4,7 +4,20 @@ from typing import Self
 
 import httpx
 
-from millrace_client import bus_users, follow, jobs, members, server, storage, tokens, usage, webhooks
+from millrace_client import (
+    bus_users,
+    changes,
+    follow,
+    jobs,
+    keys,
+    members,
+    server,
+    storage,
+    tokens,
+    uploads,
+    usage,
+    webhooks,
+)
 from millrace_client.asynchronous import AsyncTransport
 from millrace_client.backoff import Retries
 from millrace_client.core import Core
@@ -31,8 +44,10 @@ class AsyncJobs(_Part):
     timeline_page = AsyncCall(jobs.timeline_page)
     cancel = AsyncCall(jobs.cancel)
     retry = AsyncCall(jobs.retry)
+    playback = AsyncCall(jobs.playback)
     wait = AsyncCall(follow.wait)
     follow = AsyncItems(follow.follow)
+    changes = AsyncItems(changes.changes)
     list = AsyncItems(jobs.list_all)
 
 
@@ -79,6 +94,25 @@ class AsyncBusUsers(_Part):
     rotate = AsyncCall(bus_users.rotate)
     revoke = AsyncCall(bus_users.revoke)
     list = AsyncItems(bus_users.list_all)
+
+
+class AsyncUploads(_Part):
+    """Files in the organization's storage, for jobs to take."""
+
+    upload = AsyncCall(uploads.upload)
+    begin = AsyncCall(uploads.begin)
+    complete = AsyncCall(uploads.complete)
+    get = AsyncCall(uploads.get)
+    give_up = AsyncCall(uploads.give_up)
+    list = AsyncItems(uploads.list_all)
+
+
+class AsyncKeys(_Part):
+    """Content keys of the server's own store."""
+
+    get = AsyncCall(keys.get)
+    sign_address = AsyncCall(keys.sign_address)
+    list = AsyncItems(keys.list_all)
 
 
 class AsyncStorage(_Part):
@@ -138,6 +172,8 @@ class AsyncMillrace:
         self.members = AsyncMembers(self.core, self.transport)
         self.bus_users = AsyncBusUsers(self.core, self.transport)
         self.storage = AsyncStorage(self.core, self.transport)
+        self.uploads = AsyncUploads(self.core, self.transport)
+        self.keys = AsyncKeys(self.core, self.transport)
         self.server = AsyncServer(self.core, self.transport)
 
     async def __aenter__(self) -> Self:

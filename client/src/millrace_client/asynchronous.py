@@ -7,8 +7,32 @@ from typing import Any, TypeVar
 import httpx
 
 from millrace_client.errors import Unreachable
-from millrace_client.http import TIMEOUT, answer, arguments, is_events, streaming, unreachable
-from millrace_client.steps import Answer, Close, Feed, Flow, Open, Pause, Read, Request, Send, Show
+from millrace_client.http import (
+    PIECE_BYTES,
+    TIMEOUT,
+    answer,
+    arguments,
+    is_events,
+    piece_arguments,
+    streaming,
+    unreachable,
+)
+from millrace_client.steps import (
+    Answer,
+    Came,
+    Close,
+    Feed,
+    Flow,
+    Measure,
+    Open,
+    Pause,
+    Read,
+    Request,
+    Send,
+    SendPiece,
+    Show,
+    Step,
+)
 
 T = TypeVar("T")
 
@@ -69,10 +93,14 @@ class _Work:
         self._http = http
         self._opened: tuple[Request, httpx.Response, AsyncIterator[bytes]] | None = None
 
-    async def do(self, step: Send | Open | Read | Close | Pause) -> Answer | bytes | Unreachable | None:
+    async def do(self, step: Step) -> Came:
         match step:
             case Send():
                 return await self._send(step.request)
+            case Measure():
+                return (await asyncio.to_thread(step.file.stat)).st_size
+            case SendPiece():
+                return await self._send_piece(step)
             case Open():
                 return await self._open(step)
             case Read():
@@ -93,6 +121,25 @@ class _Work:
             return answer(await self._http.request(**arguments(request)))
         except httpx.RequestError as error:
             return unreachable(error, request)
+
+    async def _send_piece(self, step: SendPiece) -> Answer | Unreachable:
+        async def pieces() -> AsyncIterator[bytes]:
+            # Disks make wait, and others want to go on meanwhile.
+            file = await asyncio.to_thread(step.file.open, "rb")
+            try:
+                await asyncio.to_thread(file.seek, step.begin)
+                left = step.size
+                while left and (piece := await asyncio.to_thread(file.read, min(PIECE_BYTES, left))):
+                    yield piece
+                    left -= len(piece)
+                    step.sent(step.size - left)
+            finally:
+                file.close()
+
+        try:
+            return answer(await self._http.request(**piece_arguments(step), content=pieces()))
+        except httpx.RequestError as error:
+            return unreachable(error, step.request)
 
     async def _open(self, step: Open) -> Answer | Unreachable:
         try:

@@ -7,8 +7,32 @@ from typing import Any, TypeVar
 import httpx
 
 from millrace_client.errors import Unreachable
-from millrace_client.http import TIMEOUT, answer, arguments, is_events, streaming, unreachable
-from millrace_client.steps import Answer, Close, Feed, Flow, Open, Pause, Read, Request, Send, Show
+from millrace_client.http import (
+    PIECE_BYTES,
+    TIMEOUT,
+    answer,
+    arguments,
+    is_events,
+    piece_arguments,
+    streaming,
+    unreachable,
+)
+from millrace_client.steps import (
+    Answer,
+    Came,
+    Close,
+    Feed,
+    Flow,
+    Measure,
+    Open,
+    Pause,
+    Read,
+    Request,
+    Send,
+    SendPiece,
+    Show,
+    Step,
+)
 
 T = TypeVar("T")
 
@@ -69,10 +93,14 @@ class _Work:
         self._http = http
         self._opened: tuple[Request, httpx.Response, Iterator[bytes]] | None = None
 
-    def do(self, step: Send | Open | Read | Close | Pause) -> Answer | bytes | Unreachable | None:
+    def do(self, step: Step) -> Came:
         match step:
             case Send():
                 return self._send(step.request)
+            case Measure():
+                return step.file.stat().st_size
+            case SendPiece():
+                return self._send_piece(step)
             case Open():
                 return self._open(step)
             case Read():
@@ -93,6 +121,21 @@ class _Work:
             return answer(self._http.request(**arguments(request)))
         except httpx.RequestError as error:
             return unreachable(error, request)
+
+    def _send_piece(self, step: SendPiece) -> Answer | Unreachable:
+        def pieces() -> Iterator[bytes]:
+            with step.file.open("rb") as file:
+                file.seek(step.begin)
+                left = step.size
+                while left and (piece := file.read(min(PIECE_BYTES, left))):
+                    yield piece
+                    left -= len(piece)
+                    step.sent(step.size - left)
+
+        try:
+            return answer(self._http.request(**piece_arguments(step), content=pieces()))
+        except httpx.RequestError as error:
+            return unreachable(error, step.request)
 
     def _open(self, step: Open) -> Answer | Unreachable:
         try:

@@ -4,7 +4,20 @@ from typing import Self
 
 import httpx
 
-from millrace_client import bus_users, follow, jobs, members, server, storage, tokens, usage, webhooks
+from millrace_client import (
+    bus_users,
+    changes,
+    follow,
+    jobs,
+    keys,
+    members,
+    server,
+    storage,
+    tokens,
+    uploads,
+    usage,
+    webhooks,
+)
 from millrace_client.backoff import Retries
 from millrace_client.blocking import BlockingTransport
 from millrace_client.core import Core
@@ -31,8 +44,10 @@ class Jobs(_Part):
     timeline_page = Call(jobs.timeline_page)
     cancel = Call(jobs.cancel)
     retry = Call(jobs.retry)
+    playback = Call(jobs.playback)
     wait = Call(follow.wait)
     follow = Items(follow.follow)
+    changes = Items(changes.changes)
     list = Items(jobs.list_all)
 
 
@@ -79,6 +94,25 @@ class BusUsers(_Part):
     rotate = Call(bus_users.rotate)
     revoke = Call(bus_users.revoke)
     list = Items(bus_users.list_all)
+
+
+class Uploads(_Part):
+    """Files in the organization's storage, for jobs to take."""
+
+    upload = Call(uploads.upload)
+    begin = Call(uploads.begin)
+    complete = Call(uploads.complete)
+    get = Call(uploads.get)
+    give_up = Call(uploads.give_up)
+    list = Items(uploads.list_all)
+
+
+class Keys(_Part):
+    """Content keys of the server's own store."""
+
+    get = Call(keys.get)
+    sign_address = Call(keys.sign_address)
+    list = Items(keys.list_all)
 
 
 class Storage(_Part):
@@ -138,6 +172,8 @@ class Millrace:
         self.members = Members(self.core, self.transport)
         self.bus_users = BusUsers(self.core, self.transport)
         self.storage = Storage(self.core, self.transport)
+        self.uploads = Uploads(self.core, self.transport)
+        self.keys = Keys(self.core, self.transport)
         self.server = Server(self.core, self.transport)
 
     def __enter__(self) -> Self:

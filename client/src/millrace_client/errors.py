@@ -28,6 +28,21 @@ class Unreachable(MillraceError):
         super().__init__(message)
 
 
+class UploadFailed(MillraceError):
+    """The storage has refused a file, or a part of one.
+
+    Attributes:
+        status: of HTTP. text: the beginning of what it said.
+    """
+
+    def __init__(self, status: int, text: str) -> None:
+        self.status, self.text = status, text
+        said = f": {text}" if text else ""
+        super().__init__(
+            f"The storage answered {status} to the upload{said}. Upload the file again, or try another network."
+        )
+
+
 class UnexpectedAnswer(MillraceError):
     """The answer is none that Millrace gives: there is another server at this address, or a proxy between."""
 

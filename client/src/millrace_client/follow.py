@@ -1,10 +1,12 @@
 """Following a job to its end: by server-sent events, resumed where they break off, or by asking where none come through."""
 
+from collections.abc import Iterable
+
 from millrace_client.answers import error_of
 from millrace_client.backoff import RETRIED
 from millrace_client.core import Core
 from millrace_client.errors import ApiError, MillraceError, UnexpectedAnswer, Unreachable, WaitTimedOut
-from millrace_client.jobs import JOBS, get, job_id
+from millrace_client.jobs import JOBS, fields_query, get, job_id
 from millrace_client.models import Job
 from millrace_client.sse import EventReader
 from millrace_client.steps import Answer, Close, Feed, Flow, Open, Pause, Show, read
@@ -20,20 +22,23 @@ _TOO_SHORT_SECONDS = 20.0
 _ASKS = 12
 
 
-def follow(core: Core, job: Job | str, *, patience: float = PATIENCE_SECONDS) -> Feed[Job]:
+def follow(
+    core: Core, job: Job | str, *, fields: Iterable[str] | None = None, patience: float = PATIENCE_SECONDS
+) -> Feed[Job]:
     """The job now, and whenever its status, stage or progress changes, until it has ended. The last one shown is its end.
 
     A connection that breaks is made again, at the state where it broke. Where a proxy lets no events through, the job is asked
     for every few seconds instead.
 
     Args:
+        fields: the members to ask for, beside ``id`` and ``status``: only a change of one of these shows a state. None for all.
         patience: seconds without any answer of the server after which to give up.
 
     Raises:
         NotFound: the organization has no such job. InvalidToken: the token is not, or no longer, good.
         Unreachable, Unavailable: there was no answer for as long as the patience lasts.
     """
-    yield from _Following(core, job_id(job), patience, None).states()
+    yield from _Following(core, job_id(job), patience, None, fields).states()
 
 
 def wait(core: Core, job: Job | str, *, timeout: float | None = None, patience: float = PATIENCE_SECONDS) -> Flow[Job]:
@@ -60,12 +65,15 @@ class _Following:
         shown: the newest state that was shown.
     """
 
-    def __init__(self, core: Core, job: str, patience: float, timeout: float | None) -> None:
+    def __init__(
+        self, core: Core, job: str, patience: float, timeout: float | None, fields: Iterable[str] | None = None
+    ) -> None:
         self.shown: Job | None = None
         self._core = core
         self._job = job
         self._patience = patience
         self._timeout = timeout
+        self._fields = None if fields is None else tuple(fields)
         self._began = self._heard = core.clock()
         self._events = EventReader()
         self._asks = 0
@@ -79,7 +87,7 @@ class _Following:
             try:
                 yield from self._stream() if self._asks == 0 and left > _TOO_SHORT_SECONDS else self._ask()
             except (Unreachable, ApiError) as error:
-                if not _passes(error) or self._core.clock() - self._heard > self._patience or self._left() <= 0:
+                if not passes(error) or self._core.clock() - self._heard > self._patience or self._left() <= 0:
                     raise
                 if isinstance(error, ApiError) or not error.sent:
                     # Nothing is known of whether events come through.
@@ -109,7 +117,8 @@ class _Following:
         """Show what a stream brings, to its end."""
         self._asks = _ASKS
         self._events.begin()
-        request = self._core.request("GET", self._core.address(JOBS, self._job, "events"), accept="text/event-stream")
+        url = self._core.address(JOBS, self._job, "events", query=fields_query(self._fields))
+        request = self._core.request("GET", url, accept="text/event-stream")
         resume = {"Last-Event-ID": self._events.last_id} if self._events.last_id else {}
         # An encoding would be a reason for what is between to collect what shall arrive at once.
         headers = {**request.headers, **resume, "Accept-Encoding": "identity"}
@@ -135,7 +144,7 @@ class _Following:
     def _ask(self) -> Feed[Job]:
         """Show the job as it is now, and wait a little."""
         self._asks = max(self._asks - 1, 0)
-        job = yield from get(self._core, self._job)
+        job = yield from get(self._core, self._job, fields=self._fields)
         self._heard = self._core.clock()
         yield from self._show(job)
         if not self._ended:
@@ -149,7 +158,7 @@ class _Following:
             yield Show(job)
 
 
-def _passes(error: MillraceError) -> bool:
+def passes(error: MillraceError) -> bool:
     """Whether it may go away by itself."""
     return isinstance(error, Unreachable) or (
         isinstance(error, ApiError) and (error.status == 429 or error.status in RETRIED)

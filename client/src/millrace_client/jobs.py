@@ -6,7 +6,7 @@ from typing import Any
 from millrace_client import json_text
 from millrace_client.core import Core, new_key
 from millrace_client.listing import PAGE_SIZE, Instant, each_job, fetch_page, moment
-from millrace_client.models import Counts, Job, Message, Page, Status, Timeline, TimelinePart
+from millrace_client.models import Counts, Job, Message, Page, Playback, Status, Timeline, TimelinePart
 from millrace_client.steps import Feed, Flow
 
 JOBS = "transcoding_jobs"
@@ -25,6 +25,7 @@ def create(
     enable_drm: bool | None = None,
     encryption: str | None = None,
     drm: Mapping[str, Any] | None = None,
+    early_playback: bool | None = None,
     priority: str | None = None,
     profile: str | None = None,
     idempotency_key: str | None = None,
@@ -41,6 +42,7 @@ def create(
         client_metadata: any object up to 10 KB, or the JSON text of one.
         encryption: ``cbcs``, which ``enable_drm`` asks for, too, or ``aes-128``.
         drm: how an encrypted output gets its keys, as the documentation of the API has it.
+        early_playback: have the output playable while it is made.
         priority: ``low``, ``normal`` or ``high``.
         idempotency_key: for a job that must be one even if this program runs twice, such as the id of a row; made if left out.
         more: members of the request that this version of the library does not know.
@@ -58,6 +60,7 @@ def create(
         enable_drm,
         encryption,
         drm,
+        early_playback,
         priority,
         profile,
         more,
@@ -78,6 +81,7 @@ def retry(
     enable_drm: bool | None = None,
     encryption: str | None = None,
     drm: Mapping[str, Any] | None = None,
+    early_playback: bool | None = None,
     priority: str | None = None,
     profile: str | None = None,
     idempotency_key: str | None = None,
@@ -100,6 +104,7 @@ def retry(
         enable_drm,
         encryption,
         drm,
+        early_playback,
         priority,
         profile,
         more,
@@ -108,13 +113,27 @@ def retry(
     return (yield from core.call(request, Job.from_json))
 
 
-def get(core: Core, job: Job | str) -> Flow[Job]:
+def get(core: Core, job: Job | str, *, fields: Iterable[str] | None = None) -> Flow[Job]:
     """A job as it is now.
 
+    Args:
+        fields: the members to ask for, beside ``id`` and ``status``; others are as if they had not been set. None for all.
+
     Raises:
-        NotFound: the organization has no such job.
+        NotFound: the organization has no such job. InvalidRequest: there is no such member.
     """
-    return (yield from core.call(core.request("GET", core.address(JOBS, job_id(job))), Job.from_json))
+    url = core.address(JOBS, job_id(job), query=fields_query(fields))
+    return (yield from core.call(core.request("GET", url), Job.from_json))
+
+
+def playback(core: Core, job: Job | str) -> Flow[Playback]:
+    """Addresses at which players without a token play a job's output, also out of a private bucket.
+
+    Raises:
+        NotFound: the organization has no such job. Conflict: it has no output, or one that the server cannot read.
+    """
+    request = core.request("GET", core.address(JOBS, job_id(job), "playback"))
+    return (yield from core.call(request, Playback.from_json))
 
 
 def cancel(core: Core, job: Job | str) -> Flow[str]:
@@ -136,6 +155,7 @@ def list_all(
     created_from: Instant | None = None,
     created_to: Instant | None = None,
     newest_first: bool = True,
+    fields: Iterable[str] | None = None,
     page_size: int = PAGE_SIZE,
 ) -> Feed[Job]:
     """All jobs that match, read page by page as they are asked for.
@@ -144,11 +164,14 @@ def list_all(
         status: one or several, any of which will do.
         search: what the id, the input or the metadata has in it, as the documentation of the API has it.
         created_from, created_to: inclusive; a time without a zone is one in UTC, a date counts as a whole.
+        fields: as in :func:`get`; ``created`` comes as well.
 
     Raises:
-        InvalidRequest: ``fields`` names the filter that is wrong.
+        InvalidRequest: ``fields`` of it names the filter that is wrong.
     """
     query = [*_filters(status, search, enable_drm, created_from, created_to), _ordering(newest_first)]
+    # The next page begins where this one has ended.
+    query += fields_query(fields if fields is None else [*fields, "created"])
     yield from each_job(core, (JOBS,), query, newest_first=newest_first, page_size=page_size)
 
 
@@ -163,13 +186,18 @@ def page(
     created_from: Instant | None = None,
     created_to: Instant | None = None,
     newest_first: bool = True,
+    fields: Iterable[str] | None = None,
 ) -> Flow[Page[Job]]:
     """One page of the jobs that match, with ``count``, the number of all that do.
 
+    Args:
+        fields: as in :func:`get`.
+
     Raises:
-        NotFound: the page lies beyond the end. InvalidRequest: ``fields`` names the filter that is wrong.
+        NotFound: the page lies beyond the end. InvalidRequest: ``fields`` of it names the filter that is wrong.
     """
     query = [*_filters(status, search, enable_drm, created_from, created_to), _ordering(newest_first)]
+    query += fields_query(fields)
     return (yield from fetch_page(core, Job, (JOBS,), query, number, page_size))
 
 
@@ -217,6 +245,11 @@ def timeline_page(core: Core, job: Job | str, page: int = 1, page_size: int = PA
     return (yield from core.call(core.request("GET", url), Timeline.from_json))
 
 
+def fields_query(fields: Iterable[str] | None) -> list[tuple[str, str]]:
+    """The parameter that asks for some members of jobs alone; a job is nothing without its id and status."""
+    return [] if fields is None else [("fields", ",".join(sorted({"id", "status", *fields})))]
+
+
 def job_id(job: Job | str) -> str:
     """Of a job, or of whoever has the id alone."""
     return job.id if isinstance(job, Job) else job
@@ -231,6 +264,7 @@ def _members(
     enable_drm: bool | None,
     encryption: str | None,
     drm: Mapping[str, Any] | None,
+    early_playback: bool | None,
     priority: str | None,
     profile: str | None,
     more: Mapping[str, Any] | None,
@@ -244,6 +278,7 @@ def _members(
         "enable_drm": enable_drm,
         "encryption": encryption,
         "drm": drm,
+        "early_playback": early_playback,
         "priority": priority,
         "profile": profile,
         **(more or {}),

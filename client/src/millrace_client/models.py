@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Generic, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import (
     AliasChoices,
@@ -40,6 +40,14 @@ def _status(value: Any) -> Any:
 
 
 AnyStatus = Annotated[Status, BeforeValidator(_status)]
+
+
+def _told(value: Any) -> Any:
+    return value if value == "playable" else _status(value)
+
+
+AnyTold = Annotated[Status | Literal["playable"], BeforeValidator(_told)]
+"""What webhooks are told of: a status, or that a job with early playback can be played."""
 
 
 class Model(BaseModel):
@@ -166,7 +174,7 @@ class Outputs(Model):
 
 
 class Job(Resource):
-    """A job. Secrets in addresses are masked.
+    """A job. Secrets in addresses are masked. Where some members alone were asked for, the others have their defaults.
 
     Attributes:
         status: the same wherever it comes from; ``raw["status"]`` is as the server spells it there.
@@ -176,20 +184,23 @@ class Job(Resource):
         client_metadata: what it means; :attr:`client_metadata_text` is the text exactly as it was sent.
         timings: seconds spent in each stage that has ended, by its name.
         outputs: None until the job is completed.
+        playable_at: since when a job with early playback can be played as far as it is made.
         retry_of, retried_by: ids of the job that this one runs again, and of the newest that runs this one again.
         queue_position: place among the organization's waiting jobs, counted from 1; None if it does not wait.
     """
 
     id: str
     status: AnyStatus
-    resolutions: tuple[str, ...]
-    input_url: str
-    output_path: str
+    resolutions: tuple[str, ...] = ()
+    input_url: str = ""
+    output_path: str = ""
     created: datetime | None = None
     video_duration: int | None = None
     enable_drm: bool = False
     drm_content_id: str | None = None
     encryption: str = "none"
+    early_playback: bool = False
+    playable_at: datetime | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None
     error_message: str | None = None
@@ -372,6 +383,20 @@ class LiveToken(Resource):
     current: bool = False
 
 
+class Playback(Resource):
+    """Addresses that a player takes as they are, until ``expires_at``; for ever where that is None.
+
+    Attributes:
+        hls: the multivariant playlist. dash: the manifest, if there is one.
+        sprite: WebVTT with the pictures of the seek bar, if there are such.
+    """
+
+    hls: str = Field(repr=False)
+    dash: str | None = Field(None, repr=False)
+    sprite: str | None = Field(None, repr=False)
+    expires_at: datetime | None = None
+
+
 class Webhook(Resource):
     """An address that is told of every change of a job's status. ``secret_token`` is what :func:`verify` needs."""
 
@@ -391,7 +416,7 @@ class Delivery(Resource):
 
     id: int
     job: str
-    status: AnyStatus
+    status: AnyTold
     attempt: int
     at: datetime
     outcome: str

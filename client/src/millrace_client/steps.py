@@ -4,9 +4,12 @@ So retries, paging, following and waiting are written once, for blocking and for
 either.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeAlias, TypeVar
+
+from millrace_client.errors import Unreachable
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -14,12 +17,17 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it goes out. Headers hold the token and bodies keys of storages: neither is for tracebacks."""
+    """A request as it goes out. Headers hold the token and bodies keys of storages: neither is for tracebacks.
+
+    Attributes:
+        own: whether it goes to Millrace, and not to a storage, whose addresses hold signatures.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | None = field(default=None, repr=False)
+    own: bool = True
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,28 @@ class Send:
     """Send a request; its :class:`Answer` is sent back, or Unreachable thrown in."""
 
     request: Request
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Look how long a file is: its bytes are sent back. What the operating system says against it is raised to the caller."""
+
+    file: Path
+
+
+@dataclass(frozen=True)
+class SendPiece:
+    """Send a piece of a file as the body of a request; its :class:`Answer` is sent back, or Unreachable thrown in.
+
+    Attributes:
+        begin, size: bytes. sent: called with how many of them have gone out, every now and then.
+    """
+
+    request: Request
+    file: Path
+    begin: int
+    size: int
+    sent: Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -76,7 +106,9 @@ class Show(Generic[T_co]):
     item: T_co
 
 
-Step: TypeAlias = Send | Open | Read | Close | Pause
+Step: TypeAlias = Send | Measure | SendPiece | Open | Read | Close | Pause
+Came: TypeAlias = Answer | bytes | int | Unreachable | None
+"""What is sent back for a step, or thrown in."""
 Flow: TypeAlias = Generator[Step | Show[Any], Any, T]
 """Ends with a result; what it shows on the way interests nobody."""
 Feed: TypeAlias = Generator[Step | Show[T], Any, None]
@@ -87,6 +119,12 @@ def send(request: Request) -> Flow[Answer]:
     """The answer to a request."""
     answer: Answer = yield Send(request)
     return answer
+
+
+def measure(file: Path) -> Flow[int]:
+    """The bytes of a file."""
+    size: int = yield Measure(file)
+    return size
 
 
 def read() -> Flow[bytes]:

@@ -1,9 +1,12 @@
 """Webhooks and their deliveries. Every function is a flow; :mod:`millrace_client` has them as methods of ``client.webhooks``."""
 
+from collections.abc import Iterable
+
 from millrace_client import json_text
 from millrace_client.core import Core, Repeat, nothing
+from millrace_client.jobs import job_id
 from millrace_client.listing import each
-from millrace_client.models import Delivery, DeliveryDetail, Redelivery, RotatedWebhook, Webhook
+from millrace_client.models import Delivery, DeliveryDetail, Job, Redelivery, RotatedWebhook, Webhook
 from millrace_client.steps import Feed, Flow
 
 HOOKS = "webhooks"
@@ -59,13 +62,21 @@ def delete(core: Core, hook: Webhook | str) -> Flow[None]:
     yield from core.call(request, nothing, settled=(404,))
 
 
-def deliveries(core: Core, hook: Webhook | str) -> Feed[Delivery]:
-    """All attempts to tell a webhook, newest first.
+def deliveries(
+    core: Core, hook: Webhook | str, *, job: Job | str | None = None, outcome: str | Iterable[str] = ()
+) -> Feed[Delivery]:
+    """All attempts to tell a webhook that match, newest first.
+
+    Args:
+        job: those of one alone. outcome: one or several, any of which will do, such as ``failed`` and ``gave_up``.
 
     Raises:
-        NotFound: there is no such webhook.
+        NotFound: there is no such webhook. InvalidRequest: ``fields`` names the filter that is wrong.
     """
-    yield from each(core, Delivery, (HOOKS, _id(hook), "deliveries"), lambda delivery: delivery.id)
+    query = [("outcome", one) for one in ([outcome] if isinstance(outcome, str) else outcome)]
+    if job is not None:
+        query.append(("job", job_id(job)))
+    yield from each(core, Delivery, (HOOKS, _id(hook), "deliveries"), lambda delivery: delivery.id, query)
 
 
 def delivery(core: Core, hook: Webhook | str, delivery: Delivery | int) -> Flow[DeliveryDetail]:

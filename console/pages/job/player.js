@@ -57,7 +57,7 @@ function begin(Hls, video, address, onLevel, onError) {
 
 const Controls = ({ sprite }) => html`
   <media-controller defaultsubtitles="false" hotkeys="noarrowup noarrowdown">
-    <video slot="media" playsinline muted crossorigin="use-credentials" tabindex="-1">
+    <video slot="media" playsinline muted crossorigin="anonymous" tabindex="-1">
       ${sprite && html`<track kind="metadata" label="thumbnails" default src=${sprite} />`}
     </video>
     <media-loading-indicator slot="centered-chrome" noautohide></media-loading-indicator>
@@ -67,11 +67,10 @@ const Controls = ({ sprite }) => html`
       <media-play-button></media-play-button>
       <media-mute-button></media-mute-button>
       <media-volume-range></media-volume-range>
-      <media-time-display showduration></media-time-display>
+      <media-time-display showduration notoggle></media-time-display>
       <media-time-range></media-time-range>
       <media-captions-menu-button></media-captions-menu-button>
       <media-rendition-menu-button></media-rendition-menu-button>
-      <media-playback-rate-button></media-playback-rate-button>
       <media-fullscreen-button></media-fullscreen-button>
     </media-control-bar>
   </media-controller>`;

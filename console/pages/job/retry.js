@@ -40,7 +40,7 @@ function Asking({ job, first, send, close }) {
       <p>Secrets in addresses are kept only while a job runs. Give these once more, for the same places:</p>
       <${FormError} error=${error} shown=${wanted} />
       ${wanted.map(
-        name => html`<${Field} key=${name} label=${LABELS[name]} value=${values[name]} onInput=${value => setValues({ ...values, [name]: value })} messages=${fields[name]} hint=${html`Before: <span class="mono break">${name === "output_path" ? job.output_path : job.input_url}</span>`} required autocomplete="off" spellcheck="false" />`,
+        name => html`<${Field} key=${name} label=${LABELS[name]} value=${values[name]} onInput=${value => setValues({ ...values, [name]: value })} messages=${fields[name]} hint=${html`Before: <span class="mono break">${name === "output_path" ? job.output_path : job.input_url}</span>`} required autocomplete="off" spellcheck=${false} />`,
       )}
       <div class="actions"><button type="button" class="button" onClick=${close}>Back</button><button class="button main" disabled=${busy}>Retry</button></div>
     </form>

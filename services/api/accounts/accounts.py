@@ -26,7 +26,8 @@ _CREDENTIALS = """
     from users where username = $1
 """
 _IDENTIFY = """
-    select t.hash, t.org, t.user_id, coalesce(m.role, t.role) as role, coalesce(u.operator, t.operator) as operator,
+    select t.hash, t.org, t.user_id, u.username, coalesce(m.role, t.role) as role,
+           coalesce(u.operator, t.operator) as operator,
            o.max_requests_per_minute
     from tokens t
     join organizations o on o.code = t.org
@@ -50,6 +51,7 @@ class Identity:
         credential: what is stored of the token, or of the session's secret.
         role: in that organization; None where there is none.
         user: the id of who has logged in; None for a token that belongs to the organization.
+        username: his name.
         operator: whether he sees to the server.
         requests_per_minute: the organization's own quota, if it has one.
     """
@@ -58,6 +60,7 @@ class Identity:
     credential: bytes
     role: OrganizationRole | None
     user: int | None = None
+    username: str | None = None
     operator: bool = False
     requests_per_minute: int | None = None
 
@@ -133,12 +136,10 @@ class Accounts:
             Forbidden: the token is no user's. Invalid: wrong password.
             TooManyRequests: too many failures, or too many in line, from there. Unavailable: too many at a time in all.
         """
-        async with self._database.connection() as connection:
-            username = await connection.fetchval("select username from users where id = $1", identity.user)
-        if username is None:
+        if identity.username is None:
             raise Forbidden("This token belongs to no user who could have a password.")
         try:
-            user = await self.authenticate(username, request.password, address)
+            user = await self.authenticate(identity.username, request.password, address)
         except Invalid:
             raise Invalid({"password": ["This is not the present password."]}) from None
         hashed = await self.hash(request.new_password, address)
@@ -150,12 +151,6 @@ class Accounts:
         async with self._database.transaction() as connection:
             for table in ("tokens", "browser_sessions"):
                 await connection.execute(f"delete from {table} where hash = $1", identity.credential)  # noqa: S608
-
-    async def name_of(self, org: str) -> str:
-        """The name of an organization; its code where it is gone."""
-        async with self._database.connection() as connection:
-            name: str | None = await connection.fetchval("select name from organizations where code = $1", org)
-        return name or org
 
     async def forget_expired(self) -> None:
         """Delete tokens whose time is over."""
@@ -183,7 +178,13 @@ class Accounts:
 
 def _identity(row: Record) -> Identity:
     return Identity(
-        row["org"], row["hash"], row["role"], row["user_id"], row["operator"], row["max_requests_per_minute"]
+        row["org"],
+        row["hash"],
+        row["role"],
+        row["user_id"],
+        row["username"],
+        row["operator"],
+        row["max_requests_per_minute"],
     )
 
 

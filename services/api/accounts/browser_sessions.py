@@ -7,7 +7,7 @@ need not be stored, and neither can be told from the other one's hash.
 
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from hmac import compare_digest
@@ -128,10 +128,11 @@ class BrowserSessions:
             # Not with each request: a twentieth of the time is near enough.
             if row["is_older"]:
                 await connection.execute(_PROLONG, row["hash"], self._idle)
+        asked = Identity("", row["hash"], None, row["user_id"], row["username"], row["operator"])
         if found is None:
-            return Identity("", row["hash"], None, row["user_id"], row["operator"])
+            return asked
         quota: int | None = found["max_requests_per_minute"]
-        return Identity(found["code"], row["hash"], found["role"], row["user_id"], row["operator"], quota)
+        return replace(asked, org=found["code"], role=found["role"], requests_per_minute=quota)
 
     async def end(self, secret: str) -> None:
         """End a session, at once."""

@@ -111,6 +111,21 @@ OneService = Annotated[
 ]
 Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+StorageEndpoint = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="How browsers call the service of the storage, where that is not as this server does; empty for as it does.",
+    ),
+]
+PlaybackUrl = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Below which players find the objects of the bucket, such as a CDN's; {bucket} in it is its name; "
+        "empty for none.",
+    ),
+]
 Quota = Annotated[int | None, typer.Option(metavar="N", parser=quota, help="0 for no limit, default for the setting.")]
 Weight = Annotated[
     float | None,

@@ -22,8 +22,10 @@ from services.api.admin.arguments import (
     Operator,
     Organization,
     OwnCode,
+    PlaybackUrl,
     Quota,
     Role,
+    StorageEndpoint,
     TokenId,
     Weight,
 )
@@ -150,6 +152,30 @@ async def set_storage(context: AdminContext, organization: Organization) -> None
     if not await context.storages.set(organization, ask_secret("s3:// address with access_key and secret_key: ")):
         raise NotPossible(f"there is no organization {organization}")
     print(f"storage of {organization} is set")
+
+
+@command("set-public-addresses")
+async def set_public_addresses(
+    context: AdminContext,
+    organization: Organization,
+    storage_endpoint: StorageEndpoint = None,
+    playback_url: PlaybackUrl = None,
+) -> None:
+    """Say how browsers reach the storage of an organization, and show it. Without an option it only shows."""
+    given = {"public_endpoint": storage_endpoint, "playback_base_url": playback_url}
+    try:
+        known = await context.storages.set_public(
+            organization, {name: value for name, value in given.items() if value is not None}
+        )
+    except ValueError as error:
+        raise NotPossible(str(error)) from None
+    if not known:
+        raise NotPossible(f"there is no organization {organization}")
+    storage = await context.storages.whole(organization)
+    print_table(
+        ("ADDRESS", "VALUE"),
+        [("storage endpoint", storage.public_endpoint or "-"), ("playback url", storage.playback_base_url or "-")],
+    )
 
 
 @command("set-quotas")

@@ -36,6 +36,7 @@ from services.api.operator.durations import duration
 from services.api.operator.left_overs import LeftOvers
 from services.api.operator.replay import NotReplayable, Replay
 from services.api.operator.unfinished import Caps, UnfinishedJob, UnfinishedJobs
+from services.api.uploads.uses import UploadUses
 from shared.bus.beginnings import Beginnings
 from shared.bus.joblog import JobLog
 from shared.bus.roster import Worker
@@ -235,7 +236,10 @@ def _replay(context: AdminContext, client: Client) -> Replay:
         KeyAddresses(settings.public_url, parse_codes(settings.clear_key_organizations or "")),
         settings.provider_rules,
     )
-    intake = Intake(context.database, log, Beginnings(client), vault, context.storages, reservations, encryptions)
+    uploads = UploadUses(context.database, keep_days=settings.keep_uploads_days)
+    intake = Intake(
+        context.database, log, Beginnings(client), vault, context.storages, reservations, encryptions, uploads
+    )
     jobs = Jobs(context.database, log, LiveProgress(client))
     return Replay(client, log, context.database, jobs, intake, settings.address_policy)
 

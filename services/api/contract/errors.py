@@ -111,6 +111,10 @@ class NotSetUp(_WithDetail):
     """This server could do it, but its operator has not said how."""
 
 
+class StorageRefused(_WithDetail):
+    """The storage of the organization refuses what was asked of it; ``detail`` says what its owner or the operator can do."""
+
+
 class Unavailable(_WithDetail):
     """Something that the api needs is down. Nothing was changed, unless ``detail`` says so. Retry after seconds."""
 

@@ -10,6 +10,7 @@ from services.api.contract.encryption import DrmOptions, EncryptionName, contrad
 from services.api.contract.members import Omittable, Request, each_once, not_null, optional
 from shared.addresses import AddressPolicy
 from shared.events import Priority
+from shared.locations import MOST_CHARACTERS
 from shared.media.profile import AUDIO_ONLY, ProfileName, Wanted
 
 MAX_METADATA_BYTES = 10 * 1024
@@ -82,6 +83,7 @@ class JobRequest(Request):
             "oneOf": [{"required": ["input_url"]}, {"required": ["input_path"]}],
             "examples": [
                 _EXAMPLE,
+                _EXAMPLE | {"early_playback": True},
                 _EXAMPLE | {"enable_drm": True},
                 _EXAMPLE | {"enable_drm": True, "drm": {"systems": ["widevine", "playready"], "keys": "separate"}},
                 _EXAMPLE | {"encryption": "aes-128", "drm": {"key_uri": "https://example.com/keys/{content_id}"}},
@@ -126,6 +128,12 @@ class JobRequest(Request):
     )
     drm: Omittable[DrmOptions] = optional(
         "How an encrypted output gets its keys.", examples=[{"systems": ["widevine", "fairplay", "playready"]}]
+    )
+    early_playback: bool = Field(
+        False,
+        description="Have the output playable while it is made: HLS playlists of type EVENT grow with it, from the first "
+        "segments that all renditions have. The multivariant playlist, `video.m3u8` at `output_path`, is there from the webhook "
+        "`transcoding_job.playable` on, and stays where it is.",
     )
     priority: Priority = Field("normal", description="Order among the waiting jobs of the organization.")
     profile: ProfileName = Field("balanced", description="Trade of encoding time against size and quality.")
@@ -203,6 +211,7 @@ class RetryRequest(Request):
         "How an encrypted output gets its keys; all of it anew, but for `content_id`, which stays that of the job.",
         examples=[{"systems": ["widevine", "fairplay", "playready"]}],
     )
+    early_playback: Omittable[bool] = optional("Have the output playable while it is made.")
     priority: Omittable[Priority] = optional("Order among the waiting jobs of the organization.")
     profile: Omittable[ProfileName] = optional("Trade of encoding time against size and quality.")
 
@@ -263,6 +272,16 @@ class WebhookRequest(Request):
         "Sent as `x-streams-token`, and the key of `webhook-signature`: after `whsec_` comes the base64 of the key, as in "
         "Standard Webhooks; any other token is the key itself. "
         "Made by the server when left out; kept when a PUT leaves it out, and otherwise replaced at once."
+    )
+
+
+class StorageRequest(Request):
+    """The storage of an organization."""
+
+    url: Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS), _address(check_output)] = Field(
+        description="`s3://bucket/prefix/?access_key=…&secret_key=…`, with `region` and, for another provider than AWS, "
+        "`endpoint`. The keys are kept sealed.",
+        examples=["s3://bucket/?access_key=<access_key>&secret_key=<secret_key>&region=eu-west-1"],
     )
 
 

@@ -27,6 +27,8 @@ QUOTAS = (
 USUAL_WEIGHT, LEAST_WEIGHT, MOST_WEIGHT = 1.0, 0.01, 100.0
 """Of an organization for which none is set; and what may be set."""
 
+OPEN_UPLOADS = "open_uploads"
+
 # Nobody knows when the next job ends.
 _JOB_ENDS_SECONDS = 60
 
@@ -62,6 +64,14 @@ def too_many_source_gigabytes(limit: int, seconds: int) -> QuotaExceeded:
     """The sources of this day (UTC), which ends in ``seconds``, are as large as they may be together."""
     reason = f"This organization may have {limit} GB of sources fetched a day (UTC), which are used up."
     return QuotaExceeded(SOURCE_GIGABYTES_PER_DAY, limit, reason, seconds)
+
+
+def too_many_open_uploads(limit: int, seconds: int) -> QuotaExceeded:
+    """There are as many uploads that are neither completed, used nor given up as there may be; one expires in ``seconds``."""
+    reason = (
+        f"This organization may have {limit} open uploads. Complete some, use them in jobs, or give them up (DELETE)."
+    )
+    return QuotaExceeded(OPEN_UPLOADS, limit, reason, seconds)
 
 
 def too_many_requests(limit: int, seconds: int) -> QuotaExceeded:

@@ -1,18 +1,26 @@
 """What the api answers, as models for the OpenAPI document; a test holds them against what is really answered."""
 
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, RootModel, WithJsonSchema
 
 from services.api.contract.roles import OrganizationRole
 from shared.deliveries import Outcome, ResponseHead
 from shared.events import Priority
-from shared.job import Stage, Status
+from shared.job import Stage, Status, Told
 from shared.media.result import JobWarning, Outputs
+from shared.payload import timestamp
 
 R = TypeVar("R")
+Instant = Annotated[
+    datetime,
+    PlainSerializer(timestamp),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
+"""Written as all times are: in UTC, with microseconds and `Z`."""
+
 MOST_PLACES = 1_000
 """How far the places in a queue are counted."""
 
@@ -112,7 +120,12 @@ class Quota(Detail):
     """A quota of the organization is used up."""
 
     quota: Literal[
-        "unfinished_jobs", "jobs_per_hour", "source_minutes_per_day", "source_gigabytes_per_day", "requests_per_minute"
+        "unfinished_jobs",
+        "jobs_per_hour",
+        "source_minutes_per_day",
+        "source_gigabytes_per_day",
+        "requests_per_minute",
+        "open_uploads",
     ] = Field(description="Which one")
     limit: int = Field(description="Its value")
     retry_after: int = Field(description="Seconds after which to try again, as in the header `Retry-After`")
@@ -181,6 +194,11 @@ class JobItem(Response):
     priority: Priority
     profile: str
     encryption: Literal["none", "cbcs", "aes-128"] = Field(description="How the output is encrypted")
+    early_playback: bool = Field(description="Whether the output can be played while the job runs")
+    playable_at: datetime | None = Field(
+        description="Since when the output can be played, as far as it is made; null before, and without early playback. "
+        "What a job has that failed or was cancelled is removed"
+    )
     retry_of: str | None = Field(
         pattern=_JOB_ID,
         description="The ended job that this one runs again; null if none. It may have been removed since",
@@ -214,7 +232,7 @@ class Webhook(Response):
 class RotatedWebhook(Webhook):
     """A webhook with its new secret."""
 
-    previous_secret_expires_at: datetime | None = Field(
+    previous_secret_expires_at: Instant | None = Field(
         description="Until then, requests are signed with the secret of before, too; null if that is out of use at once"
     )
 
@@ -224,7 +242,7 @@ class Delivery(Response):
 
     id: int
     job: str
-    status: Status = Field(description="The status that was told")
+    status: Told = Field(description="The status that was told, or `playable`")
     attempt: int = Field(description="Counts from 1")
     at: datetime
     outcome: Outcome

@@ -37,6 +37,8 @@ def retry_members(job: Job, given: Members) -> Members:
         "priority": json_text(job.priority),
         "profile": json_text(job.profile),
     }
+    if job.early_playback:
+        own["early_playback"] = "true"
     if job.client_metadata is not None:
         own["client_metadata"] = job.client_metadata
     members = ", ".join(f'"{name}": {text}' for name, text in (own | given.texts | _encryption(job, given)).items())

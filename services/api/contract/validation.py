@@ -22,6 +22,12 @@ R = TypeVar("R", bound=Request)
 MOST_MESSAGES = 20
 _INNER_MEMBERS = frozenset(DrmOptions.model_fields)
 _LONGEST_ECHO = 100
+_LIMITS = {
+    "greater_than": ("greater than", "gt"),
+    "greater_than_equal": ("greater than or equal to", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("less than or equal to", "le"),
+}
 # As pydantic lists them: 'low', 'normal' or 'high'.
 _CHOICE = re.compile("'([^']*)'")
 
@@ -117,6 +123,13 @@ def _message(item: Any) -> str:
             return "Not a valid string."
         case "bool_type":
             return "Must be a valid boolean."
+        case "int_type" | "int_parsing" | "int_from_float":
+            return "A valid integer is required."
+        case "float_type" | "float_parsing" | "finite_number":
+            return "A valid number is required."
+        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
+            words, limit = _LIMITS[kind]
+            return f"Ensure this value is {words} {details[limit]}."
         case "list_type":
             return f'Expected a list of items but got type "{type(value).__name__}".'
         case "extra_forbidden":

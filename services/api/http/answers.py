@@ -30,6 +30,7 @@ STATUS: Mapping[type[errors.ApiError], int] = {
     errors.TooManyRequests: 429,
     errors.QuotaExceeded: 429,
     errors.NotSetUp: 501,
+    errors.StorageRefused: 409,
     errors.Unavailable: 503,
 }
 

@@ -10,8 +10,10 @@ from aiohttp import web
 from services.api.accounts.accounts import Accounts, Identity
 from services.api.accounts.browser_sessions import BrowserSessions
 from services.api.accounts.members import Members
+from services.api.accounts.organizations import Storages
 from services.api.accounts.request_rate import AddressRate, RequestRate
 from services.api.accounts.sessions import Sessions
+from services.api.accounts.storage_origins import StorageOrigins
 from services.api.accounts.tokens import Tokens
 from services.api.contract.errors import NotFound, Unavailable
 from services.api.contract.listing import Parameters
@@ -20,13 +22,15 @@ from services.api.drm.contents import Contents
 from services.api.drm.demand import KeysOnDemand
 from services.api.drm.signing_keys import SigningKeys
 from services.api.feed.users import BusUsers
-from services.api.http.browser import Site, session_secret
+from services.api.http.browser import SAFE, Site, session_secret
 from services.api.http.roles import require_role
 from services.api.intake.intake import Intake
 from services.api.jobs.event_stream import EventStream
 from services.api.jobs.jobs import Jobs
 from services.api.jobs.usages import Usages
 from services.api.operator.desk import Desk
+from services.api.playback.playback import Player
+from services.api.uploads.uploads import Uploads
 from services.api.webhooks.deliveries import Deliveries
 from services.api.webhooks.webhooks import Webhooks
 
@@ -36,6 +40,8 @@ class Services:
     """What the handlers call. It is there once the database and the bus are."""
 
     accounts: Accounts
+    storages: Storages
+    storage_origins: StorageOrigins
     rate: RequestRate
     tokens: Tokens
     sessions: Sessions
@@ -52,6 +58,9 @@ class Services:
     key_rate: AddressRate
     usages: Usages
     desk: Desk
+    uploads: Uploads
+    player: Player
+    playback_rate: AddressRate
     bus_users: BusUsers | None = None
 
 
@@ -87,13 +96,18 @@ def authorized(runtime: Runtime, handler: Authorized) -> Callable[[web.Request],
     async def handle(request: web.Request) -> web.StreamResponse:
         services = runtime.started
         identity = await identify(request, services, runtime.site)
-        services.rate.count(identity.org or str(identity.user), identity.requests_per_minute)
+        services.rate.count(identity.org or f"user {identity.user}", identity.requests_per_minute)
         if identity.org != request.match_info.get("org", identity.org):
             # As if it did not exist.
             raise NotFound()
-        require_role(request, identity)
+        needed = require_role(request, identity)
         with structlog.contextvars.bound_contextvars(organization=identity.org):
-            return await handler(request, services, identity)
+            response = await handler(request, services, identity)
+            if needed in ("admin", "operator") and request.method not in SAFE:
+                await structlog.get_logger().ainfo(
+                    "administered", username=identity.username, method=request.method, path=request.path
+                )
+            return response
 
     return handle
 

@@ -13,7 +13,8 @@ from services.api.contract.peers import Network, is_within
 
 COOKIE = "millrace_session"
 CSRF_HEADER = "X-CSRF-Token"
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
 # The user himself, by a bookmark or the like.
 _OURS = ("same-origin", "none")
 _FOREIGN = "This request comes from a page of another origin. Browser sessions are for the pages of this server alone."
@@ -56,7 +57,7 @@ class Site:
 
     def require_unforged(self, request: web.Request, secret: str) -> None:
         """Raises: Forbidden: a request of a session may not come from a page of ours. What only reads is let through."""
-        if request.method in _SAFE:
+        if request.method in SAFE:
             return
         self.require_own_page(request)
         if not is_csrf_token(request.headers.get(CSRF_HEADER, ""), secret):

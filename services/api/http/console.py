@@ -1,41 +1,55 @@
 """``/console/``: a page and its modules, out of memory, in a browser that runs and asks for nothing from elsewhere."""
 
 import asyncio
+from collections.abc import Sequence
 
 from aiohttp import web
 
+from services.api.contract.errors import InvalidSession
+from services.api.database.pool import DatabaseDown
+from services.api.http.authorized import Runtime
+from services.api.http.browser import session_secret
 from services.api.http.console_files import ConsoleFiles, File
 
 _FOR_EVER = "public, max-age=31536000, immutable"
-_ASK_AGAIN = "no-cache"
-# Video comes to the player through a MediaSource, whose address is a blob.
-POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' blob:",
-        "media-src 'self' blob:",
-        "connect-src 'self'",
-        "worker-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
-)
+_ASK_AGAIN = "private, no-cache"
 _PAGE_HEADERS = {
-    "Content-Security-Policy": POLICY,
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
 }
 
 
+def policy_of(origins: Sequence[str] = ()) -> str:
+    """What a page may load: from this server alone, and files of videos from the storages of who is signed in.
+
+    Args:
+        origins: of these storages.
+    """
+    files = " ".join(("'self'", *origins))
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            f"img-src {files} blob:",
+            # Video comes to the player through a MediaSource, whose address is a blob.
+            f"media-src {files} blob:",
+            f"connect-src {files}",
+            "worker-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
 class ConsoleHandlers:
     """Serves the console."""
 
-    def __init__(self, files: ConsoleFiles) -> None:
+    def __init__(self, files: ConsoleFiles, runtime: Runtime) -> None:
         self._files = files
+        self._runtime = runtime
 
     def routes(self) -> list[web.RouteDef]:
         """The routes. Every path that is no file's is one of the console's own, which the page itself knows."""
@@ -52,7 +66,19 @@ class ConsoleHandlers:
 
     async def page(self, request: web.Request) -> web.StreamResponse:
         """The page."""
-        return await _answer(request, self._files.page, {**_PAGE_HEADERS, "Cache-Control": _ASK_AGAIN})
+        policy = {"Content-Security-Policy": policy_of(await self._origins(request))}
+        return await _answer(request, self._files.page, {**_PAGE_HEADERS, **policy, "Cache-Control": _ASK_AGAIN})
+
+    async def _origins(self, request: web.Request) -> Sequence[str]:
+        """Of the storages of who is signed in. Where that cannot be told, the page comes all the same, and says why."""
+        services, secret = self._runtime.services, session_secret(request)
+        if services is None or secret is None:
+            return ()
+        try:
+            session = await services.browser_sessions.show(secret)
+            return await services.storage_origins.of([one.id for one in session.organizations])
+        except (InvalidSession, DatabaseDown):
+            return ()
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
         """A file.

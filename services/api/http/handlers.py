@@ -32,9 +32,8 @@ from services.api.http.browser import forget_session, session_secret
 from services.api.http.event_response import send_events
 from services.api.http.links import Links
 from services.api.http.list_events import send_list_events
-from services.api.intake.intake import Accepted
 from services.api.intake.reservations import check_key
-from services.api.intake.submission import Submission
+from services.api.intake.submission import Accepted, Submission
 from shared.addresses import AddressPolicy
 from shared.payload import json_text, timestamp, waiting_json
 

@@ -81,6 +81,8 @@ def _route(request: web.Request) -> str:
 
 def _of_aiohttp(request: web.Request, error: web.HTTPException) -> web.Response:
     match error:
+        case web.HTTPMove():
+            return web.Response(status=error.status, headers={"Location": str(error.location)})
         case web.HTTPNotFound():
             hint = not request.path.endswith("/") and request.path.startswith("/api/")
             return refusal(NotFound("Not found. Every path of this API ends in a slash." if hint else "Not found."))

@@ -36,6 +36,7 @@ from services.api.contract.models import (
     LoginRequest,
     RetryRequest,
     RotationRequest,
+    StorageRequest,
     TokenRequest,
     WebhookRequest,
 )
@@ -48,6 +49,7 @@ from services.api.contract.operator_models import (
     Worker,
     WorkerPage,
 )
+from services.api.contract.playback import Playback
 from services.api.contract.responses import (
     Batch,
     BusUser,
@@ -75,7 +77,9 @@ from services.api.contract.responses import (
     WebhookPage,
 )
 from services.api.contract.session_models import BrowserSession, SessionRequest
+from services.api.contract.storage_models import Storage, StorageTest
 from services.api.contract.timeline_models import TimelinePage
+from services.api.contract.uploads import NewUpload, Upload, UploadPage, UploadRequest
 from services.api.contract.usage import Usage
 from services.api.http.browser import COOKIE, CSRF_HEADER
 from services.api.http.operation import Operation
@@ -99,11 +103,13 @@ _REQUESTS: tuple[type[BaseModel], ...] = (
     CancelRequest,
     WebhookRequest,
     RotationRequest,
+    UploadRequest,
     BusUserRequest,
     KeyRequest,
     WidevineKeyRequest,
     KeyAddressRequest,
     ClearKeyRequest,
+    StorageRequest,
     DrainRequest,
 )
 _RESPONSES: tuple[type[BaseModel], ...] = (
@@ -128,11 +134,17 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     DeliveryPage,
     DeliveryDetail,
     Redelivery,
+    Upload,
+    NewUpload,
+    UploadPage,
+    Playback,
     Usage,
     BusUser,
     NewBusUser,
     BusUserPage,
     OrganizationPage,
+    Storage,
+    StorageTest,
     EncryptionKeys,
     FairplayKey,
     WidevineKeys,
@@ -166,8 +178,9 @@ _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
     ),
     404: ("There is no such thing, or it is another organization's", Detail, ()),
     409: (
-        "The Idempotency-Key came with another body before, the job cannot be run again now, the content has several keys, or "
-        "the member is the last admin",
+        "The Idempotency-Key came with another body before, the job cannot be run again now, the content has several keys, the "
+        "member is the last admin, the upload is not whole or is in use, the output is not there to be played, or the "
+        "storage of the organization refuses what was asked of it: the detail says what can be done",
         Detail,
         (),
     ),
@@ -271,7 +284,7 @@ def _error(status: int) -> dict[str, Any]:
 def _webhook() -> dict[str, Any]:
     texts = {
         "x-streams-token": "The webhook's `secret_token`",
-        "x-streams-event": "`transcoding_job.<status>`, or `webhook.test`",
+        "x-streams-event": "`transcoding_job.<status>`, `transcoding_job.playable`, or `webhook.test`",
         "webhook-id": "The same on every attempt of one message",
         "webhook-timestamp": "Seconds since 1970 of this attempt",
         "webhook-signature": "`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`, keyed by the `secret_token`; two of "

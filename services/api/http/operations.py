@@ -21,14 +21,31 @@ from services.api.http.bus_user_operations import BUS_USER_OPERATIONS
 from services.api.http.drm_operations import DRM_OPERATIONS
 from services.api.http.operation import Operation
 from services.api.http.operator_operations import OPERATOR_OPERATIONS
+from services.api.http.playback_operations import PLAYBACK_OPERATIONS
+from services.api.http.storage_operations import STORAGE_OPERATIONS
+from services.api.http.upload_operations import UPLOAD_OPERATIONS
 from services.api.http.webhook_operations import WEBHOOK_OPERATIONS
 
-IN_PATH = ("org", "token", "username", "bus_user", "job", "hook", "delivery", "content_id", "worker", "letter")
+IN_PATH = (
+    "org",
+    "token",
+    "username",
+    "bus_user",
+    "job",
+    "hook",
+    "delivery",
+    "upload",
+    "path",
+    "content_id",
+    "worker",
+    "letter",
+)
 
 _JOBS = "/api/v1/{org}/transcoding_jobs/"
 _PAGE = ("page", "page_size")
 OPERATIONS = (
     *ACCOUNT_OPERATIONS,
+    *STORAGE_OPERATIONS,
     Operation(
         "post",
         _JOBS,
@@ -197,6 +214,8 @@ OPERATIONS = (
         role="viewer",
     ),
     *BUS_USER_OPERATIONS,
+    *UPLOAD_OPERATIONS,
+    *PLAYBACK_OPERATIONS,
     *DRM_OPERATIONS,
     *OPERATOR_OPERATIONS,
 )

@@ -16,7 +16,28 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "username": {"in": "path", "description": "Name of the user", "schema": {"type": "string"}, "example": "ann"},
     "bus_user": {"in": "path", "description": "Id of the bus user", "schema": {"type": "string", "format": "uuid"}},
     "job": {"in": "path", "description": "Id of the job", "schema": {"type": "string"}},
+    "upload": {"in": "path", "description": "Id of the upload", "schema": {"type": "string", "format": "uuid"}},
+    "path": {
+        "in": "path",
+        "description": "Below the prefix of the output",
+        "schema": {"type": "string"},
+        "example": "video.m3u8",
+    },
     "hook": {"in": "path", "description": "Id of the webhook", "schema": {"type": "string", "format": "uuid"}},
+    "expires of playback": {
+        "name": "expires",
+        "in": "query",
+        "description": "When the address stops working, in seconds since 1970",
+        "schema": {"type": "integer"},
+        "example": 1785542400,
+    },
+    "signature of playback": {
+        "name": "signature",
+        "in": "query",
+        "description": "As the addresses for players have it; without it, a token or a session is needed",
+        "schema": {"type": "string"},
+        "example": "5f" * 32,
+    },
     # Another parameter than the one in paths has its name.
     "job of deliveries": {
         "name": "job",

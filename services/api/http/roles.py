@@ -12,8 +12,8 @@ _NEEDED: dict[tuple[str, str], Needed] = {
 }
 
 
-def require_role(request: web.Request, identity: Identity) -> None:
-    """Let through whoever may do what a request asks for.
+def require_role(request: web.Request, identity: Identity) -> Needed:
+    """Let through whoever may do what a request asks for; returns the role that it needs.
 
     Raises:
         Forbidden: he may not; it names the role that he needs. KeyError: it is no operation that needs a role.
@@ -23,3 +23,4 @@ def require_role(request: web.Request, identity: Identity) -> None:
     needed = _NEEDED[method, resource.canonical if resource else ""]
     if not identity.may(needed):
         raise Forbidden(role_is_missing(identity.role, needed))
+    return needed

@@ -7,7 +7,6 @@ Whatever breaks in between leaves at most a reservation that runs out (see :mod:
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
 
 import structlog
@@ -21,8 +20,9 @@ from services.api.database.pool import Database, DatabaseDown
 from services.api.drm.encryption import Encryptions, Order
 from services.api.intake.reservations import Reservations
 from services.api.intake.reserving import IdempotencyKey, Reservation
-from services.api.intake.submission import Submission, completed, created_event
+from services.api.intake.submission import Accepted, Submission, completed, created_event
 from services.api.projection.projection import refresh_job, show_created
+from services.api.uploads.uses import UploadUses
 from shared.bus.beginnings import Beginnings
 from shared.bus.joblog import JobEnded, JobLog
 from shared.bus.vault import JobAddresses, Vault
@@ -39,14 +39,6 @@ _MOST_TOGETHER = 200
 _BUS_TROUBLE = (NatsError, TimeoutError, OSError)
 
 
-@dataclass(frozen=True)
-class Accepted:
-    """The job. ``replayed``: an earlier request with the same idempotency key made it."""
-
-    job: Job
-    replayed: bool = False
-
-
 class Intake:
     """Accepts jobs."""
 
@@ -59,6 +51,7 @@ class Intake:
         storages: Storages,
         reservations: Reservations,
         encryptions: Encryptions,
+        uploads: UploadUses,
     ) -> None:
         self._database = database
         self._log = log
@@ -67,6 +60,7 @@ class Intake:
         self._storages = storages
         self._reservations = reservations
         self._encryptions = encryptions
+        self._uploads = uploads
         self._shown = Coalescer(self._show, most=_MOST_TOGETHER, everybodys=(DatabaseDown,))
 
     async def accept(self, org: str, submission: Submission) -> Accepted:
@@ -99,6 +93,7 @@ class Intake:
         except _BUS_TROUBLE as error:
             raise _not_accepted(error) from error
         annotate({"millrace.organization": org, "millrace.job": reservation.job})
+        await self._uploads.note(org, [(addresses.input_url, reservation.job)])
         await self._keep(reservation, addresses, order)
         try:
             recorded = await self._begin(reservation, created_event(org, reservation.job, submission, order))
@@ -143,6 +138,8 @@ class Intake:
         except _BUS_TROUBLE as error:
             raise _not_accepted(error) from error
         annotate({"millrace.organization": org, "millrace.jobs": len(made)})
+        uses = [(addresses.input_url, one.job) for one, (addresses, _) in zip(made, prepared, strict=True)]
+        await self._uploads.note(org, uses)
         await self._keep_all(made, prepared)
         created = [
             created_event(org, one.job, submission, order)

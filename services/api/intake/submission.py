@@ -8,6 +8,7 @@ from services.api.contract.models import JobRequest
 from services.api.drm.encryption import Order
 from shared.bus.vault import JobAddresses
 from shared.events import Created
+from shared.job import Job
 from shared.locations import S3Location, mask
 
 
@@ -27,6 +28,14 @@ class Submission:
     key: str | None = None
     retry_of: str | None = None
     keys_from: str | None = None
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The job. ``replayed``: an earlier request with the same idempotency key made it."""
+
+    job: Job
+    replayed: bool = False
 
 
 def completed(request: JobRequest, storage: S3Location | None) -> JobAddresses:
@@ -70,4 +79,5 @@ def created_event(org: str, job: str, submission: Submission, order: Order | Non
         profile=request.profile,
         retry_of=submission.retry_of,
         keys_from=submission.keys_from,
+        early_playback=request.early_playback,
     )

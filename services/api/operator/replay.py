@@ -27,7 +27,7 @@ from shared.bus.subjects import job_subject, split_job_subject
 from shared.bus.topology import JOBS, WEBHOOKS
 from shared.deliveries import WebhookAttempt
 from shared.events import Admitted, Completed, Event, PartRequested, PartTranscoded, PartUploaded
-from shared.job import STATUS_AFTER
+from shared.job import TOLD_AFTER
 
 _WORK = (Admitted, PartRequested, PartTranscoded)
 _PUBLISH_SECONDS = 5.0
@@ -85,7 +85,7 @@ class Replay:
 
     async def _tell(self, event: Event, letter: DeadLetter) -> str:
         """Have the organization's webhooks told what the event has made of the job, unless they know something newer."""
-        status = STATUS_AFTER.get(type(event))
+        status = TOLD_AFTER.get(type(event))
         recorded = await self._log.last(letter.subject)
         if status is None or recorded is None:
             raise NotReplayable("the log does not have this event any more; drop it")

@@ -18,11 +18,15 @@ from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject
 from shared.bus.topology import SECRETS_BUCKET
 from shared.bus.vault import Vault
-from shared.events import Created
+from shared.events import Completed, Created
 from shared.logs import Repetition
 
 AGE = timedelta(seconds=60)
 """How long after credentials were seen it is certain whether their job was created: many times what a request may take."""
+
+JANITOR_AGE = timedelta(hours=2)
+"""The same of a job with early playback that has ended without success: the janitor takes its playlists back with them first, and
+waits for a storage that is out of order for half of that."""
 
 _ROUND_SECONDS = 15.0
 # A marker says that the entry was removed.
@@ -47,6 +51,7 @@ class VaultSweep:
         self._ready = ready
         self._age = age
         self._place = 0
+        # When they are removed, on the monotonic clock.
         self._suspects: dict[tuple[str, str], float] = {}
 
     async def run(self) -> None:
@@ -69,8 +74,8 @@ class VaultSweep:
         """
         # Once is not enough: a server of a cluster that has hung may answer for a moment by what it knew before.
         now = time.monotonic()
-        for org, job in [key for key, seen in self._suspects.items() if now - seen >= self._age.total_seconds()]:
-            if await self._is_left_over(org, job):
+        for org, job in [key for key, due in self._suspects.items() if now >= due]:
+            if await self._age_of(org, job) is not None:
                 await self._vault.forget(org, job)
                 await structlog.get_logger().ainfo("left-over credentials removed", organization=org, job=job)
             del self._suspects[org, job]
@@ -82,12 +87,19 @@ class VaultSweep:
                 for message in batch:
                     # $KV.<bucket>.<org>.<job>, and more behind it for its keys.
                     org, job = message.subject.split(".")[2:4]
-                    if _MARKER not in (message.headers or {}) and await self._is_left_over(org, job):
-                        self._suspects.setdefault((org, job), time.monotonic())
+                    if _MARKER not in (message.headers or {}) and (age := await self._age_of(org, job)) is not None:
+                        self._suspects.setdefault((org, job), time.monotonic() + age.total_seconds())
                     self._place = message.metadata.sequence.stream
         finally:
             await tail.close()
 
-    async def _is_left_over(self, org: str, job: str) -> bool:
+    async def _age_of(self, org: str, job: str) -> timedelta | None:
+        """How long credentials are left alone that are left over; None where they are not."""
         created = await self._log.last(job_subject(org, job, Created.subject))
-        return created is None or await self._log.end_of(org, job) is not None
+        if created is None:
+            return self._age
+        end = await self._log.end_of(org, job)
+        if end is None:
+            return None
+        early = isinstance(created.event, Created) and created.event.early_playback
+        return max(self._age, JANITOR_AGE) if early and not isinstance(end.event, Completed) else self._age

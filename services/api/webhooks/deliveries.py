@@ -17,12 +17,12 @@ from shared.bus.subjects import job_subject
 from shared.bus.topology import WEBHOOKS
 from shared.deliveries import ResponseHead, WebhookAttempt
 from shared.ids import new_job_id
-from shared.job import STATUS_AFTER, Status
+from shared.job import TOLD_AFTER, Told
 from shared.payload import json_text, timestamp
 from shared.tracing.spans import context_within, trace_headers
 from shared.webhook_body import job_at, sample_job, webhook_body
 
-_BROUGHT_BY = {status: event for event, status in STATUS_AFTER.items()}
+_BROUGHT_BY = {status: event for event, status in TOLD_AFTER.items()}
 _COLUMNS = (
     "sequence as id, job, status, attempt, at, outcome, response_status, error, duration_ms, next_attempt_at, message_id,"
     " test"
@@ -136,7 +136,7 @@ class Deliveries:
         state = await asyncio.to_thread(job_at, recorded, place)
         return webhook_body(state).decode() if state else None
 
-    async def _place(self, org: str, job: str, status: Status) -> int | None:
+    async def _place(self, org: str, job: str, status: Told) -> int | None:
         """Where in the log stands the event that brought a job to a status."""
         found = await self._log.last(job_subject(org, job, _BROUGHT_BY[status].subject))
         return found.sequence if found else None

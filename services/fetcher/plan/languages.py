@@ -1,46 +1,22 @@
 """Languages as sources tag them, in the words of HLS and DASH: BCP 47 (RFC 5646). Pure."""
 
-import re
+from langcodes import standardize_tag, tag_is_valid
+from langcodes.tag_parser import LanguageTagError
 
-# ISO 639-2 (both of its kinds of codes) to ISO 639-1, for BCP 47 wants the shortest code. That part of the standard is
-# closed since 2008; a library would bring much more than these pairs.
-_PAIRS = """
-aar=aa abk=ab afr=af aka=ak alb=sq amh=am ara=ar arg=an arm=hy asm=as ava=av ave=ae aym=ay aze=az bak=ba bam=bm
-baq=eu bel=be ben=bn bis=bi bod=bo bos=bs bre=br bul=bg bur=my cat=ca ces=cs cha=ch che=ce chi=zh chu=cu chv=cv
-cor=kw cos=co cre=cr cym=cy cze=cs dan=da deu=de div=dv dut=nl dzo=dz ell=el eng=en epo=eo est=et eus=eu ewe=ee
-fao=fo fas=fa fij=fj fin=fi fra=fr fre=fr fry=fy ful=ff geo=ka ger=de gla=gd gle=ga glg=gl glv=gv gre=el grn=gn
-guj=gu hat=ht hau=ha heb=he her=hz hin=hi hmo=ho hrv=hr hun=hu hye=hy ibo=ig ice=is ido=io iii=ii iku=iu ile=ie
-ina=ia ind=id ipk=ik isl=is ita=it jav=jv jpn=ja kal=kl kan=kn kas=ks kat=ka kau=kr kaz=kk khm=km kik=ki kin=rw
-kir=ky kom=kv kon=kg kor=ko kua=kj kur=ku lao=lo lat=la lav=lv lim=li lin=ln lit=lt ltz=lb lub=lu lug=lg mac=mk
-mah=mh mal=ml mao=mi mar=mr may=ms mkd=mk mlg=mg mlt=mt mon=mn mri=mi msa=ms mya=my nau=na nav=nv nbl=nr nde=nd
-ndo=ng nep=ne nld=nl nno=nn nob=nb nor=no nya=ny oci=oc oji=oj ori=or orm=om oss=os pan=pa per=fa pli=pi pol=pl
-por=pt pus=ps que=qu roh=rm ron=ro rum=ro run=rn rus=ru sag=sg san=sa scc=sr scr=hr sin=si slk=sk slo=sk slv=sl
-sme=se smo=sm sna=sn snd=sd som=so sot=st spa=es sqi=sq srd=sc srp=sr ssw=ss sun=su swa=sw swe=sv tah=ty tam=ta
-tat=tt tel=te tgk=tg tgl=tl tha=th tib=bo tir=ti ton=to tsn=tn tso=ts tuk=tk tur=tr twi=tw uig=ug ukr=uk urd=ur
-uzb=uz ven=ve vie=vi vol=vo wel=cy wln=wa wol=wo xho=xh yid=yi yor=yo zha=za zho=zh zul=zu
-"""
-_SHORT = dict(pair.split("=") for pair in _PAIRS.split())
-_TWO_LETTERS = frozenset(_SHORT.values())
-# Withdrawn codes that are still written.
-_RENAMED = {"iw": "he", "in": "id", "ji": "yi"}
-# Undetermined, no code of its own, and what tools write who do not know.
-_UNKNOWN = frozenset({"und", "mis", "unk", "xxx"})
-_TAG = re.compile(
-    r"(?P<language>[a-z]{2,3})(?:-(?P<script>[a-z]{4}))?(?:-(?P<region>[a-z]{2}|[0-9]{3}))?(?P<more>(?:-[a-z0-9]{2,8})*)"
-)
+# Undetermined, no code of its own, what tools write who do not know, and what only its owner understands.
+_UNKNOWN = frozenset({"und", "mis", "unk", "xxx", "x"})
 
 
 def bcp47(tag: str | None) -> str | None:
     """The language tag for a tag such as ``eng``, ``ger`` or ``pt_br``: ``en``, ``de``, ``pt-BR``.
 
-    None where the tag says nothing, or is none. What comes back has only letters, digits and hyphens.
+    BCP 47 wants the shortest code, and the one that took the place of a withdrawn one. None where the tag says nothing, or is
+    none. What comes back has only letters, digits and hyphens.
     """
-    match = _TAG.fullmatch((tag or "").strip().lower().replace("_", "-"))
-    if not match or match["language"] in _UNKNOWN:
+    try:
+        found = standardize_tag((tag or "").strip())
+    except LanguageTagError:
         return None
-    language = _RENAMED.get(match["language"], match["language"])
-    language = _SHORT.get(language, language)
-    if len(language) == 2 and language not in _TWO_LETTERS:
+    if found.partition("-")[0] in _UNKNOWN or not tag_is_valid(found):
         return None
-    script, region = (match["script"] or "").title(), (match["region"] or "").upper()
-    return "-".join(part for part in (language, script, region) if part) + match["more"]
+    return found

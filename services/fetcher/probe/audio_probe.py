@@ -46,13 +46,14 @@ class AudioProbe(Inspection):
             TransientError: ``workspace_full``.
         """
         opened = await self._open(file, sound=True)
-        everything = await self._header(opened)
-        header = one_program(everything, sound=True)
-        sound = _pick(header)
-        try:
-            table, complaints = await self._packets(opened, NO_STREAM)
-        except ProcessTimeout as error:
-            raise PermanentError("input_damaged", f"it could not be read in the time allowed: {error}") from error
+        async with self._packets(opened) as packets:
+            everything = await self._header(opened)
+            header = one_program(everything, sound=True)
+            sound = _pick(header)
+            try:
+                table, complaints = await packets.of(NO_STREAM)
+            except ProcessTimeout as error:
+                raise PermanentError("input_damaged", f"it could not be read in the time allowed: {error}") from error
         warnings = _judge(opened, header, table, complaints)
         starts = {index: start for index in sound if (start := await self._start(opened, index)) is not None}
         probed = make_probed_audio(opened, sound, table, starts)

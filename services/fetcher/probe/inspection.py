@@ -6,7 +6,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,26 @@ class Opened:
         return "".join(character if character.isprintable() else " " for character in plain)
 
 
+class Packets:
+    """The packets of a file, which are being listed."""
+
+    def __init__(self, task: "asyncio.Task[str]", listing: Path) -> None:
+        self._task = task
+        self._listing = listing
+
+    async def of(self, stream: int) -> tuple[pk.PacketTable, str]:
+        """All of them, once they are listed, and what ffprobe complained of.
+
+        Args:
+            stream: the video, or ``NO_STREAM``.
+
+        Raises:
+            PermanentError: ``input_damaged``. ProcessTimeout: it took too long. Postponed: ``workspace_full``.
+        """
+        complaints = await self._task
+        return await asyncio.to_thread(_read_listing, self._listing, stream), complaints
+
+
 class Inspection:
     """What probes are made of.
 
@@ -117,20 +138,34 @@ class Inspection:
             raise cannot_open(opened.demuxer, opened.clean(done.error_tail) or "no streams", opened.boxes)
         return header
 
-    async def _packets(self, opened: Opened, stream: int) -> tuple[pk.PacketTable, str]:
-        """All packets of the file in one pass. The list goes through a file: that of a long film is large."""
+    @asynccontextmanager
+    async def _packets(self, opened: Opened) -> "AsyncIterator[Packets]":
+        """All packets of the file in one pass, which goes on beside what is done in the block; at its end it is over.
+
+        The list goes through a file: that of a long film is large.
+        """
         with tempfile.TemporaryDirectory(dir=opened.file.parent, prefix=_LIST_FOLDER) as folder:
             listing = Path(folder) / "packets.csv"
-            output = ["-show_entries", pk.ENTRIES, "-of", "csv=p=0", "-o", str(listing)]
-            argv = [self._ffprobe, "-v", "error", *opened.arguments, *output]
-            done = await self._run(opened, argv, self._limits.seconds, listing=Path(folder))
-            if done.status < 0:
-                raise PermanentError("input_damaged", f"listing its packets ended with signal {-done.status}")
-            if shutil.disk_usage(folder).free < _LIST_RESERVE:
-                # The list may have been cut short, which would look like a source that is.
-                raise Postponed("workspace_full", "no room to list the packets of the source")
-            table = await asyncio.to_thread(_read_listing, listing, stream)
-        return table, done.error_tail
+            task = asyncio.create_task(self._list(opened, listing))
+            try:
+                yield Packets(task, listing)
+            finally:
+                task.cancel()
+                # Its error is looked at here, or asyncio complains that nobody did.
+                await asyncio.gather(task, return_exceptions=True)
+
+    async def _list(self, opened: Opened, listing: Path) -> str:
+        """Write the list; what ffprobe complained of."""
+        folder = listing.parent
+        output = ["-show_entries", pk.ENTRIES, "-of", "csv=p=0", "-o", str(listing)]
+        argv = [self._ffprobe, "-v", "error", *opened.arguments, *output]
+        done = await self._run(opened, argv, self._limits.seconds, listing=folder)
+        if done.status < 0:
+            raise PermanentError("input_damaged", f"listing its packets ended with signal {-done.status}")
+        if shutil.disk_usage(folder).free < _LIST_RESERVE:
+            # The list may have been cut short, which would look like a source that is.
+            raise Postponed("workspace_full", "no room to list the packets of the source")
+        return done.error_tail
 
     async def _run(
         self, opened: Opened, argv: Sequence[str], seconds: float, *, listing: Path | None = None

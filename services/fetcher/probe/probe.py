@@ -60,24 +60,29 @@ class Probe(Inspection):
             TransientError: ``workspace_full``.
         """
         opened = await self._open(file)
-        everything = await self._header(opened)
-        header = one_program(everything)
-        video = self._pick(header)
-        try:
-            # The two need nothing of each other: one waits for the disk, the other for the processor.
-            listing, decoding = await _together(self._packets(opened, video["index"]), self._decode(opened, video))
-        except ProcessTimeout as error:
-            raise PermanentError("input_damaged", f"it could not be read in the time allowed: {error}") from error
+        # What needs nothing of each other goes on at once: one waits for the disk, the other for the processor.
+        async with self._packets(opened) as packets:
+            everything = await self._header(opened)
+            header = one_program(everything)
+            video = self._pick(header)
+            try:
+                listing, decoding = await _together(packets.of(video["index"]), self._decode(opened, video))
+            except ProcessTimeout as error:
+                raise PermanentError("input_damaged", f"it could not be read in the time allowed: {error}") from error
         table, complaints = listing
         answers = Answers(file.name, opened.size, opened.demuxer, header, video, table, complaints, boxes=opened.boxes)
         warnings = await asyncio.to_thread(_judge, answers)
         if not decoding.trial.times:
             raise _undecodable(video, decoding.complaints)
-        frames, undecoded = await self._frames(opened, video, table.video)
+        # Nor do these: for a short clip it is the starts of programs that take the time.
+        (frames, undecoded), mute, shapes = await _together(
+            self._frames(opened, video, table.video),
+            self._mute(opened, [stream for stream in header["streams"] if table.extent(stream["index"]).count]),
+            self._aspects(opened, video),
+        )
         unsaid = is_unsaid(video, frames)
         woven = measured(await self._report(opened, video, MEASURE, MEASURED_FRAMES)) if unsaid else None
-        mute = await self._mute(opened, [stream for stream in header["streams"] if table.extent(stream["index"]).count])
-        answers = replace(answers, aspects=await self._aspects(opened, video), frames=frames, undecoded=undecoded)
+        answers = replace(answers, aspects=shapes, frames=frames, undecoded=undecoded)
         probed = await asyncio.to_thread(assemble, replace(answers, trial=decoding.trial, woven=woven, mute=mute))
         if opened.demuxer == "gif" and probed.source.video.frames == 1:
             raise not_video("a picture (GIF)")

@@ -103,6 +103,18 @@ class Bucket:
                         return None
                     raise
 
+    async def remove(self, path: str) -> bool:
+        """Remove an object, if there is one. False where the credentials may not."""
+        with self._told():
+            async with asyncio.timeout(_REQUEST_SECONDS):
+                try:
+                    await self._client.delete_object(Bucket=self.location.bucket, Key=self._key(path))
+                except ClientError as error:
+                    if problem_of(error) == "denied":
+                        return False
+                    raise
+        return True
+
     async def size(self, path: str) -> int | None:
         """Bytes of an object, None where there is none."""
         with self._told():

@@ -19,7 +19,7 @@ async def verify_sizes(bucket: Bucket, expected: Mapping[str, int], *, parallel:
     Raises:
         PermanentError: ``output_lost``, or that the credentials let nobody look.
     """
-    wrong = await _not_listed(bucket, expected)
+    wrong = await _not_listed(bucket, expected, parallel=parallel)
     for delay in RECHECK_SECONDS:
         if not wrong:
             return
@@ -48,14 +48,16 @@ async def verify_contents(bucket: Bucket, expected: Mapping[str, bytes], *, para
     raise PermanentError("output_lost", f"{len(wrong)} objects do not read as they were written: {_some(wrong)}")
 
 
-async def _not_listed(bucket: Bucket, expected: Mapping[str, int]) -> list[str]:
+async def _not_listed(bucket: Bucket, expected: Mapping[str, int], *, parallel: int) -> list[str]:
     """The objects that a listing does not show with their size; all of a folder that cannot be listed."""
-    # Folder by folder: the prefix above them may be full of other things. In threads: a film has a hundred thousand objects.
-    wrong: list[str] = []
-    for folder, paths in (await asyncio.to_thread(_by_folder, expected)).items():
+
+    async def differing(folder: str) -> list[str]:
         found = await bucket.sizes(folder) or {}
-        wrong += await asyncio.to_thread(_differing, paths, found, expected)
-    return wrong
+        return await asyncio.to_thread(_differing, folders[folder], found, expected)
+
+    # Folder by folder: the prefix above them may be full of other things. In threads: a film has a hundred thousand objects.
+    folders = await asyncio.to_thread(_by_folder, expected)
+    return [path for paths in await in_parallel(folders, differing, limit=parallel) for path in paths]
 
 
 def _by_folder(paths: Iterable[str]) -> dict[str, list[str]]:

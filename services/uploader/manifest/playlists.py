@@ -44,18 +44,19 @@ def multivariant_playlist(presentation: Presentation) -> str:
     return "\n".join(lines) + "\n"
 
 
-def media_playlist(rendition: Rendition, target: int) -> str:
+def media_playlist(rendition: Rendition, target: int, *, growing: bool = False) -> str:
     """The playlist of one rendition, in its folder.
 
     Args:
         target: target duration in seconds, the same for all renditions.
+        growing: further segments will be listed later.
     """
-    lines = _opening(target)
+    lines = _opening(target, "EVENT" if growing else "VOD")
     if rendition.init_segment:
         lines += _initialization(rendition)
     for number, seconds in enumerate(exact_seconds(rendition.durations, rendition.timescale)):
         lines += [f"#EXTINF:{seconds},", segment_name(rendition.kind, number)]
-    return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
+    return "\n".join(lines if growing else [*lines, "#EXT-X-ENDLIST"]) + "\n"
 
 
 def iframe_playlist(rendition: VideoRendition) -> str:
@@ -103,13 +104,13 @@ def exact_seconds(durations: Sequence[int], timescale: int) -> Iterator[str]:
         yield f"{microseconds // 1_000_000}.{microseconds % 1_000_000:06d}"
 
 
-def _opening(target: int) -> list[str]:
+def _opening(target: int, kind: str = "VOD") -> list[str]:
     return [
         "#EXTM3U",
         f"#EXT-X-VERSION:{VERSION}",
         f"#EXT-X-TARGETDURATION:{target}",
         "#EXT-X-MEDIA-SEQUENCE:0",
-        "#EXT-X-PLAYLIST-TYPE:VOD",
+        f"#EXT-X-PLAYLIST-TYPE:{kind}",
     ]
 
 

@@ -129,6 +129,7 @@ class VideoRendition(Rendition):
         width, height: pixels, which are square. frame_rate: frames per second.
         iframes: for each segment, of each of its key frames: offset, length (bytes), ticks until the next.
         captions: channels of closed captions that lie with the frames (``CC1``, ``SERVICE1``).
+        least_peak: bits per second that segments may reach which are not made yet; 0 where all are made.
     """
 
     resolution: str
@@ -138,6 +139,11 @@ class VideoRendition(Rendition):
     frame_rate: Fraction
     iframes: tuple[tuple[tuple[int, int, int], ...], ...] = ()
     captions: tuple[str, ...] = ()
+    least_peak: int = 0
+
+    def peak_rate(self, target: int) -> int:
+        """Peak segment bit rate, of what is to come as well."""
+        return max(super().peak_rate(target), self.least_peak)
 
     def key_frames(self) -> Iterator[IFrame]:
         """All key frames in order; none where the encoder told of none."""
@@ -195,6 +201,7 @@ class Presentation:
     Attributes:
         stills: as planned; None where there are none. thumbnails: those made, in order.
         scheme: that video and audio are encrypted by; None where they are in the clear.
+        least_target: seconds that the target duration has at least, because of segments that are not made yet.
     """
 
     video: tuple[VideoRendition, ...]
@@ -203,6 +210,7 @@ class Presentation:
     stills: Stills | None = None
     thumbnails: tuple[Still, ...] = ()
     scheme: Scheme | None = None
+    least_target: int = 0
 
     @property
     def all_renditions(self) -> tuple[Rendition, ...]:
@@ -232,9 +240,10 @@ class Presentation:
     @cached_property
     def target(self) -> int:
         """The target duration of all media playlists, in seconds: they share it, as their segments share boundaries."""
-        return rates.target_duration(
+        made = rates.target_duration(
             [Fraction(duration, each.timescale) for each in self.all_renditions for duration in set(each.durations)]
         )
+        return max(made, self.least_target)
 
     @property
     def seconds(self) -> Fraction:

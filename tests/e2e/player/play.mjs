@@ -78,7 +78,7 @@ function start_player({kind, url, speed}) {
   const video = document.getElementById('video');
   const report = window.report = {
     ended: false, fatal: null, errors: [], currentTime: 0, duration: 0, stalls: 0, levels: [], widths: [], gaps: 0,
-    subtitles: 0, texts: [],
+    subtitles: 0, texts: [], listed: [],
   };
   // What changes while a player gets on, even before it shows anything.
   window.state = () => {
@@ -104,6 +104,10 @@ function start_player({kind, url, speed}) {
       report.audio = player.allAudioTracks.length;
       report.subtitles = player.allSubtitleTracks.length;
       video.play();
+    });
+    // Of playlists that grow, each length that it has seen.
+    player.on(Hls.Events.LEVEL_LOADED, (_event, {details}) => {
+      report.listed.push({live: details.live, segments: details.fragments.length});
     });
     player.on(Hls.Events.ERROR, (_event, data) => {
       report.errors.push(data.details);

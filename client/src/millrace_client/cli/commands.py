@@ -1,6 +1,7 @@
 """The commands that have to do with jobs."""
 
 import webbrowser
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,7 +24,7 @@ Members = Annotated[
 @app.command()
 @command
 def submit(
-    source: Annotated[str, typer.Argument(help="http(s)://… or s3://bucket/key")],
+    source: Annotated[str, typer.Argument(help="A file, which is uploaded first; http(s)://…; or s3://bucket/key")],
     output: Annotated[str | None, typer.Option(help="s3://bucket/prefix/ in the organization's storage.")] = None,
     resolutions: Annotated[str, typer.Option(help="Such as 240p,480p, or audio.")] = "240p,480p,720p",
     priority: Annotated[str | None, typer.Option(help="low, normal or high")] = None,
@@ -32,17 +33,16 @@ def submit(
     stdin: Members = False,
     as_json: Json = False,
 ) -> None:
-    """Create a job."""
-    if "://" not in source:
-        raise typer.BadParameter(
-            f"{source} is no address: http(s)://… or s3://…. A file of this machine has to be put where the server can read it."
-        )
+    """Create a job. A file of this machine is uploaded into the organization's storage first."""
+    file = None if "://" in source else Path(source)
+    if file and not file.is_file():
+        raise typer.BadParameter(f"{source} is no file, and no address: http(s)://… or s3://….")
     more = asking.members() if stdin else {}
     if not output and "output_path" not in more:
         raise typer.BadParameter("Say where the output goes: --output s3://bucket/prefix/")
     with connect() as millrace:
         job = millrace.jobs.create(
-            input_url=source,
+            input_url=_uploaded(millrace, file, as_json=as_json) if file else source,
             output_path=output or "",
             resolutions=[each.strip() for each in resolutions.split(",")],
             priority=priority,
@@ -143,6 +143,20 @@ def timeline(job: JobId, as_json: Json = False) -> None:
     if found.parts:
         display.say("")
         display.table(("part", "film", "state", "worker", "attempt", "encoder", "speed"), map(_part_row, found.parts))
+
+
+def _uploaded(millrace: Millrace, file: Path, *, as_json: bool) -> str:
+    """Where a file lies that was uploaded now."""
+    try:
+        if as_json:
+            return millrace.uploads.upload(file).input_url
+        # It takes a while to load, which other commands need not wait for.
+        from millrace_client.cli.uploading import UploadView
+
+        with UploadView(file) as view:
+            return millrace.uploads.upload(file, progress=view).input_url
+    except OSError as error:
+        raise typer.BadParameter(f"{file} cannot be read: {error.strerror}.") from None
 
 
 def _follow(millrace: Millrace, job: str, *, as_json: bool) -> None:

@@ -1,10 +1,14 @@
 """The commands that have to do with webhooks."""
 
+import os
+import secrets
+from base64 import b64encode
 from typing import Annotated
 
 import typer
 
 from millrace_client.cli import display
+from millrace_client.cli.forwarding import Forwarder
 from millrace_client.cli.running import Json, command, connect
 
 app = hooks = typer.Typer(no_args_is_help=True, help="Addresses that are told of every change of a job's status.")
@@ -40,10 +44,17 @@ def delete(hook: HookId, as_json: Json = False) -> None:
 
 @hooks.command()
 @command
-def deliveries(hook: HookId, as_json: Json = False) -> None:
+def deliveries(
+    hook: HookId,
+    job: Annotated[str | None, typer.Option(help="Only those of this job.")] = None,
+    outcome: Annotated[
+        list[str] | None, typer.Option(help="Only those of this outcome, such as failed; may be repeated.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """List attempts to tell a webhook, newest first."""
     with connect() as millrace:
-        found = list(millrace.webhooks.deliveries(hook))
+        found = list(millrace.webhooks.deliveries(hook, job=job, outcome=outcome or ()))
     rows = (
         (str(each.id), f"{each.at:%Y-%m-%d %H:%M:%S}", each.job, each.status, each.outcome, each.error or "")
         for each in found
@@ -103,3 +114,31 @@ def test(hook: HookId, as_json: Json = False) -> None:
     with connect() as millrace:
         queued = millrace.webhooks.test(hook)
     display.show(queued, queued.message, as_json=as_json)
+
+
+@hooks.command()
+@command
+def listen(
+    forward_to: Annotated[str, typer.Option("--forward-to", help="Address on this machine, say, that is told.")],
+    as_json: Json = False,
+) -> None:
+    """Tell an address of every change of a job's status while this runs. For receivers that the server cannot reach.
+
+    Requests are made and signed here as the server does it, once each. The secret is MILLRACE_WEBHOOK_SECRET, or a new one, which
+    is shown.
+    """
+    given = os.environ.get("MILLRACE_WEBHOOK_SECRET")
+    secret = given or f"whsec_{b64encode(secrets.token_bytes(30)).decode()}"
+    if not forward_to.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"{forward_to} is no address: http://localhost:3000/hook, say.")
+
+    def begin() -> None:
+        if given:
+            display.done("listening", as_json=as_json, listening=True)
+        else:
+            display.done(f"listening; secret: {secret}", as_json=as_json, listening=True, secret=secret)
+
+    with connect() as millrace, Forwarder(forward_to, secret) as forwarder:
+        for job in millrace.jobs.changes(on_begin=begin):
+            told = forwarder.tell(job)
+            display.done(f"{job.id} {job.status} {told}", as_json=as_json, job=job.id, status=job.status, answer=told)

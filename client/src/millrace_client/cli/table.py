@@ -35,6 +35,7 @@ _ENTRIES = (
     Entry("logs", "stack.commands", "Follow all logs, or those of one program.", SERVER),
     Entry("demo", "stack.commands", "Transcode a clip, or another video, and watch it being done.", SERVER),
     Entry("bench", "stack.commands", "Measure a clip against plain ffmpeg.", SERVER),
+    Entry("doctor", "stack.commands", "Find out what keeps a server from working, and what to do about it.", SERVER),
     Entry("login", f"{_HERE}.account", "Get a token and keep it in a file.", ACCOUNT),
     Entry("logout", f"{_HERE}.account", "Revoke the token, and remove the file that keeps it.", ACCOUNT),
     Entry("whoami", f"{_HERE}.account", "Show whose token is used, on which server and until when.", ACCOUNT),

@@ -1,0 +1,64 @@
+"""At which addresses browsers meet organizations' storages: where uploads go to and outputs are played from."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+from time import monotonic
+from urllib.parse import urlsplit
+
+from services.api.accounts.organizations import Storage, Storages
+from shared.addresses import AddressPolicy
+from shared.presigning import presigner
+
+# Of more organizations than these, nobody uploads within one visit; a page's policy is a header, and has to stay one.
+MOST_ORGANIZATIONS = 20
+_REMEMBERED_SECONDS = 60.0
+_MOST_REMEMBERED = 1_000
+_ANY_KEY = "key"
+# It goes into a header between others, where a stray character would mean something.
+_ORIGIN = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
+
+
+class StorageOrigins:
+    """The origins of organizations' storages, each remembered for a minute."""
+
+    def __init__(self, storages: Storages, *, policy: AddressPolicy) -> None:
+        self._storages = storages
+        self._policy = policy
+        self._known: OrderedDict[str, tuple[float, tuple[str, ...]]] = OrderedDict()
+
+    async def of(self, orgs: Sequence[str]) -> tuple[str, ...]:
+        """Those of several organizations, as a Content-Security-Policy names them, each once.
+
+        Raises:
+            DatabaseDown: the storages are out of reach.
+        """
+        found = [origin for org in orgs[:MOST_ORGANIZATIONS] for origin in await self._of(org)]
+        return tuple(dict.fromkeys(found))
+
+    async def _of(self, org: str) -> tuple[str, ...]:
+        known = self._known.get(org)
+        if known and monotonic() - known[0] < _REMEMBERED_SECONDS:
+            return known[1]
+        origins = await self._find(await self._storages.whole(org))
+        self._known[org] = monotonic(), origins
+        self._known.move_to_end(org)
+        if len(self._known) > _MOST_REMEMBERED:
+            self._known.popitem(last=False)
+        return origins
+
+    async def _find(self, storage: Storage) -> tuple[str, ...]:
+        addresses = [storage.playback_base_url or ""]
+        if location := storage.location:
+            signer = await presigner(location, policy=self._policy, seconds=1, public_endpoint=storage.public_endpoint)
+            addresses.append(signer.address("GET", _ANY_KEY))
+            if location.endpoint is None and location.region:
+                # Where AWS sends whoever asks for the bucket without naming the region.
+                addresses.append(f"https://{location.bucket}.s3.{location.region}.amazonaws.com/")
+        return tuple(origin for origin in map(_origin, addresses) if origin)
+
+
+def _origin(address: str) -> str | None:
+    parts = urlsplit(address)
+    origin = f"{parts.scheme}://{parts.netloc}"
+    return origin if _ORIGIN.fullmatch(origin) else None
