@@ -53,6 +53,20 @@ export const Failed = ({ error, again }) =>
 export const Empty = ({ icon = "empty", title, children }) =>
   html`<div class="empty"><${Icon} name=${icon} /><strong>${title}</strong>${children && html`<div class="stack tight">${children}</div>`}</div>`;
 
+/** Around a table that may be wider than its place: it can then be scrolled by keys as well. */
+export function TableBox({ children }) {
+  const box = useRef(null);
+  const [wide, setWide] = useState(false);
+  useEffect(() => {
+    const look = () => box.current && setWide(box.current.scrollWidth > box.current.clientWidth);
+    const sizes = new ResizeObserver(look);
+    sizes.observe(box.current);
+    look();
+    return () => sizes.disconnect();
+  }, [children]);
+  return html`<div class="table-box" ref=${box} tabindex=${wide ? 0 : undefined} role=${wide ? "region" : undefined} aria-label=${wide ? "Table" : undefined}>${children}</div>`;
+}
+
 /** Lines that stand for what is still on its way. */
 export const Waiting = ({ lines = 4, what = "Loading" }) =>
   html`<div class="stack" role="status"><span class="unseen">${what} …</span>${Array.from({ length: lines }, (_, index) => html`<${Bar} key=${index} width=${90 - ((index * 23) % 50)} />`)}</div>`;

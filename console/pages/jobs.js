@@ -7,7 +7,7 @@ import { useKeys } from "../lib/keys.js";
 import { useClock, useLoad, useThrottle } from "../lib/load.js";
 import { navigate, useQuery } from "../lib/router.js";
 import { may } from "../lib/session.js";
-import { Empty, Failed, PageHead, Waiting } from "../components/basics.js";
+import { Empty, Failed, PageHead, TableBox, Waiting } from "../components/basics.js";
 import { Icon } from "../components/icon.js";
 import { KeysButton } from "../components/keys_help.js";
 import { Pager } from "../components/pager.js";
@@ -80,7 +80,7 @@ export function JobsPage({ org }) {
       ${!jobs.data && !jobs.error && html`<div class="body"><${Waiting} lines=${8} what="Loading the jobs" /></div>`}
       ${jobs.data && !rows.length && html`<${Nothing} org=${org} filtered=${filtered} writes=${writes} />`}
       ${rows.length > 0 &&
-      html`<div class="table-box"><table class="jobs" ref=${list}>
+      html`<${TableBox}><table class="jobs" ref=${list}>
         <thead>
           <tr>
             ${writes && html`<th class="tick"><${All} rows=${rows} selected=${selected} select=${select} clear=${clear} /></th>`}
@@ -88,7 +88,7 @@ export function JobsPage({ org }) {
           </tr>
         </thead>
         <tbody>${rows.map(row => html`<${JobRow} key=${row.id} org=${org} job=${row} ticked=${selected.has(row.id)} tick=${writes ? select : null} />`)}</tbody>
-      </table></div>`}
+      </table><//>`}
     </section>
     ${jobs.data && html`<${Pager} page=${page} size=${SIZE} total=${jobs.data.count} />`}
   `;

@@ -4,7 +4,7 @@ import { address, get } from "../lib/api.js";
 import { bytes, count, dayName, lasting, plural } from "../lib/format.js";
 import { useLoad } from "../lib/load.js";
 import { navigate, useQuery, withQuery } from "../lib/router.js";
-import { Failed, PageHead, Panel, Waiting } from "../components/basics.js";
+import { Failed, PageHead, Panel, TableBox, Waiting } from "../components/basics.js";
 import { BarChart } from "../components/chart.js";
 import { Icon } from "../components/icon.js";
 
@@ -61,7 +61,7 @@ function Charts({ results }) {
 function Table({ data }) {
   const rows = data.results.filter(one => Object.values(one.jobs).some(Boolean) || one.bytes_out).reverse();
   return html`<${Panel} title="Figures" bare>
-    <div class="table-box"><table class="cards">
+    <${TableBox}><table class="cards">
       <thead><tr><th>Period (UTC)</th><th class="right">Completed</th><th class="right">Error</th><th class="right">Cancelled</th><th class="right">Source</th><th class="right">Renditions</th><th class="right">Encoding</th><th class="right">Fetched</th><th class="right">Uploaded</th></tr></thead>
       <tbody>
         ${rows.map(
@@ -70,6 +70,6 @@ function Table({ data }) {
         )}
         ${!rows.length && html`<tr><td colspan="9" class="soft">No job has ended in this time.</td></tr>`}
       </tbody>
-    </table></div>
+    </table><//>
   <//>`;
 }

@@ -5,7 +5,7 @@ import { between, count, lasting, plural } from "../lib/format.js";
 import { useLoad, useRepeat } from "../lib/load.js";
 import { useQuery } from "../lib/router.js";
 import { session } from "../lib/session.js";
-import { Channel, Code, Empty, Failed, Notice, PageHead, Panel, Waiting, When } from "../components/basics.js";
+import { Channel, Code, Empty, Failed, Notice, PageHead, Panel, TableBox, Waiting, When } from "../components/basics.js";
 import { confirm, Dialog } from "../components/dialog.js";
 import { Icon } from "../components/icon.js";
 import { Pager } from "../components/pager.js";
@@ -32,7 +32,7 @@ function Queues() {
   return html`<${Panel} title="Queues" bare>
     ${error && html`<div class="body"><${Failed} error=${error} again=${reload} /></div>`}
     ${!data && !error && html`<div class="body"><${Waiting} what="Loading the queues" /></div>`}
-    ${data && html`<div class="table-box"><table class="cards">
+    ${data && html`<${TableBox}><table class="cards">
       <thead><tr><th>Queue</th><th class="right">Waiting</th><th class="right">Oldest</th><th class="right">Under way</th><th class="right">Again</th><th class="right">Workers</th><th>Slots at work</th></tr></thead>
       <tbody>${data.results.map(one => {
         const busy = Math.min(one.under_way, one.slots);
@@ -46,7 +46,7 @@ function Queues() {
           <td data-label="Slots at work"><span class="slots"><${Channel} value=${one.slots ? Math.round((100 * busy) / one.slots) : 0} label="Slots of ${one.name} at work" /><span class="small nowrap">${count(busy)} of ${count(one.slots)}</span></span></td>
         </tr>`;
       })}</tbody>
-    </table></div>`}
+    </table><//>`}
   <//>`;
 }
 
@@ -62,7 +62,7 @@ function Workers() {
     ${error && html`<div class="body"><${Failed} error=${error} again=${reload} /></div>`}
     ${!data && !error && html`<div class="body"><${Waiting} what="Loading the workers" /></div>`}
     ${data && !data.results.length && html`<${Empty} icon="workers" title="No worker is there">Jobs wait until one comes.<//>`}
-    ${data?.results.length > 0 && html`<div class="table-box"><table class="cards">
+    ${data?.results.length > 0 && html`<${TableBox}><table class="cards">
       <thead><tr><th>Worker</th><th>State</th><th>At work on</th><th class="right">Slots</th><th class="right">Started</th><th class="right">Heard of</th><th><span class="unseen">Actions</span></th></tr></thead>
       <tbody>${data.results.map(
         one => html`<tr key=${one.id}>
@@ -75,7 +75,7 @@ function Workers() {
           <td class="right">${["idle", "working"].includes(one.state) && html`<button class="button small" onClick=${() => drain(one)} aria-label="Drain ${one.service} ${one.pid}">Drain</button>`}</td>
         </tr>`,
       )}</tbody>
-    </table></div>`}
+    </table><//>`}
   <//>`;
 }
 
@@ -93,7 +93,7 @@ function DeadLetters() {
     ${error && html`<div class="body"><${Failed} error=${error} again=${reload} /></div>`}
     ${!data && !error && html`<div class="body"><${Waiting} what="Loading the dead letters" /></div>`}
     ${data && !data.results.length && html`<${Empty} icon="check" title="Nothing was given up"><p>A message that a service gives up on is kept here, until it is done once more or dropped.</p><//>`}
-    ${data?.results.length > 0 && html`<div class="table-box"><table class="cards">
+    ${data?.results.length > 0 && html`<${TableBox}><table class="cards">
       <thead><tr><th>Service</th><th>Job</th><th>Reason</th><th class="right">When</th><th><span class="unseen">Actions</span></th></tr></thead>
       <tbody>${data.results.map(
         one => html`<tr key=${one.id}>
@@ -104,7 +104,7 @@ function DeadLetters() {
           <td class="right nowrap"><button class="button small" onClick=${() => setShown(one)} aria-label="Message of letter ${one.id}">Message</button> <button class="button small" onClick=${() => requeue(one)} aria-label="Requeue letter ${one.id}"><${Icon} name="retry" />Requeue</button> <button class="button small danger" onClick=${() => drop(one)} aria-label="Drop letter ${one.id}">Drop</button></td>
         </tr>`,
       )}</tbody>
-    </table></div><footer><${Pager} page=${page} size=${LETTERS} total=${data.count} /></footer>`}
+    </table><//><footer><${Pager} page=${page} size=${LETTERS} total=${data.count} /></footer>`}
     ${shown && html`<${Letter} path="${path}${shown.id}/" close=${() => setShown(null)} />`}
   <//>`;
 }

@@ -106,7 +106,7 @@ def test_a_webhook_is_tried_and_a_delivery_replayed(seen: dict[str, Any]) -> Non
 
 
 def test_a_file_is_uploaded_into_the_bucket(seen: dict[str, Any], stack: RunningStack) -> None:
-    assert seen["upload"]["output"].startswith(f"s3://{stack.env['S3_BUCKET']}/streams/short/")
+    assert seen["upload"]["output"].startswith(f"s3://{stack.env['S3_BUCKET']}/console/short/")
 
 
 def test_usage_is_shown(seen: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from services.api.contract.errors import ApiError, Invalid
 from services.api.contract.json_body import parse_members
 from services.api.contract.members import Request
 from services.api.contract.models import JobRequest, LoginRequest, WebhookRequest
+from services.api.contract.uploads import MOST_BYTES, UploadRequest
 from services.api.contract.validation import validate
 from shared.addresses import AddressPolicy
 from shared.errors import ERRORS
@@ -154,6 +155,20 @@ def test_a_webhook() -> None:
     assert "secret_token" in problems({"url": "https://user:pw@example.com/"}, WebhookRequest)["url"][0]
     assert list(problems({"url": "https://example.com", "secret_token": "a\r\nb"}, WebhookRequest)) == ["secret_token"]
     assert check({"url": "https://example.com/?token=1", "secret_token": "mine"}, WebhookRequest).secret_token == "mine"
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        (0, "Ensure this value is greater than or equal to 1."),
+        (10**16, f"Ensure this value is less than or equal to {MOST_BYTES}."),
+        ("many", "A valid integer is required."),
+        (1.5, "A valid integer is required."),
+        (None, "This field may not be null."),
+    ],
+)
+def test_numbers_and_their_limits(size: Any, message: str) -> None:
+    assert problems({"filename": "a.mp4", "size": size}, UploadRequest) == {"size": [message]}
 
 
 def test_a_login() -> None:

@@ -24,6 +24,8 @@ function write(text) {
   const { content } = template;
   // Elements in it make shadow roots of their own, whose styles come by here.
   for (const root of content.querySelectorAll("template[shadowrootmode]")) root.remove();
+  // Previews on the seek bar say nothing that the time beside them does not.
+  for (const image of content.querySelectorAll("img:not([alt])")) image.alt = "";
   const handles = [...content.querySelectorAll("style")].map(style => {
     const handle = handleOf(style);
     style.replaceWith(handle);

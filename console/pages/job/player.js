@@ -67,11 +67,10 @@ const Controls = ({ sprite }) => html`
       <media-play-button></media-play-button>
       <media-mute-button></media-mute-button>
       <media-volume-range></media-volume-range>
-      <media-time-display showduration></media-time-display>
+      <media-time-display showduration notoggle></media-time-display>
       <media-time-range></media-time-range>
       <media-captions-menu-button></media-captions-menu-button>
       <media-rendition-menu-button></media-rendition-menu-button>
-      <media-playback-rate-button></media-playback-rate-button>
       <media-fullscreen-button></media-fullscreen-button>
     </media-control-bar>
   </media-controller>`;

@@ -1,6 +1,6 @@
 import { html } from "../../lib/html.js";
 import { bitRate, bytes, count, plural } from "../../lib/format.js";
-import { CopyButton, Panel } from "../../components/basics.js";
+import { CopyButton, Panel, TableBox } from "../../components/basics.js";
 
 /** What was made. @param {{outputs: any}} props */
 export function Renditions({ outputs }) {
@@ -11,7 +11,7 @@ export function Renditions({ outputs }) {
   ];
   const subtitles = outputs.subtitles ?? [];
   return html`<${Panel} title="Renditions" bare actions=${html`<${CopyButton} text=${outputs.master} label="Copy the playlist's place" />`}>
-    <div class="table-box"><table class="cards">
+    <${TableBox}><table class="cards">
       <thead><tr><th>Rendition</th><th>Picture</th><th class="right">Frames/s</th><th>Bit rate <span class="soft">average, peak</span></th><th>Codec</th><th class="right">Size</th></tr></thead>
       <tbody>
         ${rows.map(
@@ -25,7 +25,7 @@ export function Renditions({ outputs }) {
           </tr>`,
         )}
       </tbody>
-    </table></div>
+    </table><//>
     <footer class="soft small row spread">
       <span>${plural(outputs.segments, "segment")} · ${bytes(outputs.bytes)}${subtitles.length > 0 && html` · subtitles ${subtitles.map(one => one.language ?? one.name).join(", ")}`}</span>
       <span>HLS${outputs.dash && " and DASH"}${outputs.thumbnails.length > 0 && html` · ${count(outputs.thumbnails.length)} stills`}${outputs.sprite && " · sprite"}</span>

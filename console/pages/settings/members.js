@@ -3,7 +3,7 @@ import { call, get, post } from "../../lib/api.js";
 import { useLoad } from "../../lib/load.js";
 import { useQuery } from "../../lib/router.js";
 import { may } from "../../lib/session.js";
-import { Failed, Notice, Panel, Waiting } from "../../components/basics.js";
+import { Failed, Notice, Panel, TableBox, Waiting } from "../../components/basics.js";
 import { confirm, Dialog } from "../../components/dialog.js";
 import { Field, FormError, Pills, useSending } from "../../components/form.js";
 import { Icon } from "../../components/icon.js";
@@ -30,7 +30,7 @@ export function Members({ org }) {
     ${error && html`<${Failed} error=${error} again=${reload} />`}
     ${!error && html`<${Panel} title="Members" bare actions=${admin && html`<button class="button small" onClick=${() => setAdding(true)}><${Icon} name="plus" />Add a member</button>`}>
       ${!data && html`<div class="body"><${Waiting} what="Loading the members" /></div>`}
-      ${data && html`<div class="table-box"><table class="cards">
+      ${data && html`<${TableBox}><table class="cards">
         <thead><tr><th>User</th><th>Role</th><th><span class="unseen">Actions</span></th></tr></thead>
         <tbody>${data.results.map(
           one => html`<tr key=${one.username}>
@@ -39,7 +39,7 @@ export function Members({ org }) {
             <td class="right">${admin && !one.current && html`<button class="button small danger" onClick=${() => remove(one)} aria-label="Remove ${one.username}">Remove</button>`}</td>
           </tr>`,
         )}</tbody>
-      </table></div><footer><${Pager} page=${page} size=${SIZE} total=${data.count} /></footer>`}
+      </table><//><footer><${Pager} page=${page} size=${SIZE} total=${data.count} /></footer>`}
     <//>
     <p class="soft small">${ROLE_HINT}</p>`}
     ${adding && html`<${NewMember} path=${path} close=${() => setAdding(false)} done=${member => (setAdding(false), toast(`${member.username} is ${member.role} now.`), reload())} />`}

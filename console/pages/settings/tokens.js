@@ -3,7 +3,7 @@ import { call, get, post } from "../../lib/api.js";
 import { useLoad } from "../../lib/load.js";
 import { useQuery } from "../../lib/router.js";
 import { may } from "../../lib/session.js";
-import { Code, Empty, Failed, Notice, Panel, Waiting, When } from "../../components/basics.js";
+import { Code, Empty, Failed, Notice, Panel, TableBox, Waiting, When } from "../../components/basics.js";
 import { confirm, Dialog } from "../../components/dialog.js";
 import { Field, FormError, Pills, useSending } from "../../components/form.js";
 import { Icon } from "../../components/icon.js";
@@ -32,7 +32,7 @@ export function Tokens({ org }) {
     <${Panel} title="Tokens" bare actions=${may(org, "admin") && html`<button class="button small" onClick=${() => setAdding(true)}><${Icon} name="plus" />New token</button>`}>
       ${!data && html`<div class="body"><${Waiting} what="Loading the tokens" /></div>`}
       ${data && !data.results.length && html`<${Empty} icon="key" title="No tokens">Programs log in with tokens.<//>`}
-      ${data?.results.length > 0 && html`<div class="table-box"><table class="cards">
+      ${data?.results.length > 0 && html`<${TableBox}><table class="cards">
         <thead><tr><th>Name</th><th>Of</th><th>Role</th><th class="right">Created</th><th class="right">Ends</th><th><span class="unseen">Actions</span></th></tr></thead>
         <tbody>${data.results.map(
           one => html`<tr key=${one.id}>
@@ -44,7 +44,7 @@ export function Tokens({ org }) {
             <td class="right"><button class="button small danger" onClick=${() => revoke(one)} aria-label="Revoke ${one.name || one.id}">Revoke</button></td>
           </tr>`,
         )}</tbody>
-      </table></div><footer><${Pager} page=${page} size=${SIZE} total=${data.count} /></footer>`}
+      </table><//><footer><${Pager} page=${page} size=${SIZE} total=${data.count} /></footer>`}
     <//>
     ${adding && html`<${NewToken} org=${org} path=${path} close=${close} />`}
   `;

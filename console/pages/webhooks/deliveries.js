@@ -4,7 +4,7 @@ import { get, post } from "../../lib/api.js";
 import { lasting, statusName } from "../../lib/format.js";
 import { useLoad, useRepeat, useThrottle } from "../../lib/load.js";
 import { navigate, useQuery, withQuery } from "../../lib/router.js";
-import { Code, Empty, Failed, Panel, Waiting, When } from "../../components/basics.js";
+import { Code, Empty, Failed, Panel, TableBox, Waiting, When } from "../../components/basics.js";
 import { Dialog } from "../../components/dialog.js";
 import { Icon } from "../../components/icon.js";
 import { Pager } from "../../components/pager.js";
@@ -38,7 +38,7 @@ export function Deliveries({ org, path, turn, writes }) {
     ${!data && !error && html`<div class="body"><${Waiting} what="Loading the deliveries" /></div>`}
     ${data && !data.results.length && html`<${Empty} icon="webhooks" title="No deliveries"><p>${wanted.outcome || wanted.job ? "None fits." : "A test sends one at once."}</p><//>`}
     ${data?.results.length > 0 &&
-    html`<div class="table-box"><table class="cards">
+    html`<${TableBox}><table class="cards">
       <thead><tr><th>Outcome</th><th>Told</th><th>Job</th><th class="right">Attempt</th><th class="right">Answer</th><th class="right">When</th><th><span class="unseen">Actions</span></th></tr></thead>
       <tbody>${data.results.map(
         one => html`<tr key=${one.id}>
@@ -51,7 +51,7 @@ export function Deliveries({ org, path, turn, writes }) {
           <td class="right nowrap"><button class="button small" onClick=${() => setShown(one)}>Bodies</button> ${writes && html`<button class="button small" onClick=${() => replay(one)} aria-label="Replay delivery ${one.id}"><${Icon} name="retry" />Replay</button>`}</td>
         </tr>`,
       )}</tbody>
-    </table></div><footer><${Pager} page=${page} size=${SIZE} total=${data.count} /></footer>`}
+    </table><//><footer><${Pager} page=${page} size=${SIZE} total=${data.count} /></footer>`}
     ${shown && html`<${Bodies} path="${path}${shown.id}/" delivery=${shown} close=${() => setShown(null)} />`}
   <//>`;
 }

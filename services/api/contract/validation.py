@@ -22,6 +22,19 @@ R = TypeVar("R", bound=Request)
 MOST_MESSAGES = 20
 _INNER_MEMBERS = frozenset(DrmOptions.model_fields)
 _LONGEST_ECHO = 100
+_WRONG_TYPE = {
+    **dict.fromkeys(("string_type", "string_unicode"), "Not a valid string."),
+    "bool_type": "Must be a valid boolean.",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "A valid integer is required."),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), "A valid number is required."),
+    "extra_forbidden": "Unknown field.",
+}
+_LIMITS = {
+    "greater_than": ("greater than", "gt"),
+    "greater_than_equal": ("greater than or equal to", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("less than or equal to", "le"),
+}
 # As pydantic lists them: 'low', 'normal' or 'high'.
 _CHOICE = re.compile("'([^']*)'")
 
@@ -112,15 +125,14 @@ def _message(item: Any) -> str:
             return f"Ensure this {what} has no more than {details['max_length']} {units}."
     if value is None:
         return "This field may not be null."
+    if kind in _WRONG_TYPE:
+        return _WRONG_TYPE[kind]
     match kind:
-        case "string_type" | "string_unicode":
-            return "Not a valid string."
-        case "bool_type":
-            return "Must be a valid boolean."
+        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
+            words, limit = _LIMITS[kind]
+            return f"Ensure this value is {words} {details[limit]}."
         case "list_type":
             return f'Expected a list of items but got type "{type(value).__name__}".'
-        case "extra_forbidden":
-            return "Unknown field."
         case "dict_type" | "model_type":
             return f'Expected a dictionary of items but got type "{type(value).__name__}".'
         case _:

@@ -21,6 +21,7 @@ const context = await browser.newContext({viewport: {width: 1280, height: 900}, 
 context.setDefaultTimeout(PATIENCE);
 const scene = new Scene(await context.newPage(), what, axe);
 const {page} = scene;
+await scene.begin();
 
 const steps = {
   async signIn() {
@@ -34,6 +35,38 @@ const steps = {
     await page.getByRole('button', {name: 'Sign in'}).click();
     await page.getByRole('heading', {name: 'Jobs', level: 1}).waitFor();
     return {refusal, path: new URL(page.url()).pathname};
+  },
+
+  async cancelAndRetry() {
+    await scene.open('jobs', 'Jobs');
+    const row = page.locator(`tr[data-job="${what.cancelled}"]`);
+    await row.waitFor();
+    await scene.look('jobs');
+    await row.getByRole('checkbox').check();
+    await page.getByRole('region', {name: 'Selected jobs'}).getByRole('button', {name: /Cancel/}).click();
+    await scene.look('question');
+    await page.getByRole('dialog').getByRole('button', {name: /^Cancel/}).click();
+    await row.getByText('Cancelled', {exact: true}).waitFor();
+    await row.getByRole('checkbox').check();
+    await page.getByRole('region', {name: 'Selected jobs'}).getByRole('button', {name: /Retry/}).click();
+    await page.getByText('1 job sent again.').waitFor();
+    await scene.until(former => document.querySelectorAll('tr[data-job]')[0]?.dataset.job !== former, what.cancelled);
+    return {counts: await page.locator('.filters .tabs a').allInnerTexts()};
+  },
+
+  async find() {
+    await page.getByLabel('Search jobs').fill(what.cancelled);
+    await scene.until(() => document.querySelectorAll('tr[data-job]').length === 1);
+    const search = new URL(page.url()).search;
+    await page.keyboard.press('Escape');
+    await scene.until(() => document.querySelectorAll('tr[data-job]').length > 1);
+    // The keys of the page, away from the box.
+    await page.locator('h1').click();
+    await page.keyboard.press('j');
+    const focused = await page.evaluate(() => document.activeElement.className);
+    await page.keyboard.press('x');
+    const ticked = await page.locator('tr.ticked').count();
+    return {search, focused, ticked};
   },
 
   async submit() {
@@ -86,38 +119,6 @@ const steps = {
     }, preview);
     await scene.look('player');
     return {names, heights, drawn, text: await page.locator('.player footer').innerText()};
-  },
-
-  async cancelAndRetry() {
-    await scene.open('jobs', 'Jobs');
-    const row = page.locator(`tr[data-job="${what.cancelled}"]`);
-    await row.waitFor();
-    await scene.look('jobs');
-    await row.getByRole('checkbox').check();
-    await page.getByRole('region', {name: 'Selected jobs'}).getByRole('button', {name: /Cancel/}).click();
-    await scene.look('question');
-    await page.getByRole('dialog').getByRole('button', {name: /^Cancel/}).click();
-    await row.getByText('Cancelled', {exact: true}).waitFor();
-    await row.getByRole('checkbox').check();
-    await page.getByRole('region', {name: 'Selected jobs'}).getByRole('button', {name: /Retry/}).click();
-    await page.getByText('1 job sent again.').waitFor();
-    await scene.until(former => document.querySelectorAll('tr[data-job]')[0]?.dataset.job !== former, what.cancelled);
-    return {counts: await page.locator('.filters .tabs a').allInnerTexts()};
-  },
-
-  async find() {
-    await page.getByLabel('Search jobs').fill(what.cancelled);
-    await scene.until(() => document.querySelectorAll('tr[data-job]').length === 1);
-    const search = new URL(page.url()).search;
-    await page.keyboard.press('Escape');
-    await scene.until(() => document.querySelectorAll('tr[data-job]').length > 1);
-    // The keys of the page, away from the box.
-    await page.locator('h1').click();
-    await page.keyboard.press('j');
-    const focused = await page.evaluate(() => document.activeElement.className);
-    await page.keyboard.press('x');
-    const ticked = await page.locator('tr.ticked').count();
-    return {search, focused, ticked};
   },
 
   async webhook() {

@@ -1,4 +1,4 @@
-// What all steps of console.mjs have: ways to wait, and a look at a page in both themes and on a phone.
+// What all steps of console.mjs have: ways to wait, and a look at a page in both themes, on a desk and on a phone.
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 const WIDE = {width: 1280, height: 900};
 const PHONE = {width: 390, height: 844};
@@ -20,7 +20,11 @@ export class Scene {
       if (protocol.startsWith('http') && !own.includes(origin)) this.#foreign.add(origin);
     });
     page.on('pageerror', error => this.#errors.push(error.message));
-    page.addInitScript(() => {
+  }
+
+  /** To be called before the first page is opened. */
+  begin() {
+    return this.page.addInitScript(() => {
       window.refused = [];
       document.addEventListener('securitypolicyviolation', event => window.refused.push(`${event.violatedDirective} ${event.blockedURI}`));
     });
@@ -45,24 +49,35 @@ export class Scene {
     }), text);
   }
 
-  /** Hold the page against the rules of accessibility, in both themes and on a phone, and take its picture. */
+  /** Hold the page against the rules of accessibility, wide and light, and on a phone and dark, and take its pictures. */
   async look(name) {
     const {page} = this;
     this.#refused.push(...(await page.evaluate(() => window.refused)));
     await page.evaluate(this.axe);
     this.#looked[name] = {};
-    for (const [kind, colorScheme, size] of [['light', 'light', WIDE], ['dark', 'dark', WIDE], ['phone', 'dark', PHONE]]) {
+    for (const [kind, colorScheme, size] of [['light', 'light', WIDE], ['dark', 'dark', PHONE]]) {
       await page.emulateMedia({colorScheme, reducedMotion: 'reduce'});
       await page.setViewportSize(size);
+      await this.#settled(colorScheme, size.width);
       const {violations, passes} = await page.evaluate(runOnly => window.axe.run(document, {runOnly, resultTypes: ['violations'], preload: false}), RULES);
-      for (const {id, nodes} of violations) this.#violations.push(`${name}, ${kind}: ${id}: ${nodes[0].html.slice(0, 200)}`);
+      for (const {id, nodes} of violations) this.#violations.push(`${name}, ${kind}: ${id}: ${nodes[0].html.slice(0, 200)} ${nodes[0].failureSummary}`);
       const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       this.#looked[name][kind] = {passes: passes.length, over};
       await page.screenshot({path: `${this.what.folder}/${name.replace(' ', '-')}-${kind}.png`});
     }
     await page.emulateMedia({colorScheme: 'light', reducedMotion: 'reduce'});
     await page.setViewportSize(WIDE);
+    await this.#settled('light', WIDE.width);
     await page.evaluate(() => { window.refused = []; });
+  }
+
+  /** Wait until the page is drawn so. */
+  #settled(colorScheme, width) {
+    return this.page.evaluate(([scheme, wanted]) => new Promise(resolve => {
+      const look = () => (matchMedia(`(prefers-color-scheme: ${scheme})`).matches && innerWidth === wanted
+        ? requestAnimationFrame(() => requestAnimationFrame(resolve)) : requestAnimationFrame(look));
+      look();
+    }), [colorScheme, width]);
   }
 
   report() {
