@@ -13,9 +13,10 @@ from yarl import URL
 
 from services.api.contract.playback import Playback
 from shared.bus.joblog import JobLog
-from shared.events import Completed
+from shared.events import Cancelled, Completed, Playable
 from shared.media.result import Outputs
 from tests.support.api import Answer, ApiProcess, Caller
+from tests.support.bus import until
 from tests.support.s3 import S3Server, s3_server
 
 PUBLIC_URL = "https://video.example.com"
@@ -269,3 +270,23 @@ async def test_a_job_without_an_output_says_so(cinema: Cinema) -> None:
     assert (answer.status, answer.body) == (409, {"detail": "Job has no output yet. Wait for its end."})
     assert (await cinema.caller.call("GET", f"transcoding_jobs/{job}/playback/video.m3u8")).status == 404
     assert (await cinema.caller.call("GET", "transcoding_jobs/5KQfnXCg8Qh/playback/")).status == 404
+
+
+async def test_a_job_that_can_be_played_early_has_an_address_before_its_end(cinema: Cinema, client: Client) -> None:
+    output = f"s3://{cinema.bucket}/customers/one/early/"
+    job, org = await cinema.caller.created(output_path=output, early_playback=True), cinema.caller.account.org
+    await JobLog(client).append(Playable(org=org, job=job, master=f"{output}video.m3u8", segments=2))
+
+    async def addresses() -> Answer | None:
+        answer = await cinema.caller.call("GET", f"transcoding_jobs/{job}/playback/")
+        return answer if answer.status == 200 else None
+
+    shown = (await until(addresses, seconds=30)).body
+    assert "video.m3u8" in shown["hls"]
+    assert (shown["dash"], shown["sprite"]) == (None, None)
+    await JobLog(client).append(Cancelled(org=org, job=job))
+
+    async def none() -> bool:
+        return (await cinema.caller.call("GET", f"transcoding_jobs/{job}/playback/")).status == 409
+
+    await until(none, seconds=30)
