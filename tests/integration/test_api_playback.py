@@ -13,9 +13,10 @@ from yarl import URL
 
 from services.api.contract.playback import Playback
 from shared.bus.joblog import JobLog
-from shared.events import Completed
+from shared.events import Completed, Playable, Started
 from shared.media.result import Outputs
 from tests.support.api import Answer, ApiProcess, Caller
+from tests.support.bus import tell, until
 from tests.support.s3 import S3Server, s3_server
 
 PUBLIC_URL = "https://video.example.com"
@@ -269,3 +270,23 @@ async def test_a_job_without_an_output_says_so(cinema: Cinema) -> None:
     assert (answer.status, answer.body) == (409, {"detail": "Job has no output yet. Wait for its end."})
     assert (await cinema.caller.call("GET", f"transcoding_jobs/{job}/playback/video.m3u8")).status == 404
     assert (await cinema.caller.call("GET", "transcoding_jobs/5KQfnXCg8Qh/playback/")).status == 404
+
+
+async def test_a_job_that_can_be_played_early_has_addresses_before_it_ends(cinema: Cinema, client: Client) -> None:
+    output = f"s3://{cinema.bucket}/{PREFIX}/early/"
+    job = await cinema.caller.created(output_path=output, early_playback=True)
+    path = f"transcoding_jobs/{job}/playback/"
+    assert (await cinema.caller.call("GET", path)).status == 409
+    org = cinema.caller.account.org
+    playable = Playable(org=org, job=job, master=f"{output}video.m3u8", segments=1)
+    await tell(JobLog(client), [Started(org=org, job=job), playable])
+
+    async def answers() -> bool:
+        return (await cinema.caller.call("GET", path)).status == 200
+
+    await until(answers)
+    shown = await cinema.caller.call("GET", path)
+    assert (shown.body["dash"], shown.body["sprite"]) == (None, None)
+    # What there is of a job that was given up is removed.
+    await cinema.caller.call("DELETE", f"transcoding_jobs/{job}/")
+    assert (await cinema.caller.call("GET", path)).status == 409

@@ -58,7 +58,7 @@ class PlaybackHandlers:
         """Addresses for players."""
         org, job = identity.org, request.match_info["job"]
         found = await services.jobs.require(org, job)
-        if found.outputs is None:
+        if found.outputs is None and (found.playable_at is None or found.finished):
             raise Conflict("Job has no output yet. Wait for its end." if not found.finished else "Job has no output.")
         output = await services.player.output(org, job)
         query, expires = self._signatures.query(org, job, self._seconds)
@@ -69,8 +69,8 @@ class PlaybackHandlers:
 
         shown = Playback(
             hls=address(MULTIVARIANT),
-            dash=address(DASH) if found.outputs.dash else None,
-            sprite=address(CUES) if found.outputs.sprite else None,
+            dash=address(DASH) if found.outputs and found.outputs.dash else None,
+            sprite=address(CUES) if found.outputs and found.outputs.sprite else None,
             expires_at=None if output.base else datetime.fromtimestamp(expires, UTC),
         )
         return json_answer(shown.model_dump_json())
