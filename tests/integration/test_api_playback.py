@@ -13,7 +13,7 @@ from yarl import URL
 
 from services.api.contract.playback import Playback
 from shared.bus.joblog import JobLog
-from shared.events import Completed, Playable, Started
+from shared.events import Cancelled, Completed, Playable, Started
 from shared.media.result import Outputs
 from tests.support.api import Answer, ApiProcess, Caller
 from tests.support.bus import until
@@ -297,6 +297,12 @@ async def test_a_job_that_is_playable_is_played_while_it_runs(cinema: Cinema, cl
     assert twice[0].body == twice[1].body
     segment = await get(urljoin(address, signed_part(twice[0].body, "m4s")))
     assert (segment.status, segment.body) == (200, b"first")
+    await log.append(Cancelled(org=org, job=job))
+
+    async def gone() -> bool:
+        return (await cinema.caller.call("GET", path)).status == 409
+
+    await until(gone, what="a cancelled job without addresses")
 
 
 async def test_a_job_without_an_output_says_so(cinema: Cinema) -> None:
