@@ -13,12 +13,15 @@ VERSION ?=
 SEED ?=
 JOBS ?=
 MINUTES ?=
+ROUNDS ?= 3
+ANYWAY ?= 0
+RECORD ?= 0
 OLD ?=
 # The first Python that is new enough.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 # Values reach the commands through the environment, so that spaces and quotes in a path are just characters.
-export TRANSCODERS NATS_NODES NATS_TLS WORKSPACE PORT_BASE STATE_DIR VIDEO CLIP SERVICE VERSION SEED JOBS MINUTES OLD
+export TRANSCODERS NATS_NODES NATS_TLS WORKSPACE PORT_BASE STATE_DIR VIDEO CLIP SERVICE VERSION SEED JOBS MINUTES OLD ROUNDS ANYWAY RECORD
 
 # The tests and the stack start hundreds of Python processes: each would compile all of its modules again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -99,7 +102,7 @@ format: $(STAMP) ## Format the code and put its imports in order
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: $(STAMP) ## Measure a clip, or CLIP=<path>, against plain ffmpeg
+bench: $(STAMP) ## Measure a clip, or CLIP=<path>, against plain ffmpeg, ROUNDS=3 by turns; RECORD=1 writes docs/benchmarks
 	@./millrace bench
 
 ladder: $(STAMP) ## Measure the encoding profiles on a clip, or CLIP=<path>

@@ -161,6 +161,21 @@ class Client:
 
             return sum(await asyncio.gather(*(put(path) for path in files)))
 
+    async def download_folder(self, prefix: str, folder: Path, *, at_once: int = 8) -> None:
+        """Get everything below a prefix, several objects at a time."""
+        turns = asyncio.Semaphore(at_once)
+        async with self.bucket() as bucket:
+
+            async def get(key: str) -> None:
+                path = folder / key.removeprefix(f"{prefix}/")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                async with turns:
+                    await bucket.download_file(self._env["S3_BUCKET"], key, str(path))
+
+            pages = bucket.get_paginator("list_objects_v2").paginate(Bucket=self._env["S3_BUCKET"], Prefix=f"{prefix}/")
+            keys = [found["Key"] async for page in pages for found in page.get("Contents", ())]
+            await asyncio.gather(*map(get, keys))
+
     def location(self, key: str, *, with_keys: bool = False) -> str:
         """``s3://…`` of something in the stack's bucket; without keys the organization's configured storage applies."""
         env = self._env

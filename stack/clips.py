@@ -74,20 +74,39 @@ def run_ffmpeg(arguments: list[str]) -> None:
     Raises:
         StackError: it failed; with what it said.
     """
-    argv = [ffmpeg_path(), "-hide_banner", "-nostdin", "-v", "error", *arguments]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    run_command(ffmpeg(arguments))
+
+
+def ffmpeg(arguments: list[str]) -> list[str]:
+    """The command line of an ffmpeg that says nothing but errors."""
+    return [ffmpeg_path(), "-hide_banner", "-nostdin", "-v", "error", *arguments]
+
+
+def run_command(argv: list[str], *, cwd: Path | None = None) -> None:
+    """Run a program to its end.
+
+    Raises:
+        StackError: it failed; with what it said.
+    """
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=cwd)
     if done.returncode != 0:
-        raise StackError(f"ffmpeg failed:\n{done.stderr[-2000:]}")
+        raise StackError(f"{Path(argv[0]).name} failed:\n{(done.stderr or done.stdout)[-2000:]}")
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the benchmark has to know of a clip: seconds, pixels of the short side, frames per second, whether it sounds."""
+    """What the benchmark has to know of a clip: seconds, size as it is shown, frames per second, whether it sounds."""
 
     duration: float
-    short_side: int
+    width: int
+    height: int
     frame_rate: float
     has_audio: bool
+
+    @property
+    def short_side(self) -> int:
+        """Pixels of the short side, by which renditions are named."""
+        return min(self.width, self.height)
 
 
 def probe(path: Path) -> Facts:
@@ -103,6 +122,10 @@ def probe(path: Path) -> Facts:
         streams = {stream["codec_type"]: stream for stream in reversed(found["streams"])}
         video = streams["video"]
         rate = float(Fraction(video["avg_frame_rate"]))
-        return Facts(float(found["format"]["duration"]), min(video["width"], video["height"]), rate, "audio" in streams)
+        width, height = video["width"], video["height"]
+        turned = sum(int(beside.get("rotation", 0)) for beside in video.get("side_data_list", ()))
+        if turned % 180:
+            width, height = height, width
+        return Facts(float(found["format"]["duration"]), width, height, rate, "audio" in streams)
     except (ValueError, KeyError, ZeroDivisionError):
         raise StackError(f"{path} is no video that ffprobe knows: {done.stderr.strip()}") from None

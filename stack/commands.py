@@ -38,6 +38,8 @@ Transcoders = Annotated[int, _choice("TRANSCODERS", f"How many transcoders, {MOS
 NatsNodes = Annotated[int, _choice("NATS_NODES", "How many servers NATS has: 1, or 3 for a cluster.")]
 NatsTls = Annotated[bool, typer.Option("--nats-tls", envvar="NATS_TLS", help="TLS with NATS.")]
 Workspace = Annotated[str, _choice("WORKSPACE", "Where the work space is: folder, or s3.")]
+_ANYWAY = "Measure on a busy machine as well, without ratios to quote."
+_RECORD = "Write the report to docs/benchmarks instead of the state directory."
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
 
@@ -148,6 +150,12 @@ def demo(
 @command
 def bench(
     clip: Annotated[str, _choice("CLIP", "Path of another clip than one that is made here.")] = "",
+    rounds: Annotated[int, _choice("ROUNDS", "How often each way is run, by turns.")] = 3,
+    seed: Annotated[
+        str, _choice("SEED", "A number that decides which way begins; by default it is left to chance.")
+    ] = "",
+    anyway: Annotated[bool, typer.Option("--anyway", envvar="ANYWAY", help=_ANYWAY)] = False,
+    record: Annotated[bool, typer.Option("--record", envvar="RECORD", help=_RECORD)] = False,
     state_dir: StateDir = STATE_DIR,
     port_base: PortBase = DEFAULT_PORT_BASE,
     transcoders: Transcoders = 1,
@@ -155,13 +163,17 @@ def bench(
     nats_tls: NatsTls = False,
     workspace: Workspace = "folder",
 ) -> int:
-    """Measure a clip against plain ffmpeg."""
+    """Measure a clip against plain ffmpeg, by turns. Ends with 1 where the machine is too busy for that."""
     import asyncio
 
-    from stack.bench import bench as measure
+    from stack.bench.run import Choices
+    from stack.bench.run import bench as measure
 
     layout = Layout(state_dir.absolute(), port_base, transcoders, nats_nodes, nats_tls, workspace)
-    return asyncio.run(measure(layout, clip or None))
+    if seed and not seed.isdecimal():
+        raise StackError(f"SEED is a number, and not {seed}")
+    choices = Choices(clip or None, rounds, int(seed) if seed else None, anyway, record)
+    return asyncio.run(measure(layout, choices))
 
 
 @app.command()

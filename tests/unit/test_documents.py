@@ -59,8 +59,9 @@ def test_the_example_of_an_environment_starts_every_service() -> None:
 
 
 def test_every_page_is_in_the_navigation_of_the_site() -> None:
-    # The decisions are listed on a page of their own.
-    pages = {str(page.relative_to(ROOT)) for page in PAGES if page.parent.name != "decisions"}
+    # Decisions and reports of benchmarks are listed on pages of their own.
+    listed = ("decisions", "benchmarks")
+    pages = {str(page.relative_to(ROOT)) for page in PAGES if page.parent.name not in listed}
     navigation = (ROOT / "tools/site/zensical.toml").read_text()
     assert sorted(page for page in pages if f'= "{page}"' not in navigation) == []
 

@@ -1,16 +1,11 @@
-"""What the demo shows, and what the benchmark compares with."""
+"""What the demo shows."""
 
 import io
-from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from shared.media.profile import load_profile
-from stack import baseline
-from stack.bench import Measure, comparison
-from stack.clips import Facts
 from stack.demo import _slug, renditions_table
 
 OUTPUTS: dict[str, Any] = {
@@ -91,33 +86,3 @@ def test_a_source_without_sound_has_no_audio_row() -> None:
 )
 def test_a_name_becomes_fit_for_a_key(name: str, slug: str) -> None:
     assert _slug(name) == slug
-
-
-def test_the_baseline_encodes_as_the_profile_says_and_scales_nothing_up() -> None:
-    clip = Facts(duration=60, short_side=720, frame_rate=30, has_audio=True)
-    argv = baseline.command(Path("in.mp4"), Path("out"), clip, ("240p", "720p", "1080p"), "balanced")
-    profile = load_profile("balanced")
-    for number, resolution in enumerate(("240p", "720p")):
-        rung = profile.rung(resolution)
-        assert argv[argv.index(f"-crf:v:{number}") + 1] == f"{rung.crf:g}"
-        assert argv[argv.index(f"-maxrate:v:{number}") + 1] == str(rung.max_rate * 1000)
-    assert argv[argv.index("-preset") + 1] == profile.preset
-    assert "-crf:v:2" not in argv
-    assert "split=2" in argv[argv.index("-filter_complex") + 1]
-
-
-def test_the_baseline_of_a_silent_clip_maps_no_sound() -> None:
-    clip = Facts(duration=60, short_side=240, frame_rate=25, has_audio=False)
-    argv = baseline.command(Path("in.mp4"), Path("out"), clip, ("240p",), "balanced")
-    assert "aac" not in argv
-    assert argv[argv.index("-var_stream_map") + 1] == "v:0,name:240p"
-
-
-def test_the_comparison_shows_both_and_their_ratio() -> None:
-    own, plain = Measure(30, 50, 1_000, ""), Measure(40, 40, 1_000, "")
-    text = rendered(comparison(own, plain, 60, transcoders=2))
-    rows = {line.split("│")[1].strip(): line for line in text.splitlines() if "│" in line}
-    assert "2 transcoders" in text
-    assert "0.75" in rows["wall seconds"]
-    assert "1.25" in rows["CPU-seconds"]
-    assert "2.00" in rows["times real time"] and "1.50" in rows["times real time"]

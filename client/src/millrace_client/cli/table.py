@@ -34,7 +34,7 @@ _ENTRIES = (
     Entry("ps", "stack.commands", "Show the processes of the stack.", SERVER),
     Entry("logs", "stack.commands", "Follow all logs, or those of one program.", SERVER),
     Entry("demo", "stack.commands", "Transcode a clip, or another video, and watch it being done.", SERVER),
-    Entry("bench", "stack.commands", "Measure a clip against plain ffmpeg.", SERVER),
+    Entry("bench", "stack.commands", "Measure a clip against plain ffmpeg, by turns.", SERVER),
     Entry("doctor", "stack.commands", "Find out what keeps a server from working, and what to do about it.", SERVER),
     Entry("login", f"{_HERE}.account", "Get a token and keep it in a file.", ACCOUNT),
     Entry("logout", f"{_HERE}.account", "Revoke the token, and remove the file that keeps it.", ACCOUNT),
