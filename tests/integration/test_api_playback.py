@@ -299,10 +299,10 @@ async def test_a_job_that_is_playable_is_played_while_it_runs(cinema: Cinema, cl
     assert (segment.status, segment.body) == (200, b"first")
     await log.append(Cancelled(org=org, job=job))
 
-    async def over() -> bool:
+    async def gone() -> bool:
         return (await cinema.caller.call("GET", path)).status == 409
 
-    await until(over, what="no addresses of a job that was cancelled")
+    await until(gone, what="a cancelled job without addresses")
 
 
 async def test_a_job_without_an_output_says_so(cinema: Cinema) -> None:
