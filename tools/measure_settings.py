@@ -130,7 +130,9 @@ def pieces(clip: Path, start: float, seconds: float, sides: Sequence[int], folde
         file = folder / f"{side}.y4m"
         size = f"scale=w='if(gt(iw,ih),-2,{side})':h='if(gt(iw,ih),{side},-2)':flags=bicubic,format=yuv420p,setsar=1"
         fits = f"select='gte(min(iw,ih),{side})'"
-        _run("-ss", str(start), "-t", str(seconds), "-i", str(clip), "-map", "0:v:0", "-vf", f"{fits},{size}", str(file))
+        _run(
+            "-ss", str(start), "-t", str(seconds), "-i", str(clip), "-map", "0:v:0", "-vf", f"{fits},{size}", str(file)
+        )
         if file.stat().st_size > 1000:
             yield side, file
         file.unlink()
@@ -152,10 +154,14 @@ def main(arguments: Sequence[str]) -> None:
                 against = [encode(piece, base, crf, rung.max_rate, folder) for crf in factors]
                 middle = against[len(against) // 2]
                 mean = ", ".join(f"{name} {middle.quality[name]:.1f}" for name in MEASURES)
-                print(f"| {Path(clip).name} | {side} | {base} ({mean}) | | | | {middle.cpu:.2f} s | {middle.size} | | | |")
+                print(
+                    f"| {Path(clip).name} | {side} | {base} ({mean}) | | | | {middle.cpu:.2f} s | {middle.size} | | | |"
+                )
                 for settings in others:
                     found = compare(against, [encode(piece, settings, crf, rung.max_rate, folder) for crf in factors])
-                    bits = " | ".join("–" if found.bits[name] is None else f"{found.bits[name]:+.1f}" for name in MEASURES)
+                    bits = " | ".join(
+                        "–" if found.bits[name] is None else f"{found.bits[name]:+.1f}" for name in MEASURES
+                    )
                     scores = " | ".join(f"{found.quality_at_same_crf[name]:+.2f}" for name in MEASURES)
                     print(
                         f"| | {side} | {settings} | {bits} | {found.cpu:+.0f} | {found.size_at_same_crf:+.1f} | {scores} |",
@@ -186,7 +192,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--settings", nargs="+", required=True, help="the first is what the others are held against")
     parser.add_argument("--start", type=float, default=0, help="seconds into the clips")
     parser.add_argument("--seconds", type=float, default=2, help="how much of each to measure")
-    parser.add_argument("--rungs", type=lambda text: [int(one) for one in text.split(",")], default=[1080, 720, 480, 240])
+    parser.add_argument(
+        "--rungs", type=lambda text: [int(one) for one in text.split(",")], default=[1080, 720, 480, 240]
+    )
     parser.add_argument("--steps", type=lambda text: [float(one) for one in text.split(",")], default=[-3, 0, 3])
     return parser
 
