@@ -75,6 +75,7 @@ def up(layout: Layout, say: Say = print) -> None:
         write_targets(layout)
         seconds = time.monotonic() - begun
         say(f"Millrace is up at {layout.api_url} after {seconds:.1f} s; {layout.env_file} says how to reach it")
+        say(f"The console: {layout.api_url}/console/, with API_USERNAME and API_PASSWORD out of that file")
         say(
             f"Metrics for Prometheus: http://127.0.0.1:{layout.health_ports['api']}/metrics; all in {layout.targets_file}"
         )

@@ -10,24 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-_TICKS = os.sysconf("SC_CLK_TCK")
-
-
-@dataclass(frozen=True)
-class Stat:
-    """A line of the process table.
-
-    Attributes:
-        started: clock ticks from boot to the process's start.
-        cpu_seconds: user and system time of the process and of all its children that it has waited for.
-    """
-
-    pid: int
-    parent: int
-    group: int
-    zombie: bool
-    started: int
-    cpu_seconds: float
+import psutil
 
 
 @dataclass(frozen=True)
@@ -41,8 +24,7 @@ class Identity:
     @property
     def alive(self) -> bool:
         """It runs; a zombie does not."""
-        stat = stat_of(self.pid)
-        return stat is not None and not stat.zombie and stat.started == self.started and self.boot == boot_id()
+        return _started(self.pid) == self.started and self.boot == boot_id()
 
     def send(self, number: signal.Signals) -> None:
         """Signal the process if it still is the one that is meant."""
@@ -57,43 +39,47 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def stat_of(pid: int) -> Stat | None:
-    """What ``/proc/<pid>/stat`` says; None when there is no such process."""
+def _started(pid: int) -> int | None:
+    """Clock ticks from boot to the start of a process; None where there is none, or a zombie.
+
+    What psutil tells instead is a time of day, which for one process is another after the clock has been set: no identity for
+    longer than a run of a program.
+    """
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
     # The command's name is in parentheses and may hold anything, so the fields are counted from the last one.
     fields = text.rpartition(")")[2].split()
-    cpu = sum(int(field) for field in fields[11:15]) / _TICKS
-    return Stat(pid, int(fields[1]), int(fields[2]), fields[0] == "Z", int(fields[19]), cpu)
+    return None if fields[0] == "Z" else int(fields[19])
 
 
 def identify(pid: int) -> Identity | None:
     """The process that has this pid now."""
-    stat = stat_of(pid)
-    return Identity(pid, stat.started, boot_id()) if stat and not stat.zombie else None
+    started = _started(pid)
+    return None if started is None else Identity(pid, started, boot_id())
 
 
-def descendants(pid: int) -> list[Stat]:
-    """All living descendants of a process, parents before their children."""
-    children: dict[int, list[Stat]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and (stat := stat_of(int(entry.name))):
-            children.setdefault(stat.parent, []).append(stat)
-    found: list[Stat] = []
-    queue = [pid]
-    while queue:
-        for stat in children.get(queue.pop(), []):
-            found.append(stat)
-            queue.append(stat.pid)
-    return found
+def children(pid: int, *, recursive: bool = False) -> list[int]:
+    """Pids of the children of a process, zombies included; with ``recursive`` of all descendants, each parent before its own."""
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=recursive)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def descendants(pid: int) -> list[int]:
+    """Pids of all descendants of a process, parents before their children."""
+    return children(pid, recursive=True)
 
 
 def tree_cpu_seconds(pid: int) -> float:
     """CPU time that a process and all its descendants, living and waited for, have used."""
-    own = stat_of(pid)
-    return sum(stat.cpu_seconds for stat in [*([own] if own else []), *descendants(pid)])
+    used = 0.0
+    for member in (pid, *descendants(pid)):
+        with suppress(psutil.NoSuchProcess):
+            used += sum(psutil.Process(member).cpu_times()[:4])
+    return used
 
 
 def kill_all(victims: Iterable[Identity]) -> None:
@@ -106,7 +92,7 @@ def stop_with_descendants(process: Identity, number: signal.Signals, grace: floa
     """Signal a process that need not be our child, wait, then kill what is left of it and of all that it started."""
     family = [process]
     if process.alive:
-        family += filter(None, (identify(stat.pid) for stat in descendants(process.pid)))
+        family += filter(None, map(identify, descendants(process.pid)))
     process.send(number)
     wait_until(lambda: not process.alive, grace)
     kill_all(family)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from stack.layout import REPOSITORY, Layout
-from stack.processes import Record, descendants, identify, kill_all
+from stack.processes import Record, children, descendants, identify, kill_all
 from stack.program import Program
 
 NAME = "supervisor"
@@ -69,12 +69,11 @@ class _Family:
 
     def kill_strays(self) -> None:
         """Kill the children that we did not start: what dead programs left behind, with all that those started."""
-        own = [stat for stat in descendants(os.getpid()) if stat.parent == os.getpid() and stat.pid not in self.members]
-        for stray in own:
-            log.warning("killing pid %d, left behind by a dead program", stray.pid)
-            kill_all(filter(None, (identify(stat.pid) for stat in [stray, *descendants(stray.pid)])))
+        for stray in set(children(os.getpid())) - self.members:
+            log.warning("killing pid %d, left behind by a dead program", stray)
+            kill_all(filter(None, map(identify, [stray, *descendants(stray)])))
             with suppress(ChildProcessError):
-                os.waitpid(stray.pid, 0)
+                os.waitpid(stray, 0)
 
 
 class _Child:

@@ -5,7 +5,8 @@
 It runs a stack of its own with one transcoder, sends it jobs of one frame and of five seconds and some whose source is missing,
 one after the other and by turns, and listens to the log: what lies between two events is the time of a step. Processor time is
 that of all service processes and of what they start; it is the figure to go by on a machine that has other things to do. It is
-a mean, since the kernel tells it in hundredths of a second. Everything is removed in the end.
+a mean, since the kernel tells it in hundredths of a second. The least wall time comes nearest to what an idle machine would
+give. Everything is removed in the end.
 """
 
 import argparse
@@ -161,7 +162,7 @@ async def _job(client: Client, listener: Listener, clip: Path, name: str) -> tup
 def report(found: dict[str, Times]) -> Iterator[str]:
     """The figures as two tables in Markdown."""
     labels = list(found)
-    yield "| Seconds, p50 (p99) | " + " | ".join(labels) + " |"
+    yield "| Seconds, least · p50 · p99 | " + " | ".join(labels) + " |"
     yield "|---|" + "---:|" * len(labels)
     yield "| **whole job** | " + " | ".join(f"**{_shown(found[label].total)}**" for label in labels) + " |"
     for step in _STEPS.values():
@@ -177,7 +178,7 @@ def _shown(seconds: Sequence[float]) -> str:
     if not seconds:
         return "–"
     ordered = sorted(seconds)
-    return f"{median(ordered):.3f} ({ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]:.3f})"
+    return " · ".join(f"{each:.3f}" for each in (ordered[0], median(ordered), ordered[int(0.99 * len(ordered))]))
 
 
 def _cpu(layout: Layout) -> dict[str, float]:

@@ -56,7 +56,7 @@ export default function JobPage({ org, job: id }) {
     <${Trouble} org=${org} job=${job} status=${status} />
     <div class="job-columns">
       <div class="stack">
-        ${status === "completed" && html`<${PlayerPanel} org=${org} job=${job} />`}
+        ${(status === "completed" || (open && job.playable_at)) && html`<${PlayerPanel} org=${org} job=${job} />`}
         <${TimelinePanel} path=${path} turn=${`${turn} ${status}`} open=${open} />
         ${job.outputs && html`<${Renditions} outputs=${job.outputs} length=${job.video_duration} />`}
       </div>

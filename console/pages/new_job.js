@@ -11,7 +11,7 @@ import { FilePicker } from "./new_job/file_picker.js";
 import { bodyOf, LADDERS, RESOLUTIONS, startOf, suggestedOutput } from "./new_job/request.js";
 
 const SOURCES = [["file", "Upload", "upload"], ["url", "Address", "link"], ["s3", "Bucket", "bucket"]];
-const SHOWN = ["input_url", "input_path", "output_path", "resolutions", "client_metadata", "priority", "profile", "encryption"];
+const SHOWN = ["input_url", "input_path", "output_path", "resolutions", "client_metadata", "priority", "profile", "encryption", "early_playback"];
 const KEPT = "millrace.output";
 
 /** @param {{org: string}} props */
@@ -66,11 +66,15 @@ export default function NewJobPage({ org }) {
           <${Pills} legend="Profile" single options=${[["fast", "fast"], ["balanced", "balanced"], ["quality", "quality"]]} value=${[form.profile]} onChange=${([value]) => change("profile", value)} messages=${fields.profile} hint="Trades encoding time against size and quality." />
         </div>
       <//>
-      <details class="panel more-options" open=${Boolean(fields.client_metadata || fields.priority || fields.encryption)}>
+      <details class="panel more-options" open=${Boolean(fields.client_metadata || fields.priority || fields.encryption || fields.early_playback)}>
         <summary>More options</summary>
         <div class="body stack">
           <${Pills} legend="Priority among the organization's jobs" single options=${[["low", "low"], ["normal", "normal"], ["high", "high"]]} value=${[form.priority]} onChange=${([value]) => change("priority", value)} messages=${fields.priority} />
           <${Pills} legend="Encryption" single options=${[["none", "none"], ["aes-128", "AES-128"], ["cbcs", "cbcs, for DRM"]]} value=${[form.encryption]} onChange=${([value]) => change("encryption", value)} messages=${fields.encryption ?? fields.drm} />
+          <div class="field">
+            <label class="choice"><input type="checkbox" checked=${form.early} onChange=${event => change("early", event.target.checked)} />Can be played while it is made</label>
+            <${Wrong} messages=${fields.early_playback} />
+          </div>
           <${Field} kind="area" label="Metadata" placeholder='{"course": "autumn"}' spellcheck=${false} value=${form.metadata} onInput=${value => change("metadata", value)} messages=${fields.client_metadata} hint="A JSON object up to 10 kB, which comes back exactly as it is, here and in webhooks." />
         </div>
       </details>

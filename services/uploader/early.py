@@ -112,7 +112,7 @@ class EarlyPlayback:
             documents.append(made.multivariant)
         async with self._buckets.of(org, job) as bucket:
             for bodies in documents:
-                await in_parallel(bodies.items(), lambda item: bucket.put(*item), limit=self._parallel)
+                await in_parallel(bodies.items(), lambda item: bucket.put(*item, changes=True), limit=self._parallel)
             return address(bucket.location, MULTIVARIANT)
 
 

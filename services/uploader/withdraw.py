@@ -85,5 +85,5 @@ async def _removed(bucket: Bucket, path: str) -> bool:
     """Remove a playlist, if there is one; False where it could only be emptied."""
     if await bucket.remove(path) or await bucket.size(path) is None:
         return True
-    await bucket.put(path, EMPTY)
+    await bucket.put(path, EMPTY, changes=True)
     return False

@@ -18,7 +18,7 @@ _STAT = Path("/proc/stat")
 _BUSY = (0, 1, 2, 5, 6, 7)
 
 MOST_TAKEN = 0.05
-"""Share of all processors that others may take: a run that gets so much less is as much slower, and tenths matter."""
+"""Share of all processors that others may take: a run that gets so much less is as much slower."""
 
 SAMPLE_SECONDS = 3
 

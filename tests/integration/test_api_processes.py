@@ -5,10 +5,12 @@ import signal
 import urllib.request
 from collections.abc import Iterator
 
+import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from stack.processes import descendants, stat_of
+from stack import processes
+from stack.processes import identify
 from tests.support.api import Account, ApiProcess, Caller
 from tests.support.bus import until
 
@@ -27,7 +29,7 @@ def account(api: ApiProcess) -> Account:
 
 
 def children(api: ApiProcess) -> set[int]:
-    return {stat.pid for stat in descendants(api.pid) if stat.parent == api.pid and not stat.zombie}
+    return {pid for pid in processes.children(api.pid) if identify(pid)}
 
 
 def told(api: ApiProcess, name: str) -> dict[str, float]:
@@ -65,7 +67,7 @@ async def test_one_that_is_killed_is_replaced_while_the_others_answer(api: ApiPr
     os.kill(victim, signal.SIGKILL)
 
     async def dead() -> bool:
-        return stat_of(victim) is None
+        return not psutil.pid_exists(victim)
 
     # Its connections end with it, and so do those that nobody has taken yet.
     await until(dead)
@@ -93,4 +95,4 @@ def test_all_stop_together(api: ApiProcess) -> None:
     members = children(api)
     api.stop()
     assert api.log().count('"event": "stopped"') == COUNT
-    assert not [pid for pid in members if stat_of(pid)]
+    assert not [pid for pid in members if psutil.pid_exists(pid)]

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from pydantic import SecretStr
 
+from services.api.accounts.directory import NotPossible
 from services.api.accounts.organizations import Storages
 from services.api.contract.uploads import NewUpload, Upload
 from services.api.database.pool import Database, close_pool, open_pool
@@ -290,3 +291,8 @@ async def test_the_storage_may_be_called_otherwise_by_browsers(place: Place, api
     assert begun["url"].startswith(f"http://localhost:{port}/{place.bucket}/")
     assert await put(begun["url"], FILM) == 200
     assert await place.lies_there(begun)
+    shown = api.admin("set-public-addresses", org, "--storage-endpoint", "")
+    assert "localhost" not in shown
+    assert (await place.begin())["url"].startswith(place.s3.endpoint)
+    with pytest.raises(NotPossible, match="must be an address"):
+        api.admin("set-public-addresses", org, "--playback-url", "cdn.example.com")

@@ -173,6 +173,30 @@ async def test_log_in_and_submit_in_a_terminal(
     assert not kept.exists()
 
 
+async def test_a_terminal_shows_a_job_to_its_end(
+    settings: dict[str, str], account: Account, caller: Caller, log: JobLog
+) -> None:
+    submit = Terminal(settings, "submit", "https://example.com/my film.mp4?v=1", "--wait")
+    await submit.shows("queued")
+    (job,) = (await caller.call("GET", "transcoding_jobs/?search=film")).body["results"]
+    # Where nothing was said, into the storage of the organization.
+    assert re.fullmatch(r"s3://stored-bucket/my-film-[0-9-]+-[0-9a-f]{4}/", job["output_path"])
+    await log.append(completed(job["id"], account.org))
+    assert await submit.end() == 0, submit.text
+    assert "100 %" in submit.text
+    assert f"{job['id']} completed: s3://" in submit.text
+
+
+async def test_whoever_stops_looking_stops_no_job(settings: dict[str, str], caller: Caller) -> None:
+    job = (await caller.call("POST", "transcoding_jobs/", job_body())).body["id"]
+    watch = Terminal(settings, "watch", job)
+    await watch.shows("queued")
+    watch.interrupt()
+    assert await watch.end() == 130, watch.text
+    assert "a job goes on" in watch.text
+    assert (await caller.job(job))["status"] == "Queued"
+
+
 async def test_scripts_get_json_and_exit_codes(settings: dict[str, str], account: Account, log: JobLog) -> None:
     body = job_body()
     given = json.dumps({"output_path": body["output_path"], "client_metadata": {"mark": 1}})

@@ -1,6 +1,7 @@
 """The sealed store of content keys in PostgreSQL."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ from pydantic import SecretStr
 from services.api.contract.errors import Invalid, Unavailable
 from services.api.contract.key_addresses import KeyAddresses
 from services.api.contract.listing import Window
+from services.api.database.migrate import MIGRATIONS
 from services.api.database.pool import Connection, Database, close_pool, open_pool
 from services.api.drm.answers import listed
 from services.api.drm.contents import Contents
@@ -66,6 +68,53 @@ async def test_who_comes_second_with_a_content_gets_no_keys_for_other_tracks(dat
     assert isinstance(await encryptions.keys(ORG, orders[0], content_id), KeySet)
     with pytest.raises(Invalid, match="shared"):
         await encryptions.keys(ORG, orders[1], content_id)
+
+
+async def test_who_comes_second_with_a_content_gets_no_keys_for_another_scheme(database: Database) -> None:
+    encryptions, content_id = Encryptions(database, Sealer([OLD]), KeyAddresses(), ProviderRules()), uuid4().hex
+    cbcs, aes = EncryptionRequest(scheme="cbcs"), EncryptionRequest(scheme="aes-128", key_uri="https://example.com/key")
+    orders = [Order(request, SealedStore(), content_id) for request in (cbcs, aes)]
+    # Both were found good before anybody had said what the keys are for.
+    await Contents(database, Sealer([OLD])).content_keys(ORG, content_id)
+    assert isinstance(await encryptions.keys(ORG, orders[0], content_id), KeySet)
+    with pytest.raises(Invalid, match="cbcs"):
+        await encryptions.keys(ORG, orders[1], content_id)
+    assert isinstance(await encryptions.keys(ORG, orders[0], content_id), KeySet)
+
+
+async def test_contents_of_before_are_for_what_their_jobs_were(connection: Connection) -> None:
+    """The migration, over rows of before it."""
+    (migration,) = MIGRATIONS.glob("*_content_schemes.sql")
+    used = {"a": ["cbcs", "cbcs"], "b": ["aes-128"], "c": ["cbcs", "aes-128"], "d": []}
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await connection.execute("alter table drm_contents drop column scheme")
+        await _job_of_before(connection, "clear", None, None)
+        for letter, schemes in used.items():
+            content = letter * 32
+            await connection.execute(
+                "insert into drm_contents (org, content_id, keys, kids) values ($1, $2, '', '{}')", ORG, content
+            )
+            for number, scheme in enumerate(schemes):
+                await _job_of_before(connection, f"{letter}{number}", content, scheme)
+        await connection.execute(migration.read_text())
+        rows = await connection.fetch("select content_id, scheme from drm_contents where keys = ''")
+    finally:
+        await transaction.rollback()
+    found = {row["content_id"][0]: row["scheme"] for row in rows}
+    assert found == {"a": "cbcs", "b": "aes-128", "c": None, "d": None}
+
+
+async def _job_of_before(connection: Connection, job: str, content: str | None, scheme: str | None) -> None:
+    state = json.dumps({"drm_content_id": content, "encryption": scheme and {"scheme": scheme}})
+    await connection.execute(
+        "insert into jobs (id, org, created, status, enable_drm, priority, admitted, last_sequence, state)"
+        " values ($1, $2, now(), 'completed', true, 1, true, 1, $3)",
+        job,
+        ORG,
+        state,
+    )
 
 
 async def test_a_row_opens_in_its_own_place_alone(database: Database, connection: Connection) -> None:

@@ -64,7 +64,7 @@ class Servers:
 
     def family(self) -> list[Identity]:
         """The supervisor and all below it."""
-        pids = [self.supervisor.pid, *(stat.pid for stat in descendants(self.supervisor.pid))]
+        pids = [self.supervisor.pid, *descendants(self.supervisor.pid)]
         return [identity for identity in map(identify, pids) if identity]
 
     def kill_and_wait(self, name: str) -> Record:
@@ -175,7 +175,7 @@ async def test_postgres_wants_the_password_and_keeps_its_data_over_sigkill(serve
     connection = await asyncpg.connect(url)
     assert await connection.fetchval("show server_encoding") == "UTF8"
     await connection.execute("create table kept (n int); insert into kept values (7)")
-    backends = [stat.pid for stat in descendants(servers.record("postgres").process.pid)]
+    backends = descendants(servers.record("postgres").process.pid)
     assert servers.kill_and_wait("postgres").restarts >= 1
     connection.terminate()
     # A server without its postmaster must not write on beside the new one.
@@ -223,7 +223,7 @@ asyncio.run(supervise(Layout(Path(sys.argv[1]), 20000), [program]))
         pid_file = tmp_path / "run" / "worker.pid"
         assert wait_until(lambda: pid_file.exists() and len(descendants(int(pid_file.read_text()))) == 1, 20)
         first = int(pid_file.read_text())
-        left = identify(descendants(first)[0].pid)
+        left = identify(descendants(first)[0])
         assert left and left.alive
         os.kill(first, signal.SIGKILL)
         assert wait_until(lambda: pid_file.exists() and int(pid_file.read_text()) != first, 20)

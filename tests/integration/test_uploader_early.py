@@ -16,6 +16,7 @@ from tests.support.faults import Fault, FaultyProxy, Hold, seen
 from tests.support.samples import failed
 from tests.support.servers import NatsServer
 from tests.support.service import Service
+from tests.support.site import PREFIX
 from tests.support.uploads import Job, Site, expected_objects
 
 PLAYLISTS = ("240p/video.m3u8", "480p/video.m3u8", "audio/0-en/audio.m3u8", "text/0-en/text.m3u8")
@@ -63,6 +64,9 @@ async def test_they_grow_with_what_is_there_without_a_gap(client: Client, site: 
         assert listed(job, path) == ("EVENT", 4)
     assert {f"{path.partition('/')[0]}/init.mp4" for path in PLAYLISTS[:2]} <= job.objects.keys()
     assert "video.m3u8" in job.objects
+    async with site.s3.client() as s3:
+        head = await s3.head_object(Bucket=job.bucket, Key=f"{PREFIX}/{PLAYLISTS[0]}")
+        assert head["CacheControl"] == "no-cache"
     await job.transcode("v0003")
     await job.has_said(PartUploaded, 5)
     assert listed(job, PLAYLISTS[0]) == ("EVENT", 4), "part 2 is missing"

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from shared.bus.connection import connect
 from shared.bus.joblog import JobLog
 from shared.events import Event, Recorded
-from stack.processes import descendants
+from stack import processes
 
 
 async def job_events(nats_url: str, org: str, job: str) -> list[Event]:
@@ -57,8 +57,7 @@ def processes_with(text: str) -> list[str]:
 
 def children() -> set[int]:
     """Pids of the processes that this one has started. Not those of its children: a database forks whenever it likes."""
-    own = os.getpid()
-    return {stat.pid for stat in descendants(own) if stat.parent == own}
+    return set(processes.children(os.getpid()))
 
 
 async def eventually(

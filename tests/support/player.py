@@ -87,7 +87,7 @@ async def work_with_console(env: Mapping[str, str], what: Mapping[str, str], fol
     """Go through the console of a stack as a person does; returns the report of tests/e2e/player/console.mjs.
 
     Args:
-        env: of the stack. what: the script wants to know beside that. folder: gets pictures of all pages.
+        env: of the stack. what: the script wants to know beside that. folder: gets a picture where a step fails.
     """
     told = {
         "api": env["API_URL"],

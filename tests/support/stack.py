@@ -134,7 +134,7 @@ class RunningStack:
         supervisor = lifecycle.supervisor_of(self.layout)
         if supervisor is None:
             return []
-        below = (identify(stat.pid) for stat in descendants(supervisor.process.pid))
+        below = map(identify, descendants(supervisor.process.pid))
         return [supervisor.process, *filter(None, below)]
 
     def log(self, name: str) -> str:

@@ -61,6 +61,14 @@ def test_playlists_lead_to_playlists_here_and_to_media_at_the_storage() -> None:
     assert f"{sign('480p/video_00001.m4s')}\r\n" in media
 
 
+def test_what_grows_names_each_segment_the_same_at_every_time() -> None:
+    growing = MEDIA.replace("#EXT-X-ENDLIST\n", "")
+    shown = led("480p/video.m3u8", growing)
+    assert f'#EXT-X-MAP:URI="init.mp4?{QUERY}"' in shown
+    assert f"video_00000.m4s?{QUERY}\n" in shown
+    assert "X-Amz" not in shown
+
+
 def test_keys_are_asked_for_at_signed_addresses_and_others_where_they_are() -> None:
     signed = rewritten("480p/video.m3u8", MEDIA, sign=sign, query=QUERY, keys={KEY: f"{KEY}?expires=1"})
     assert f'URI="{KEY}?expires=1",IV=0x01' in signed

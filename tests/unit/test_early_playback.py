@@ -134,7 +134,7 @@ class MemoryBucket:
     async def of(self, _org: str, _job: str) -> AsyncIterator["MemoryBucket"]:
         yield self
 
-    async def put(self, path: str, body: bytes) -> str:
+    async def put(self, path: str, body: bytes, *, changes: bool = False) -> str:
         for _ in range(self._chance.randrange(4)):
             await asyncio.sleep(0)
         # The multivariant one is written before it is told, and told once: whoever dies in between writes it again.
@@ -142,6 +142,7 @@ class MemoryBucket:
             before = self.objects.get(path, b"").replace(b"#EXT-X-ENDLIST\n", b"").replace(b":VOD", b":EVENT")
             assert body.replace(b":VOD", b":EVENT").startswith(before), f"{path} has become shorter"
             assert b"#EXT-X-ENDLIST" in body or b"#EXT-X-ENDLIST" not in self.objects.get(path, b""), "it had ended"
+            assert changes == (b"#EXT-X-ENDLIST" not in body)
             self.bytes += len(body)
         self.objects[path] = body
         return ""

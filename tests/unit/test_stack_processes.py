@@ -68,7 +68,7 @@ def test_a_command_name_with_parentheses_and_spaces_does_not_confuse(tmp_path: P
     process = subprocess.Popen([str(odd), "60"])
     try:
         assert identity_of(process).alive
-        assert process.pid in {stat.pid for stat in descendants(os.getpid())}
+        assert process.pid in descendants(os.getpid())
     finally:
         process.kill()
         process.wait()
@@ -79,7 +79,7 @@ def test_stopping_reaches_descendants_in_other_sessions() -> None:
     process = subprocess.Popen([sys.executable, "-c", code])
     try:
         assert wait_until(lambda: len(descendants(process.pid)) == 1, 10)
-        grandchild = identify(descendants(process.pid)[0].pid)
+        grandchild = identify(descendants(process.pid)[0])
         assert grandchild and grandchild.alive
         stop_with_descendants(identity_of(process), signal.SIGTERM, 5)
         assert not grandchild.alive

@@ -42,7 +42,8 @@ def _sections(command: Any, name: str, parent: Any, level: int = 3) -> Iterator[
     context = typer.Context(command, info_name=name, parent=parent)
     commands: dict[str, Any] = getattr(command, "commands", {})
     yield _section(command, context, level)
-    for inner, one in commands.items():
+    # By name: that of the operator's commands is the order in which their modules were imported.
+    for inner, one in sorted(commands.items()):
         if not one.hidden:
             yield from _sections(one, inner, context, level + 1)
 

@@ -29,11 +29,17 @@ class ContentKey(Model):
 
 
 class Content(Resource):
-    """What was encrypted: its id is the ``drm_content_id`` of jobs. ``problem`` says why the server cannot give its keys."""
+    """What was encrypted: its id is the ``drm_content_id`` of jobs.
+
+    Attributes:
+        scheme: ``cbcs`` or ``aes-128``, whichever its keys are for; None where no job has used them yet.
+        problem: why the server cannot give its keys.
+    """
 
     content_id: str
     created: datetime | None = None
     keys: tuple[ContentKey, ...] = ()
+    scheme: str | None = None
     problem: str | None = None
 
 

@@ -13,6 +13,7 @@ export function curlOf(org, job) {
     resolutions: job.resolutions,
     ...(job.client_metadata ? { client_metadata: job.client_metadata } : {}),
     ...(job.encryption === "none" ? {} : { encryption: job.encryption }),
+    ...(job.early_playback ? { early_playback: true } : {}),
     ...(job.priority === "normal" ? {} : { priority: job.priority }),
     ...(job.profile === "balanced" ? {} : { profile: job.profile }),
   };

@@ -47,7 +47,7 @@ export function doneBy(attempt) {
     attempt.worker && `by worker ${attempt.worker}`,
     attempt.attempt > 1 && `at attempt ${attempt.attempt}`,
     failures.length && `after ${failures.join(", ")}`,
-    attempt.put_off && `put off ${attempt.put_off} times`,
+    attempt.put_off && `put off ${attempt.put_off}×`,
     waited.length && `waited for ${waited.join(", ")}`,
   ]
     .filter(Boolean)

@@ -33,6 +33,6 @@ export function PlayerPanel({ org, job }) {
       ${!wanted && html`<button class="start" onClick=${() => setWanted(true)}><${Icon} name="play" /><span>Play</span></button>`}
     </div>
     ${error && html`<div class="body"><${Failed} error=${error} again=${() => (setError(null), setWanted(false))} /></div>`}
-    <footer class="row spread small soft"><span>${wanted ? level || "Loading …" : "As viewers get it, out of your bucket"}</span></footer>
+    <footer class="row spread small soft"><span>${wanted ? level || "Loading …" : job.end_time ? "As viewers get it, out of your bucket" : "As far as it is made, and on as it grows"}</span></footer>
   </section>`;
 }

@@ -11,7 +11,7 @@ export const LADDERS = [
 ];
 
 /** @param {string | null} output the folder that was written to last */
-export const startOf = output => ({ source: "file", url: "", s3: "", output: "", folder: output ?? "", resolutions: ["240p", "480p", "720p"], profile: "balanced", priority: "normal", encryption: "none", metadata: "" });
+export const startOf = output => ({ source: "file", url: "", s3: "", output: "", folder: output ?? "", resolutions: ["240p", "480p", "720p"], profile: "balanced", priority: "normal", encryption: "none", early: false, metadata: "" });
 
 /**
  * What the API is asked for.
@@ -22,6 +22,7 @@ export function bodyOf(form, upload) {
   if (form.source === "s3") body.input_path = form.s3.trim();
   else body.input_url = form.source === "file" ? upload.input_url : form.url.trim();
   for (const [name, usual] of [["profile", "balanced"], ["priority", "normal"], ["encryption", "none"]]) if (form[name] !== usual) body[name] = form[name];
+  if (form.early) body.early_playback = true;
   if (form.metadata.trim()) body.client_metadata = metadataOf(form.metadata);
   return body;
 }

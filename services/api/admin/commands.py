@@ -53,7 +53,8 @@ from shared.payload import timestamp
 async def bootstrap(context: AdminContext) -> None:
     """Make sure that an organization, its user, token and storage are there. Reads them as JSON, prints who is who as JSON.
 
-    With "operator": true, user and token may see to the server, too.
+    With "operator": true, user and token may see to the server, too. "storage_endpoint" is how browsers call the storage's
+    service, where that is not as in "storage_url".
     """
     given = json.loads(sys.stdin.read())
     token = str(given["token"])
@@ -74,6 +75,8 @@ async def bootstrap(context: AdminContext) -> None:
         )
     if given.get("storage_url"):
         await context.storages.set(org, given["storage_url"])
+    if given.get("storage_endpoint"):
+        await context.storages.set_public(org, {"public_endpoint": given["storage_endpoint"]})
     print(json.dumps({"org_id": org, "username": given["username"], "token": token}))
 
 

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from services.api.contract.members import Omittable, Request, optional
 from services.api.contract.responses import Page, Response
-from shared.encryption.protection import Hex128, Tracks
+from shared.encryption.protection import Hex128, Scheme, Tracks
 
 LICENCE_PLACES = ("{organization}", "{content_id}", "{drm_type}")
 """What is filled in, in the address of a licence server."""
@@ -114,6 +114,7 @@ class ContentItem(Response):
 
     content_id: Hex128 = Field(examples=[_CONTENT_ID])
     created: datetime = Field(description="When its keys were made")
+    scheme: Scheme | None = Field(description="What its keys are for; null where no job has used them yet")
     keys: list[KeyId]
     problem: str | None = Field(
         description="Why the server cannot give its keys, of which there are none here then; null where it can"
@@ -125,6 +126,7 @@ class Content(Response):
 
     content_id: Hex128 = Field(examples=[_CONTENT_ID])
     created: datetime = Field(description="When its keys were made")
+    scheme: Scheme | None = Field(description="What its keys are for; null where no job has used them yet")
     keys: list[Key]
 
 

@@ -23,6 +23,7 @@ MOST_BYTES = 16 * 1024 * 1024
 Sign = Callable[[str], str]
 """From the path of an object below the output's prefix to an address of it."""
 
+_SEGMENT, _END = "#EXTINF", "#EXT-X-ENDLIST"
 _PLAYLIST, _MANIFEST = ".m3u8", ".mpd"
 _URI = re.compile(r'([:,]URI=")([^"\r\n]*)"')
 # In double quotes, as they are written; no other attribute or element of ours refers to an object.
@@ -82,12 +83,14 @@ def rewritten(path: str, text: str, *, sign: Sign, query: str, keys: dict[str, s
     Raises:
         LeadsOutside: it refers to something else than the output.
     """
+    # What is read again and again has to say the same of what it has said before; a presigned address is another one each time.
+    growing = _SEGMENT in text and _END not in text
     known: dict[str, str] = {}
 
     def lead(reference: str) -> str:
         # Several pieces of one object follow each other.
         if reference not in known:
-            known[reference] = _led(path, reference, sign=sign, query=query, keys=keys)
+            known[reference] = _led(path, reference, sign=None if growing else sign, query=query, keys=keys)
         return known[reference]
 
     match PurePosixPath(path).suffix:
@@ -121,11 +124,11 @@ def _manifest_reference(match: re.Match[str], path: str, query: str) -> str:
     return match[1] + (quoteattr(reference) if quoted else escape(reference))
 
 
-def _led(path: str, reference: str, *, sign: Sign, query: str, keys: dict[str, str]) -> str:
+def _led(path: str, reference: str, *, sign: Sign | None, query: str, keys: dict[str, str]) -> str:
     if _ABSOLUTE.match(reference):
         return keys.get(reference, reference)
     target = _resolved(path, reference)
-    return f"{reference}?{query}" if is_rewritten(target) else sign(target)
+    return f"{reference}?{query}" if sign is None or is_rewritten(target) else sign(target)
 
 
 def _resolved(path: str, reference: str) -> str:

@@ -22,11 +22,22 @@ R = TypeVar("R", bound=Request)
 MOST_MESSAGES = 20
 _INNER_MEMBERS = frozenset(DrmOptions.model_fields)
 _LONGEST_ECHO = 100
-_WRONG_TYPE = {
-    **dict.fromkeys(("string_type", "string_unicode"), "Not a valid string."),
+_OF_EMPTY = {
+    "missing": "This field is required.",
+    "string_too_short": "This field may not be blank.",
+    "too_short": "This list may not be empty.",
+}
+_INTEGER, _NUMBER, _TEXT = "A valid integer is required.", "A valid number is required.", "Not a valid string."
+_OF_TYPES = {
+    "string_type": _TEXT,
+    "string_unicode": _TEXT,
     "bool_type": "Must be a valid boolean.",
-    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "A valid integer is required."),
-    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), "A valid number is required."),
+    "int_type": _INTEGER,
+    "int_parsing": _INTEGER,
+    "int_from_float": _INTEGER,
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "finite_number": _NUMBER,
     "extra_forbidden": "Unknown field.",
 }
 _LIMITS = {
@@ -111,33 +122,26 @@ def _add(messages: dict[str, list[str]], field: str, text: str) -> None:
 
 def _message(item: Any) -> str:
     kind, value, details = item["type"], item.get("input"), item.get("ctx", {})
-    match kind:
-        case "missing":
-            return "This field is required."
-        case "literal_error":
-            return "This field may not be null." if value is None else is_not_a_choice(value)
-        case "string_too_short":
-            return "This field may not be blank."
-        case "too_short":
-            return "This list may not be empty."
-        case "too_long" | "string_too_long":
-            what, units = ("list", "items") if kind == "too_long" else ("field", "characters")
-            return f"Ensure this {what} has no more than {details['max_length']} {units}."
+    if kind in _OF_EMPTY:
+        return _OF_EMPTY[kind]
+    if kind in ("too_long", "string_too_long"):
+        what, units = ("list", "items") if kind == "too_long" else ("field", "characters")
+        return f"Ensure this {what} has no more than {details['max_length']} {units}."
     if value is None:
         return "This field may not be null."
-    if kind in _WRONG_TYPE:
-        return _WRONG_TYPE[kind]
     match kind:
-        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
-            words, limit = _LIMITS[kind]
-            return f"Ensure this value is {words} {details[limit]}."
+        case "literal_error":
+            return is_not_a_choice(value)
         case "list_type":
             return f'Expected a list of items but got type "{type(value).__name__}".'
         case "dict_type" | "model_type":
             return f'Expected a dictionary of items but got type "{type(value).__name__}".'
+        case _ if kind in _LIMITS:
+            words, limit = _LIMITS[kind]
+            return f"Ensure this value is {words} {details[limit]}."
         case _:
-            # Ours, made for the reader already.
-            return str(item["msg"])
+            # Where it is no type of pydantic's, it is a sentence of ours, made for the reader already.
+            return _OF_TYPES.get(kind) or str(item["msg"])
 
 
 def _place(item: Any) -> str:

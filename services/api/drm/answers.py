@@ -56,15 +56,23 @@ def shown(content: contents.Content) -> Content:
         Key(tracks=key.tracks, kid=key.kid.hex(), iv=key.iv.hex(), key=key.key.hex(), uri=fairplay_uri(key.kid))
         for key in content.keys
     ]
-    return Content(content_id=content.content_id, created=content.created, keys=keys)
+    return Content(content_id=content.content_id, created=content.created, scheme=content.scheme, keys=keys)
 
 
 def listed(content: contents.Content | contents.LockedContent) -> ContentItem:
     """A content without its keys."""
     if isinstance(content, contents.LockedContent):
-        return ContentItem(content_id=content.content_id, created=content.created, keys=[], problem=contents.LOCKED)
+        return ContentItem(
+            content_id=content.content_id,
+            created=content.created,
+            scheme=content.scheme,
+            keys=[],
+            problem=contents.LOCKED,
+        )
     keys = [KeyId(tracks=key.tracks, kid=key.kid.hex(), iv=key.iv.hex()) for key in content.keys]
-    return ContentItem(content_id=content.content_id, created=content.created, keys=keys, problem=None)
+    return ContentItem(
+        content_id=content.content_id, created=content.created, scheme=content.scheme, keys=keys, problem=None
+    )
 
 
 def _widevine_track(kind: str, key: ContentKey, scheme: str) -> dict[str, object]:

@@ -13,7 +13,7 @@ from services.api.contract.errors import Unavailable
 from services.api.contract.listing import Window
 from services.api.database.pool import Database
 from shared.encryption.keys import ContentKey
-from shared.encryption.protection import Tracks
+from shared.encryption.protection import Scheme, Tracks
 from shared.sealing import SealBroken, Sealer
 
 SHARED: tuple[Tracks, ...] = ("all",)
@@ -21,20 +21,28 @@ SHARED: tuple[Tracks, ...] = ("all",)
 
 LOCKED = "The keys of this content cannot be opened with this server's sealing keys."
 
-_ROW = "select content_id, keys, created from drm_contents where org = $1 and content_id = $2"
-_BY_KIDS = "select content_id, keys, created from drm_contents where org = $1 and kids && $2"
-_PAGE = (
-    "select content_id, keys, created from drm_contents where org = $1 order by created, content_id limit $2 offset $3"
-)
+_COLUMNS = "select content_id, keys, scheme, created from drm_contents"
+_ROW = f"{_COLUMNS} where org = $1 and content_id = $2"
+_BY_KIDS = f"{_COLUMNS} where org = $1 and kids && $2"
+_PAGE = f"{_COLUMNS} where org = $1 order by created, content_id limit $2 offset $3"
+# Whoever says it first decides.
+_CLAIM = """
+    update drm_contents set scheme = coalesce(scheme, $3) where org = $1 and content_id = $2 returning scheme
+"""
 
 
 @dataclass(frozen=True)
 class Content:
-    """A content with its keys, in the order in which a track takes the first that is for it."""
+    """A content with its keys, in the order in which a track takes the first that is for it.
+
+    Attributes:
+        scheme: what they are for; None where nobody has said yet.
+    """
 
     content_id: str
     keys: tuple[ContentKey, ...]
     created: datetime
+    scheme: Scheme | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,7 @@ class LockedContent:
 
     content_id: str
     created: datetime
+    scheme: Scheme | None = None
 
 
 class Contents:
@@ -77,6 +86,12 @@ class Contents:
             )
         kept = await self.read(org, content_id)
         return kept.keys if kept else made
+
+    async def claim(self, org: str, content_id: str, scheme: Scheme) -> Scheme:
+        """Have the keys of a content be for a scheme, if they are for none yet; what they are for."""
+        async with self._database.connection() as connection:
+            kept: Scheme | None = await connection.fetchval(_CLAIM, org, content_id, scheme)
+        return kept or scheme
 
     async def read(self, org: str, content_id: str) -> Content | None:
         """A content, None where the organization has none of that id.
@@ -117,8 +132,9 @@ class Contents:
             text = self._sealer.open(row["keys"], purpose(org, content_id))
         except SealBroken as error:
             structlog.get_logger().error("content keys cannot be opened", content_id=content_id, error=str(error))
-            return LockedContent(content_id, row["created"])
-        return Content(content_id, tuple(ContentKey.from_json(item) for item in json.loads(text)), row["created"])
+            return LockedContent(content_id, row["created"], row["scheme"])
+        keys = tuple(ContentKey.from_json(item) for item in json.loads(text))
+        return Content(content_id, keys, row["created"], row["scheme"])
 
 
 def purpose(org: str, content_id: str) -> str:

@@ -82,12 +82,14 @@ class Encryptions:
         """The keys of a content, made now if it has none; None where the key service is asked later.
 
         Raises:
-            Invalid: the content was given keys for other tracks meanwhile. Unavailable: they cannot be read. DatabaseDown.
+            Invalid: the content was given keys for other tracks, or another scheme, meanwhile.
+            Unavailable: they cannot be read. DatabaseDown.
         """
         match order.provider:
             case SealedStore():
                 keys = await self._contents.content_keys(org, content_id, order.request.tracks)
                 _check_tracks(keys, order.request)
+                _check_scheme(await self._contents.claim(org, content_id, order.request.scheme), order.request.scheme)
             case StaticKeys():
                 keys = order.provider.content_keys
             case _:
@@ -112,9 +114,10 @@ class Encryptions:
         )
 
     async def _check_content(self, org: str, content_id: str, wanted: EncryptionRequest) -> None:
-        """Raises: Invalid: the content has keys that are for other tracks."""
+        """Raises: Invalid: the content has keys that are for other tracks, or for another scheme."""
         if content := await self._contents.read(org, content_id):
             _check_tracks(content.keys, wanted)
+            _check_scheme(content.scheme, wanted.scheme)
 
 
 def _check_tracks(keys: tuple[ContentKey, ...], wanted: EncryptionRequest) -> None:
@@ -123,6 +126,16 @@ def _check_tracks(keys: tuple[ContentKey, ...], wanted: EncryptionRequest) -> No
     if tracks != wanted.tracks:
         use = next((name for name, each in TRACKS.items() if each == tracks), "others")
         message = f'keys: The keys of this content are "{use}". Ask for the same, or for another content.'
+        raise Invalid({"drm": [message]})
+
+
+def _check_scheme(kept: Scheme | None, wanted: Scheme) -> None:
+    """Raises: Invalid: the keys of the content are for another scheme."""
+    if kept not in (None, wanted):
+        message = (
+            f"content_id: The keys of this content are for {kept}. Use another content for {wanted}: a key of AES-128 is "
+            "given out more freely than one for DRM."
+        )
         raise Invalid({"drm": [message]})
 
 

@@ -10,6 +10,7 @@ from services.api.accounts.accounts import Identity
 from services.api.contract.errors import Conflict, Forbidden
 from services.api.contract.peers import Network
 from services.api.contract.playback import Playback
+from services.api.drm.signed_addresses import in_future
 from services.api.http.answers import json_answer
 from services.api.http.authorized import Runtime, Services, authorized, client_of
 from services.api.http.links import Links
@@ -18,10 +19,10 @@ from services.api.playback.signatures import PlaybackSignatures
 from shared.media.layout import CUES, DASH, MULTIVARIANT
 
 PLAYBACK = "/api/v1/{org}/transcoding_jobs/{job}/playback/"
-PLAYED_PATH = PLAYBACK + "{path}"
+PLAYED_PATH = PLAYBACK + "{path:.+}"
 """What players in browsers call."""
 
-# So that a player that goes back does not ask again.
+# So that a player that goes back does not ask again; never longer than the address works.
 _MOST_REDIRECT_SECONDS = 300
 
 
@@ -51,14 +52,15 @@ class PlaybackHandlers:
         """All of their routes, but for what browsers ask before."""
         return [
             web.get(PLAYBACK, authorized(self._runtime, self.addresses)),
-            web.get(PLAYBACK + "{path:.+}", self.play),
+            web.get(PLAYED_PATH, self.play),
         ]
 
     async def addresses(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """Addresses for players."""
         org, job = identity.org, request.match_info["job"]
         found = await services.jobs.require(org, job)
-        if found.outputs is None:
+        outputs = found.outputs
+        if outputs is None and (found.finished or found.playable_at is None):
             raise Conflict("Job has no output yet. Wait for its end." if not found.finished else "Job has no output.")
         output = await services.player.output(org, job)
         query, expires = self._signatures.query(org, job, self._seconds)
@@ -69,8 +71,8 @@ class PlaybackHandlers:
 
         shown = Playback(
             hls=address(MULTIVARIANT),
-            dash=address(DASH) if found.outputs.dash else None,
-            sprite=address(CUES) if found.outputs.sprite else None,
+            dash=address(DASH) if outputs and outputs.dash else None,
+            sprite=address(CUES) if outputs and outputs.sprite else None,
             expires_at=None if output.base else datetime.fromtimestamp(expires, UTC),
         )
         return json_answer(shown.model_dump_json())
@@ -103,6 +105,7 @@ class PlaybackHandlers:
         query = self._signatures.until(org, request.match_info["job"], expires)
         given = await services.player.give(org, output, request.match_info["path"], query=query, expires=expires)
         if isinstance(given, Leads):
-            headers = {"Location": given.address, "Cache-Control": f"private, max-age={_MOST_REDIRECT_SECONDS}"}
+            seconds = min(_MOST_REDIRECT_SECONDS, max(0, expires - in_future(0)))
+            headers = {"Location": given.address, "Cache-Control": f"private, max-age={seconds}"}
             return web.Response(status=302, headers=headers)
         return web.Response(text=given.text, content_type=given.content_type, charset="utf-8")

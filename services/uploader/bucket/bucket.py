@@ -72,8 +72,11 @@ class Bucket:
         _count(size)
         return plain_tag(answer["CopyObjectResult"])
 
-    async def put(self, path: str, body: bytes) -> str:
+    async def put(self, path: str, body: bytes, *, changes: bool = False) -> str:
         """Write an object, over whatever is there, with the content type that its path implies. All of it appears or nothing.
+
+        Args:
+            changes: it will be written again, so that no cache may keep it.
 
         Returns the entity tag, empty where the storage tells none.
         """
@@ -86,7 +89,7 @@ class Bucket:
                     # Buckets with Object Lock take nothing without it.
                     ContentMD5=await asyncio.to_thread(content_md5, body),
                     ContentType=content_type(path),
-                    **self._headers,  # type: ignore[arg-type]
+                    **({"CacheControl": "no-cache"} if changes else self._headers),  # type: ignore[arg-type]
                 )
         _count(len(body))
         return plain_tag(answer)

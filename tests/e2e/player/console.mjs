@@ -3,7 +3,7 @@
 //   node console.mjs < what.json      {api, storage, username, password, org, chromium, folder, source, output, played, cancelled, file}
 //
 // source, output: of a job to be made; played: id of a completed job; cancelled: id of one to be cancelled and retried; file: a
-// video to be uploaded. Pictures of all pages go to the folder.
+// video to be uploaded. The folder gets a picture of the page where a step fails.
 import {readFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {chromium} from 'playwright-core';

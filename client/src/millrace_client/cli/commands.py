@@ -1,7 +1,10 @@
 """The commands that have to do with jobs."""
 
+import re
+import secrets
 import webbrowser
-from pathlib import Path
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 import typer
@@ -25,7 +28,9 @@ Members = Annotated[
 @command
 def submit(
     source: Annotated[str, typer.Argument(help="A file, which is uploaded first; http(s)://…; or s3://bucket/key")],
-    output: Annotated[str | None, typer.Option(help="s3://bucket/prefix/ in the organization's storage.")] = None,
+    output: Annotated[
+        str | None, typer.Option(help="s3://bucket/prefix/; else a new prefix in the organization's storage.")
+    ] = None,
     resolutions: Annotated[str, typer.Option(help="Such as 240p,480p, or audio.")] = "240p,480p,720p",
     priority: Annotated[str | None, typer.Option(help="low, normal or high")] = None,
     profile: Annotated[str | None, typer.Option(help="Trade of encoding time against size and quality.")] = None,
@@ -38,9 +43,9 @@ def submit(
     if file and not file.is_file():
         raise typer.BadParameter(f"{source} is no file, and no address: http(s)://… or s3://….")
     more = asking.members() if stdin else {}
-    if not output and "output_path" not in more:
-        raise typer.BadParameter("Say where the output goes: --output s3://bucket/prefix/")
     with connect() as millrace:
+        if not output and "output_path" not in more:
+            output = _new_prefix(millrace, source)
         job = millrace.jobs.create(
             input_url=_uploaded(millrace, file, as_json=as_json) if file else source,
             output_path=output or "",
@@ -157,6 +162,21 @@ def _uploaded(millrace: Millrace, file: Path, *, as_json: bool) -> str:
             return millrace.uploads.upload(file, progress=view).input_url
     except OSError as error:
         raise typer.BadParameter(f"{file} cannot be read: {error.strerror}.") from None
+
+
+def _new_prefix(millrace: Millrace, source: str) -> str:
+    """Where nothing lies yet in the storage of the organization, by the name of the source.
+
+    Raises:
+        BadParameter: it has none.
+    """
+    location = millrace.storage.get().location
+    if location is None:
+        raise typer.BadParameter(
+            "Say where the output goes: --output s3://bucket/prefix/. Or set a storage: millrace storage set"
+        )
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", PurePosixPath(source.partition("?")[0]).stem).strip("-")[:60] or "video"
+    return f"{location}{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}/"
 
 
 def _follow(millrace: Millrace, job: str, *, as_json: bool) -> None:
