@@ -11,7 +11,14 @@ from services.api.accounts.storage_errors import refusal_of
 from services.api.contract.addresses import with_credentials
 from services.api.contract.errors import Conflict, NotFound, StorageRefused
 from services.api.contract.key_addresses import KeyAddresses
-from services.api.contract.playback import MOST_BYTES, LeadsOutside, check_path, is_rewritten, rewritten
+from services.api.contract.playback import (
+    MOST_BYTES,
+    LeadsOutside,
+    TooManyReferences,
+    check_path,
+    is_rewritten,
+    rewritten,
+)
 from services.api.drm import signed_addresses
 from services.api.drm.contents import Contents
 from services.api.jobs.jobs import Jobs
@@ -133,6 +140,8 @@ class Player:
                 raise StorageRefused(
                     f"{path} in the bucket refers to something that is not of this output: {error}"
                 ) from None
+            except TooManyReferences as error:
+                raise StorageRefused(f"{path} in the bucket is none that this server writes: it has {error}.") from None
         return Text(led, content_type(path))
 
     async def _find(self, org: str, job: Job) -> Output:
