@@ -1,5 +1,6 @@
 """Uploads into a real storage: in one piece and in parts, into a job, and out of the storage again."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,8 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
 from services.api.accounts.directory import NotPossible
@@ -92,10 +95,11 @@ async def database(database_url: str, api: ApiProcess) -> AsyncIterator[Database
     await close_pool(pool)
 
 
-async def swept(database: Database) -> None:
+async def swept(database: Database, *, seconds: float = 60) -> None:
     """One round, as the leader makes them."""
     sealer = Sealer(decode_keys(SecretStr(SEAL_KEY)))
-    await UploadSweep(database, Storages(database, sealer), policy=LOOPBACK, ready=lambda: True).sweep()
+    storages = Storages(database, sealer)
+    await UploadSweep(database, storages, policy=LOOPBACK, ready=lambda: True, seconds=seconds).sweep()
 
 
 async def aged(database: Database, begun: Any) -> None:
@@ -239,6 +243,55 @@ async def test_a_storage_that_is_away_loses_nothing(place: Place, database: Data
     await swept(database)
     assert not await place.lies_there(begun)
     assert (await place.caller.call("GET", "uploads/")).body["count"] == 0
+
+
+@dataclass
+class HostileStorage:
+    """Lists uploads in parts without their names, and never answers a deletion."""
+
+    endpoint: str
+    deletions: int = 0
+
+
+@pytest.fixture
+async def hostile() -> AsyncIterator[HostileStorage]:
+    over = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.method == "GET":
+            listed = "<ListMultipartUploadsResult><Upload></Upload></ListMultipartUploadsResult>"
+            return web.Response(text=listed, content_type="application/xml")
+        storage.deletions += 1
+        await over.wait()
+        return web.Response(status=204)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(app, host="127.0.0.1") as server:
+        storage = HostileStorage(str(server.make_url("")).rstrip("/"))
+        yield storage
+        over.set()
+
+
+@pytest.mark.parametrize("in_parts", [True, False])
+async def test_a_storage_that_answers_nonsense_or_never_is_in_nobodys_way(
+    place: Place, database: Database, api: ApiProcess, s3: S3Server, hostile: HostileStorage, *, in_parts: bool
+) -> None:
+    members = {"size": 6 * MIB, "part_size": 5 * MIB} if in_parts else {}
+    bad = [await place.begin(**members) for _ in range(2)]
+    address = s3.address(place.bucket, "customers/one/").replace(s3.endpoint, hostile.endpoint)
+    api.admin("set-storage", place.caller.account.org, text=address + "\n")
+    bucket = s3.new_bucket()
+    async with Caller(api, api.account(f"user-{uuid4()}", s3.address(bucket, "customers/one/"))) as caller:
+        other = Place(caller, s3, bucket)
+        good = await other.uploaded()
+        for one in (*bad, good):
+            await aged(database, one)
+        await swept(database, seconds=1)
+        assert not await other.lies_there(good)
+    assert hostile.deletions == (0 if in_parts else 1)
+    for one in bad:
+        assert (await place.caller.call("GET", f"uploads/{one['id']}/")).body["state"] == "removing"
 
 
 async def test_open_uploads_are_bounded(place: Place) -> None:

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.api.contract.playback import LeadsOutside, check_path, is_rewritten, rewritten
+from services.api.contract import playback
+from services.api.contract.playback import (
+    LeadsOutside,
+    TooManyReferences,
+    check_path,
+    is_rewritten,
+    rewritten,
+)
 
 QUERY = "expires=9&signature=ab"
 KEY = "https://video.example.com/api/v1/a1b2c3/aes_key/cf6c30dd50c1492e82344ea3e139da1d/"
@@ -118,6 +125,36 @@ def test_what_leads_out_of_the_output_is_refused(reference: str, form: str) -> N
 def test_what_leads_elsewhere_is_not_signed(reference: str) -> None:
     text = f"#EXTM3U\n{reference}\n"
     assert led("video.m3u8", text) == text
+
+
+def test_a_manifest_of_beginnings_alone_is_read_in_one_go() -> None:
+    # Were each of them looked for an end through all that follows, this would take an hour.
+    text = " media=" * 200_000
+    assert led("video.mpd", text) == text
+
+
+@pytest.mark.parametrize(
+    ("path", "reference"),
+    [
+        ("video.m3u8", "a.mp4\n"),
+        ("video.mpd", ' media="a.mp4"'),
+        ("sprite/sprite.vtt", "a.jpg#xywh=0,0,1,1\n"),
+    ],
+)
+def test_no_more_references_are_followed_than_an_output_has(
+    path: str, reference: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(playback, "MOST_REFERENCES", 100)
+
+    def short(_path: str) -> str:
+        return "a"
+
+    def follow(count: int) -> str:
+        return rewritten(path, reference * count, sign=short, query="", keys={})
+
+    assert follow(100)
+    with pytest.raises(TooManyReferences):
+        follow(101)
 
 
 @given(st.text(max_size=40), st.sampled_from(["video.m3u8", "480p/video.m3u8"]))

@@ -20,6 +20,10 @@ from shared.media.layout import CUES, content_type
 MOST_BYTES = 16 * 1024 * 1024
 """Of a playlist or manifest: several times what a film of a day has."""
 
+MOST_REFERENCES = 250_000
+"""Of a playlist, manifest or file of cues: a film of a day in segments of a second has a third of that. Each becomes an address
+of half a kilobyte, so that a small file of nothing else would become one that fills the memory."""
+
 Sign = Callable[[str], str]
 """From the path of an object below the output's prefix to an address of it."""
 
@@ -27,7 +31,8 @@ _SEGMENT, _END = "#EXTINF", "#EXT-X-ENDLIST"
 _PLAYLIST, _MANIFEST = ".m3u8", ".mpd"
 _URI = re.compile(r'([:,]URI=")([^"\r\n]*)"')
 # In double quotes, as they are written; no other attribute or element of ours refers to an object.
-_REFERENCE = re.compile(r'(\s(?:initialization|media)=|<BaseURL>)(?:"([^"]*)"|([^<]*)(?=</BaseURL>))')
+# What follows each beginning ends soon or is looked for once: whoever writes to a bucket must not make this quadratic.
+_REFERENCE = re.compile(r'(\s(?:initialization|media)=)"([^"]*)"|(<BaseURL>)([^<]*)(?=</BaseURL>)')
 _ABSOLUTE = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:|/)")
 _PLACE = re.compile(r"\$[^$]*\$")
 """Of a number in a template."""
@@ -40,6 +45,10 @@ _ODD = re.compile(r"[\x00-\x1f\x7f\\]")
 
 class LeadsOutside(ValueError):
     """A reference leads out of the output, or to nothing that an output consists of."""
+
+
+class TooManyReferences(ValueError):
+    """There are more references than in anything that is written here."""
 
 
 class Playback(Response):
@@ -81,13 +90,22 @@ def rewritten(path: str, text: str, *, sign: Sign, query: str, keys: dict[str, s
             stand in playlists.
 
     Raises:
-        LeadsOutside: it refers to something else than the output.
+        LeadsOutside: it refers to something else than the output. TooManyReferences: more of them than any output has.
     """
+    left = MOST_REFERENCES
+
+    def count() -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise TooManyReferences(f"more than {MOST_REFERENCES} references")
+
     # What is read again and again has to say the same of what it has said before; a presigned address is another one each time.
     growing = _SEGMENT in text and _END not in text
     known: dict[str, str] = {}
 
     def lead(reference: str) -> str:
+        count()
         # Several pieces of one object follow each other.
         if reference not in known:
             known[reference] = _led(path, reference, sign=None if growing else sign, query=query, keys=keys)
@@ -97,7 +115,12 @@ def rewritten(path: str, text: str, *, sign: Sign, query: str, keys: dict[str, s
         case ".m3u8":
             return "".join(_playlist_line(line, lead) for line in text.splitlines(keepends=True))
         case ".mpd":
-            return _REFERENCE.sub(lambda match: _manifest_reference(match, path, query), text)
+
+            def lead_manifest(match: re.Match[str]) -> str:
+                count()
+                return _manifest_reference(match, path, query)
+
+            return _REFERENCE.sub(lead_manifest, text)
         case _:
             return "".join(_cue_line(line, lead) for line in text.splitlines(keepends=True))
 
@@ -116,12 +139,13 @@ def _cue_line(line: str, lead: Callable[[str], str]) -> str:
 
 def _manifest_reference(match: re.Match[str], path: str, query: str) -> str:
     """A template cannot be signed for every segment: this server sends each on to the storage."""
-    quoted = match[2] is not None
-    reference = unescape(match[2] if quoted else match[3])
+    quoted = match[1] is not None
+    before, text = (match[1], match[2]) if quoted else (match[3], match[4])
+    reference = unescape(text)
     if not _ABSOLUTE.match(reference):
         _resolved(path, _PLACE.sub("0", reference))
         reference = f"{reference}?{query}"
-    return match[1] + (quoteattr(reference) if quoted else escape(reference))
+    return before + (quoteattr(reference) if quoted else escape(reference))
 
 
 def _led(path: str, reference: str, *, sign: Sign | None, query: str, keys: dict[str, str]) -> str:

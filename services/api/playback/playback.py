@@ -11,10 +11,18 @@ from services.api.accounts.storage_errors import refusal_of
 from services.api.contract.addresses import with_credentials
 from services.api.contract.errors import Conflict, NotFound, StorageRefused
 from services.api.contract.key_addresses import KeyAddresses
-from services.api.contract.playback import MOST_BYTES, LeadsOutside, check_path, is_rewritten, rewritten
+from services.api.contract.playback import (
+    MOST_BYTES,
+    LeadsOutside,
+    TooManyReferences,
+    check_path,
+    is_rewritten,
+    rewritten,
+)
 from services.api.drm import signed_addresses
 from services.api.drm.contents import Contents
 from services.api.jobs.jobs import Jobs
+from services.api.playback.slots import Slots
 from shared.addresses import AddressPolicy
 from shared.job import Job
 from shared.locations import S3Location, object_key, parse_s3
@@ -26,9 +34,10 @@ _BUCKET = "{bucket}"
 # Segments of one output are asked for one after the other; what an operator changes counts after so long.
 _REMEMBERED_SECONDS = 60.0
 _MOST_REMEMBERED = 1_000
+# For all of a playlist: a storage that sends a byte now and then would keep its place for ever.
 _READ_SECONDS = 20.0
-# Playlists that are in memory at the same time.
-_AT_ONCE = 16
+# Playlists that are in memory at the same time, and those of one organization: its storage may be slow.
+_AT_ONCE, _AT_ONCE_EACH = 16, 4
 
 
 @dataclass(frozen=True)
@@ -81,7 +90,7 @@ class Player:
         self._contents = contents
         self._addresses = addresses
         self._policy = policy
-        self._at_once = asyncio.Semaphore(_AT_ONCE)
+        self._slots = Slots(_AT_ONCE, _AT_ONCE_EACH)
         self._outputs: OrderedDict[tuple[str, str], tuple[float, Output]] = OrderedDict()
 
     async def output(self, org: str, job: str) -> Output:
@@ -123,7 +132,7 @@ class Player:
 
         if not is_rewritten(path):
             return Leads(sign(path))
-        async with self._at_once:
+        async with self._slots.of(org):
             text = await self._read(output.location, path)
             keys = await self._keys(org, output, text, expires)
             try:
@@ -133,6 +142,8 @@ class Player:
                 raise StorageRefused(
                     f"{path} in the bucket refers to something that is not of this output: {error}"
                 ) from None
+            except TooManyReferences as error:
+                raise StorageRefused(f"{path} in the bucket is none that this server writes: it has {error}.") from None
         return Text(led, content_type(path))
 
     async def _find(self, org: str, job: Job) -> Output:
@@ -148,7 +159,10 @@ class Player:
 
     async def _read(self, location: S3Location, path: str) -> str:
         try:
-            async with s3_client(location, policy=self._policy, read_timeout=_READ_SECONDS, attempts=2) as client:
+            async with (
+                asyncio.timeout(_READ_SECONDS),
+                s3_client(location, policy=self._policy, read_timeout=_READ_SECONDS, attempts=2) as client,
+            ):
                 found = await client.get_object(Bucket=location.bucket, Key=object_key(location, path))
                 if found["ContentLength"] > MOST_BYTES:
                     raise StorageRefused(f"{path} in the bucket is larger than any that this server writes.")

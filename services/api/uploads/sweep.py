@@ -17,6 +17,8 @@ from shared.logs import Repetition
 
 _ROUND_SECONDS = 30.0
 _MOST_A_ROUND = 100
+# For one upload. A storage that answers a byte now and then would never run into the limits on reading.
+_REMOVE_SECONDS = 60.0
 # Taken out of use before the storage is asked: a job that is created now gets its file, or does not find the upload.
 _TAKE = f"""
     update uploads set state = 'removing', remove_after = now() + interval '1 hour'
@@ -32,15 +34,23 @@ class UploadSweep:
 
     Args:
         ready: whether this process is to do it now.
+        seconds: that a storage has to remove one.
     """
 
     def __init__(
-        self, database: Database, storages: Storages, *, policy: AddressPolicy, ready: Callable[[], bool]
+        self,
+        database: Database,
+        storages: Storages,
+        *,
+        policy: AddressPolicy,
+        ready: Callable[[], bool],
+        seconds: float = _REMOVE_SECONDS,
     ) -> None:
         self._database = database
         self._storages = storages
         self._policy = policy
         self._ready = ready
+        self._seconds = seconds
 
     async def run(self) -> None:
         """Sweep until cancelled, whatever happens."""
@@ -62,8 +72,15 @@ class UploadSweep:
         """
         async with self._database.connection() as connection:
             taken = await connection.fetch(_TAKE)
+        failed: set[str] = set()
         for row in taken:
-            if await self._remove(row["org"], row["location"], in_parts=row["in_parts"]):
+            org = row["org"]
+            if org in failed:
+                # The others shall not wait once more for a storage that is away.
+                continue
+            if not await self._remove(org, row["location"], in_parts=row["in_parts"]):
+                failed.add(org)
+            else:
                 async with self._database.connection() as connection:
                     await connection.execute("delete from uploads where id = $1", row["id"])
 
@@ -81,10 +98,14 @@ class UploadSweep:
             await log.awarning("upload left behind")
             return True
         try:
-            async with bucket_of(location, policy=self._policy) as bucket:
+            async with asyncio.timeout(self._seconds), bucket_of(location, policy=self._policy) as bucket:
                 await bucket.remove(in_parts=in_parts)
-        except ApiError as error:
-            await log.awarning("upload not removed", error=str(error))
+        except (ApiError, TimeoutError) as error:
+            await log.awarning("upload not removed", error=str(error) or "the storage takes too long")
+            return False
+        except Exception as error:
+            # Whatever a storage answers, which may be anybody's: it must not end the sweep of all organizations.
+            await log.awarning("upload not removed", error=repr(error))
             return False
         await log.ainfo("upload removed")
         return True
