@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import aiohttp
 import asyncpg
 import pytest
+from yarl import URL
 
 from services.api.accounts.browser_sessions import MOST_SESSIONS
 from tests.support.api import PASSWORD, ApiProcess, Caller
@@ -87,6 +88,28 @@ async def test_pages_of_other_origins_are_refused(browser: Browser, headers: dic
         assert refused.status == 403
         assert "another origin" in refused.body["detail"]
     assert (await browser.log_in(headers)).status == 403
+
+
+@pytest.mark.parametrize(
+    ("cookie", "headers", "status"),
+    [
+        (b"", b"X-CSRF-Token: \xff\r\n", 403),
+        (b"", b"Origin: http://[\r\n", 403),
+        (b"", b"Origin: \xff\r\n", 403),
+        (b"\xff", b"", 401),
+    ],
+)
+async def test_headers_that_no_browser_sends_are_refused(
+    browser: Browser, api: ApiProcess, cookie: bytes, headers: bytes, status: int
+) -> None:
+    address = URL(api.url)
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    cookie = cookie or browser.cookie.encode()
+    head = b"DELETE %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n" % (PATH.encode(), address.authority.encode())
+    writer.write(head + b"Cookie: millrace_session=%s\r\n%s\r\n" % (cookie, headers))
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 %d " % status), answer
 
 
 async def test_our_own_pages_are_not(browser: Browser, api: ApiProcess) -> None:

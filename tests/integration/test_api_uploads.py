@@ -314,6 +314,7 @@ async def test_mistakes_are_told(place: Place, api: ApiProcess) -> None:
     call = place.caller.call
     for members, field in (
         ({"filename": "a.mp4"}, "size"),
+        ({"filename": "a\0.mp4", "size": 1}, "filename"),
         ({"filename": "a.mp4", "size": 7 * 10**9}, "size"),
         ({"filename": "a.mp4", "size": 1, "content_type": "video"}, "content_type"),
     ):

@@ -179,11 +179,16 @@ def csrf_token(secret: str) -> str:
 
 def is_csrf_token(text: str, secret: str) -> bool:
     """Whether a text is the session's; takes as long whatever it is."""
-    return compare_digest(text.encode(), csrf_token(secret).encode())
+    return compare_digest(_octets(text), csrf_token(secret).encode())
 
 
 def _hash(secret: str) -> bytes:
-    return sha256(secret.encode()).digest()
+    return sha256(_octets(secret)).digest()
+
+
+def _octets(text: str) -> bytes:
+    """What a header brought, whatever it is: octets that are no UTF-8 stand in the text as they cannot be encoded."""
+    return text.encode(errors="surrogateescape")
 
 
 async def _end(connection: Connection, secret: str) -> None:

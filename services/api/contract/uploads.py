@@ -61,10 +61,16 @@ def _content_type(value: str) -> str:
     return value
 
 
+def _filename(value: str) -> str:
+    if "\0" in value:
+        raise PydanticCustomError("filename", "Must not contain the character U+0000.")
+    return value
+
+
 class UploadRequest(Request):
     """A file that is to be uploaded."""
 
-    filename: Annotated[str, Field(min_length=1, max_length=1024)] = Field(
+    filename: Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_filename)] = Field(
         description="What it is called. Its key ends in that, but for what is no letter, digit, `.`, `_` or `-`.",
         examples=["lesson 4.mp4"],
     )

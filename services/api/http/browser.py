@@ -51,7 +51,7 @@ class Site:
             # No page can set this header, and it is right behind any proxy, but only secure pages send it.
             ours = fetched.lower() in _OURS
         else:
-            ours = origin is None or urlsplit(origin.lower()).netloc in self._hosts(request)
+            ours = origin is None or _host_of(origin) in self._hosts(request)
         if not ours:
             raise Forbidden(_FOREIGN)
 
@@ -66,6 +66,14 @@ class Site:
     def _hosts(self, request: web.Request) -> set[str]:
         hosts = {request.headers.get("Host", "").lower()}
         return hosts | ({urlsplit(self.public_url.lower()).netloc} if self.public_url else set())
+
+
+def _host_of(origin: str) -> str | None:
+    """The host and port of an origin; None where it has none, such as ``null``."""
+    try:
+        return urlsplit(origin.lower()).netloc or None
+    except ValueError:
+        return None
 
 
 def session_secret(request: web.Request) -> str | None:
