@@ -1,9 +1,6 @@
 """What holds for all tests."""
 
-from collections.abc import Iterator
-
 import pytest
-import structlog
 from hypothesis import settings
 
 # A busy machine must not fail a property: how long an example takes says nothing about whether it holds.
@@ -11,14 +8,6 @@ settings.register_profile("thorough", deadline=None, max_examples=100)
 # For `make test-unit`, which is to answer in seconds; `make test` takes the other one.
 settings.register_profile("quick", parent=settings.get_profile("thorough"), max_examples=15)
 settings.load_profile("thorough")
-
-
-@pytest.fixture(autouse=True)
-def logs_as_before() -> Iterator[None]:
-    """A test that runs a command in this process configures the logs, which the next test may want to read."""
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
 
 
 @pytest.hookimpl(trylast=True)

@@ -81,7 +81,7 @@ async def test_a_permanent_error_ends_the_job_at_once(server: NatsServer, client
         failed = await until(lambda: failure(log, job))
         await until(lambda: settled(client))
     assert (failed.code, failed.detail, failed.service) == ("input_empty", "0 bytes", "transcoder")
-    assert failed.message == "The input is empty."
+    assert failed.message == "The input is empty. Upload the file again, and check its size."
     assert len(attempts.begun) == 1
     assert await dead(client) is None, "a customer's mistake is no business of the operator's"
 

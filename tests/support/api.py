@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Self
+from unittest.mock import patch
 
 import aiohttp
 
@@ -58,7 +59,8 @@ class ApiProcess(Service):
         settings = ApiSettings.from_environment(self.environment())
         outer, sys.stdin = sys.stdin, io.StringIO(text)
         try:
-            with contextlib.redirect_stdout(io.StringIO()) as printed:
+            # The logs of this process are for the tests to read.
+            with contextlib.redirect_stdout(io.StringIO()) as printed, patch("services.api.admin.app.configure_logs"):
                 admin(list(arguments), obj=settings)
         except SystemExit as ended:
             # What has gone wrong, and not the sentence that the command makes of it.

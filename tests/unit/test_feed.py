@@ -120,7 +120,11 @@ def test_only_the_api_provisions() -> None:
         assert ">" not in subjects
 
 
-def test_new_keys_are_a_pair_and_need_no_database(capsys: pytest.CaptureFixture[str]) -> None:
+def test_new_keys_are_a_pair_and_need_no_database(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The logs of this process are for other tests to read.
+    monkeypatch.setattr("services.api.admin.app.configure_logs", lambda *_: None)
     # Nobody listens there.
     environment = MINIMAL | {"MILLRACE_API_DATABASE_URL": "postgresql://millrace:x@127.0.0.1:1/millrace"}
     with pytest.raises(SystemExit) as ended:

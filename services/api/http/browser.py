@@ -47,11 +47,9 @@ class Site:
     def require_own_page(self, request: web.Request) -> None:
         """Raises: Forbidden: a page of another origin has sent the request, as far as the browser says."""
         fetched, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-        if fetched is not None:
-            # No page can set this header, and it is right behind any proxy, but only secure pages send it.
-            ours = fetched.lower() in _OURS
-        else:
-            ours = origin is None or _host_of(origin) in self._hosts(request)
+        # No page can set Sec-Fetch-Site, and it is right behind any proxy, but only secure pages send it.
+        by_address = origin is None or _host_of(origin) in self._hosts(request)
+        ours = by_address if fetched is None else fetched.lower() in _OURS
         if not ours:
             raise Forbidden(_FOREIGN)
 

@@ -7,7 +7,7 @@ update drm_contents as content
 set scheme = used.scheme
 from (
     select org, state::json ->> 'drm_content_id' as content_id, min(state::json -> 'encryption' ->> 'scheme') as scheme
-    from jobs
+    from (select org, case when state is json object then state end as state from jobs) as jobs   -- others are passed over
     where state::json ->> 'drm_content_id' is not null
     group by 1, 2
     having count(distinct state::json -> 'encryption' ->> 'scheme') = 1
