@@ -230,7 +230,7 @@ async def test_deliveries_are_filtered_by_job_and_outcome(caller: Caller, client
     async def all_of_them() -> bool:
         # While they come, the count may be of a moment before.
         page = (await caller.call("GET", path)).body
-        return page["count"] == len(page["results"]) == len(wanted)
+        return bool(page["count"] == len(page["results"]) == len(wanted))
 
     await until(all_of_them, what="deliveries in the list")
     assert await ids(f"?job={one}") == [made[one, "delivered"], made[one, "failed"]]
