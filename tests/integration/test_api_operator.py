@@ -91,12 +91,12 @@ async def test_queues_are_shown_on_the_way_of_a_job(desk: Caller, caller: Caller
     await caller.created()
 
     async def fetcher() -> models.Queue | None:
-        found = (await queues(desk))[1]
-        return found if found.waiting == waiting + 1 else None
+        # Jobs of other tests may be on their way as well, and the log is ahead of the table that admission is read from.
+        admission, found = (await queues(desk))[:2]
+        return found if found.waiting > waiting and admission.under_way > first[0].under_way else None
 
     queue = await until(fetcher)
     assert queue.oldest_seconds > 0
-    assert (await queues(desk))[0].under_way == first[0].under_way + 1
 
 
 async def test_dead_letters_are_listed_read_requeued_and_dropped(
