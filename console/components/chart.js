@@ -35,14 +35,9 @@ export function BarChart({ label, times, series, format, name }) {
     };
   }, [key]);
   useEffect(() => {
-    const dark = matchMedia("(prefers-color-scheme: dark)");
     const themes = new MutationObserver(draw);
     themes.observe(document.documentElement, { attributeFilter: ["data-theme"] });
-    dark.addEventListener("change", draw);
-    return () => {
-      themes.disconnect();
-      dark.removeEventListener("change", draw);
-    };
+    return () => themes.disconnect();
   }, [key]);
   const newest = series[0].values.findLastIndex((_, index) => series.some(one => one.values[index]));
   const told = pointed ?? newest;

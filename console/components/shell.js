@@ -61,8 +61,7 @@ function ThemeButton() {
   const change = () => {
     if (next === "system") localStorage.removeItem(THEME_KEY);
     else localStorage.setItem(THEME_KEY, next);
-    if (next === "system") delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = next;
+    dispatchEvent(new Event("themechosen"));
     setTheme(next);
   };
   return html`<button class="button small square" onClick=${change} title="Theme: ${theme}" aria-label="Theme: ${theme}. Change to ${next}."><${Icon} name=${THEME_ICONS[theme]} /></button>`;
