@@ -4,24 +4,18 @@ from aiohttp import web
 
 from services.api.accounts.accounts import Identity
 from services.api.contract.errors import Forbidden
-from services.api.contract.listing import page_json, read_window
+from services.api.contract.listing import read_window
 from services.api.contract.models import BusUserRequest
 from services.api.contract.validation import validate
 from services.api.feed.users import OFF, BusUsers
 from services.api.http.answers import json_answer
-from services.api.http.authorized import Runtime, Services, authorized, query_of, uuid_in_path
+from services.api.http.authorized import Services, authorized, query_of, uuid_in_path
 from services.api.http.body import read_body
-from services.api.http.links import Links
-from shared.addresses import AddressPolicy
+from services.api.http.resource import ResourceHandlers
 
 
-class BusUserHandlers:
+class BusUserHandlers(ResourceHandlers):
     """Their part of the REST API."""
-
-    def __init__(self, runtime: Runtime, links: Links, *, policy: AddressPolicy) -> None:
-        self._runtime = runtime
-        self._links = links
-        self._policy = policy
 
     def routes(self) -> list[web.RouteDef]:
         """All of their routes."""
@@ -45,11 +39,9 @@ class BusUserHandlers:
 
     async def list(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A page of the organization's bus users."""
-        parameters = query_of(request)
-        window = read_window(parameters)
+        window = read_window(query_of(request))
         found = await _set_up(services).page(identity.org, window)
-        base = self._links.address(request)
-        return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
+        return json_answer(self._page(request, window, found.items, found.count))
 
     async def read(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """One bus user."""

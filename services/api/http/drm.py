@@ -10,7 +10,7 @@ from services.api.contract.content_ids import parse_content_id
 from services.api.contract.drm_models import KeyAddress, KeyAddressRequest
 from services.api.contract.errors import NotFound
 from services.api.contract.key_addresses import AES_KEY
-from services.api.contract.listing import page_json, read_window
+from services.api.contract.listing import read_window
 from services.api.contract.peers import Network
 from services.api.contract.validation import validate
 from services.api.drm import signed_addresses
@@ -21,11 +21,12 @@ from services.api.http.answers import json_answer
 from services.api.http.authorized import Runtime, Services, authorized, client_of, query_of
 from services.api.http.body import read_body
 from services.api.http.links import Links
+from services.api.http.resource import ResourceHandlers
 from shared.addresses import AddressPolicy
 from shared.payload import json_text, timestamp
 
 
-class DrmHandlers:
+class DrmHandlers(ResourceHandlers):
     """Their part of the REST API.
 
     Args:
@@ -35,9 +36,7 @@ class DrmHandlers:
     def __init__(
         self, runtime: Runtime, links: Links, *, policy: AddressPolicy, seconds: int, proxies: Sequence[Network] = ()
     ) -> None:
-        self._runtime = runtime
-        self._links = links
-        self._policy = policy
+        super().__init__(runtime, links, policy=policy)
         self._seconds = seconds
         self._proxies = proxies
 
@@ -53,12 +52,10 @@ class DrmHandlers:
 
     async def list_contents(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A page of the organization's contents, without the keys themselves."""
-        parameters = query_of(request)
-        window = read_window(parameters)
+        window = read_window(query_of(request))
         count, found = await services.contents.page(identity.org, window)
         items = [_json(listed(content).model_dump(mode="json"), content) for content in found]
-        base = self._links.address(request)
-        return json_answer(page_json(items, count=count, window=window, parameters=parameters, base=base))
+        return json_answer(self._page(request, window, items, count))
 
     async def read_content(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """One content with its keys."""

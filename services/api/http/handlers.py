@@ -7,7 +7,6 @@ from aiohttp import web
 
 from services.api.accounts.accounts import Identity
 from services.api.contract.listing import (
-    page_json,
     read_count_query,
     read_fields,
     read_followed,
@@ -32,13 +31,14 @@ from services.api.http.browser import forget_session, session_secret
 from services.api.http.event_response import send_events
 from services.api.http.links import Links
 from services.api.http.list_events import send_list_events
+from services.api.http.resource import ResourceHandlers
 from services.api.intake.reservations import check_key
 from services.api.intake.submission import Accepted, Submission
 from shared.addresses import AddressPolicy
 from shared.payload import json_text, timestamp, waiting_json
 
 
-class Handlers:
+class Handlers(ResourceHandlers):
     """The REST API.
 
     Args:
@@ -48,10 +48,8 @@ class Handlers:
     def __init__(
         self, runtime: Runtime, links: Links, *, policy: AddressPolicy, proxies: Sequence[Network] = ()
     ) -> None:
+        super().__init__(runtime, links, policy=policy)
         self._proxies = proxies
-        self._runtime = runtime
-        self._links = links
-        self._policy = policy
 
     def routes(self) -> list[web.RouteDef]:
         """Their routes."""
@@ -113,11 +111,9 @@ class Handlers:
 
     async def list_jobs(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A page of the organization's jobs."""
-        parameters = query_of(request)
-        wanted, window, fields = read_job_query(parameters)
+        wanted, window, fields = read_job_query(query_of(request))
         found = await services.jobs.list(identity.org, wanted, window, fields)
-        base = self._links.address(request)
-        return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
+        return json_answer(self._page(request, window, found.items, found.count))
 
     async def count_jobs(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """How many of the organization's jobs have each status."""
@@ -131,13 +127,11 @@ class Handlers:
 
     async def show_timeline(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """What has happened to a job, with a page of its parts."""
-        parameters = query_of(request)
-        window = read_window(parameters)
+        window = read_window(query_of(request))
         found = await services.jobs.timeline(identity.org, request.match_info["job"])
         names = list(found.parts)[window.offset : window.offset + window.size]
         parts = [json_text(part) for part in found.page(names)]
-        base, count = self._links.address(request), len(found.parts)
-        page = page_json(parts, count=count, window=window, parameters=parameters, base=base)
+        page = self._page(request, window, parts, len(found.parts))
         waiting = [
             {"work": work, **waiting_json(waits)} for work, waits in sorted(services.jobs.waiting(found.job).items())
         ]

@@ -7,17 +7,18 @@ from aiohttp import web
 from services.api.accounts.accounts import Identity
 from services.api.accounts.members import Membership
 from services.api.contract.account_models import MemberRequest, Organization, PasswordRequest, RoleRequest
-from services.api.contract.listing import page_json, read_window
+from services.api.contract.listing import read_window
 from services.api.contract.peers import Network
 from services.api.contract.validation import validate
 from services.api.http.answers import json_answer
 from services.api.http.authorized import Runtime, Services, authorized, client_of, query_of
 from services.api.http.body import read_body
 from services.api.http.links import Links
+from services.api.http.resource import ResourceHandlers
 from shared.addresses import AddressPolicy
 
 
-class MemberHandlers:
+class MemberHandlers(ResourceHandlers):
     """Their part of the REST API.
 
     Args:
@@ -27,9 +28,7 @@ class MemberHandlers:
     def __init__(
         self, runtime: Runtime, links: Links, *, policy: AddressPolicy, proxies: Sequence[Network] = ()
     ) -> None:
-        self._runtime = runtime
-        self._links = links
-        self._policy = policy
+        super().__init__(runtime, links, policy=policy)
         self._proxies = proxies
 
     def routes(self) -> list[web.RouteDef]:
@@ -51,12 +50,10 @@ class MemberHandlers:
         self, request: web.Request, services: Services, identity: Identity
     ) -> web.StreamResponse:
         """A page of the organizations of who asks; admins see what theirs signs requests for keys with."""
-        parameters = query_of(request)
-        window = read_window(parameters)
+        window = read_window(query_of(request))
         count, found = await services.members.organizations(identity, window)
         items = [(await _organization(services, one)).model_dump_json() for one in found]
-        base = self._links.address(request)
-        return json_answer(page_json(items, count=count, window=window, parameters=parameters, base=base))
+        return json_answer(self._page(request, window, items, count))
 
     async def change_password(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """Give oneself a new password."""
@@ -67,11 +64,9 @@ class MemberHandlers:
 
     async def list_members(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A page of the organization's members."""
-        parameters = query_of(request)
-        window = read_window(parameters)
+        window = read_window(query_of(request))
         count, found = await services.members.page(identity, window)
-        items, base = [one.model_dump_json() for one in found], self._links.address(request)
-        return json_answer(page_json(items, count=count, window=window, parameters=parameters, base=base))
+        return json_answer(self._page(request, window, [one.model_dump_json() for one in found], count))
 
     async def read_member(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """One member."""

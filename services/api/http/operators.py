@@ -8,27 +8,21 @@ from pydantic import BaseModel
 
 from services.api.accounts.accounts import Identity
 from services.api.contract.errors import NotFound
-from services.api.contract.listing import PAGE_PARAMETERS, ParameterReader, Window, page_json, read_window
+from services.api.contract.listing import PAGE_PARAMETERS, ParameterReader, Window, read_window
 from services.api.contract.operator_models import DrainRequest
 from services.api.contract.validation import validate
 from services.api.http.answers import json_answer
-from services.api.http.authorized import Runtime, Services, authorized, query_of
+from services.api.http.authorized import Services, authorized, query_of
 from services.api.http.body import read_body
-from services.api.http.links import Links
+from services.api.http.resource import ResourceHandlers
 from services.api.operator.dead_letters import Wanted
-from shared.addresses import AddressPolicy
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NO_NAME = "Enter letters and digits."
 
 
-class OperatorHandlers:
+class OperatorHandlers(ResourceHandlers):
     """Their part of the REST API."""
-
-    def __init__(self, runtime: Runtime, links: Links, *, policy: AddressPolicy) -> None:
-        self._runtime = runtime
-        self._links = links
-        self._policy = policy
 
     def routes(self) -> list[web.RouteDef]:
         """All of their routes."""
@@ -50,7 +44,7 @@ class OperatorHandlers:
         """A page of the workers."""
         window = read_window(query_of(request))
         found = await services.desk.workers()
-        return self._page(request, window, len(found), found[window.offset : window.offset + window.size])
+        return self._models(request, window, found[window.offset : window.offset + window.size], len(found))
 
     async def drain_worker(self, request: web.Request, services: Services, _: Identity) -> web.StreamResponse:
         """Have a worker take no new work."""
@@ -63,7 +57,7 @@ class OperatorHandlers:
         """A page of the queues."""
         window = read_window(query_of(request))
         found = await services.desk.queues()
-        return self._page(request, window, len(found), found[window.offset : window.offset + window.size])
+        return self._models(request, window, found[window.offset : window.offset + window.size], len(found))
 
     async def list_dead_letters(self, request: web.Request, services: Services, _: Identity) -> web.StreamResponse:
         """A page of the dead letters."""
@@ -72,7 +66,7 @@ class OperatorHandlers:
         window = reader.window()
         reader.finish()
         count, found = await services.desk.dead_letters(Wanted(job=job, org=org, service=service), window)
-        return self._page(request, window, count, found)
+        return self._models(request, window, found, count)
 
     async def read_dead_letter(self, request: web.Request, services: Services, _: Identity) -> web.StreamResponse:
         """A dead letter with its message."""
@@ -87,9 +81,8 @@ class OperatorHandlers:
         await services.desk.drop(_number(request))
         return web.Response(status=204)
 
-    def _page(self, request: web.Request, window: Window, count: int, found: Sequence[BaseModel]) -> web.Response:
-        items, base = [one.model_dump_json() for one in found], self._links.address(request)
-        return json_answer(page_json(items, count=count, window=window, parameters=query_of(request), base=base))
+    def _models(self, request: web.Request, window: Window, found: Sequence[BaseModel], count: int) -> web.Response:
+        return json_answer(self._page(request, window, [one.model_dump_json() for one in found], count))
 
 
 def _number(request: web.Request) -> int:

@@ -4,24 +4,18 @@ from aiohttp import web
 
 from services.api.accounts.accounts import Identity
 from services.api.contract.account_models import NewTokenRequest
-from services.api.contract.listing import page_json, read_window
+from services.api.contract.listing import read_window
 from services.api.contract.models import TokenRequest
 from services.api.contract.validation import validate
 from services.api.http.answers import json_answer
-from services.api.http.authorized import Runtime, Services, authorized, query_of, uuid_in_path
+from services.api.http.authorized import Services, authorized, query_of, uuid_in_path
 from services.api.http.body import read_body
-from services.api.http.links import Links
-from shared.addresses import AddressPolicy
+from services.api.http.resource import ResourceHandlers
 from shared.payload import json_text, timestamp
 
 
-class TokenHandlers:
+class TokenHandlers(ResourceHandlers):
     """Their part of the REST API."""
-
-    def __init__(self, runtime: Runtime, links: Links, *, policy: AddressPolicy) -> None:
-        self._runtime = runtime
-        self._links = links
-        self._policy = policy
 
     def routes(self) -> list[web.RouteDef]:
         """All of their routes."""
@@ -45,11 +39,9 @@ class TokenHandlers:
 
     async def list_tokens(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A page of the organization's live tokens."""
-        parameters = query_of(request)
-        window = read_window(parameters)
+        window = read_window(query_of(request))
         found = await services.tokens.page(identity, window)
-        base = self._links.address(request)
-        return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
+        return json_answer(self._page(request, window, found.items, found.count))
 
     async def read_token(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """One token."""

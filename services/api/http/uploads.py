@@ -3,23 +3,17 @@
 from aiohttp import web
 
 from services.api.accounts.accounts import Identity
-from services.api.contract.listing import page_json, read_window
+from services.api.contract.listing import read_window
 from services.api.contract.uploads import UploadRequest
 from services.api.contract.validation import validate
 from services.api.http.answers import json_answer
-from services.api.http.authorized import Runtime, Services, authorized, query_of, uuid_in_path
+from services.api.http.authorized import Services, authorized, query_of, uuid_in_path
 from services.api.http.body import read_body
-from services.api.http.links import Links
-from shared.addresses import AddressPolicy
+from services.api.http.resource import ResourceHandlers
 
 
-class UploadHandlers:
+class UploadHandlers(ResourceHandlers):
     """Their part of the REST API."""
-
-    def __init__(self, runtime: Runtime, links: Links, *, policy: AddressPolicy) -> None:
-        self._runtime = runtime
-        self._links = links
-        self._policy = policy
 
     def routes(self) -> list[web.RouteDef]:
         """All of their routes."""
@@ -44,12 +38,10 @@ class UploadHandlers:
 
     async def list(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A page of the organization's uploads."""
-        parameters = query_of(request)
-        window = read_window(parameters)
+        window = read_window(query_of(request))
         count, found = await services.uploads.page(identity.org, window)
         items = [one.model_dump_json() for one in found]
-        base = self._links.address(request)
-        return json_answer(page_json(items, count=count, window=window, parameters=parameters, base=base))
+        return json_answer(self._page(request, window, items, count))
 
     async def read(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """One upload."""

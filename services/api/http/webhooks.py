@@ -6,24 +6,18 @@ from aiohttp import web
 
 from services.api.accounts.accounts import Identity
 from services.api.contract.errors import NotFound
-from services.api.contract.listing import page_json, read_delivery_query, read_window
+from services.api.contract.listing import read_delivery_query, read_window
 from services.api.contract.models import RotationRequest, WebhookRequest
 from services.api.contract.responses import SECRET_PLACEHOLDER, Webhook
 from services.api.contract.validation import validate
 from services.api.http.answers import json_answer
-from services.api.http.authorized import Runtime, Services, authorized, query_of, uuid_in_path
+from services.api.http.authorized import Services, authorized, query_of, uuid_in_path
 from services.api.http.body import read_body
-from services.api.http.links import Links
-from shared.addresses import AddressPolicy
+from services.api.http.resource import ResourceHandlers
 
 
-class WebhookHandlers:
+class WebhookHandlers(ResourceHandlers):
     """Their part of the REST API."""
-
-    def __init__(self, runtime: Runtime, links: Links, *, policy: AddressPolicy) -> None:
-        self._runtime = runtime
-        self._links = links
-        self._policy = policy
 
     def routes(self) -> list[web.RouteDef]:
         """All of their routes."""
@@ -53,12 +47,10 @@ class WebhookHandlers:
 
     async def list(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A page of the organization's webhooks."""
-        parameters = query_of(request)
-        window = read_window(parameters)
+        window = read_window(query_of(request))
         found = await services.webhooks.page(identity.org, window)
         items = [_without_secret(Webhook.model_validate_json(item), identity).model_dump_json() for item in found.items]
-        base = self._links.address(request)
-        return json_answer(page_json(items, count=found.count, window=window, parameters=parameters, base=base))
+        return json_answer(self._page(request, window, items, found.count))
 
     async def read(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """One webhook."""
@@ -94,8 +86,7 @@ class WebhookHandlers:
         hook, parameters = uuid_in_path(request, "hook"), query_of(request)
         wanted, window = read_delivery_query(parameters)
         found = await services.deliveries.page(identity.org, hook, wanted, window)
-        base = self._links.address(request)
-        return json_answer(page_json(found.items, count=found.count, window=window, parameters=parameters, base=base))
+        return json_answer(self._page(request, window, found.items, found.count))
 
     async def read_delivery(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """One attempt to deliver, with what was sent and what was answered."""
