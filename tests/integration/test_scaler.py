@@ -34,8 +34,14 @@ async def test_from_idle_to_a_queue_and_back(nats_server_of_module: NatsServer, 
     async def work(_event: PartRequested) -> None:
         await gate.wait()
 
-    for _ in range(QUEUE // 50):
+    for asked in range(50, QUEUE + 1, 50):
         await asyncio.gather(*(request_part(log) for _ in range(50)))
+
+        async def counted(expected: int = asked) -> bool:
+            # The server's monitor counts what is stored a moment after it has been.
+            return (await asyncio.to_thread(wanted, server))[0] >= expected
+
+        await until(counted, what=f"a queue of {asked}")
         seen.append(await asyncio.to_thread(wanted, server))
     # Three parts for each pod of four slots: 80 %, rounded down.
     assert [each for each, _ in seen] == list(range(0, QUEUE + 1, 50))
