@@ -14,9 +14,12 @@ from shared.cage.cage import Cage, current, use
 from tests.support import watch
 from tests.support.api import Account, ApiProcess, Caller
 from tests.support.bus import provisioned
+from tests.support.s3 import S3Server, s3_server
 from tests.support.samples import ORG
 from tests.support.schema import migrated, new_organization
 from tests.support.servers import NatsServer, PostgresServer, nats_server, postgres_server
+from tests.support.service import Service
+from tests.support.uploads import Site
 
 LONG = (
     *(
@@ -103,6 +106,27 @@ async def client(nats_server_of_module: NatsServer) -> AsyncIterator[Client]:
     """A connection to the module's NATS server, on which everything stands ready and nothing has been published yet."""
     async with provisioned(nats_server_of_module) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Server]:
+    """An S3 server for each module of tests, without buckets."""
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def site(nats_server_of_module: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """What the uploaders of a module of tests work on: its NATS server, a bucket and a work space."""
+    with Site.opened(nats_server_of_module, tmp_path_factory.mktemp("workspace")) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def uploader(site: Site) -> Iterator[Service]:
+    """One uploader for a module of tests. Who wants to stop or kill one makes his own."""
+    with site.uploader() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

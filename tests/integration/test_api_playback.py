@@ -17,7 +17,7 @@ from shared.events import Cancelled, Completed, Playable, Started
 from shared.media.result import Outputs
 from tests.support.api import Answer, ApiProcess, Caller
 from tests.support.bus import until
-from tests.support.s3 import S3Server, s3_server
+from tests.support.s3 import S3Server
 
 PUBLIC_URL = "https://video.example.com"
 PREFIX = "customers/one/out"
@@ -87,12 +87,6 @@ async def get(url: str, *, follow: bool = True) -> Got:
     ):
         origin = response.headers.get("Access-Control-Allow-Origin")
         return Got(response.status, str(response.url), await response.read(), response.content_type, origin)
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3Server]:
-    with s3_server() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,7 @@ from typer.testing import CliRunner
 
 from millrace_client.cli.root import app
 from tests.support.api import Account, ApiProcess, Caller, job_body
-from tests.support.s3 import S3Server, s3_server
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3Server]:
-    with s3_server() as server:
-        yield server
+from tests.support.s3 import S3Server
 
 
 @pytest.fixture(scope="module")

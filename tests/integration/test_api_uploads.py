@@ -21,7 +21,7 @@ from shared.sealing import Sealer
 from shared.settings import decode_keys
 from tests.support.api import SEAL_KEY, Answer, ApiProcess, Caller
 from tests.support.policies import LOOPBACK
-from tests.support.s3 import S3Server, s3_server
+from tests.support.s3 import S3Server
 
 MIB = 1024 * 1024
 FILM = bytes(range(256)) * 100
@@ -66,12 +66,6 @@ async def put(url: str, body: bytes, headers: dict[str, str] | None = None) -> i
         sent = {"Content-Type": ""} | (headers or {})
         async with session.put(url, data=body, headers=sent) as response:
             return response.status
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3Server]:
-    with s3_server() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

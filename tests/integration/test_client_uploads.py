@@ -12,16 +12,10 @@ import millrace_client as mc
 from millrace_client.cli.root import app
 from tests.integration.test_client import Program, program
 from tests.support.api import Account, ApiProcess
-from tests.support.s3 import S3Server, s3_server
+from tests.support.s3 import S3Server
 
 MIB = 1024 * 1024
 FILM = os.urandom(11 * MIB + 5)
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3Server]:
-    with s3_server() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

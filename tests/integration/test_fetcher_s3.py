@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from shared.s3_clients import S3Clients
 from shared.storage import s3_client
 from tests.support.checking import check_alone
 from tests.support.policies import LOOPBACK
-from tests.support.s3 import S3Server, s3_server
+from tests.support.s3 import S3Server
 
 MEGABYTE = 1024**2
 LIMITS = DownloadLimits(
@@ -31,12 +31,6 @@ LIMITS = DownloadLimits(
     patience=PatienceLimits(total=60, without_progress=5, bytes_per_second=0),
     checkpoint_seconds=0.05,
 )
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3Server]:
-    with s3_server() as server:
-        yield server
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
@@ -12,25 +12,12 @@ from PIL import Image
 from shared.events import Cancelled, Completed, Failed, PartTranscoded, PartUploaded
 from tests.support.encoded import make_plan, make_record, segment_body, segment_file, still_body, tile_color
 from tests.support.faults import Fault, FaultyProxy, every, seen
-from tests.support.servers import NatsServer
 from tests.support.service import Service
 from tests.support.site import PREFIX
 from tests.support.stills import color, far_off
 from tests.support.uploads import Job, Site, expected_objects
 
 pytestmark = pytest.mark.usefixtures("uploader")
-
-
-@pytest.fixture(scope="module")
-def site(nats_server_of_module: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with Site.opened(nats_server_of_module, tmp_path_factory.mktemp("workspace")) as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def uploader(site: Site) -> Iterator[Service]:
-    with site.uploader() as running:
-        yield running
 
 
 @pytest.fixture

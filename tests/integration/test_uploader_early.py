@@ -1,7 +1,7 @@
 """Playlists that grow while the parts of a job come in: in a real bucket, by uploaders that are killed, and taken back if it fails."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
@@ -14,7 +14,6 @@ from tests.support.encoded import make_plan
 from tests.support.encrypted import content_key, protection
 from tests.support.faults import Fault, FaultyProxy, Hold, seen
 from tests.support.samples import failed
-from tests.support.servers import NatsServer
 from tests.support.service import Service
 from tests.support.site import PREFIX
 from tests.support.uploads import Job, Site, expected_objects
@@ -22,19 +21,6 @@ from tests.support.uploads import Job, Site, expected_objects
 PLAYLISTS = ("240p/video.m3u8", "480p/video.m3u8", "audio/0-en/audio.m3u8", "text/0-en/text.m3u8")
 PLAN = make_plan(frames=1500, texts=("en",))
 """Five parts of two segments, beside the sound and the text."""
-
-
-@pytest.fixture(scope="module")
-def site(nats_server_of_module: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with Site.opened(nats_server_of_module, tmp_path_factory.mktemp("workspace")) as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def uploader(site: Site) -> Iterator[Service]:
-    """For those who kill none."""
-    with site.uploader() as running:
-        yield running
 
 
 @pytest.fixture

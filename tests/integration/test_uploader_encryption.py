@@ -1,7 +1,7 @@
 """The uploader encrypts what it uploads: real processes, a real bus and a real storage, and the checker on what lies there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from nats.aio.client import Client
@@ -15,7 +15,6 @@ from shared.events import Completed, Failed, PartUploaded
 from tests.support.encoded import make_plan
 from tests.support.encrypted import KEY_FILE, content_key, protection
 from tests.support.faults import FaultyProxy, Hold, seen
-from tests.support.servers import NatsServer
 from tests.support.service import Service
 from tests.support.uploads import Job, Site, expected_objects
 from tests.support.written import Memory
@@ -25,18 +24,6 @@ KEY = content_key()
 
 def key_set(scheme: Scheme = "cbcs") -> KeySet:
     return KeySet(protection(scheme), (KEY,))
-
-
-@pytest.fixture(scope="module")
-def site(nats_server_of_module: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with Site.opened(nats_server_of_module, tmp_path_factory.mktemp("workspace")) as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def uploader(site: Site) -> Iterator[Service]:
-    with site.uploader() as running:
-        yield running
 
 
 @pytest.fixture

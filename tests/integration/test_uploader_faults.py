@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from nats.aio.client import Client
@@ -12,14 +12,7 @@ from shared.bus.topology import DEAD
 from shared.events import Completed, PartUploaded
 from tests.support.encoded import make_plan
 from tests.support.faults import FaultyProxy, Hold, seen
-from tests.support.servers import NatsServer
 from tests.support.uploads import Site, expected_objects
-
-
-@pytest.fixture(scope="module")
-def site(nats_server_of_module: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with Site.opened(nats_server_of_module, tmp_path_factory.mktemp("workspace")) as site:
-        yield site
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A storage that is out of order: its jobs wait, others go on, and what was uploaded stays so."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
@@ -11,15 +11,8 @@ from shared.events import Completed, Failed
 from shared.waiting import Waiting
 from tests.support.bus import until
 from tests.support.faults import Fault, FaultyProxy, seen
-from tests.support.servers import NatsServer
 from tests.support.uploads import Job, Site, expected_objects
 from tests.support.waits import waiting
-
-
-@pytest.fixture(scope="module")
-def site(nats_server_of_module: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with Site.opened(nats_server_of_module, tmp_path_factory.mktemp("workspace")) as site:
-        yield site
 
 
 @pytest.fixture

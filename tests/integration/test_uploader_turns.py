@@ -1,7 +1,7 @@
 """Uploads of one organization do not keep another waiting, whatever its bucket and its files are like."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
@@ -19,14 +19,7 @@ from tests.support.encoded import make_plan
 from tests.support.faults import Fault, FaultyProxy
 from tests.support.hangs import silent_server
 from tests.support.policies import LOOPBACK
-from tests.support.servers import NatsServer
 from tests.support.uploads import Job, Site
-
-
-@pytest.fixture(scope="module")
-def site(nats_server_of_module: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with Site.opened(nats_server_of_module, tmp_path_factory.mktemp("workspace")) as site:
-        yield site
 
 
 @pytest.fixture
