@@ -2,13 +2,13 @@
 import { useCallback, useEffect, useRef, useState } from "./html.js";
 
 /**
- * What a function brings: once at the beginning, and again whenever its key changes or reload is called. What is there
- * stays until the next is there, so that nothing jumps; of another key it is left out.
+ * What a function brings: once at the beginning, and again whenever its key or the news change, or reload is called. What is
+ * there stays until the next is there, so that nothing jumps; of another key it is left out.
  * @template T
- * @param {string} key @param {(signal: AbortSignal) => Promise<T>} read
+ * @param {string} key @param {(signal: AbortSignal) => Promise<T>} read @param {string} [news]
  * @returns {{data: T | undefined, error: Error | null, loading: boolean, reload: () => void, change: (with_: (data: T) => T) => void}}
  */
-export function useLoad(key, read) {
+export function useLoad(key, read, news) {
   const [state, setState] = useState({ key, data: undefined, error: null, loading: true });
   const [turn, setTurn] = useState(0);
   const latest = useRef(read);
@@ -21,7 +21,7 @@ export function useLoad(key, read) {
       error => stop.signal.aborted || setState(old => ({ key, data: old.data, error, loading: false })),
     );
     return () => stop.abort();
-  }, [key, turn]);
+  }, [key, turn, news]);
   const reload = useCallback(() => setTurn(number => number + 1), []);
   const change = useCallback(with_ => setState(old => (old.data === undefined ? old : { ...old, data: with_(old.data) })), []);
   return { ...state, data: state.key === key ? state.data : undefined, reload, change };

@@ -57,7 +57,7 @@ export default function JobPage({ org, job: id }) {
     <div class="job-columns">
       <div class="stack">
         ${(status === "completed" || (open && job.playable_at)) && html`<${PlayerPanel} org=${org} job=${job} />`}
-        <${TimelinePanel} path=${path} turn=${`${turn} ${status}`} open=${open} />
+        <${TimelinePanel} path=${path} turn=${`${turn} ${status}`} />
         ${job.outputs && html`<${Renditions} outputs=${job.outputs} length=${job.video_duration} />`}
       </div>
       <div class="stack">

@@ -1,5 +1,5 @@
 // What has happened to a job, drawn over time.
-import { html, useEffect, useState } from "../../lib/html.js";
+import { html, useState } from "../../lib/html.js";
 import { get } from "../../lib/api.js";
 import { count, lasting } from "../../lib/format.js";
 import { useLoad, useMedia } from "../../lib/load.js";
@@ -9,16 +9,15 @@ import { marks, rowsOf } from "./gantt.js";
 const SIZE = 50;
 const LEGEND = [["waits", "waits for a slot"], ["encode", "encode"], ["uploading", "upload"]];
 
-/** @param {{path: string, turn: string, open: boolean}} props turn: changes when there is news */
-export function TimelinePanel({ path, turn, open }) {
+/** @param {{path: string, turn: string}} props turn: changes when there is news */
+export function TimelinePanel({ path, turn }) {
   const [page, setPage] = useState(1);
-  const timeline = useLoad(`${path} ${page}`, signal => get(`${path}timeline/`, { signal, query: { page, page_size: SIZE } }));
-  useEffect(() => timeline.reload(), [turn]);
+  const timeline = useLoad(`${path} ${page}`, signal => get(`${path}timeline/`, { signal, query: { page, page_size: SIZE } }), turn);
   const { data, error } = timeline;
   const pages = data ? Math.ceil(data.count / SIZE) : 1;
   return html`<${Panel} title="Timeline" actions=${html`<span class="legend small">${LEGEND.map(([kind, text]) => html`<span key=${kind}><i class="swatch ${kind}"></i>${text}</span>`)}</span>`}>
     ${!data && (error ? html`<${Failed} error=${error} again=${timeline.reload} />` : html`<${Waiting} lines=${5} what="Loading the timeline" />`)}
-    ${data && html`<${Gantt} timeline=${data} open=${open} />`}
+    ${data && html`<${Gantt} timeline=${data} />`}
     ${data?.waiting.length > 0 &&
     html`<div class="stack tight gantt-waits">${data.waiting.map(one => html`<${Notice} kind="warn" key=${one.work}><p class="small"><span class="mono">${one.work}</span> waits: ${one.message}</p><//>`)}</div>`}
     ${pages > 1 &&
