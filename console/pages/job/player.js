@@ -34,9 +34,6 @@ function begin(Hls, video, address, onLevel, onError) {
   video.videoRenditions = new Choices(index => {
     hls.nextLevel = index;
   });
-  video.audioTracks = new Choices(index => {
-    hls.audioTrack = index;
-  });
   hls.on(Hls.Events.MANIFEST_PARSED, (_, { levels }) =>
     video.videoRenditions.fill(levels.map((level, index) => ({ id: String(index), width: level.width, height: level.height, bitrate: level.bitrate, frameRate: level.frameRate }))),
   );
