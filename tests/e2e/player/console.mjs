@@ -6,7 +6,7 @@
 // video to be uploaded. The folder gets a picture of the page where a step fails.
 import {readFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
-import {chromium} from 'playwright-core';
+import {launch} from './pages.mjs';
 import {Scene} from './scene.mjs';
 
 const what = JSON.parse(readFileSync(0, 'utf8'));
@@ -14,8 +14,7 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 // As long as a job may take on a busy machine, in milliseconds.
 const PATIENCE = 90_000;
 
-const browser = await chromium.launch({executablePath: what.chromium, timeout: PATIENCE, args: ['--no-sandbox', '--disable-gpu',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run']});
+const browser = await launch(what.chromium, {timeout: PATIENCE});
 const report = {};
 const context = await browser.newContext({viewport: {width: 1280, height: 900}, permissions: ['clipboard-read', 'clipboard-write']});
 context.setDefaultTimeout(PATIENCE);

@@ -25,7 +25,7 @@ const {server, origin} = await serve('muted', async (request, response) => {
   response.end(JSON.stringify({keys, type: 'temporary'}));
   return true;
 });
-const browser = await launch(executablePath);
+const browser = await launch(executablePath, {autoplay: true});
 try {
   const reports = await Promise.all(streams.map(stream => play(stream)));
   console.log(JSON.stringify(Object.fromEntries(reports.map((report, number) => [streams[number].name, report]))));

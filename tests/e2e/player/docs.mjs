@@ -3,13 +3,12 @@
 //
 //   node docs.mjs URL CHROMIUM SCREENSHOT ORGANIZATION    (the token is read from standard input)
 import {readFileSync} from 'node:fs';
-import {chromium} from 'playwright-core';
+import {launch} from './pages.mjs';
 
 const [url, executablePath, screenshot, organization] = process.argv.slice(2);
 const token = readFileSync(0, 'utf8').trim();
 
-const browser = await chromium.launch({executablePath, timeout: 120_000, args: ['--no-sandbox', '--disable-gpu',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run']});
+const browser = await launch(executablePath);
 try {
   const page = await browser.newPage({viewport: {width: 1200, height: 900}});
   page.setDefaultTimeout(60_000);

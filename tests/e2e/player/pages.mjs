@@ -12,11 +12,12 @@ const SCRIPTS = {
 // How long a player may stand still, in milliseconds: what is still getting on is left alone, however slow the machine is.
 export const PATIENCE = 60_000;
 
-export function launch(executablePath) {
+// autoplay: videos with sound begin without a click, which a person's browser would not let them.
+export function launch(executablePath, {timeout = 2 * PATIENCE, autoplay = false} = {}) {
   return chromium.launch({
-    executablePath, timeout: 2 * PATIENCE,
+    executablePath, timeout,
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required'],
+      '--disable-component-update', '--disable-sync', ...(autoplay ? ['--autoplay-policy=no-user-gesture-required'] : [])],
   });
 }
 

@@ -9,7 +9,7 @@ import {PATIENCE, launch, serve} from './pages.mjs';
 
 const [kind, url, executablePath, screenshot, speed = '4', sound = ''] = process.argv.slice(2);
 const {server, origin} = await serve(sound ? '' : 'muted');
-const browser = await launch(executablePath);
+const browser = await launch(executablePath, {autoplay: true});
 try {
   const page = await browser.newPage({viewport: {width: 960, height: 540}});
   await page.goto(`${origin}/${kind}.html`);
