@@ -1,6 +1,6 @@
 // The console: finds out who is signed in, and shows the page that the address names.
 import { html, render, useEffect, useState } from "./lib/html.js";
-import { match, navigate, usePlace } from "./lib/router.js";
+import { match, navigate, ROOT, usePlace } from "./lib/router.js";
 import { restore, session } from "./lib/session.js";
 import { useStore } from "./lib/store.js";
 import { Empty, Failed, Waiting } from "./components/basics.js";
@@ -48,18 +48,18 @@ function SignedIn({ session, path }) {
   const usual = known.includes(kept) ? kept : known[0];
   const org = found && known.includes(found.names.org) ? found.names.org : usual;
   useEffect(() => {
-    if (path === "/console/" && usual) navigate(`/console/${usual}/jobs`, { replace: true });
+    if (path === ROOT && usual) navigate(`/console/${usual}/jobs`, { replace: true });
   }, [path, usual]);
   useEffect(() => {
     if (org) localStorage.setItem(ORG, org);
   }, [org]);
-  if (path === "/console/" && usual) return null;
+  if (path === ROOT && usual) return null;
   if (!usual) return html`<${Shell} session=${session} org="" here=""><${Empty} title="You belong to no organization yet">An administrator of one can add you.<//><//>`;
   const page = found && org === found.names.org ? html`<${Page} key=${`${org} ${found.names.job ?? found.names.hook ?? ""}`} page=${found.page} ...${found.names} />` : html`<${NoPage} />`;
   return html`<${Shell} session=${session} org=${org} here=${found?.here}>${page}<//>`;
 }
 
-const NoPage = () => html`<${Empty} icon="search" title="There is no such page"><a href="/console/">To the jobs</a><//>`;
+const NoPage = () => html`<${Empty} icon="search" title="There is no such page"><a href=${ROOT}>To the jobs</a><//>`;
 
 const loaded = new Map([[JobsPage, JobsPage]]);
 

@@ -72,6 +72,12 @@ export const Waiting = ({ lines = 4, what = "Loading" }) =>
   html`<div class="stack" role="status"><span class="unseen">${what} …</span>${Array.from({ length: lines }, (_, index) => html`<${Bar} key=${index} width=${90 - ((index * 23) % 50)} />`)}</div>`;
 const Bar = ({ width }) => html`<span class="skeleton" style=${{ width: `${width}%` }}></span>`;
 
+/** In a bare panel, what stands there until its data do. @param {{data: any, error: Error | null, again: () => void, what: string}} props */
+export function Pending({ data, error, again, what }) {
+  if (error) return html`<div class="body"><${Failed} error=${error} again=${again} /></div>`;
+  return data ? null : html`<div class="body"><${Waiting} what=${what} /></div>`;
+}
+
 /** How far something is. @param {{value: number, label: string, kind?: string}} props value: percent */
 export const Channel = ({ value, label, kind = "" }) =>
   html`<span class="channel ${kind}" role="progressbar" aria-label=${label} aria-valuemin="0" aria-valuemax="100" aria-valuenow=${value}><i style=${{ width: `${value}%` }}></i></span>`;

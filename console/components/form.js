@@ -66,6 +66,10 @@ export function useSending(send) {
   return { ...state, fields: state.error?.fields ?? {}, submit };
 }
 
+/** The last row of a form in a dialog: the way back, and what sends it. @param {{action: string, busy: boolean, close: () => void}} props */
+export const DialogActions = ({ action, busy, close }) =>
+  html`<div class="actions"><button type="button" class="button" onClick=${close}>Back</button><button class="button main" disabled=${busy}>${action}</button></div>`;
+
 /** What is wrong with a form as a whole: what no field of it shows. @param {{error: any, shown: string[]}} props shown: fields that say it themselves */
 export function FormError({ error, shown = [] }) {
   if (!error) return null;

@@ -1,6 +1,6 @@
 // The frame of every page: where one can go, for which organization, and as whom.
 import { classes, html, useEffect, useState } from "../lib/html.js";
-import { navigate } from "../lib/router.js";
+import { navigate, ROOT } from "../lib/router.js";
 import { may, signOut } from "../lib/session.js";
 import { Icon, Mark } from "./icon.js";
 
@@ -51,7 +51,7 @@ function skip(event) {
 
 async function leave() {
   await signOut();
-  navigate("/console/");
+  navigate(ROOT);
 }
 
 /** From what the system says to light to dark. */

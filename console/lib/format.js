@@ -85,3 +85,5 @@ const STATUSES = { queued: "Queued", transcoding: "Transcoding", completed: "Com
 export const STATUS_NAMES = Object.keys(STATUSES);
 /** @param {string} status in any case */
 export const statusName = status => STATUSES[status.toLowerCase()] ?? status;
+/** Whether a job that has ended so can be run again. @param {string} status in lower case */
+export const retryable = status => ["error", "cancelled"].includes(status);

@@ -15,6 +15,9 @@ export function navigate(address, { replace = false } = {}) {
 /** Parameters of the present address. */
 export const useQuery = () => new URLSearchParams(useStore(place).query);
 
+/** Which page of a list the present address asks for. */
+export const usePage = () => Math.max(1, Number(useQuery().get("page")) || 1);
+
 /** The present address: path, query, and a number that grows with every page that was gone to. */
 export const usePlace = () => useStore(place);
 

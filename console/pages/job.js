@@ -2,7 +2,7 @@
 import { html, useState } from "../lib/html.js";
 import { address, call, get } from "../lib/api.js";
 import { useEvents } from "../lib/events.js";
-import { source } from "../lib/format.js";
+import { retryable, source } from "../lib/format.js";
 import { useClock, useLoad, useThrottle } from "../lib/load.js";
 import { may } from "../lib/session.js";
 import { Channel, Code, CopyButton, Failed, Notice, PageHead, Panel, StatusChip, Waiting } from "../components/basics.js";
@@ -45,7 +45,7 @@ export default function JobPage({ org, job: id }) {
   return html`
     <${PageHead} title=${name} crumb=${crumb}>
       <${CopyButton} text=${() => curlOf(org, job)} label="Copy as curl" small=${false} />
-      ${writes && ["error", "cancelled"].includes(status) && html`<${RetryButton} org=${org} job=${job} />`}
+      ${writes && retryable(status) && html`<${RetryButton} org=${org} job=${job} />`}
       ${writes && open && html`<button class="button danger" onClick=${() => cancel(path, name, reload)}><${Icon} name="close" />Cancel</button>`}
     <//>
     <div class="job-state">

@@ -2,10 +2,10 @@
 import { html, useEffect, useMemo, useRef, useState } from "../lib/html.js";
 import { address, get } from "../lib/api.js";
 import { useEvents } from "../lib/events.js";
-import { count, plural } from "../lib/format.js";
+import { count, plural, retryable } from "../lib/format.js";
 import { useKeys } from "../lib/keys.js";
 import { useClock, useLoad, useThrottle } from "../lib/load.js";
-import { navigate, useQuery } from "../lib/router.js";
+import { navigate, usePage, useQuery } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { Empty, Failed, PageHead, TableBox, Waiting } from "../components/basics.js";
 import { Icon } from "../components/icon.js";
@@ -32,7 +32,7 @@ const KEYS = [
 export function JobsPage({ org }) {
   const query = useQuery();
   const filter = { search: query.get("search"), created_from: query.get("from"), created_to: query.get("to"), enable_drm: query.get("drm") };
-  const page = Math.max(1, Number(query.get("page")) || 1);
+  const page = usePage();
   const key = JSON.stringify([org, query.toString()]);
   const jobs = useLoad(key, signal =>
     get(`v1/${org}/transcoding_jobs/`, { signal, query: { ...filter, status: query.getAll("status"), ordering: query.get("order"), page: page > 1 ? page : null, page_size: SIZE, fields: FIELDS } }),
@@ -130,7 +130,7 @@ function All({ rows, selected, select, clear }) {
 
 function Selected({ org, chosen, clear, done }) {
   const open = chosen.filter(job => !job.end_time).length;
-  const again = chosen.filter(job => ["error", "cancelled"].includes(job.status)).length;
+  const again = chosen.filter(job => retryable(job.status)).length;
   const act = action => async () => done(await action(org, chosen));
   return html`<div class="selected row spread" role="region" aria-label="Selected jobs">
     <strong>${plural(chosen.length, "job")} selected</strong>

@@ -7,7 +7,7 @@ import { navigate } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { CopyButton, Failed, Notice, PageHead, Panel, Waiting } from "../components/basics.js";
 import { confirm, Dialog } from "../components/dialog.js";
-import { Field, FormError, Pills, useSending } from "../components/form.js";
+import { DialogActions, Field, FormError, Pills, useSending } from "../components/form.js";
 import { Icon } from "../components/icon.js";
 import { attempt, toast } from "../components/toast.js";
 import { Deliveries } from "./webhooks/deliveries.js";
@@ -59,7 +59,7 @@ function Edit({ path, hook, close, done }) {
     <form class="stack" onSubmit=${submit} novalidate>
       <${FormError} error=${error} shown=${["url"]} />
       <${Field} label="Address" type="url" value=${url} onInput=${setUrl} messages=${fields.url} hint="The secret stays." />
-      <div class="actions"><button type="button" class="button" onClick=${close}>Back</button><button class="button main" disabled=${busy}>Change</button></div>
+      <${DialogActions} action="Change" busy=${busy} close=${close} />
     </form>
   <//>`;
 }
@@ -74,7 +74,7 @@ function Rotate({ path, close, done }) {
       <${FormError} error=${error} />
       <${Pills} legend="The present secret goes on signing for" single options=${OVERLAPS} value=${[overlap]} onChange=${([value]) => setOverlap(value)} />
       <${Notice}><p>A receiver that compares <code>x-streams-token</code> sees the new secret at once.</p><//>
-      <div class="actions"><button type="button" class="button" onClick=${close}>Back</button><button class="button main" disabled=${busy}>Rotate</button></div>
+      <${DialogActions} action="Rotate" busy=${busy} close=${close} />
     </form>
   <//>`;
 }

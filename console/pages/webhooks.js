@@ -2,11 +2,11 @@
 import { html, useState } from "../lib/html.js";
 import { get, post } from "../lib/api.js";
 import { useLoad } from "../lib/load.js";
-import { navigate, useQuery } from "../lib/router.js";
+import { navigate, usePage } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { Empty, Failed, PageHead, Waiting } from "../components/basics.js";
 import { Dialog } from "../components/dialog.js";
-import { Field, FormError, useSending } from "../components/form.js";
+import { DialogActions, Field, FormError, useSending } from "../components/form.js";
 import { Icon } from "../components/icon.js";
 import { Pager } from "../components/pager.js";
 import { Health } from "./webhooks/outcome.js";
@@ -15,7 +15,7 @@ const SIZE = 20;
 
 /** @param {{org: string}} props */
 export default function WebhooksPage({ org }) {
-  const page = Math.max(1, Number(useQuery().get("page")) || 1);
+  const page = usePage();
   const path = `v1/${org}/webhooks/`;
   const { data, error, reload } = useLoad(`${path} ${page}`, signal => get(path, { signal, query: { page, page_size: SIZE } }));
   const [adding, setAdding] = useState(false);
@@ -53,7 +53,7 @@ function NewWebhook({ path, close, done }) {
       <${FormError} error=${error} shown=${["url", "secret_token"]} />
       <${Field} label="Address" type="url" placeholder="https://example.com/hooks/transcoding" value=${url} onInput=${setUrl} messages=${fields.url} autofocus />
       <${Field} label="Secret token" value=${secret} onInput=${setSecret} messages=${fields.secret_token} hint="Signs what is sent. Left empty, the server makes a good one." autocomplete="off" spellcheck=${false} />
-      <div class="actions"><button type="button" class="button" onClick=${close}>Back</button><button class="button main" disabled=${busy}>Create</button></div>
+      <${DialogActions} action="Create" busy=${busy} close=${close} />
     </form>
   <//>`;
 }

@@ -3,9 +3,9 @@ import { html, useState } from "../lib/html.js";
 import { call, get, post } from "../lib/api.js";
 import { between, count, lasting, plural } from "../lib/format.js";
 import { useLoad, useRepeat } from "../lib/load.js";
-import { useQuery } from "../lib/router.js";
+import { usePage } from "../lib/router.js";
 import { session } from "../lib/session.js";
-import { Channel, Code, Empty, Failed, Notice, PageHead, Panel, TableBox, Waiting, When } from "../components/basics.js";
+import { Channel, Code, Empty, Failed, Notice, PageHead, Panel, Pending, TableBox, Waiting, When } from "../components/basics.js";
 import { confirm, Dialog } from "../components/dialog.js";
 import { Icon } from "../components/icon.js";
 import { Pager } from "../components/pager.js";
@@ -30,8 +30,7 @@ function useLook(path, query) {
 function Queues() {
   const { data, error, reload } = useLook("v1/operator/queues/", { page_size: MOST });
   return html`<${Panel} title="Queues" bare>
-    ${error && html`<div class="body"><${Failed} error=${error} again=${reload} /></div>`}
-    ${!data && !error && html`<div class="body"><${Waiting} what="Loading the queues" /></div>`}
+    <${Pending} data=${data} error=${error} again=${reload} what="Loading the queues" />
     ${data && html`<${TableBox}><table class="cards">
       <thead><tr><th>Queue</th><th class="right">Waiting</th><th class="right">Oldest</th><th class="right">Under way</th><th class="right">Again</th><th class="right">Workers</th><th>Slots at work</th></tr></thead>
       <tbody>${data.results.map(one => {
@@ -59,8 +58,7 @@ function Workers() {
     if (sure && (await attempt(() => post(`v1/operator/workers/${encodeURIComponent(one.id)}/drain/`, {}), "The worker takes no new work."))) reload();
   };
   return html`<${Panel} title="Workers" bare>
-    ${error && html`<div class="body"><${Failed} error=${error} again=${reload} /></div>`}
-    ${!data && !error && html`<div class="body"><${Waiting} what="Loading the workers" /></div>`}
+    <${Pending} data=${data} error=${error} again=${reload} what="Loading the workers" />
     ${data && !data.results.length && html`<${Empty} icon="workers" title="No worker is there">Jobs wait until one comes.<//>`}
     ${data?.results.length > 0 && html`<${TableBox}><table class="cards">
       <thead><tr><th>Worker</th><th>State</th><th>At work on</th><th class="right">Slots</th><th class="right">Started</th><th class="right">Heard of</th><th><span class="unseen">Actions</span></th></tr></thead>
@@ -80,7 +78,7 @@ function Workers() {
 }
 
 function DeadLetters() {
-  const page = Math.max(1, Number(useQuery().get("page")) || 1);
+  const page = usePage();
   const path = "v1/operator/dead_letters/";
   const { data, error, reload } = useLook(path, { page, page_size: LETTERS });
   const [shown, setShown] = useState(null);
@@ -90,8 +88,7 @@ function DeadLetters() {
     if (sure && (await attempt(() => call("DELETE", `${path}${one.id}/`), "Dropped."))) reload();
   };
   return html`<${Panel} title="Dead letters" bare actions=${data?.count > 0 && html`<span class="chip bad"><${Icon} name="warning" />${plural(data.count, "letter")}</span>`}>
-    ${error && html`<div class="body"><${Failed} error=${error} again=${reload} /></div>`}
-    ${!data && !error && html`<div class="body"><${Waiting} what="Loading the dead letters" /></div>`}
+    <${Pending} data=${data} error=${error} again=${reload} what="Loading the dead letters" />
     ${data && !data.results.length && html`<${Empty} icon="check" title="Nothing was given up"><p>A message that a service gives up on is kept here, until it is done once more or dropped.</p><//>`}
     ${data?.results.length > 0 && html`<${TableBox}><table class="cards">
       <thead><tr><th>Service</th><th>Job</th><th>Reason</th><th class="right">When</th><th><span class="unseen">Actions</span></th></tr></thead>

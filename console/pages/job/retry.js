@@ -2,7 +2,7 @@ import { html, useState } from "../../lib/html.js";
 import { ApiError, post } from "../../lib/api.js";
 import { navigate } from "../../lib/router.js";
 import { Dialog } from "../../components/dialog.js";
-import { Field, FormError, useSending } from "../../components/form.js";
+import { DialogActions, Field, FormError, useSending } from "../../components/form.js";
 import { Icon } from "../../components/icon.js";
 import { toast } from "../../components/toast.js";
 
@@ -42,7 +42,7 @@ function Asking({ job, first, send, close }) {
       ${wanted.map(
         name => html`<${Field} key=${name} label=${LABELS[name]} value=${values[name]} onInput=${value => setValues({ ...values, [name]: value })} messages=${fields[name]} hint=${html`Before: <span class="mono break">${name === "output_path" ? job.output_path : job.input_url}</span>`} required autocomplete="off" spellcheck=${false} />`,
       )}
-      <div class="actions"><button type="button" class="button" onClick=${close}>Back</button><button class="button main" disabled=${busy}>Retry</button></div>
+      <${DialogActions} action="Retry" busy=${busy} close=${close} />
     </form>
   <//>`;
 }

@@ -1,7 +1,7 @@
 // What is done to several jobs at once.
 import { html } from "../../lib/html.js";
 import { ApiError, post } from "../../lib/api.js";
-import { plural, source } from "../../lib/format.js";
+import { plural, retryable, source } from "../../lib/format.js";
 import { confirm } from "../../components/dialog.js";
 import { attempt, toast } from "../../components/toast.js";
 
@@ -21,7 +21,7 @@ export async function cancelJobs(org, jobs) {
 
 /** Retry those that ended without success, one after the other, and say which could not be. Returns whether any was. */
 export async function retryJobs(org, jobs) {
-  const ended = jobs.filter(job => ["error", "cancelled"].includes(job.status));
+  const ended = jobs.filter(job => retryable(job.status));
   const refused = [];
   for (const job of ended) {
     try {

@@ -1,6 +1,6 @@
 import { html } from "../../lib/html.js";
-import { ago, between, filmLength, instant, lasting, plural, source } from "../../lib/format.js";
-import { Channel, StatusChip } from "../../components/basics.js";
+import { between, filmLength, lasting, plural, source } from "../../lib/format.js";
+import { Channel, StatusChip, When } from "../../components/basics.js";
 import { Icon } from "../../components/icon.js";
 
 /** @param {{org: string, job: any, ticked: boolean, tick: ((id: string) => void) | null}} props */
@@ -17,7 +17,7 @@ export function JobRow({ org, job, ticked, tick }) {
     </td>
     <td class="wide small">${job.resolutions.join(" ")}${job.encryption !== "none" && html` <${Icon} name="lock" title="encrypted: ${job.encryption}" />`}</td>
     <td class="right wide">${filmLength(job.video_duration)}</td>
-    <td class="right nowrap when"><time datetime=${job.created} title=${instant(job.created)}>${ago(job.created)}</time></td>
+    <td class="right nowrap when"><${When} value=${job.created} /></td>
   </tr>`;
 }
 

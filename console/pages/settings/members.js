@@ -1,11 +1,11 @@
 import { html, useState } from "../../lib/html.js";
 import { call, get, post } from "../../lib/api.js";
 import { useLoad } from "../../lib/load.js";
-import { useQuery } from "../../lib/router.js";
+import { usePage } from "../../lib/router.js";
 import { may } from "../../lib/session.js";
 import { Failed, Notice, Panel, TableBox, Waiting } from "../../components/basics.js";
 import { confirm, Dialog } from "../../components/dialog.js";
-import { Field, FormError, Pills, useSending } from "../../components/form.js";
+import { DialogActions, Field, FormError, Pills, useSending } from "../../components/form.js";
 import { Icon } from "../../components/icon.js";
 import { Pager } from "../../components/pager.js";
 import { attempt, toast } from "../../components/toast.js";
@@ -16,7 +16,7 @@ export const ROLE_HINT = "A viewer reads; a member also creates, cancels and ret
 
 /** Who may do what in the organization. @param {{org: string}} props */
 export function Members({ org }) {
-  const page = Math.max(1, Number(useQuery().get("page")) || 1);
+  const page = usePage();
   const path = `v1/${org}/members/`;
   const admin = may(org, "admin");
   const { data, error, reload } = useLoad(`${path} ${page}`, signal => get(path, { signal, query: { page, page_size: SIZE } }));
@@ -57,7 +57,7 @@ function NewMember({ path, close, done }) {
       <${Pills} legend="Role" single options=${ROLES} value=${[form.role]} onChange=${([value]) => set("role", value)} messages=${fields.role} />
       <${Field} label="Password" type="password" value=${form.password} onInput=${value => set("password", value)} messages=${fields.password} autocomplete="new-password" hint="For a new account, which its owner can change. Empty where the account is there already." />
       <${Notice}><p class="small">${ROLE_HINT}</p><//>
-      <div class="actions"><button type="button" class="button" onClick=${close}>Back</button><button class="button main" disabled=${busy}>Add</button></div>
+      <${DialogActions} action="Add" busy=${busy} close=${close} />
     </form>
   <//>`;
 }

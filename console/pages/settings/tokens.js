@@ -1,11 +1,11 @@
 import { html, useState } from "../../lib/html.js";
 import { call, get, post } from "../../lib/api.js";
 import { useLoad } from "../../lib/load.js";
-import { useQuery } from "../../lib/router.js";
+import { usePage } from "../../lib/router.js";
 import { may } from "../../lib/session.js";
 import { Code, Empty, Failed, Notice, Panel, TableBox, Waiting, When } from "../../components/basics.js";
 import { confirm, Dialog } from "../../components/dialog.js";
-import { Field, FormError, Pills, useSending } from "../../components/form.js";
+import { DialogActions, Field, FormError, Pills, useSending } from "../../components/form.js";
 import { Icon } from "../../components/icon.js";
 import { Pager } from "../../components/pager.js";
 import { attempt } from "../../components/toast.js";
@@ -15,7 +15,7 @@ const SIZE = 50;
 
 /** What programs log in with. @param {{org: string}} props */
 export function Tokens({ org }) {
-  const page = Math.max(1, Number(useQuery().get("page")) || 1);
+  const page = usePage();
   const path = `v1/${org}/tokens/`;
   const { data, error, reload } = useLoad(`${path} ${page}`, signal => get(path, { signal, query: { page, page_size: SIZE } }));
   const [adding, setAdding] = useState(false);
@@ -69,7 +69,7 @@ function NewToken({ org, path, close }) {
       <${Field} label="Name" placeholder="build server" value=${form.name} onInput=${value => set("name", value)} messages=${fields.name} />
       <${Pills} legend="Role" single options=${ROLES.filter(([name]) => may(org, name))} value=${[form.role]} onChange=${([value]) => set("role", value)} messages=${fields.role} />
       <${Pills} legend="Lives for" single options=${DAYS} value=${[form.days]} onChange=${([value]) => set("days", value)} messages=${fields.days} />
-      <div class="actions"><button type="button" class="button" onClick=${close}>Back</button><button class="button main" disabled=${busy}>Create</button></div>
+      <${DialogActions} action="Create" busy=${busy} close=${close} />
     </form>
   <//>`;
 }

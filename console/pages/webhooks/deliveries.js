@@ -3,8 +3,8 @@ import { html, useEffect, useState } from "../../lib/html.js";
 import { get, post } from "../../lib/api.js";
 import { lasting, statusName } from "../../lib/format.js";
 import { useLoad, useRepeat, useThrottle } from "../../lib/load.js";
-import { navigate, useQuery, withQuery } from "../../lib/router.js";
-import { Code, Empty, Failed, Panel, TableBox, Waiting, When } from "../../components/basics.js";
+import { navigate, usePage, useQuery, withQuery } from "../../lib/router.js";
+import { Code, Empty, Failed, Panel, Pending, TableBox, Waiting, When } from "../../components/basics.js";
 import { Dialog } from "../../components/dialog.js";
 import { Icon } from "../../components/icon.js";
 import { Pager } from "../../components/pager.js";
@@ -18,7 +18,7 @@ const SOON = [600, 1500, 3000];
 /** @param {{org: string, path: string, turn: number, writes: boolean}} props turn: changes when something was sent */
 export function Deliveries({ org, path, turn, writes }) {
   const query = useQuery();
-  const page = Math.max(1, Number(query.get("page")) || 1);
+  const page = usePage();
   const wanted = { job: query.get("job"), outcome: query.get("outcome") };
   const { data, error, reload } = useLoad(JSON.stringify([path, wanted, page]), signal => get(path, { signal, query: { ...wanted, page, page_size: SIZE } }));
   const [shown, setShown] = useState(null);
@@ -34,8 +34,7 @@ export function Deliveries({ org, path, turn, writes }) {
     <option value="">every outcome</option>${OUTCOME_NAMES.map(([name, text]) => html`<option key=${name} value=${name} selected=${name === wanted.outcome}>${text}</option>`)}
   </select>`;
   return html`<${Panel} title="Deliveries" bare actions=${filter}>
-    ${error && html`<div class="body"><${Failed} error=${error} again=${reload} /></div>`}
-    ${!data && !error && html`<div class="body"><${Waiting} what="Loading the deliveries" /></div>`}
+    <${Pending} data=${data} error=${error} again=${reload} what="Loading the deliveries" />
     ${data && !data.results.length && html`<${Empty} icon="webhooks" title="No deliveries"><p>${wanted.outcome || wanted.job ? "None fits." : "A test sends one at once."}</p><//>`}
     ${data?.results.length > 0 &&
     html`<${TableBox}><table class="cards">
