@@ -12,17 +12,16 @@ export const StatusChip = ({ status }) => {
   return html`<span class="chip ${name}"><${Icon} name=${SHAPES[name] ?? "info"} />${statusName(name)}</span>`;
 };
 
-/** @param {{value: string | null, none?: string}} props an instant, said as the time since, and in full where the pointer rests */
-export const When = ({ value, none = "–" }) => (value ? html`<time datetime=${value} title=${instant(value)}>${ago(value)}</time>` : none);
+/** @param {{value: string | null}} props an instant, said as the time since, and in full where the pointer rests */
+export const When = ({ value }) => (value ? html`<time datetime=${value} title=${instant(value)}>${ago(value)}</time>` : "–");
 
 /** The title of a page: of the tab as well, and what a screen reader hears when one has come there. */
-export function PageHead({ title, note, crumb, children }) {
+export function PageHead({ title, crumb, children }) {
   const heading = useRef(null);
   const { turn } = usePlace();
-  const name = typeof title === "string" ? title : note;
   useEffect(() => {
-    document.title = `${name} · Millrace`;
-  }, [name]);
+    document.title = `${title} · Millrace`;
+  }, [title]);
   useEffect(() => {
     if (turn) heading.current?.focus({ preventScroll: true });
   }, [turn]);
@@ -36,9 +35,9 @@ export function PageHead({ title, note, crumb, children }) {
 }
 
 /** A part of a page with a heading. */
-export const Panel = ({ title, actions, children, bare = false, label }) =>
-  html`<section class="panel" aria-label=${title ? undefined : label}>
-    ${title && html`<header><h2>${title}</h2>${actions && html`<div class="row">${actions}</div>`}</header>`}
+export const Panel = ({ title, actions, children, bare = false }) =>
+  html`<section class="panel">
+    <header><h2>${title}</h2>${actions && html`<div class="row">${actions}</div>`}</header>
     ${bare ? children : html`<div class="body">${children}</div>`}
   </section>`;
 

@@ -1,5 +1,5 @@
 // The frame of every page: where one can go, for which organization, and as whom.
-import { classes, html, useEffect, useState } from "../lib/html.js";
+import { html, useEffect, useState } from "../lib/html.js";
 import { navigate, ROOT } from "../lib/router.js";
 import { may, signOut } from "../lib/session.js";
 import { Icon, Mark } from "./icon.js";
@@ -40,7 +40,7 @@ export function Shell({ session, org, here, children }) {
           <div class="row"><${ThemeButton} /><button class="button small grow" onClick=${leave}><${Icon} name="leave" />Sign out</button></div>
         </div>
       </header>
-      <main class="page" id="main" tabindex="-1"><${Offline} /><div class=${classes("inner")}>${children}</div></main>
+      <main class="page" id="main" tabindex="-1"><${Offline} /><div class="inner">${children}</div></main>
     </div>`;
 }
 

@@ -9,12 +9,10 @@ export function setCsrfToken(token) {
 
 /** What the API said no with. */
 export class ApiError extends Error {
-  /** @param {number} status 0 where the server was not reached @param {any} body @param {number | null} retryAfter seconds */
-  constructor(status, body, retryAfter = null) {
+  /** @param {number} status 0 where the server was not reached @param {any} body */
+  constructor(status, body) {
     super(summary(status, body));
     this.status = status;
-    this.body = body;
-    this.retryAfter = retryAfter;
     /** Messages by field. @type {Record<string, string[]>} */
     this.fields = body && typeof body === "object" && !("detail" in body) ? body : {};
   }
@@ -54,7 +52,7 @@ export async function call(method, path, { body, query, headers = {}, signal, qu
   const answer = text && response.headers.get("Content-Type")?.startsWith("application/json") ? JSON.parse(text) : text;
   if (response.ok) return answer;
   if (response.status === 401 && !quiet) for (const watcher of lost) watcher();
-  throw new ApiError(response.status, answer, Number(response.headers.get("Retry-After")) || null);
+  throw new ApiError(response.status, answer);
 }
 
 /** @param {string} path @param {Record<string, any>} [query] arrays are repeated, null and "" left out */

@@ -12,7 +12,7 @@ import { attempt, toast } from "../../components/toast.js";
 
 const SIZE = 50;
 export const ROLES = [["viewer", "viewer"], ["member", "member"], ["admin", "admin"]];
-export const ROLE_HINT = "A viewer reads; a member also creates, cancels and retries jobs and sees to webhooks; an admin also sees to members, tokens and keys.";
+const ROLE_HINT = "A viewer reads; a member also creates, cancels and retries jobs and sees to webhooks; an admin also sees to members, tokens and keys.";
 
 /** Who may do what in the organization. @param {{org: string}} props */
 export function Members({ org }) {
