@@ -1,11 +1,12 @@
 """The files of the console: what is served under which name, compressed once, and which of them the first view needs."""
 
 import gzip
+import posixpath
 import re
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[3] / "console"
 PAGE = "index.html"
@@ -73,7 +74,7 @@ class ConsoleFiles:
             name = left.pop(0)
             text = self._files[name].content.decode()
             for relative in _STATIC_IMPORT.findall(text):
-                target = _resolve(name, relative)
+                target = posixpath.normpath(posixpath.join(posixpath.dirname(name), relative))
                 if target not in found:
                     found.append(target)
                     left.append(target)
@@ -92,13 +93,3 @@ class ConsoleFiles:
         )
         text = page.content.decode().replace("<!-- modules -->", hints).replace("@version", self.version)
         return File(page.media_type, text.encode())
-
-
-def _resolve(name: str, relative: str) -> str:
-    parts: list[str] = []
-    for part in (PurePosixPath(name).parent / relative).parts:
-        if part == "..":
-            parts.pop()
-        else:
-            parts.append(part)
-    return "/".join(parts)
