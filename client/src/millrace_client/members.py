@@ -19,9 +19,8 @@ def add(core: Core, username: str, role: str, *, password: str | None = None) ->
     Raises:
         InvalidRequest: ``fields`` says why not. Forbidden: the token is no admin's.
     """
-    given = {"username": username, "role": role} | ({} if password is None else {"password": password})
-    members = {name: json_text.write(value) for name, value in given.items()}
-    request = core.request("POST", core.address(MEMBERS), members)
+    given = {"username": username, "role": role, "password": password}
+    request = core.request("POST", core.address(MEMBERS), json_text.texts(given))
     return (yield from core.call(request, Member.from_json, repeat=Repeat.NEVER))
 
 
@@ -71,8 +70,8 @@ def change_password(core: Core, password: str, new_password: str) -> Flow[None]:
     Raises:
         InvalidRequest: ``fields`` says why not. Forbidden: the token is from no login.
     """
-    given = {"password": json_text.write(password), "new_password": json_text.write(new_password)}
-    request = core.request("PUT", f"{core.settings.api_url}/api/v1/auth/password/", given)
+    given = {"password": password, "new_password": new_password}
+    request = core.request("PUT", f"{core.settings.api_url}/api/v1/auth/password/", json_text.texts(given))
     yield from core.call(request, nothing, repeat=Repeat.NEVER)
 
 
