@@ -59,7 +59,7 @@ def remove(core: Core, member: Member | str) -> Flow[None]:
 
 def organization(core: Core) -> Flow[Organization]:
     """The organization of the token, with what the token may do there."""
-    request = core.request("GET", f"{core.settings.api_url}/api/v1/organizations/")
+    request = core.request("GET", core.root_address("organizations"))
     found = yield from core.call(request, page_of(Organization))
     return found.results[0]
 
@@ -71,7 +71,7 @@ def change_password(core: Core, password: str, new_password: str) -> Flow[None]:
         InvalidRequest: ``fields`` says why not. Forbidden: the token is from no login.
     """
     given = {"password": password, "new_password": new_password}
-    request = core.request("PUT", f"{core.settings.api_url}/api/v1/auth/password/", json_text.texts(given))
+    request = core.request("PUT", core.root_address("auth", "password"), json_text.texts(given))
     yield from core.call(request, nothing, repeat=Repeat.NEVER)
 
 
