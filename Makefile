@@ -13,10 +13,10 @@ VERSION ?=
 SEED ?=
 JOBS ?=
 MINUTES ?=
-ROUNDS ?= 3
-OTHERS ?= each-alone,shaka,encore,apple
-ANYWAY ?= 0
-RECORD ?= 0
+ROUNDS ?=
+OTHERS ?=
+ANYWAY ?=
+RECORD ?=
 OLD ?=
 # The first Python that is new enough.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \

@@ -2,9 +2,11 @@
 
 import json
 import os
+import resource
 import signal
+import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -79,6 +81,20 @@ def tree_cpu_seconds(pid: int) -> float:
     for member in (pid, *descendants(pid)):
         with suppress(psutil.NoSuchProcess):
             used += sum(psutil.Process(member).cpu_times()[:4])
+    return used
+
+
+def used_by(argv: Sequence[str]) -> resource.struct_rusage:
+    """Run a program to its end; what it, and all that it has waited for, has used.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    process = subprocess.Popen(argv)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(argv)} ended with status {process.returncode}")
     return used
 
 

@@ -37,7 +37,7 @@ from shared.addresses import AddressPolicy
 from shared.locations import S3Location
 from shared.storage import s3_client, warm_up
 from stack.probes import http_answers
-from stack.processes import wait_until
+from stack.processes import used_by, wait_until
 from stack.program import installed
 
 BUCKET, NAME = "films", "film.mp4"
@@ -115,7 +115,7 @@ async def download(address: str, folder: Path) -> Taken:
     )
     await warm_up()
     stall = float(defaults["stall_seconds"])
-    before, begun = _used(), time.perf_counter()
+    before, begun = time.process_time(), time.perf_counter()
     if address.endswith(NAME):
         async with http_session(policy=_POLICY, stall_seconds=stall) as session:
             await _download(HttpSource(session, address), folder, limits)
@@ -126,7 +126,7 @@ async def download(address: str, folder: Path) -> Taken:
         async with s3_client(location, policy=_POLICY, read_timeout=stall, attempts=1) as client:
             await _download(S3Source(client, location), folder, limits)
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Taken(time.perf_counter() - begun, _used() - before, most)
+    return Taken(time.perf_counter() - begun, time.process_time() - before, most)
 
 
 async def _download(remote: HttpSource | S3Source, folder: Path, limits: DownloadLimits) -> None:
@@ -179,13 +179,9 @@ def _ways(s3: str, http: str, folder: Path) -> dict[str, Callable[[Path], Taken]
 
 def _run(argv: Sequence[str]) -> Taken:
     begun = time.perf_counter()
-    process = subprocess.Popen(argv)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{argv[0]} ended with status {process.returncode}")
+    used = used_by(argv)
     # Its memory cannot be told: what counts as the most is what we had when it was forked.
-    return Taken(time.perf_counter() - begun, usage.ru_utime + usage.ru_stime, 0)
+    return Taken(time.perf_counter() - begun, used.ru_utime + used.ru_stime, 0)
 
 
 @contextmanager
@@ -208,11 +204,6 @@ def _make(path: Path, gigabytes: float) -> None:
     with path.open("wb") as file:
         for _ in range(int(gigabytes * 1e9 / len(block))):
             file.write(block)
-
-
-def _used() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,7 +12,6 @@ give. Everything is removed in the end.
 import argparse
 import asyncio
 import os
-import subprocess
 import tempfile
 import time
 from collections import defaultdict
@@ -26,9 +25,9 @@ from pydantic import SecretStr
 
 from shared.bus.connection import connect
 from shared.bus.subjects import split_job_subject
-from shared.media.tools import ffmpeg_path
 from stack import envfile, lifecycle
 from stack.client import Client, require_completed
+from stack.clips import run_ffmpeg
 from stack.layout import Layout
 from stack.processes import read_records, tree_cpu_seconds
 
@@ -187,11 +186,11 @@ def _cpu(layout: Layout) -> dict[str, float]:
 
 
 def _clip(path: Path, seconds: float) -> Path:
-    argv = [ffmpeg_path(), "-v", "error"]
+    arguments = []
     for source in ("testsrc2=size=426x240:rate=25", "sine=sample_rate=48000"):
-        argv += ["-f", "lavfi", "-i", f"{source}:duration={seconds}"]
-    argv += ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-c:a", "aac", "-movflags", "+faststart"]
-    subprocess.run([*argv, str(path)], check=True)
+        arguments += ["-f", "lavfi", "-i", f"{source}:duration={seconds}"]
+    encoded = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-c:a", "aac"]
+    run_ffmpeg([*arguments, *encoded, "-movflags", "+faststart", str(path)])
     return path
 
 

@@ -12,8 +12,6 @@ docs/ladder.md holds a run and what followed from it.
 
 import argparse
 import math
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +21,8 @@ from pathlib import Path
 from statistics import fmean
 
 from shared.media.profile import load_profile, short_side
-from shared.media.tools import ffmpeg_path
+from stack.clips import ffmpeg, run_ffmpeg
+from stack.processes import used_by
 from stack.quality import MEASURES, score
 
 # What a share of the range of qualities must two curves have in common to be compared.
@@ -91,11 +90,12 @@ def encode(piece: Path, settings: str, crf: float, cap: float, folder: Path) -> 
     preset, _, further = settings.partition(":")
     made = folder / "made.264"
     params = f"keyint=infinite:min-keyint=1:scenecut=0:open-gop=0:{further}".rstrip(":")
-    cpu = _cpu_of(
-        "-i", str(piece), "-c:v", "libx264", "-preset", preset, "-threads", "1", "-crf", f"{crf:g}",
+    arguments = [
+        "-y", "-i", str(piece), "-c:v", "libx264", "-preset", preset, "-threads", "1", "-crf", f"{crf:g}",
         "-maxrate", f"{cap:.0f}k", "-bufsize", f"{cap:.0f}k", "-x264-params", params, "-f", "h264", str(made),
-    )  # fmt: skip
-    return Encode(made.stat().st_size, cpu, score(made, piece, folder, every=3))
+    ]  # fmt: skip
+    used = used_by(ffmpeg(arguments))
+    return Encode(made.stat().st_size, used.ru_utime + used.ru_stime, score(made, piece, folder, every=3))
 
 
 def pieces(clip: Path, start: float, seconds: float, sides: Sequence[int], folder: Path) -> Iterator[tuple[int, Path]]:
@@ -104,9 +104,8 @@ def pieces(clip: Path, start: float, seconds: float, sides: Sequence[int], folde
         file = folder / f"{side}.y4m"
         size = f"scale=w='if(gt(iw,ih),-2,{side})':h='if(gt(iw,ih),{side},-2)':flags=bicubic,format=yuv420p,setsar=1"
         fits = f"select='gte(min(iw,ih),{side})'"
-        _run(
-            "-ss", str(start), "-t", str(seconds), "-i", str(clip), "-map", "0:v:0", "-vf", f"{fits},{size}", str(file)
-        )
+        cut = ["-ss", str(start), "-t", str(seconds), "-i", str(clip)]
+        run_ffmpeg(["-y", *cut, "-map", "0:v:0", "-vf", f"{fits},{size}", str(file)])
         if file.stat().st_size > 1000:
             yield side, file
         file.unlink()
@@ -141,23 +140,6 @@ def main(arguments: Sequence[str]) -> None:
                         f"| | {side} | {settings} | {bits} | {found.cpu:+.0f} | {found.size_at_same_crf:+.1f} | {scores} |",
                         flush=True,
                     )
-
-
-def _cpu_of(*arguments: str) -> float:
-    process = subprocess.Popen([ffmpeg_path(), "-hide_banner", "-nostdin", "-v", "error", "-y", *arguments])
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(f"ffmpeg failed: {' '.join(arguments)}")
-    process.returncode = 0
-    return used.ru_utime + used.ru_stime
-
-
-def _run(*arguments: str) -> str:
-    argv = [ffmpeg_path(), "-hide_banner", "-nostdin", "-y", *arguments]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"ffmpeg failed:\n{done.stderr[-2000:]}")
-    return done.stderr
 
 
 def _parser() -> argparse.ArgumentParser:

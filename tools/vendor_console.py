@@ -26,9 +26,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 CONSOLE = ROOT / "console"
-LOCK = CONSOLE / "vendor.lock.json"
-VENDOR = CONSOLE / "vendor"
 SWAGGER = ROOT / "services" / "api" / "http" / "swagger"
+LOCK, VENDOR = "vendor.lock.json", "vendor"
 _SOURCE_MAP = re.compile(r"\n?//# sourceMappingURL=\S+\s*\Z")
 _IMPORT = re.compile(r"""(\bfrom|\bimport)\s*(["'])([^"'./][^"']*)\2""")
 
@@ -88,7 +87,7 @@ def _hold(entry: dict[str, Any], key: str, digest: str, what: str, *, pin: bool)
     if pin:
         entry[key] = digest
     elif entry.get(key) != digest:
-        raise Refused(f"{what} has the digest {digest}, and vendor.lock.json says {entry.get(key)}.")
+        raise Refused(f"{what} has the digest {digest}, and {LOCK} says {entry.get(key)}.")
 
 
 def _fetch(name: str, version: str, folder: Path) -> bytes:
@@ -116,18 +115,18 @@ def _write(parent: Path, *, pin: bool) -> str:
     Raises:
         Refused: something does not have its digest. Nothing was written then.
     """
-    lock = json.loads((parent / "vendor.lock.json").read_text())
+    lock = json.loads((parent / LOCK).read_text())
     with tempfile.TemporaryDirectory() as folder:
         tarballs = {name: _fetch(name, entry["version"], Path(folder)) for name, entry in lock["packages"].items()}
     files = vendored(lock, tarballs, pin=pin)
-    vendor = parent / "vendor"
+    vendor = parent / VENDOR
     vendor.mkdir(exist_ok=True)
     for old in vendor.iterdir():
         old.unlink()
     for path, content in files.items():
         (vendor / path).write_bytes(content)
     if pin:
-        (parent / "vendor.lock.json").write_text(json.dumps(lock, indent=2) + "\n")
+        (parent / LOCK).write_text(json.dumps(lock, indent=2) + "\n")
     return f"{len(files)} files of {len(tarballs)} packages in {vendor.relative_to(ROOT)}/"
 
 

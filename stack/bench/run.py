@@ -1,7 +1,6 @@
 """Runs the benchmark: all ways by turns, then the report."""
 
 import asyncio
-import dataclasses
 import json
 import random
 import shutil
@@ -93,7 +92,13 @@ async def bench(layout: Layout, choices: Choices) -> int:
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         revision=_revision(),
         machine=machine,
-        clip={"name": path.name, "seconds": facts.duration, **_shape(facts)},
+        clip={
+            "name": path.name,
+            "seconds": facts.duration,
+            "width": facts.width,
+            "height": facts.height,
+            "frame_rate": facts.frame_rate,
+        },
         seed=seed,
         transcoders=layout.transcoders,
         resolutions=resolutions,
@@ -139,12 +144,6 @@ def turns(ways: Sequence[Way], rounds: int, seed: int) -> list[Way]:
     """
     first = random.Random(seed).randrange(len(ways))  # noqa: S311 - nothing to guess here
     return [*ways[first:], *ways[:first]] * rounds
-
-
-def _shape(facts: clips.Facts) -> dict[str, float]:
-    return {
-        name: value for name, value in dataclasses.asdict(facts).items() if name in ("width", "height", "frame_rate")
-    }
 
 
 def _revision() -> str:

@@ -1,13 +1,12 @@
 """What is looked at by the REST API: whether it answers, and an organization's storage and webhooks."""
 
-import os
 import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from millrace_client import Millrace, MillraceError, Webhook
 from millrace_client.backoff import Retries
-from millrace_client.cli import config
+from millrace_client.cli.running import connect
 from millrace_client.errors import Conflict, Forbidden, SettingsError
 from stack.doctor.finding import Finding, failed, ok, skipped, warning
 
@@ -17,11 +16,8 @@ _PORTS = {"http": 80, "https": 443}
 
 def look_at_organization() -> Iterator[Finding]:
     """The api, storage and webhooks, with the settings of the command line."""
-    given = config.load(os.environ)
     try:
-        millrace = Millrace(
-            *(given.get(f"MILLRACE_{name}") for name in ("API_URL", "ORG", "TOKEN")), retries=Retries(attempts=1)
-        )
+        millrace = connect(Retries(attempts=1))
     except SettingsError as error:
         yield skipped("api", str(error), "Log in: millrace login")
         return

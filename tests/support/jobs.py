@@ -59,10 +59,7 @@ class Outcome:
 
 async def follow(client: Client, body: dict[str, Any]) -> dict[str, Any]:
     """Post a job and follow it to its end; the job as GET shows it then."""
-    job = await client.post_job(body)
-    async for state in client.follow(job["id"]):
-        job = state
-    return await client.job(str(job["id"]))
+    return await client.run(body)
 
 
 async def complete(stack: RunningStack, body: dict[str, Any], folder: Path) -> Outcome:

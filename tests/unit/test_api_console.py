@@ -16,7 +16,7 @@ from services.api.http.authorized import Runtime
 from services.api.http.console import ConsoleHandlers, policy_of
 from services.api.http.console_files import ENTRY, FOLDER, ConsoleFiles
 from services.api.http.middleware import answer_errors
-from tools.vendor_console import LOCK, VENDOR, Refused, integrity_of, taken, vendored
+from tools.vendor_console import CONSOLE, LOCK, VENDOR, Refused, integrity_of, taken, vendored
 
 FIRST_VIEW = 100_000
 
@@ -34,12 +34,12 @@ async def client(files: ConsoleFiles) -> TestClient[web.Request, web.Application
 
 
 def test_the_libraries_are_those_of_the_lock() -> None:
-    packages = json.loads(LOCK.read_text())["packages"].values()
+    packages = json.loads((CONSOLE / LOCK).read_text())["packages"].values()
     wanted = {path: file["sha256"] for package in packages for path, file in package["files"].items()}
-    assert {path.name: sha256(path.read_bytes()).hexdigest() for path in VENDOR.iterdir()} == wanted
+    assert {path.name: sha256(path.read_bytes()).hexdigest() for path in (CONSOLE / VENDOR).iterdir()} == wanted
     assert all(re.fullmatch(r"sha512-[A-Za-z0-9+/]{86}==", package["integrity"]) for package in packages)
     # Wherever npm gets packages from is the business of whoever runs it.
-    assert "://" not in LOCK.read_text()
+    assert "://" not in (CONSOLE / LOCK).read_text()
 
 
 def test_a_library_that_is_not_what_the_lock_says_is_refused() -> None:

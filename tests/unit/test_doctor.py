@@ -12,6 +12,7 @@ from shared.media.tools import ToolMissing
 from stack.doctor import machine, showing
 from stack.doctor.finding import Finding, Level, failed, ok, skipped, warning
 from stack.doctor.machine import GB, disk, look_at_machine
+from stack.doctor.organization import look_at_organization
 from stack.doctor.servers import clock, read_settings
 from stack.layout import Layout
 from tests.support.ports import free_port_base
@@ -120,3 +121,11 @@ async def test_the_exit_status_says_whether_something_failed(
     assert await showing.show(layout, as_json=True) == status
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(line["check"], line["level"]) for line in lines] == [(one.check, one.level) for one in findings]
+
+
+def test_a_damaged_file_of_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "millrace").mkdir()
+    (tmp_path / "millrace" / "config.json").write_text("{")
+    (told,) = look_at_organization()
+    assert (told.level, "cannot be read" in told.found) == (Level.SKIPPED, True)

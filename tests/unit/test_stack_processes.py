@@ -18,6 +18,7 @@ from stack.processes import (
     read_records,
     stop_with_descendants,
     tree_cpu_seconds,
+    used_by,
     wait_until,
 )
 
@@ -123,6 +124,14 @@ def test_a_record_that_is_being_written_or_taken_away_is_none(tmp_path: Path) ->
     (tmp_path / ".fetcher.json").write_text((tmp_path / "api.json").read_text())
     (tmp_path / "uploader.json").symlink_to(tmp_path / "gone")
     assert set(read_records(tmp_path)) == {"api"}
+
+
+def test_what_a_program_has_used_is_told_of_its_own_children_too() -> None:
+    spin = "import time\nwhile time.process_time() < 0.3: pass"
+    used = used_by([sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {spin!r}])"])
+    assert used.ru_utime + used.ru_stime >= 0.3
+    with pytest.raises(RuntimeError, match="false ended with status 1"):
+        used_by(["false"])
 
 
 def identity_of_this() -> Identity:

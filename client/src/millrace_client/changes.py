@@ -3,15 +3,14 @@
 from collections import OrderedDict
 from collections.abc import Callable
 
-from millrace_client.answers import error_of
 from millrace_client.core import Core
 from millrace_client.errors import ApiError, Unreachable
-from millrace_client.follow import PATIENCE_SECONDS, POLL_SECONDS, QUIET_SECONDS, RECONNECT_SECONDS, passes
+from millrace_client.follow import PATIENCE_SECONDS, POLL_SECONDS, QUIET_SECONDS, RECONNECT_SECONDS, opened, passes
 from millrace_client.jobs import JOBS, page
 from millrace_client.listing import PAGE_SIZE
 from millrace_client.models import Job, Status
 from millrace_client.sse import EventReader
-from millrace_client.steps import Answer, Close, Feed, Flow, Open, Pause, Request, Show, read
+from millrace_client.steps import Close, Feed, Flow, Pause, Show, read
 
 _UNDER_WAY = (Status.QUEUED, Status.TRANSCODING)
 _MOST_KNOWN = 10_000
@@ -78,14 +77,8 @@ class _Watching:
     def _listen(self, jobs: list[str]) -> Feed[Job]:
         """Show what becomes of jobs, until the list of jobs has changed."""
         url = self._core.address(JOBS, "events", query=[("ids", ",".join(jobs))] if jobs else [])
-        request = self._core.request("GET", url, accept="text/event-stream")
-        # An encoding would be a reason for what is between to collect what shall arrive at once.
-        headers = {**request.headers, "Accept-Encoding": "identity"}
-        opened: Answer = yield Open(Request(request.method, request.url, headers), QUIET_SECONDS)
-        if not opened.headers.get("content-type", "").startswith("text/event-stream"):
-            if opened.status >= 300 and opened.status not in (404, 405, 406):
-                raise error_of(opened)
-            # There are no events here: looking again tells, too.
+        if not (yield from opened(self._core, url, QUIET_SECONDS)):
+            # Looking again tells, too.
             yield Pause(POLL_SECONDS)
             return
         events = EventReader()

@@ -51,13 +51,14 @@ class Core:
 
     def address(self, *parts: str, query: Query = ()) -> str:
         """The address of something in the organization; every path ends in a slash."""
-        return self._below(self.settings.org, *parts, query=query)
+        return self.root_address(self.settings.org, *parts, query=query)
 
     def server_address(self, *parts: str, query: Query = ()) -> str:
         """The address of something that operators see."""
-        return self._below("operator", *parts, query=query)
+        return self.root_address("operator", *parts, query=query)
 
-    def _below(self, *parts: str, query: Query) -> str:
+    def root_address(self, *parts: str, query: Query = ()) -> str:
+        """The address of anything of this version of the API."""
         path = "".join(f"{quote(part, safe='')}/" for part in ("api", "v1", *parts))
         return f"{self.settings.api_url}/{path}" + (f"?{urlencode(query)}" if query else "")
 

@@ -9,7 +9,7 @@ from millrace_client.errors import ApiError, MillraceError, UnexpectedAnswer, Un
 from millrace_client.jobs import JOBS, fields_query, get, job_id
 from millrace_client.models import Job
 from millrace_client.sse import EventReader
-from millrace_client.steps import Answer, Close, Feed, Flow, Open, Pause, Show, read
+from millrace_client.steps import Answer, Close, Feed, Flow, Open, Pause, Request, Show, read
 
 PATIENCE_SECONDS = 300.0
 QUIET_SECONDS = 25.0
@@ -118,17 +118,8 @@ class _Following:
         self._asks = _ASKS
         self._events.begin()
         url = self._core.address(JOBS, self._job, "events", query=fields_query(self._fields))
-        request = self._core.request("GET", url, accept="text/event-stream")
-        resume = {"Last-Event-ID": self._events.last_id} if self._events.last_id else {}
-        # An encoding would be a reason for what is between to collect what shall arrive at once.
-        headers = {**request.headers, **resume, "Accept-Encoding": "identity"}
-        opened: Answer = yield Open(
-            type(request)(request.method, request.url, headers), min(QUIET_SECONDS, self._left())
-        )
-        if opened.status == 204 or not opened.headers.get("content-type", "").startswith("text/event-stream"):
-            if opened.status >= 300 and opened.status not in (404, 405, 406):
-                raise error_of(opened)
-            # It is over, or there are no events here: asking tells, and says whether the job exists.
+        if not (yield from opened(self._core, url, min(QUIET_SECONDS, self._left()), self._events.last_id)):
+            # Asking tells which of the two it is, and says whether the job exists.
             yield from self._ask()
             return
         while piece := (yield from read()):
@@ -156,6 +147,27 @@ class _Following:
         if self.shown is None or job.model_dump() != self.shown.model_dump():
             self.shown = job
             yield Show(job)
+
+
+def opened(core: Core, url: str, seconds: float, last_id: str | None = None) -> Flow[bool]:
+    """Open a stream of events; False where it is over, or where none come through.
+
+    Args:
+        seconds: of silence after which it counts as broken. last_id: of the event behind which it is resumed.
+
+    Raises:
+        ApiError: the server refused.
+    """
+    request = core.request("GET", url, accept="text/event-stream")
+    resume = {"Last-Event-ID": last_id} if last_id else {}
+    # An encoding would be a reason for what is between to collect what shall arrive at once.
+    headers = {**request.headers, **resume, "Accept-Encoding": "identity"}
+    answer: Answer = yield Open(Request(request.method, request.url, headers), seconds)
+    if answer.status != 204 and answer.headers.get("content-type", "").startswith("text/event-stream"):
+        return True
+    if answer.status >= 300 and answer.status not in (404, 405, 406):
+        raise error_of(answer)
+    return False
 
 
 def passes(error: MillraceError) -> bool:

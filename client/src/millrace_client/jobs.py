@@ -283,7 +283,7 @@ def _members(
         "profile": profile,
         **(more or {}),
     }
-    texts = {name: json_text.write(value) for name, value in given.items() if value is not None}
+    texts = json_text.texts(given)
     if client_metadata is not None:
         is_text = isinstance(client_metadata, str)
         texts["client_metadata"] = str(client_metadata) if is_text else json_text.write(client_metadata)

@@ -6,7 +6,7 @@ text of a member is cut out of the text around it.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 # Python refuses to convert longer ones, to protect servers from the time that takes.
@@ -39,6 +39,15 @@ def write(value: object) -> str:
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def texts(given: Mapping[str, object]) -> dict[str, str]:
+    """The members of an object as JSON texts, without those that are None.
+
+    Raises:
+        TypeError, ValueError: a value has no JSON.
+    """
+    return {name: write(value) for name, value in given.items() if value is not None}
 
 
 def members(text: str) -> dict[str, str]:

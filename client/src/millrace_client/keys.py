@@ -1,7 +1,6 @@
 """Content keys of the server's own store, and addresses of them. Flows; :mod:`millrace_client` has them in ``client.keys``."""
 
 from datetime import datetime
-from typing import Any
 
 from pydantic import Field
 
@@ -73,6 +72,6 @@ def sign_address(core: Core, content_id: str, *, seconds: int | None = None) -> 
     Raises:
         NotFound: there is no such content.
     """
-    given: dict[str, Any] = {} if seconds is None else {"seconds": json_text.write(seconds)}
+    given = json_text.texts({"seconds": seconds})
     request = core.request("POST", core.address(CONTENTS, content_id, "aes_key_url"), given)
     return (yield from core.call(request, KeyAddress.from_json))

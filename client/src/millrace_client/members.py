@@ -19,9 +19,8 @@ def add(core: Core, username: str, role: str, *, password: str | None = None) ->
     Raises:
         InvalidRequest: ``fields`` says why not. Forbidden: the token is no admin's.
     """
-    given = {"username": username, "role": role} | ({} if password is None else {"password": password})
-    members = {name: json_text.write(value) for name, value in given.items()}
-    request = core.request("POST", core.address(MEMBERS), members)
+    given = {"username": username, "role": role, "password": password}
+    request = core.request("POST", core.address(MEMBERS), json_text.texts(given))
     return (yield from core.call(request, Member.from_json, repeat=Repeat.NEVER))
 
 
@@ -60,7 +59,7 @@ def remove(core: Core, member: Member | str) -> Flow[None]:
 
 def organization(core: Core) -> Flow[Organization]:
     """The organization of the token, with what the token may do there."""
-    request = core.request("GET", f"{core.settings.api_url}/api/v1/organizations/")
+    request = core.request("GET", core.root_address("organizations"))
     found = yield from core.call(request, page_of(Organization))
     return found.results[0]
 
@@ -71,8 +70,8 @@ def change_password(core: Core, password: str, new_password: str) -> Flow[None]:
     Raises:
         InvalidRequest: ``fields`` says why not. Forbidden: the token is from no login.
     """
-    given = {"password": json_text.write(password), "new_password": json_text.write(new_password)}
-    request = core.request("PUT", f"{core.settings.api_url}/api/v1/auth/password/", given)
+    given = {"password": password, "new_password": new_password}
+    request = core.request("PUT", core.root_address("auth", "password"), json_text.texts(given))
     yield from core.call(request, nothing, repeat=Repeat.NEVER)
 
 

@@ -49,9 +49,7 @@ def create(core: Core, name: str = "", *, role: str = "member", days: float | No
     Raises:
         InvalidRequest: ``fields`` says what is wrong. Forbidden: the token in use is no admin's, or there are too many.
     """
-    members = {"name": json_text.write(name), "role": json_text.write(role)}
-    if days is not None:
-        members["days"] = json_text.write(days)
+    members = json_text.texts({"name": name, "role": role, "days": days})
     request = core.request("POST", core.address(TOKENS), members)
     return (yield from core.call(request, NewToken.from_json, repeat=Repeat.NEVER))
 

@@ -108,9 +108,9 @@ def begin(
     Raises: as :func:`upload`.
     """
     given = {"filename": filename, "size": size, "content_type": content_type, "part_size": part_size}
-    members = {name: json_text.write(value) for name, value in given.items() if value is not None}
+    request = core.request("POST", core.address(UPLOADS), json_text.texts(given))
     # One that was begun twice is given up by the server.
-    return (yield from core.call(core.request("POST", core.address(UPLOADS), members), NewUpload.from_json))
+    return (yield from core.call(request, NewUpload.from_json))
 
 
 def complete(core: Core, upload: Upload | str) -> Flow[Upload]:

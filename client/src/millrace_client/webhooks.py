@@ -111,7 +111,7 @@ def rotate(
         NotFound: there is no such webhook. InvalidRequest: ``fields`` says what is wrong where.
     """
     given = {"secret_token": secret_token, "overlap_seconds": overlap_seconds}
-    request = core.request("POST", core.address(HOOKS, _id(hook), "rotate"), _written(given))
+    request = core.request("POST", core.address(HOOKS, _id(hook), "rotate"), json_text.texts(given))
     return (yield from core.call(request, RotatedWebhook.from_json, repeat=Repeat.NEVER))
 
 
@@ -135,8 +135,4 @@ def _delivery(core: Core, hook: Webhook | str, delivery: Delivery | int, *rest: 
 
 
 def _members(url: str, secret_token: str | None) -> dict[str, str]:
-    return _written({"url": url, "secret_token": secret_token})
-
-
-def _written(given: dict[str, str | int | None]) -> dict[str, str]:
-    return {name: json_text.write(value) for name, value in given.items() if value is not None}
+    return json_text.texts({"url": url, "secret_token": secret_token})

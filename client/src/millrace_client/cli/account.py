@@ -68,7 +68,7 @@ def whoami(as_json: Json = False) -> None:
     if own:
         rows += [("user", own.username or "none: a token of the operator's"), ("token", f"{own.name or own.id}")]
         rows.append(("expires", f"{own.expiry:%Y-%m-%d %H:%M}"))
-    display.facts(rows)
+    display.say(display.facts(rows))
 
 
 @app.command()

@@ -28,12 +28,11 @@ def done(text: str, *, as_json: bool, **members: object) -> None:
     say(json_text.write(members) if as_json else text)
 
 
-def facts(rows: Iterable[tuple[str, str]]) -> None:
-    """Names with their values, a line for each."""
+def facts(rows: Iterable[tuple[str, str | None]]) -> str:
+    """Names with their values, a line for each that has one."""
     known = [(name, value) for name, value in rows if value]
     width = max((len(name) for name, _ in known), default=0)
-    for name, value in known:
-        say(f"{name:<{width}}  {value}")
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in known)
 
 
 def show_list(

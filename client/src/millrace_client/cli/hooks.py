@@ -11,11 +11,11 @@ from millrace_client.cli import display
 from millrace_client.cli.forwarding import Forwarder
 from millrace_client.cli.running import Json, command, connect
 
-app = hooks = typer.Typer(no_args_is_help=True, help="Addresses that are told of every change of a job's status.")
+app = typer.Typer(no_args_is_help=True, help="Addresses that are told of every change of a job's status.")
 HookId = Annotated[str, typer.Argument(help="Id of the webhook.", metavar="HOOK")]
 
 
-@hooks.command("list")
+@app.command("list")
 @command
 def list_hooks(as_json: Json = False) -> None:
     """List webhooks. Their secrets are in the JSON."""
@@ -24,7 +24,7 @@ def list_hooks(as_json: Json = False) -> None:
     display.show_list(found, ("webhook", "url"), ((hook.id, hook.url) for hook in found), as_json=as_json)
 
 
-@hooks.command()
+@app.command()
 @command
 def create(url: str, as_json: Json = False) -> None:
     """Register a webhook, and show the secret that its requests are signed with."""
@@ -33,7 +33,7 @@ def create(url: str, as_json: Json = False) -> None:
     display.show(hook, f"{hook.id} {hook.url} secret: {hook.secret_token}", as_json=as_json)
 
 
-@hooks.command()
+@app.command()
 @command
 def delete(hook: HookId, as_json: Json = False) -> None:
     """Remove a webhook."""
@@ -42,7 +42,7 @@ def delete(hook: HookId, as_json: Json = False) -> None:
     display.done(f"{hook} is removed.", as_json=as_json, webhook=hook, deleted=True)
 
 
-@hooks.command()
+@app.command()
 @command
 def deliveries(
     hook: HookId,
@@ -62,7 +62,7 @@ def deliveries(
     display.show_list(found, ("delivery", "at", "job", "status", "outcome", "error"), rows, as_json=as_json)
 
 
-@hooks.command()
+@app.command()
 @command
 def delivery(hook: HookId, delivery: int, as_json: Json = False) -> None:
     """Show an attempt to tell a webhook: what was sent, and the beginning of what was answered."""
@@ -79,7 +79,7 @@ def delivery(hook: HookId, delivery: int, as_json: Json = False) -> None:
     display.show(found, "\n".join(lines), as_json=as_json)
 
 
-@hooks.command()
+@app.command()
 @command
 def replay(hook: HookId, delivery: int, as_json: Json = False) -> None:
     """Have a delivery sent once more."""
@@ -88,7 +88,7 @@ def replay(hook: HookId, delivery: int, as_json: Json = False) -> None:
     display.show(queued, queued.message, as_json=as_json)
 
 
-@hooks.command()
+@app.command()
 @command
 def rotate(
     hook: HookId,
@@ -107,7 +107,7 @@ def rotate(
     display.show(rotated, f"{rotated.secret_token}\n{ends}", as_json=as_json)
 
 
-@hooks.command()
+@app.command()
 @command
 def test(hook: HookId, as_json: Json = False) -> None:
     """Have a webhook told of a sample job; see its deliveries for what came of it."""
@@ -116,7 +116,7 @@ def test(hook: HookId, as_json: Json = False) -> None:
     display.show(queued, queued.message, as_json=as_json)
 
 
-@hooks.command()
+@app.command()
 @command
 def listen(
     forward_to: Annotated[str, typer.Option("--forward-to", help="Address on this machine, say, that is told.")],

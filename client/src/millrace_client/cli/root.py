@@ -27,8 +27,10 @@ class CommandTable(TyperGroup):
             try:
                 self.add_command(load(entry), entry.name)
             except ModuleNotFoundError as error:
+                if entry.own:
+                    raise
                 # A shell that completes shall be told nothing.
-                if entry.own or not ctx.resilient_parsing:
+                if not ctx.resilient_parsing:
                     _not_here(entry, error)
         return super().resolve_command(ctx, args)
 
@@ -69,8 +71,6 @@ def root(
 
 
 def _not_here(entry: Entry, error: ModuleNotFoundError) -> None:
-    if entry.own:
-        raise error
     typer.echo(
         f"millrace {entry.name} is part of the server, of which {error.name} is not installed here: "
         f"in a checkout of Millrace, run ./millrace {entry.name}",

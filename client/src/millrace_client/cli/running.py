@@ -42,15 +42,18 @@ _LISTS = {"commands": "millrace list", "hooks": "millrace webhooks list", "token
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
-def connect() -> Millrace:
+def connect(retries: Retries | None = None) -> Millrace:
     """The client, with the settings of the environment and of the file.
 
+    Args:
+        retries: those of a command if left out.
+
     Raises:
-        SettingsError: some are missing.
+        SettingsError: some are missing, or the file is damaged.
     """
     found = config.load(os.environ)
     given = (found.get(f"MILLRACE_{name}") for name in ("API_URL", "ORG", "TOKEN"))
-    return Millrace(*given, retries=_AT_A_TERMINAL if sys.stderr.isatty() else None)
+    return Millrace(*given, retries=retries or (_AT_A_TERMINAL if sys.stderr.isatty() else None))
 
 
 def command(work: Callable[P, T]) -> Callable[P, T]:

@@ -61,5 +61,4 @@ def _told(storage: Storage) -> str:
     if not storage.configured:
         return "No storage is set. Try: millrace storage set s3://bucket/"
     rows = [("location", storage.location), ("region", storage.region), ("endpoint", storage.endpoint)]
-    rows.append(("access key", storage.access_key))
-    return "\n".join(f"{name:<11} {value}" for name, value in rows if value)
+    return display.facts([*rows, ("access key", storage.access_key)])
