@@ -13,7 +13,7 @@ from millrace_client import json_text
 from millrace_client.answers import error_of
 from millrace_client.backoff import RETRIED, Retries
 from millrace_client.errors import ApiError, MillraceError, SettingsError, UnexpectedAnswer, Unreachable
-from millrace_client.models import Page, Resource
+from millrace_client.models import Job, Page, Resource
 from millrace_client.settings import Settings
 from millrace_client.steps import Answer, Flow, Pause, Request, send
 from millrace_client.version import version
@@ -134,6 +134,11 @@ class Core:
             if pause is None:
                 raise failure
             yield Pause(pause)
+
+
+def job_id(job: Job | str) -> str:
+    """Of a job, or of whoever has the id alone."""
+    return job.id if isinstance(job, Job) else job
 
 
 def new_key() -> str:

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from millrace_client.answers import error_of
 from millrace_client.backoff import RETRIED
-from millrace_client.core import Core
+from millrace_client.core import Core, job_id
 from millrace_client.errors import ApiError, MillraceError, UnexpectedAnswer, Unreachable, WaitTimedOut
-from millrace_client.jobs import JOBS, fields_query, get, job_id
+from millrace_client.jobs import JOBS, fields_query, get
 from millrace_client.models import Job
 from millrace_client.sse import EventReader
 from millrace_client.steps import Answer, Close, Feed, Flow, Open, Pause, Request, Show, read

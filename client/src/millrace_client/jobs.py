@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from millrace_client import json_text
-from millrace_client.core import Core, new_key
+from millrace_client.core import Core, job_id, new_key
 from millrace_client.listing import PAGE_SIZE, Instant, each_job, fetch_page, moment
 from millrace_client.models import Counts, Job, Message, Page, Playback, Status, Timeline, TimelinePart
 from millrace_client.steps import Feed, Flow
@@ -248,11 +248,6 @@ def timeline_page(core: Core, job: Job | str, page: int = 1, page_size: int = PA
 def fields_query(fields: Iterable[str] | None) -> list[tuple[str, str]]:
     """The parameter that asks for some members of jobs alone; a job is nothing without its id and status."""
     return [] if fields is None else [("fields", ",".join(sorted({"id", "status", *fields})))]
-
-
-def job_id(job: Job | str) -> str:
-    """Of a job, or of whoever has the id alone."""
-    return job.id if isinstance(job, Job) else job
 
 
 def _members(

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 
 from millrace_client import json_text
-from millrace_client.core import Core, Repeat, nothing
-from millrace_client.jobs import job_id
+from millrace_client.core import Core, Repeat, job_id, nothing
 from millrace_client.listing import each
 from millrace_client.models import Delivery, DeliveryDetail, Job, Redelivery, RotatedWebhook, Webhook
 from millrace_client.steps import Feed, Flow
