@@ -6,12 +6,11 @@ came to be (the process died, the outcome of the append was unknown) is free aga
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 
 from services.api.contract.errors import BadRequest, Conflict, Invalid, OfItem, Unavailable
 from services.api.database.pool import Connection, Database, DatabaseDown
 from services.api.intake.quotas import JobQuotas, count_no_longer
-from services.api.intake.reserving import KEY_HOURS, Claimed, IdempotencyKey, Reservation, Reserving
+from services.api.intake.reserving import KEY_HOURS, Claimed, IdempotencyKey, Reservation, Reserving, undecided
 from shared.bus.joblog import JobLog
 from shared.bus.vault import Vault
 from shared.coalescing import Coalescer
@@ -220,5 +219,5 @@ async def _take_claim(connection: "Connection", org: str, location: str, job: st
         return
     row = await connection.fetchrow(_OTHERS_CLAIM, org, location)
     if row is None:
-        raise Claimed(location, "", datetime.min, timedelta())
+        raise undecided(location)
     raise Claimed(location, row["job"], row["claimed"], row["age"])

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from services.api.accounts.organizations import Storage, Storages
 from services.api.accounts.storage_errors import refusal_of
-from services.api.contract.addresses import with_credentials
+from services.api.contract.addresses import located
 from services.api.contract.errors import Conflict, NotFound, StorageRefused
 from services.api.contract.key_addresses import KeyAddresses
 from services.api.contract.playback import (
@@ -57,7 +57,7 @@ class Output:
 
     def public(self, path: str) -> str | None:
         """The address without signature of something at a path, if it has one."""
-        return f"{self.base}/{quote(object_key(self.location, path), safe='/-_.~')}" if self.base else None
+        return f"{self.base}/{uri(object_key(self.location, path))}" if self.base else None
 
 
 @dataclass(frozen=True)
@@ -200,13 +200,10 @@ def _readable(given: S3Location, storage: Storage) -> S3Location:
     """
     endpoint = f"?endpoint={quote(given.endpoint, safe='')}" if given.endpoint else ""
     try:
-        text = with_credentials(
-            f"s3://{given.bucket}/{uri(given.key)}{endpoint}", is_prefix=True, storage=storage.location
-        )
+        return located(f"s3://{given.bucket}/{uri(given.key)}{endpoint}", is_prefix=True, storage=storage.location)
     except ValueError:
         raise Conflict(
             "The output of this job is not in the organization's storage, and the credentials that it was written with are not "
             "kept. Play it from its bucket, or have the operator say where players find it: admin set-public-addresses "
             "--playback-url."
         ) from None
-    return parse_s3(text, is_prefix=True)

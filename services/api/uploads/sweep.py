@@ -6,13 +6,12 @@ from collections.abc import Callable
 import structlog
 
 from services.api.accounts.organizations import Storages
-from services.api.contract.addresses import with_credentials
+from services.api.contract.addresses import located
 from services.api.contract.errors import ApiError
 from services.api.database.pool import Database, DatabaseDown
 from services.api.uploads.bucket import bucket_of
 from services.api.uploads.uses import USED
 from shared.addresses import AddressPolicy
-from shared.locations import parse_s3
 from shared.logs import Repetition
 
 _ROUND_SECONDS = 30.0
@@ -92,7 +91,7 @@ class UploadSweep:
             await log.awarning("upload not removed", error="the organization has no storage that can be opened")
             return False
         try:
-            location = parse_s3(with_credentials(text, is_prefix=False, storage=storage), is_prefix=False)
+            location = located(text, is_prefix=False, storage=storage)
         except ValueError:
             # The credentials of now are for another place, and those of then are gone.
             await log.awarning("upload left behind")

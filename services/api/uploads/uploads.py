@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from services.api.accounts.organizations import Storages, lock_organization
-from services.api.contract.addresses import with_credentials
+from services.api.contract.addresses import located
 from services.api.contract.errors import Conflict, Invalid, NotFound, NotSetUp
 from services.api.contract.listing import Window
 from services.api.contract.quotas import too_many_open_uploads
@@ -17,7 +17,7 @@ from services.api.database.pool import Connection, Database
 from services.api.uploads.bucket import bucket_of
 from services.api.uploads.uses import FOLDER, USED
 from shared.addresses import AddressPolicy
-from shared.locations import S3Location, parse_s3
+from shared.locations import S3Location, object_key
 from shared.media.layout import uri
 from shared.presigning import Presigner, presigner
 
@@ -210,7 +210,7 @@ class Uploads:
     async def _location(self, org: str, text: str) -> S3Location:
         storage = await self._storages.get(org)
         try:
-            return parse_s3(with_credentials(text, is_prefix=False, storage=storage), is_prefix=False)
+            return located(text, is_prefix=False, storage=storage)
         except ValueError:
             raise Conflict(
                 "The storage of the organization is another one than when this upload was begun. Begin another one."
@@ -218,8 +218,7 @@ class Uploads:
 
 
 def _key(storage: S3Location, filename: str) -> str:
-    prefix = f"{storage.key}/" if storage.key else ""
-    return f"{prefix}{FOLDER}/{secrets.token_urlsafe(16)}/{clean_name(filename)}"
+    return object_key(storage, f"{FOLDER}/{secrets.token_urlsafe(16)}/{clean_name(filename)}")
 
 
 def _parts(signer: Presigner, key: str, multipart: str, sizes: Sequence[int]) -> list[UploadPart]:
