@@ -20,7 +20,6 @@ MOST_KEY_LENGTH = 255
 UNSETTLED_SECONDS = 60.0
 PATIENCE_SECONDS = 2.0
 _POLL_SECONDS = 0.2
-_MOST_TOGETHER = 200
 
 _TAKE_CLAIM = """
     insert into output_claims (org, location, job) values ($1, $2, $3)
@@ -53,7 +52,7 @@ class Reservations:
         self._log = log
         self._vault = vault
         self._quotas = quotas
-        self._together = Coalescer(self._make_each, most=_MOST_TOGETHER, everybodys=(DatabaseDown,))
+        self._together = Coalescer(self._make_each, everybodys=(DatabaseDown,))
 
     async def make(
         self, org: str, new_job: str, location: str, key: IdempotencyKey | None, retry_of: str | None = None
