@@ -1,9 +1,7 @@
 """Playing a job's output out of the organization's storage."""
 
 import asyncio
-from collections import OrderedDict
 from dataclasses import dataclass
-from time import monotonic
 from urllib.parse import quote
 
 from services.api.accounts.organizations import Storage, Storages
@@ -24,10 +22,10 @@ from services.api.drm.contents import Contents
 from services.api.jobs.jobs import Jobs
 from services.api.playback.slots import Slots
 from shared.addresses import AddressPolicy
-from shared.job import Job
 from shared.locations import S3Location, object_key, parse_s3
 from shared.media.layout import content_type, uri
 from shared.presigning import Presigner, presigner
+from shared.remembered import Remembered
 from shared.storage import STORAGE_ERRORS, problem_of, s3_client
 
 _BUCKET = "{bucket}"
@@ -91,7 +89,7 @@ class Player:
         self._addresses = addresses
         self._policy = policy
         self._slots = Slots(_AT_ONCE, _AT_ONCE_EACH)
-        self._outputs: OrderedDict[tuple[str, str], tuple[float, Output]] = OrderedDict()
+        self._outputs = Remembered(self._find, seconds=_REMEMBERED_SECONDS, most=_MOST_REMEMBERED)
 
     async def output(self, org: str, job: str) -> Output:
         """Where a job's output is.
@@ -99,15 +97,7 @@ class Player:
         Raises:
             NotFound: there is no such job. Conflict: it lies elsewhere than in the organization's storage.
         """
-        remembered = self._outputs.get((org, job))
-        if remembered and monotonic() - remembered[0] < _REMEMBERED_SECONDS:
-            return remembered[1]
-        found = await self._find(org, await self._jobs.require(org, job))
-        self._outputs[org, job] = monotonic(), found
-        self._outputs.move_to_end((org, job))
-        if len(self._outputs) > _MOST_REMEMBERED:
-            self._outputs.popitem(last=False)
-        return found
+        return await self._outputs.of((org, job))
 
     async def give(self, org: str, output: Output, path: str, *, query: str, expires: int) -> Leads | Text:
         """What lies at a path below the output's prefix.
@@ -146,7 +136,9 @@ class Player:
                 raise StorageRefused(f"{path} in the bucket is none that this server writes: it has {error}.") from None
         return Text(led, content_type(path))
 
-    async def _find(self, org: str, job: Job) -> Output:
+    async def _find(self, asked: tuple[str, str]) -> Output:
+        org, _ = asked
+        job = await self._jobs.require(*asked)
         storage = await self._storages.whole(org)
         given = parse_s3(job.output_path, is_prefix=True)
         base = storage.playback_base_url
