@@ -26,7 +26,8 @@ from shared.locations import S3Location, object_key, parse_s3
 from shared.media.layout import content_type, uri
 from shared.presigning import Presigner, presigner
 from shared.remembered import Remembered
-from shared.storage import STORAGE_ERRORS, problem_of, s3_client
+from shared.s3_clients import S3Clients
+from shared.storage import STORAGE_ERRORS, problem_of
 
 _BUCKET = "{bucket}"
 # Segments of one output are asked for one after the other; what an operator changes counts after so long.
@@ -81,12 +82,20 @@ class Player:
     """
 
     def __init__(
-        self, jobs: Jobs, storages: Storages, contents: Contents, addresses: KeyAddresses, *, policy: AddressPolicy
+        self,
+        jobs: Jobs,
+        storages: Storages,
+        contents: Contents,
+        addresses: KeyAddresses,
+        clients: S3Clients,
+        *,
+        policy: AddressPolicy,
     ) -> None:
         self._jobs = jobs
         self._storages = storages
         self._contents = contents
         self._addresses = addresses
+        self._clients = clients
         self._policy = policy
         self._slots = Slots(_AT_ONCE, _AT_ONCE_EACH)
         self._outputs = Remembered(self._find, seconds=_REMEMBERED_SECONDS, most=_MOST_REMEMBERED)
@@ -153,12 +162,12 @@ class Player:
         try:
             async with (
                 asyncio.timeout(_READ_SECONDS),
-                s3_client(location, policy=self._policy, read_timeout=_READ_SECONDS, attempts=2) as client,
+                self._clients.of(location, read_timeout=_READ_SECONDS, attempts=2) as client,
             ):
                 found = await client.get_object(Bucket=location.bucket, Key=object_key(location, path))
-                if found["ContentLength"] > MOST_BYTES:
-                    raise StorageRefused(f"{path} in the bucket is larger than any that this server writes.")
                 async with found["Body"] as body:
+                    if found["ContentLength"] > MOST_BYTES:
+                        raise StorageRefused(f"{path} in the bucket is larger than any that this server writes.")
                     read: bytes = await body.read()
         except STORAGE_ERRORS as error:
             if problem_of(error) == "missing_key":

@@ -11,8 +11,8 @@ from services.api.contract.errors import ApiError
 from services.api.database.pool import Database, DatabaseDown
 from services.api.uploads.bucket import bucket_of
 from services.api.uploads.uses import USED
-from shared.addresses import AddressPolicy
 from shared.logs import Repetition
+from shared.s3_clients import S3Clients
 
 _ROUND_SECONDS = 30.0
 _MOST_A_ROUND = 100
@@ -41,13 +41,13 @@ class UploadSweep:
         database: Database,
         storages: Storages,
         *,
-        policy: AddressPolicy,
+        clients: S3Clients,
         ready: Callable[[], bool],
         seconds: float = _REMOVE_SECONDS,
     ) -> None:
         self._database = database
         self._storages = storages
-        self._policy = policy
+        self._clients = clients
         self._ready = ready
         self._seconds = seconds
 
@@ -97,7 +97,7 @@ class UploadSweep:
             await log.awarning("upload left behind")
             return True
         try:
-            async with asyncio.timeout(self._seconds), bucket_of(location, policy=self._policy) as bucket:
+            async with asyncio.timeout(self._seconds), bucket_of(location, clients=self._clients) as bucket:
                 await bucket.remove(in_parts=in_parts)
         except (ApiError, TimeoutError) as error:
             await log.awarning("upload not removed", error=str(error) or "the storage takes too long")

@@ -20,6 +20,7 @@ from shared.addresses import AddressPolicy
 from shared.locations import S3Location, object_key
 from shared.media.layout import uri
 from shared.presigning import Presigner, presigner
+from shared.s3_clients import S3Clients
 
 _COLUMNS = "id, location, file, size, part_size, multipart, state, created, expires, nullif(remove_after, 'infinity') as removed"
 _INSERT = f"""
@@ -53,10 +54,13 @@ class UploadRules:
 class Uploads:
     """The uploads of all organizations."""
 
-    def __init__(self, database: Database, storages: Storages, rules: UploadRules, *, policy: AddressPolicy) -> None:
+    def __init__(
+        self, database: Database, storages: Storages, rules: UploadRules, clients: S3Clients, *, policy: AddressPolicy
+    ) -> None:
         self._database = database
         self._storages = storages
         self._rules = rules
+        self._clients = clients
         self._policy = policy
 
     async def begin(self, org: str, request: UploadRequest, address: str) -> NewUpload:
@@ -144,7 +148,7 @@ class Uploads:
         if row["state"] != "open":
             raise Conflict("This upload was given up. Begin another one.")
         location = await self._location(org, row["location"])
-        async with bucket_of(location, policy=self._policy) as bucket:
+        async with bucket_of(location, clients=self._clients) as bucket:
             if row["multipart"] and (parts := await bucket.parts(row["multipart"])) is not None:
                 _check_parts(parts, part_sizes(row["size"], row["part_size"]))
                 await bucket.complete(row["multipart"], parts)
@@ -194,7 +198,7 @@ class Uploads:
             )
 
     async def _begin_parts(self, target: S3Location, upload: UUID, request: UploadRequest) -> str:
-        async with bucket_of(target, policy=self._policy) as bucket:
+        async with bucket_of(target, clients=self._clients) as bucket:
             multipart = await bucket.begin(request.content_type)
         async with self._database.connection() as connection:
             await connection.execute("update uploads set multipart = $2 where id = $1", upload, multipart)
