@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+_MOST = 200
 
 
 class Coalescer(Generic[T, R]):
@@ -29,7 +30,7 @@ class Coalescer(Generic[T, R]):
         self,
         work: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]],
         *,
-        most: int,
+        most: int = _MOST,
         everybodys: tuple[type[Exception], ...] = (),
     ) -> None:
         self._work = work

@@ -12,6 +12,7 @@ from shared import events as ev
 from shared.encryption.request import EncryptionRequest
 from shared.ids import JobId, OrgCode
 from shared.locations import mask
+from shared.media.layout import kind_of
 from shared.media.result import JobWarning, Outputs, RenditionTotals
 
 Status = Literal["queued", "transcoding", "completed", "error", "cancelled"]
@@ -265,8 +266,7 @@ def _transcoded(job: Job, event: ev.PartTranscoded) -> dict[str, Any]:
 
 
 def _video_seconds(made: RenditionTotals) -> float:
-    # Those of sound and text are deeper: audio/…, text/….
-    return 0.0 if "/" in made.folder else made.seconds
+    return made.seconds if kind_of(made.folder) == "video" else 0.0
 
 
 def _merged(job: Job, warnings: tuple[JobWarning, ...]) -> tuple[JobWarning, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Literal
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
@@ -10,6 +10,7 @@ from botocore.credentials import Credentials
 
 from shared.addresses import AddressPolicy
 from shared.locations import S3Location
+from shared.media.layout import uri
 from shared.storage import s3_client
 
 MOST_SECONDS = 7 * 86_400
@@ -51,7 +52,7 @@ class Presigner:
         Args:
             headers: the request has to come with exactly these, ``Content-Length`` among them.
         """
-        address = self._base + quote(key, safe="/-_.~") + (f"?{urlencode(query)}" if query else "")
+        address = self._base + uri(key) + (f"?{urlencode(query)}" if query else "")
         request = AWSRequest(method, address, headers=headers)
         self._signer.add_auth(request)
         return str(request.url)

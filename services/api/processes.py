@@ -5,7 +5,6 @@ They share the ports by ``SO_REUSEPORT``, so that a connection goes to any of th
 else that there is once are settled between them as between replicas on different hosts.
 """
 
-import ctypes
 import os
 import secrets
 import signal
@@ -15,10 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Never
 
+from shared.cage import kernel
 from shared.cores import usable_cores
 from shared.garbage import settle
 
-_PR_SET_PDEATHSIG = 1
 _MOST_BY_THEMSELVES = 4
 _FORWARDED = {signal.SIGTERM, signal.SIGINT, signal.SIGUSR1}
 _RELEVANT = {*_FORWARDED, signal.SIGCHLD}
@@ -123,7 +122,7 @@ def _start(
 
 def _be(member: Member, parent: int, serve: Callable[[Member], None]) -> Never:
     """Be one of the processes."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         # It has been killed in this very moment.
         raise SystemExit(1)

@@ -71,6 +71,7 @@ from shared.health import Check, Health, still_starting
 from shared.lifeline import Lifeline
 from shared.logs import configure_logs
 from shared.metrics import SERVICE, watch_event_loop
+from shared.s3_clients import S3Clients
 from shared.tasks import end_tasks
 from shared.tracing.recorder import traces
 
@@ -195,6 +196,8 @@ async def _start(
     contents = Contents(database, sealer)
     encryptions = Encryptions(database, sealer, addresses, settings.provider_rules)
     storages, policy = Storages(database, sealer), settings.address_policy
+    s3_clients = S3Clients(policy)
+    stack.push_async_callback(s3_clients.close)
     uses = UploadUses(database, keep_days=settings.keep_uploads_days)
     intake = Intake(database, job_log, Beginnings(client), vault, storages, reservations, encryptions, uses)
     jobs = Jobs(database, job_log, live)
@@ -214,7 +217,7 @@ async def _start(
         (leader.run(), "leader"),
         (overview.run(), "overview"),
         (watch_event_loop(), "event loop"),
-        (UploadSweep(database, storages, policy=policy, ready=lambda: leader.leads).run(), "uploads"),
+        (UploadSweep(database, storages, clients=s3_clients, ready=lambda: leader.leads).run(), "uploads"),
         (VaultSweep(client, job_log, vault, ready=lambda: leader.leads).run(), "vault"),
         (
             _keep_house(
@@ -253,8 +256,8 @@ async def _start(
             Replay(client, job_log, database, jobs, intake, settings.address_policy),
             places=settings.max_active_jobs,
         ),
-        Uploads(database, storages, _upload_rules(settings), policy=policy),
-        Player(jobs, storages, contents, addresses, policy=policy),
+        Uploads(database, storages, _upload_rules(settings), s3_clients, policy=policy),
+        Player(jobs, storages, contents, addresses, s3_clients, policy=policy),
         AddressRate(settings.playback_requests_per_minute),
         bus_users,
     )

@@ -9,7 +9,6 @@ from services.uploader.finish import Finish, init_segments
 from services.uploader.manifest.assembly import Mismatch
 from services.uploader.manifest.growing import Grown, grown
 from services.uploader.manifest.outputs import address
-from services.uploader.metrics import FINISH_SECONDS
 from services.uploader.record import edge_of
 from services.uploader.results import read_record
 from shared.bus.joblog import JobLog
@@ -21,7 +20,6 @@ from shared.media.layout import MULTIVARIANT
 from shared.media.plan import Plan
 from shared.media.result import PartRecord
 from shared.parallel import in_parallel
-from shared.tracing.spans import span
 from shared.workspace.space import WorkSpace
 
 
@@ -49,9 +47,9 @@ class EarlyPlayback:
             for subject in (f"{PartUploaded.subject}.*", Playable.subject, f"{PlaybackExtended.subject}.*")
             if (found := await self._log.last(job_subject(org, job, subject)))
         ]
-        edges = sorted((found.sequence, _edge(found.event)) for found in newest if _edge(found.event))
+        edges = [(found.sequence, edge) for found in newest if (edge := _edge(found.event))]
         if len(edges) == len(newest):
-            return edges[-1][1] or Edge() if edges else Edge()
+            return max(edges, key=lambda told: told[0])[1] if edges else Edge()
         # An uploader of a version before has told of a part, without the edge.
         return edge_of(await self._log.read(org, job), plan)
 
@@ -68,8 +66,7 @@ class EarlyPlayback:
         org, job, plan = fetched.org, fetched.job, fetched.plan
         while (edge := await self.edge(org, job, plan)).lister == part:
             if edge.together == len(plan.release_order):
-                with FINISH_SECONDS.time(), span("finish"):
-                    await self._finish(org, job)
+                await self._finish(org, job)
                 return
             await self._extend(fetched, edge, part)
 

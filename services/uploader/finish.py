@@ -17,7 +17,7 @@ from services.uploader.manifest.playlists import iframe_playlist, media_playlist
 from services.uploader.manifest.presentation import Presentation, init_segments_of
 from services.uploader.manifest.protection import protected
 from services.uploader.manifest.sprite import sprite
-from services.uploader.metrics import NOT_COMPLIANT
+from services.uploader.metrics import FINISH_SECONDS, NOT_COMPLIANT
 from services.uploader.record import JobRecord, record_of
 from services.uploader.results import read_record
 from shared.bus.joblog import JobLog
@@ -27,6 +27,7 @@ from shared.media.layout import DASH, IFRAMES, MULTIVARIANT, SHEET
 from shared.media.plan import Plan
 from shared.media.result import Compliance, PartRecord
 from shared.parallel import in_parallel
+from shared.tracing.spans import span
 from shared.workspace.space import WorkSpace
 
 
@@ -76,6 +77,10 @@ class Finish:
             TransientError: the storage is in the way.
             JobEnded: the job has ended otherwise meanwhile.
         """
+        with FINISH_SECONDS.time(), span("finish"):
+            await self._complete(org, job)
+
+    async def _complete(self, org: str, job: str) -> None:
         record = record_of(await self._log.read(org, job))
         if record.completed:
             return

@@ -11,7 +11,6 @@ from services.uploader.bucket.buckets import Buckets
 from services.uploader.early import EarlyPlayback
 from services.uploader.encryption import Encryption, encryption_of
 from services.uploader.finish import Finish
-from services.uploader.metrics import FINISH_SECONDS
 from services.uploader.record import record_of
 from services.uploader.release import Release
 from services.uploader.results import WrongFile, made_part, read_record
@@ -25,7 +24,6 @@ from shared.events import Created, Fetched, PartTranscoded, PartUploaded
 from shared.media.plan import Plan
 from shared.media.result import PartRecord
 from shared.parallel import in_parallel
-from shared.tracing.spans import span
 from shared.workspace.space import MadePart, WorkSpace
 
 
@@ -87,8 +85,7 @@ class Upload:
         # The one who uploaded the last part finishes the job, and only he: his message stays unsettled until that is done,
         # so it is redelivered if he dies, and nobody else needs to try.
         elif number >= len(fetched.plan.release_order):
-            with FINISH_SECONDS.time(), span("finish"):
-                await self._finish(org, job)
+            await self._finish(org, job)
 
     async def _number(self, uploaded: PartUploaded) -> int:
         """Number of a part among those uploaded.

@@ -47,8 +47,12 @@ class Withdraw:
             ComeAgain: somebody may be writing still, or the storage is out of order.
         """
         org, job = end.org, end.job
-        created, fetched = await self._log.fact(org, job, Created), await self._log.fact(org, job, Fetched)
-        if isinstance(end, Completed) or not created or not created.early_playback or not fetched:
+        if isinstance(end, Completed):
+            return
+        created = await self._log.fact(org, job, Created)
+        # Its plan may be large: only jobs that may have such playlists are asked for it.
+        fetched = await self._log.fact(org, job, Fetched) if created and created.early_playback else None
+        if not fetched:
             return
         log, looks = structlog.get_logger(), self._looks.pop((org, job), 0)
         try:

@@ -17,15 +17,13 @@ from shared.coalescing import Coalescer
 from shared.events import Created, Recorded
 from shared.tracing.spans import context_within, trace_headers
 
-_MOST = 200
-
 
 class Beginnings:
     """Appends the first events of jobs."""
 
     def __init__(self, client: Client) -> None:
         self._nc = client
-        self._together = Coalescer(self._store, most=_MOST)
+        self._together = Coalescer(self._store)
 
     async def begin(self, created: Created) -> Recorded | None:
         """Append the first event of a job.

@@ -18,7 +18,6 @@ from shared.errors import PermanentError
 from shared.locations import HttpLocation, S3Location, parse_http, parse_s3
 from shared.sealing import SealBroken, Sealer
 
-_MOST_TOGETHER = 200
 _PUT_SECONDS = 5.0
 
 
@@ -56,7 +55,7 @@ class Vault:
         self._nc = client
         self._js = client.jetstream()
         self._sealer = sealer
-        self._together = Coalescer(self._store, most=_MOST_TOGETHER)
+        self._together = Coalescer(self._store)
 
     async def put(self, org: str, job: str, addresses: JobAddresses, provider: KeyProvider | None = None) -> None:
         """Keep a job's addresses. Done before the job is created, so that a job never lacks them.

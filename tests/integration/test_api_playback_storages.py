@@ -15,6 +15,7 @@ from services.api.playback import playback
 from services.api.playback.playback import Output, Player
 from shared.locations import parse_s3
 from shared.presigning import presigner
+from shared.s3_clients import S3Clients
 from tests.support.policies import LOOPBACK
 
 
@@ -38,8 +39,12 @@ async def test_a_playlist_that_drips_is_given_up(dripping: BaseTestServer, monke
     endpoint = str(dripping.make_url("")).rstrip("/")
     location = parse_s3(f"s3://bucket/out/?access_key=a&secret_key=b&endpoint={endpoint}", is_prefix=True)
     unused: Any = SimpleNamespace()
-    player = Player(unused, unused, unused, cast(KeyAddresses, unused), policy=LOOPBACK)
+    clients = S3Clients(LOOPBACK)
+    player = Player(unused, unused, unused, cast(KeyAddresses, unused), clients, policy=LOOPBACK)
     output = Output(location, await presigner(location, policy=LOOPBACK, seconds=60), None, None)
-    async with asyncio.timeout(60):
-        with pytest.raises(Unavailable):
-            await player.give("a1b2c3", output, "video.m3u8", query="", expires=2**33)
+    try:
+        async with asyncio.timeout(60):
+            with pytest.raises(Unavailable):
+                await player.give("a1b2c3", output, "video.m3u8", query="", expires=2**33)
+    finally:
+        await clients.close()

@@ -17,6 +17,7 @@ from services.api.accounts.organizations import Storages
 from services.api.contract.uploads import NewUpload, Upload
 from services.api.database.pool import Database, close_pool, open_pool
 from services.api.uploads.sweep import UploadSweep
+from shared.s3_clients import S3Clients
 from shared.sealing import Sealer
 from shared.settings import decode_keys
 from tests.support.api import SEAL_KEY, Answer, ApiProcess, Caller
@@ -93,7 +94,11 @@ async def swept(database: Database, *, seconds: float = 60) -> None:
     """One round, as the leader makes them."""
     sealer = Sealer(decode_keys(SecretStr(SEAL_KEY)))
     storages = Storages(database, sealer)
-    await UploadSweep(database, storages, policy=LOOPBACK, ready=lambda: True, seconds=seconds).sweep()
+    clients = S3Clients(LOOPBACK)
+    try:
+        await UploadSweep(database, storages, clients=clients, ready=lambda: True, seconds=seconds).sweep()
+    finally:
+        await clients.close()
 
 
 async def aged(database: Database, begun: Any) -> None:

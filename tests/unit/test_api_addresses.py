@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.api.contract.addresses import check_input, check_output, with_credentials
+from services.api.contract.addresses import check_input, check_output, located, with_credentials
 from shared.locations import S3Location, parse_s3
 from tests.support.policies import PUBLIC
 
@@ -12,7 +12,7 @@ STORAGE = parse_s3(
 
 
 def completed(text: str, storage: S3Location | None = STORAGE, *, is_prefix: bool = True) -> S3Location:
-    return parse_s3(with_credentials(text, is_prefix=is_prefix, storage=storage), is_prefix=is_prefix)
+    return located(text, is_prefix=is_prefix, storage=storage)
 
 
 def secret(location: S3Location) -> str | None:

@@ -39,7 +39,6 @@ _END_TOKENS = """
     delete from tokens where user_id = $1 and hash <> $2
         and id is distinct from (select token from browser_sessions where hash = $2)
 """
-_MOST_TOGETHER = 200
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class Accounts:
         self._guard = guard
         self._life = timedelta(days=days)
         self._most_tokens = most_tokens
-        self._identified = Coalescer(self._identify_each, most=_MOST_TOGETHER, everybodys=(DatabaseDown,))
+        self._identified = Coalescer(self._identify_each, everybodys=(DatabaseDown,))
 
     async def login(self, request: LoginRequest, address: str) -> IssuedToken:
         """A token for a user of an organization.

@@ -165,13 +165,6 @@ class BrowserSessions:
         )
 
 
-async def end_sessions(connection: Connection, user: int) -> None:
-    """End all sessions of a user, and those that stand for his tokens. Runs inside the caller's transaction."""
-    await connection.execute(
-        "delete from browser_sessions where user_id = $1 or token in (select id from tokens where user_id = $1)", user
-    )
-
-
 def csrf_token(secret: str) -> str:
     """What requests of a session that change something have to carry beside the cookie."""
     return sha256(_CSRF_PURPOSE + secret.encode()).hexdigest()

@@ -45,6 +45,9 @@ _BOOTSTRAPPED = """
     on conflict (hash) do update
         set org = excluded.org, expires = excluded.expires, operator = tokens.operator or excluded.operator
 """
+_ADD_MEMBERSHIP = """
+    insert into memberships (user_id, org, role) values ($1, $2, $3) on conflict do nothing returning true
+"""
 
 
 class NotPossible(Exception):
@@ -169,8 +172,6 @@ async def find_user(connection: Connection, username: str) -> int | None:
     return found
 
 
-async def add_membership(connection: Connection, user: int, org: str, role: OrganizationRole) -> None:
-    """Let a user into an organization. Whoever is in it already keeps his role."""
-    await connection.execute(
-        "insert into memberships (user_id, org, role) values ($1, $2, $3) on conflict do nothing", user, org, role
-    )
+async def add_membership(connection: Connection, user: int, org: str, role: OrganizationRole) -> bool:
+    """Let a user into an organization. Whoever is in it already keeps his role. Returns whether he was not in it."""
+    return bool(await connection.fetchval(_ADD_MEMBERSHIP, user, org, role))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.api.accounts.accounts import Identity, storable
+from services.api.accounts.directory import add_membership, find_user
 from services.api.accounts.organizations import lock_organization
 from services.api.contract.account_models import Member, MemberRequest, is_username
 from services.api.contract.errors import Conflict, Invalid, NotFound
@@ -17,7 +18,6 @@ _PAGE = f"select u.id, u.username, u.operator, m.role {_FROM} order by u.usernam
 _COUNT = f"select count(*) {_FROM}"
 _ONE = f"select u.id, u.username, m.role {_FROM} and u.username = $2"
 _OTHER_ADMINS = "select exists (select from memberships where org = $1 and role = 'admin' and user_id <> $2)"
-_ADD = "insert into memberships (user_id, org, role) values ($1, $2, $3) on conflict do nothing returning role"
 _NEW_USER = "insert into users (username, password_hash) values ($1, $2) on conflict do nothing returning id"
 # The organizations of a user, or that of a token: name, code and role.
 _ORGANIZATIONS = """
@@ -81,7 +81,7 @@ class Members:
         """
         async with self._database.transaction() as connection:
             user = await _account(connection, request.username, password_hash)
-            if not await connection.fetchval(_ADD, user, identity.org, request.role):
+            if not await add_membership(connection, user, identity.org, request.role):
                 raise Invalid({"username": [_IS_IN]})
         return Member(username=request.username, role=request.role, current=user == identity.user)
 
@@ -93,7 +93,7 @@ class Members:
         """
         async with self._database.transaction() as connection:
             await set_role(connection, identity.org, username, role)
-        return await self.read(identity, username)
+            return _shown(await _find(connection, identity.org, username), identity)
 
     async def remove(self, identity: Identity, username: str) -> None:
         """Take a member out of the organization.
@@ -141,7 +141,7 @@ async def remove_member(connection: Connection, org: str, username: str) -> None
 
 async def _account(connection: Connection, username: str, password_hash: str | None) -> int:
     name = storable(username)
-    known: int | None = await connection.fetchval("select id from users where username = $1", name)
+    known = await find_user(connection, name)
     if password_hash is None:
         if known is None:
             raise Invalid({"password": [_THERE_IS_NONE]})

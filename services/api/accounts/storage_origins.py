@@ -1,14 +1,13 @@
 """At which addresses browsers meet organizations' storages: where uploads go to and outputs are played from."""
 
 import re
-from collections import OrderedDict
 from collections.abc import Sequence
-from time import monotonic
 from urllib.parse import urlsplit
 
-from services.api.accounts.organizations import Storage, Storages
+from services.api.accounts.organizations import Storages
 from shared.addresses import AddressPolicy
 from shared.presigning import presigner
+from shared.remembered import Remembered
 
 # Of more organizations than these, nobody uploads within one visit; a page's policy is a header, and has to stay one.
 MOST_ORGANIZATIONS = 20
@@ -25,7 +24,7 @@ class StorageOrigins:
     def __init__(self, storages: Storages, *, policy: AddressPolicy) -> None:
         self._storages = storages
         self._policy = policy
-        self._known: OrderedDict[str, tuple[float, tuple[str, ...]]] = OrderedDict()
+        self._known = Remembered(self._find, seconds=_REMEMBERED_SECONDS, most=_MOST_REMEMBERED)
 
     async def of(self, orgs: Sequence[str]) -> tuple[str, ...]:
         """Those of several organizations, as a Content-Security-Policy names them, each once.
@@ -33,21 +32,11 @@ class StorageOrigins:
         Raises:
             DatabaseDown: the storages are out of reach.
         """
-        found = [origin for org in orgs[:MOST_ORGANIZATIONS] for origin in await self._of(org)]
+        found = [origin for org in orgs[:MOST_ORGANIZATIONS] for origin in await self._known.of(org)]
         return tuple(dict.fromkeys(found))
 
-    async def _of(self, org: str) -> tuple[str, ...]:
-        known = self._known.get(org)
-        if known and monotonic() - known[0] < _REMEMBERED_SECONDS:
-            return known[1]
-        origins = await self._find(await self._storages.whole(org))
-        self._known[org] = monotonic(), origins
-        self._known.move_to_end(org)
-        if len(self._known) > _MOST_REMEMBERED:
-            self._known.popitem(last=False)
-        return origins
-
-    async def _find(self, storage: Storage) -> tuple[str, ...]:
+    async def _find(self, org: str) -> tuple[str, ...]:
+        storage = await self._storages.whole(org)
         addresses = [storage.playback_base_url or ""]
         if location := storage.location:
             signer = await presigner(location, policy=self._policy, seconds=1, public_endpoint=storage.public_endpoint)

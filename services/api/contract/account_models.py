@@ -5,8 +5,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from services.api.contract.members import Omittable, Request, optional
 from services.api.contract.models import TokenName
@@ -20,18 +19,8 @@ _USERNAME = re.compile(r"[A-Za-z0-9@.+_-]+")
 MOST_TOKEN_DAYS = 3650
 
 
-def _long_enough(value: str) -> str:
-    if len(value) < LEAST_PASSWORD:
-        raise PydanticCustomError(
-            "short", "Ensure this field has at least {least} characters.", {"least": LEAST_PASSWORD}
-        )
-    return value
-
-
 NewPassword = Annotated[
-    str,
-    Field(max_length=1024, json_schema_extra={"minLength": LEAST_PASSWORD, "format": "password"}),
-    AfterValidator(_long_enough),
+    str, Field(min_length=LEAST_PASSWORD, max_length=1024, json_schema_extra={"format": "password"})
 ]
 _ROLE = "`viewer` reads, `member` also creates, `admin` also sees to members, tokens, bus users and keys."
 

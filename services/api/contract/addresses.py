@@ -98,6 +98,11 @@ def with_credentials(text: str, *, is_prefix: bool, storage: S3Location | None) 
     return f"{address}?" + "&".join([*kept, *(f"{name}={quote(value, safe='')}" for name, value in lent.items())])
 
 
+def located(text: str, *, is_prefix: bool, storage: S3Location | None) -> S3Location:
+    """What an address says, with the credentials to use. Raises: as :func:`with_credentials`."""
+    return parse_s3(with_credentials(text, is_prefix=is_prefix, storage=storage), is_prefix=is_prefix)
+
+
 def _service(endpoint: str | None) -> str:
     """The service that an endpoint means, however it is spelt."""
     return claim_of("s3://any/" + (f"?endpoint={quote(endpoint, safe='')}" if endpoint else ""))

@@ -1,19 +1,12 @@
 """What operators are shown of the server, and what they may have it do."""
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, PlainSerializer, WithJsonSchema
+from pydantic import Field
 
 from services.api.contract.members import Request
-from services.api.contract.responses import Page, Response
-from shared.payload import timestamp
+from services.api.contract.responses import Instant, Page, Response
 
-Instant = Annotated[
-    datetime,
-    PlainSerializer(timestamp, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
-]
 WorkerState = Literal["idle", "working", "draining", "lost"]
 
 

@@ -122,6 +122,8 @@ def _add(messages: dict[str, list[str]], field: str, text: str) -> None:
 
 def _message(item: Any) -> str:
     kind, value, details = item["type"], item.get("input"), item.get("ctx", {})
+    if kind == "string_too_short" and details["min_length"] > 1:
+        return f"Ensure this field has at least {details['min_length']} characters."
     if kind in _OF_EMPTY:
         return _OF_EMPTY[kind]
     if kind in ("too_long", "string_too_long"):

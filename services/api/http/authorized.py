@@ -1,5 +1,6 @@
 """What all handlers stand on: the services as soon as they are there, who asks, and what stands in the address."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -33,6 +34,8 @@ from services.api.playback.playback import Player
 from services.api.uploads.uploads import Uploads
 from services.api.webhooks.deliveries import Deliveries
 from services.api.webhooks.webhooks import Webhooks
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
@@ -146,3 +149,15 @@ def uuid_in_path(request: web.Request, name: str) -> UUID:
         return UUID(request.match_info[name])
     except ValueError:
         raise NotFound() from None
+
+
+def number_in_path(request: web.Request, name: str) -> int:
+    """A number in the path, counted from 1.
+
+    Raises:
+        NotFound: it is none.
+    """
+    number = request.match_info[name]
+    if not _NUMBER.fullmatch(number) or int(number) == 0:
+        raise NotFound()
+    return int(number)

@@ -1,169 +1,23 @@
 """The OpenAPI document, made from the models that validate and the table of errors."""
 
+import re
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from services.api.contract.account_models import (
-    Member,
-    MemberPage,
-    MemberRequest,
-    NewToken,
-    NewTokenRequest,
-    OrganizationPage,
-    PasswordRequest,
-    RoleRequest,
-)
-from services.api.contract.drm_models import (
-    ClearKeyLicence,
-    ClearKeyRequest,
-    Content,
-    ContentPage,
-    EncryptionKeys,
-    FairplayKey,
-    KeyAddress,
-    KeyAddressRequest,
-    KeyRequest,
-    WidevineKeyRequest,
-    WidevineKeys,
-)
-from services.api.contract.models import (
-    BatchRequest,
-    BusUserRequest,
-    CancelRequest,
-    JobRequest,
-    LoginRequest,
-    RetryRequest,
-    RotationRequest,
-    StorageRequest,
-    TokenRequest,
-    WebhookRequest,
-)
-from services.api.contract.operator_models import (
-    DeadLetterDetail,
-    DeadLetterPage,
-    DrainRequest,
-    QueuePage,
-    Requeued,
-    Worker,
-    WorkerPage,
-)
-from services.api.contract.playback import Playback
-from services.api.contract.responses import (
-    Batch,
-    BusUser,
-    BusUserPage,
-    Cancellations,
-    DeliveryDetail,
-    DeliveryPage,
-    Detail,
-    FieldErrors,
-    ItemErrors,
-    Job,
-    JobCounts,
-    JobItem,
-    JobPage,
-    LiveToken,
-    Message,
-    NewBusUser,
-    Quota,
-    Redelivery,
-    RotatedWebhook,
-    ServerError,
-    Token,
-    TokenPage,
-    Webhook,
-    WebhookPage,
-)
-from services.api.contract.session_models import BrowserSession, SessionRequest
-from services.api.contract.storage_models import Storage, StorageTest
-from services.api.contract.timeline_models import TimelinePage
-from services.api.contract.uploads import NewUpload, Upload, UploadPage, UploadRequest
-from services.api.contract.usage import Usage
+from services.api.contract.responses import Detail, FieldErrors, ItemErrors, JobItem, Quota, ServerError
 from services.api.http.browser import COOKIE, CSRF_HEADER
 from services.api.http.operation import Operation
-from services.api.http.operations import IN_PATH, OPERATIONS
+from services.api.http.operations import OPERATIONS
 from services.api.http.parameters import PARAMETERS
 from shared.errors import ERRORS
 
 API_VERSION = "1"
+_IN_PATH = re.compile(r"{(\w+)}")
 _REF = "#/components/schemas/{model}"
-_REQUESTS: tuple[type[BaseModel], ...] = (
-    LoginRequest,
-    SessionRequest,
-    PasswordRequest,
-    MemberRequest,
-    RoleRequest,
-    NewTokenRequest,
-    TokenRequest,
-    JobRequest,
-    RetryRequest,
-    BatchRequest,
-    CancelRequest,
-    WebhookRequest,
-    RotationRequest,
-    UploadRequest,
-    BusUserRequest,
-    KeyRequest,
-    WidevineKeyRequest,
-    KeyAddressRequest,
-    ClearKeyRequest,
-    StorageRequest,
-    DrainRequest,
-)
-_RESPONSES: tuple[type[BaseModel], ...] = (
-    Token,
-    BrowserSession,
-    Member,
-    MemberPage,
-    NewToken,
-    LiveToken,
-    TokenPage,
-    Job,
-    JobItem,
-    JobPage,
-    JobCounts,
-    TimelinePage,
-    Batch,
-    Cancellations,
-    Message,
-    Webhook,
-    RotatedWebhook,
-    WebhookPage,
-    DeliveryPage,
-    DeliveryDetail,
-    Redelivery,
-    Upload,
-    NewUpload,
-    UploadPage,
-    Playback,
-    Usage,
-    BusUser,
-    NewBusUser,
-    BusUserPage,
-    OrganizationPage,
-    Storage,
-    StorageTest,
-    EncryptionKeys,
-    FairplayKey,
-    WidevineKeys,
-    Content,
-    ContentPage,
-    KeyAddress,
-    ClearKeyLicence,
-    Worker,
-    WorkerPage,
-    QueuePage,
-    DeadLetterDetail,
-    DeadLetterPage,
-    Requeued,
-    Detail,
-    FieldErrors,
-    ItemErrors,
-    Quota,
-    ServerError,
-)
+_BESIDE_OPERATIONS: tuple[type[BaseModel], ...] = (JobItem, Detail, FieldErrors, ItemErrors, Quota, ServerError)
+"""What webhooks are sent, and what errors are answered with."""
 
 
 _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
@@ -199,8 +53,7 @@ _ERRORS: dict[int, tuple[str, type[BaseModel] | None, tuple[str, ...]]] = {
 
 def document() -> dict[str, Any]:
     """The document as a JSON-ready object."""
-    models = [(model, "validation") for model in _REQUESTS] + [(model, "serialization") for model in _RESPONSES]
-    _, schemas = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
+    _, schemas = models_json_schema(_models(), ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method] = _operation(operation)
@@ -231,8 +84,16 @@ def document() -> dict[str, Any]:
     }
 
 
+def _models() -> "list[tuple[type[BaseModel], JsonSchemaMode]]":
+    """All models of the document, each once, with what it is for."""
+    asked = dict.fromkeys(operation.request for operation in OPERATIONS if operation.request)
+    answers = [one.answer for one in OPERATIONS if one.answer and not isinstance(one.answer, str)]
+    told = dict.fromkeys((*answers, *_BESIDE_OPERATIONS))
+    return [*((model, "validation") for model in asked), *((model, "serialization") for model in told)]
+
+
 def _operation(operation: Operation) -> dict[str, Any]:
-    in_path = [name for name in IN_PATH if f"{{{name}}}" in operation.path]
+    in_path = _IN_PATH.findall(operation.path)
     usual = () if operation.public else (401, 403, 429)
     statuses = sorted({*operation.errors, 500, 503, *usual, *((404,) if in_path else ())})
     made: dict[str, Any] = {

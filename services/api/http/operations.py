@@ -26,21 +26,6 @@ from services.api.http.storage_operations import STORAGE_OPERATIONS
 from services.api.http.upload_operations import UPLOAD_OPERATIONS
 from services.api.http.webhook_operations import WEBHOOK_OPERATIONS
 
-IN_PATH = (
-    "org",
-    "token",
-    "username",
-    "bus_user",
-    "job",
-    "hook",
-    "delivery",
-    "upload",
-    "path",
-    "content_id",
-    "worker",
-    "letter",
-)
-
 _JOBS = "/api/v1/{org}/transcoding_jobs/"
 _PAGE = ("page", "page_size")
 OPERATIONS = (

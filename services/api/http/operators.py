@@ -7,12 +7,11 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from services.api.accounts.accounts import Identity
-from services.api.contract.errors import NotFound
 from services.api.contract.listing import PAGE_PARAMETERS, ParameterReader, Window, read_window
 from services.api.contract.operator_models import DrainRequest
 from services.api.contract.validation import validate
 from services.api.http.answers import json_answer
-from services.api.http.authorized import Services, authorized, query_of
+from services.api.http.authorized import Services, authorized, number_in_path, query_of
 from services.api.http.body import read_body
 from services.api.http.resource import ResourceHandlers
 from services.api.operator.dead_letters import Wanted
@@ -70,23 +69,16 @@ class OperatorHandlers(ResourceHandlers):
 
     async def read_dead_letter(self, request: web.Request, services: Services, _: Identity) -> web.StreamResponse:
         """A dead letter with its message."""
-        return json_answer((await services.desk.dead_letter(_number(request))).model_dump_json())
+        return json_answer((await services.desk.dead_letter(number_in_path(request, "letter"))).model_dump_json())
 
     async def requeue_dead_letter(self, request: web.Request, services: Services, _: Identity) -> web.StreamResponse:
         """Have done once more what was given up."""
-        return json_answer((await services.desk.requeue(_number(request))).model_dump_json())
+        return json_answer((await services.desk.requeue(number_in_path(request, "letter"))).model_dump_json())
 
     async def drop_dead_letter(self, request: web.Request, services: Services, _: Identity) -> web.StreamResponse:
         """Remove a dead letter."""
-        await services.desk.drop(_number(request))
+        await services.desk.drop(number_in_path(request, "letter"))
         return web.Response(status=204)
 
     def _models(self, request: web.Request, window: Window, found: Sequence[BaseModel], count: int) -> web.Response:
         return json_answer(self._page(request, window, [one.model_dump_json() for one in found], count))
-
-
-def _number(request: web.Request) -> int:
-    number = request.match_info["letter"]
-    if not re.fullmatch(r"[0-9]{1,18}", number) or int(number) == 0:
-        raise NotFound()
-    return int(number)

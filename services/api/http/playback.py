@@ -96,8 +96,7 @@ class PlaybackHandlers:
         self, request: web.Request, services: Services, identity: Identity
     ) -> web.StreamResponse:
         output = await services.player.output(identity.org, request.match_info["job"])
-        _, expires = self._signatures.query(identity.org, request.match_info["job"], self._seconds)
-        return await self._given(request, services, output, identity.org, expires)
+        return await self._given(request, services, output, identity.org, in_future(self._seconds))
 
     async def _given(
         self, request: web.Request, services: Services, output: Output, org: str, expires: int

@@ -1,17 +1,14 @@
 """The edge to HTTP of webhooks and their deliveries."""
 
-import re
-
 from aiohttp import web
 
 from services.api.accounts.accounts import Identity
-from services.api.contract.errors import NotFound
 from services.api.contract.listing import read_delivery_query, read_window
 from services.api.contract.models import RotationRequest, WebhookRequest
 from services.api.contract.responses import SECRET_PLACEHOLDER, Webhook
 from services.api.contract.validation import validate
 from services.api.http.answers import json_answer
-from services.api.http.authorized import Services, authorized, query_of, uuid_in_path
+from services.api.http.authorized import Services, authorized, number_in_path, query_of, uuid_in_path
 from services.api.http.body import read_body
 from services.api.http.resource import ResourceHandlers
 
@@ -48,9 +45,9 @@ class WebhookHandlers(ResourceHandlers):
     async def list(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """A page of the organization's webhooks."""
         window = read_window(query_of(request))
-        found = await services.webhooks.page(identity.org, window)
-        items = [_without_secret(Webhook.model_validate_json(item), identity).model_dump_json() for item in found.items]
-        return json_answer(self._page(request, window, items, found.count))
+        count, found = await services.webhooks.page(identity.org, window)
+        items = [_without_secret(hook, identity).model_dump_json() for hook in found]
+        return json_answer(self._page(request, window, items, count))
 
     async def read(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """One webhook."""
@@ -90,22 +87,16 @@ class WebhookHandlers(ResourceHandlers):
 
     async def read_delivery(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """One attempt to deliver, with what was sent and what was answered."""
-        hook, delivery = uuid_in_path(request, "hook"), _delivery(request)
+        hook, delivery = uuid_in_path(request, "hook"), number_in_path(request, "delivery")
         return json_answer(await services.deliveries.read(identity.org, hook, delivery))
 
     async def redeliver(self, request: web.Request, services: Services, identity: Identity) -> web.StreamResponse:
         """Make a delivery once more."""
-        queued = await services.deliveries.redeliver(identity.org, uuid_in_path(request, "hook"), _delivery(request))
+        hook, delivery = uuid_in_path(request, "hook"), number_in_path(request, "delivery")
+        queued = await services.deliveries.redeliver(identity.org, hook, delivery)
         return json_answer(queued.model_dump_json(), 202)
 
 
 def _without_secret(hook: Webhook, identity: Identity) -> Webhook:
     """A webhook as it is shown: whoever has its secret can send in our name, which is more than to read."""
     return hook if identity.may("member") else hook.model_copy(update={"secret_token": SECRET_PLACEHOLDER})
-
-
-def _delivery(request: web.Request) -> int:
-    number = request.match_info["delivery"]
-    if not re.fullmatch(r"[0-9]{1,18}", number):
-        raise NotFound()
-    return int(number)

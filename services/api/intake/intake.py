@@ -35,7 +35,6 @@ from shared.tracing.spans import annotate, link_to, recording
 
 BUS_SECONDS = 5.0
 _LOOK_UP_SECONDS = 1.0
-_MOST_TOGETHER = 200
 _BUS_TROUBLE = (NatsError, TimeoutError, OSError)
 
 
@@ -61,7 +60,7 @@ class Intake:
         self._reservations = reservations
         self._encryptions = encryptions
         self._uploads = uploads
-        self._shown = Coalescer(self._show, most=_MOST_TOGETHER, everybodys=(DatabaseDown,))
+        self._shown = Coalescer(self._show, everybodys=(DatabaseDown,))
 
     async def accept(self, org: str, submission: Submission) -> Accepted:
         """Accept a job, once the log has it.

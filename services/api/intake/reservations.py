@@ -6,12 +6,11 @@ came to be (the process died, the outcome of the append was unknown) is free aga
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 
 from services.api.contract.errors import BadRequest, Conflict, Invalid, OfItem, Unavailable
 from services.api.database.pool import Connection, Database, DatabaseDown
 from services.api.intake.quotas import JobQuotas, count_no_longer
-from services.api.intake.reserving import KEY_HOURS, Claimed, IdempotencyKey, Reservation, Reserving
+from services.api.intake.reserving import KEY_HOURS, Claimed, IdempotencyKey, Reservation, Reserving, undecided
 from shared.bus.joblog import JobLog
 from shared.bus.vault import Vault
 from shared.coalescing import Coalescer
@@ -21,7 +20,6 @@ MOST_KEY_LENGTH = 255
 UNSETTLED_SECONDS = 60.0
 PATIENCE_SECONDS = 2.0
 _POLL_SECONDS = 0.2
-_MOST_TOGETHER = 200
 
 _TAKE_CLAIM = """
     insert into output_claims (org, location, job) values ($1, $2, $3)
@@ -54,7 +52,7 @@ class Reservations:
         self._log = log
         self._vault = vault
         self._quotas = quotas
-        self._together = Coalescer(self._make_each, most=_MOST_TOGETHER, everybodys=(DatabaseDown,))
+        self._together = Coalescer(self._make_each, everybodys=(DatabaseDown,))
 
     async def make(
         self, org: str, new_job: str, location: str, key: IdempotencyKey | None, retry_of: str | None = None
@@ -220,5 +218,5 @@ async def _take_claim(connection: "Connection", org: str, location: str, job: st
         return
     row = await connection.fetchrow(_OTHERS_CLAIM, org, location)
     if row is None:
-        raise Claimed(location, "", datetime.min, timedelta())
+        raise undecided(location)
     raise Claimed(location, row["job"], row["claimed"], row["age"])

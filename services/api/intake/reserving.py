@@ -137,7 +137,7 @@ class Reserving:
         for one, key in keyed:
             if first.setdefault((one.org, key.key), one) is not one:
                 # Nobody knows yet what comes of the request with the same key.
-                self._outcomes[one.job] = _undecided(one)
+                self._outcomes[one.job] = undecided(one.location)
         given = [(one.org, key.key, key.body, one.job) for one, key in keyed if one.job not in self._outcomes]
         if not given:
             return
@@ -179,10 +179,10 @@ class Reserving:
             if one.job not in taken:
                 row = known.get((one.org, one.location))
                 self._outcomes[one.job] = (
-                    Claimed(one.location, row["job"], row["claimed"], row["age"]) if row else _undecided(one)
+                    Claimed(one.location, row["job"], row["claimed"], row["age"]) if row else undecided(one.location)
                 )
 
 
-def _undecided(one: Reservation) -> Claimed:
-    """Who has what this one wants is about to be known: it is to ask again."""
-    return Claimed(one.location, "", datetime.min, timedelta())
+def undecided(location: str) -> Claimed:
+    """Who has a place is about to be known: whoever wants it is to ask again."""
+    return Claimed(location, "", datetime.min, timedelta())

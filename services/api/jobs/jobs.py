@@ -27,7 +27,6 @@ from shared.waiting import Waiting
 _ID = re.compile(JOB_PATTERN)
 # Each takes a connection to Postgres for a moment.
 _CANCELLED_AT_ONCE = 4
-_MOST_TOGETHER = 200
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Jobs:
         self._database = database
         self._log = log
         self._live = live
-        self._standing = Coalescer(self._standing_of_each, most=_MOST_TOGETHER, everybodys=(DatabaseDown,))
+        self._standing = Coalescer(self._standing_of_each, everybodys=(DatabaseDown,))
 
     async def retrieve(self, org: str, job: str, fields: Collection[str] | None = None) -> str:
         """A job as JSON text. ``fields``: the members to show; None for all.

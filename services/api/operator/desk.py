@@ -12,7 +12,7 @@ from services.api.contract.errors import Conflict, NotFound
 from services.api.contract.listing import Window
 from services.api.database.pool import Database
 from services.api.operator import dead_letters as dead
-from services.api.operator.drain import known_workers
+from services.api.operator.drain import known_workers, living_workers
 from services.api.operator.replay import NotReplayable, Replay
 from services.api.projection.queues import BusQueue, look_at_admission, look_at_queue
 from shared.bus.clock import bus_time
@@ -69,12 +69,11 @@ class Desk:
         Raises:
             NotFound: no such worker is alive.
         """
-        now = await bus_time(self._nc, WORKERS_BUCKET)
-        for worker in await known_workers(self._nc):
-            if worker.id == worker_id and worker.alive(now):
-                await Roster(self._nc).order(worker, DrainOrder(stay=stay))
-                return _worker(worker, alive=True)
-        raise NotFound("No such worker is alive.")
+        worker = next((one for one in await living_workers(self._nc) if one.id == worker_id), None)
+        if worker is None:
+            raise NotFound("No such worker is alive.")
+        await Roster(self._nc).order(worker, DrainOrder(stay=stay))
+        return _worker(worker, alive=True)
 
     async def queues(self) -> list[shown.Queue]:
         """What waits for admission and for each service."""
@@ -114,7 +113,7 @@ class Desk:
         body: object = letter.body.decode(errors="replace")
         with suppress(ValueError):
             body = json.loads(letter.body)
-        return shown.DeadLetterDetail(**_letter(letter).model_dump(), body=body)
+        return shown.DeadLetterDetail(**dict(_letter(letter)), body=body)
 
     async def requeue(self, number: int) -> shown.Requeued:
         """Have done once more what was given up, and drop the dead letter.

@@ -1,14 +1,12 @@
 """Playing a job's output out of the organization's storage."""
 
 import asyncio
-from collections import OrderedDict
 from dataclasses import dataclass
-from time import monotonic
 from urllib.parse import quote
 
 from services.api.accounts.organizations import Storage, Storages
 from services.api.accounts.storage_errors import refusal_of
-from services.api.contract.addresses import with_credentials
+from services.api.contract.addresses import located
 from services.api.contract.errors import Conflict, NotFound, StorageRefused
 from services.api.contract.key_addresses import KeyAddresses
 from services.api.contract.playback import (
@@ -24,11 +22,12 @@ from services.api.drm.contents import Contents
 from services.api.jobs.jobs import Jobs
 from services.api.playback.slots import Slots
 from shared.addresses import AddressPolicy
-from shared.job import Job
 from shared.locations import S3Location, object_key, parse_s3
 from shared.media.layout import content_type, uri
 from shared.presigning import Presigner, presigner
-from shared.storage import STORAGE_ERRORS, problem_of, s3_client
+from shared.remembered import Remembered
+from shared.s3_clients import S3Clients
+from shared.storage import STORAGE_ERRORS, problem_of
 
 _BUCKET = "{bucket}"
 # Segments of one output are asked for one after the other; what an operator changes counts after so long.
@@ -57,7 +56,7 @@ class Output:
 
     def public(self, path: str) -> str | None:
         """The address without signature of something at a path, if it has one."""
-        return f"{self.base}/{quote(object_key(self.location, path), safe='/-_.~')}" if self.base else None
+        return f"{self.base}/{uri(object_key(self.location, path))}" if self.base else None
 
 
 @dataclass(frozen=True)
@@ -83,15 +82,23 @@ class Player:
     """
 
     def __init__(
-        self, jobs: Jobs, storages: Storages, contents: Contents, addresses: KeyAddresses, *, policy: AddressPolicy
+        self,
+        jobs: Jobs,
+        storages: Storages,
+        contents: Contents,
+        addresses: KeyAddresses,
+        clients: S3Clients,
+        *,
+        policy: AddressPolicy,
     ) -> None:
         self._jobs = jobs
         self._storages = storages
         self._contents = contents
         self._addresses = addresses
+        self._clients = clients
         self._policy = policy
         self._slots = Slots(_AT_ONCE, _AT_ONCE_EACH)
-        self._outputs: OrderedDict[tuple[str, str], tuple[float, Output]] = OrderedDict()
+        self._outputs = Remembered(self._find, seconds=_REMEMBERED_SECONDS, most=_MOST_REMEMBERED)
 
     async def output(self, org: str, job: str) -> Output:
         """Where a job's output is.
@@ -99,15 +106,7 @@ class Player:
         Raises:
             NotFound: there is no such job. Conflict: it lies elsewhere than in the organization's storage.
         """
-        remembered = self._outputs.get((org, job))
-        if remembered and monotonic() - remembered[0] < _REMEMBERED_SECONDS:
-            return remembered[1]
-        found = await self._find(org, await self._jobs.require(org, job))
-        self._outputs[org, job] = monotonic(), found
-        self._outputs.move_to_end((org, job))
-        if len(self._outputs) > _MOST_REMEMBERED:
-            self._outputs.popitem(last=False)
-        return found
+        return await self._outputs.of((org, job))
 
     async def give(self, org: str, output: Output, path: str, *, query: str, expires: int) -> Leads | Text:
         """What lies at a path below the output's prefix.
@@ -146,7 +145,9 @@ class Player:
                 raise StorageRefused(f"{path} in the bucket is none that this server writes: it has {error}.") from None
         return Text(led, content_type(path))
 
-    async def _find(self, org: str, job: Job) -> Output:
+    async def _find(self, asked: tuple[str, str]) -> Output:
+        org, _ = asked
+        job = await self._jobs.require(*asked)
         storage = await self._storages.whole(org)
         given = parse_s3(job.output_path, is_prefix=True)
         base = storage.playback_base_url
@@ -161,12 +162,12 @@ class Player:
         try:
             async with (
                 asyncio.timeout(_READ_SECONDS),
-                s3_client(location, policy=self._policy, read_timeout=_READ_SECONDS, attempts=2) as client,
+                self._clients.of(location, read_timeout=_READ_SECONDS, attempts=2) as client,
             ):
                 found = await client.get_object(Bucket=location.bucket, Key=object_key(location, path))
-                if found["ContentLength"] > MOST_BYTES:
-                    raise StorageRefused(f"{path} in the bucket is larger than any that this server writes.")
                 async with found["Body"] as body:
+                    if found["ContentLength"] > MOST_BYTES:
+                        raise StorageRefused(f"{path} in the bucket is larger than any that this server writes.")
                     read: bytes = await body.read()
         except STORAGE_ERRORS as error:
             if problem_of(error) == "missing_key":
@@ -200,13 +201,10 @@ def _readable(given: S3Location, storage: Storage) -> S3Location:
     """
     endpoint = f"?endpoint={quote(given.endpoint, safe='')}" if given.endpoint else ""
     try:
-        text = with_credentials(
-            f"s3://{given.bucket}/{uri(given.key)}{endpoint}", is_prefix=True, storage=storage.location
-        )
+        return located(f"s3://{given.bucket}/{uri(given.key)}{endpoint}", is_prefix=True, storage=storage.location)
     except ValueError:
         raise Conflict(
             "The output of this job is not in the organization's storage, and the credentials that it was written with are not "
             "kept. Play it from its bucket, or have the operator say where players find it: admin set-public-addresses "
             "--playback-url."
         ) from None
-    return parse_s3(text, is_prefix=True)

@@ -2,11 +2,10 @@
 
 import hmac
 
-from services.api.drm.signed_addresses import has_expired, in_future
+from services.api.drm.signed_addresses import has_expired, in_future, read_instant
 from shared.sealing import Sealer
 
 _PURPOSE = "addresses of playback"
-_MOST_DIGITS = 11
 
 
 class PlaybackSignatures:
@@ -26,9 +25,9 @@ class PlaybackSignatures:
 
     def is_good(self, org: str, job: str, expires: str, given: str) -> bool:
         """Whether an address was signed by us, and has not expired."""
-        if not (expires.isascii() and expires.isdecimal() and len(expires) <= _MOST_DIGITS):
+        instant = read_instant(expires)
+        if instant is None:
             return False
-        instant = int(expires)
         signed = [
             hmac.compare_digest(given.encode(), _signature(key, org, job, instant).encode()) for key in self._keys
         ]

@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from services.api.accounts.storage_errors import refusal_of
-from shared.addresses import AddressPolicy
 from shared.locations import S3Location
-from shared.storage import STORAGE_ERRORS, problem_of, s3_client
+from shared.s3_clients import S3Clients
+from shared.storage import STORAGE_ERRORS, problem_of
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -102,14 +102,14 @@ class Bucket:
 
 
 @asynccontextmanager
-async def bucket_of(location: S3Location, *, policy: AddressPolicy) -> AsyncIterator[Bucket]:
+async def bucket_of(location: S3Location, *, clients: S3Clients) -> AsyncIterator[Bucket]:
     """The object at a location.
 
     Raises:
         StorageRefused, Unavailable: the storage does not do what was asked of it inside the block.
     """
     try:
-        async with s3_client(location, policy=policy, read_timeout=_READ_SECONDS, attempts=3) as client:
+        async with clients.of(location, read_timeout=_READ_SECONDS, attempts=3) as client:
             yield Bucket(client, location)
     except STORAGE_ERRORS as error:
         raise refusal_of(error, location) from error

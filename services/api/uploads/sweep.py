@@ -6,14 +6,13 @@ from collections.abc import Callable
 import structlog
 
 from services.api.accounts.organizations import Storages
-from services.api.contract.addresses import with_credentials
+from services.api.contract.addresses import located
 from services.api.contract.errors import ApiError
 from services.api.database.pool import Database, DatabaseDown
 from services.api.uploads.bucket import bucket_of
 from services.api.uploads.uses import USED
-from shared.addresses import AddressPolicy
-from shared.locations import parse_s3
 from shared.logs import Repetition
+from shared.s3_clients import S3Clients
 
 _ROUND_SECONDS = 30.0
 _MOST_A_ROUND = 100
@@ -42,13 +41,13 @@ class UploadSweep:
         database: Database,
         storages: Storages,
         *,
-        policy: AddressPolicy,
+        clients: S3Clients,
         ready: Callable[[], bool],
         seconds: float = _REMOVE_SECONDS,
     ) -> None:
         self._database = database
         self._storages = storages
-        self._policy = policy
+        self._clients = clients
         self._ready = ready
         self._seconds = seconds
 
@@ -92,13 +91,13 @@ class UploadSweep:
             await log.awarning("upload not removed", error="the organization has no storage that can be opened")
             return False
         try:
-            location = parse_s3(with_credentials(text, is_prefix=False, storage=storage), is_prefix=False)
+            location = located(text, is_prefix=False, storage=storage)
         except ValueError:
             # The credentials of now are for another place, and those of then are gone.
             await log.awarning("upload left behind")
             return True
         try:
-            async with asyncio.timeout(self._seconds), bucket_of(location, policy=self._policy) as bucket:
+            async with asyncio.timeout(self._seconds), bucket_of(location, clients=self._clients) as bucket:
                 await bucket.remove(in_parts=in_parts)
         except (ApiError, TimeoutError) as error:
             await log.awarning("upload not removed", error=str(error) or "the storage takes too long")

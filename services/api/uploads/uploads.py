@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from services.api.accounts.organizations import Storages, lock_organization
-from services.api.contract.addresses import with_credentials
+from services.api.contract.addresses import located
 from services.api.contract.errors import Conflict, Invalid, NotFound, NotSetUp
 from services.api.contract.listing import Window
 from services.api.contract.quotas import too_many_open_uploads
@@ -17,9 +17,10 @@ from services.api.database.pool import Connection, Database
 from services.api.uploads.bucket import bucket_of
 from services.api.uploads.uses import FOLDER, USED
 from shared.addresses import AddressPolicy
-from shared.locations import S3Location, parse_s3
+from shared.locations import S3Location, object_key
 from shared.media.layout import uri
 from shared.presigning import Presigner, presigner
+from shared.s3_clients import S3Clients
 
 _COLUMNS = "id, location, file, size, part_size, multipart, state, created, expires, nullif(remove_after, 'infinity') as removed"
 _INSERT = f"""
@@ -53,10 +54,13 @@ class UploadRules:
 class Uploads:
     """The uploads of all organizations."""
 
-    def __init__(self, database: Database, storages: Storages, rules: UploadRules, *, policy: AddressPolicy) -> None:
+    def __init__(
+        self, database: Database, storages: Storages, rules: UploadRules, clients: S3Clients, *, policy: AddressPolicy
+    ) -> None:
         self._database = database
         self._storages = storages
         self._rules = rules
+        self._clients = clients
         self._policy = policy
 
     async def begin(self, org: str, request: UploadRequest, address: str) -> NewUpload:
@@ -144,7 +148,7 @@ class Uploads:
         if row["state"] != "open":
             raise Conflict("This upload was given up. Begin another one.")
         location = await self._location(org, row["location"])
-        async with bucket_of(location, policy=self._policy) as bucket:
+        async with bucket_of(location, clients=self._clients) as bucket:
             if row["multipart"] and (parts := await bucket.parts(row["multipart"])) is not None:
                 _check_parts(parts, part_sizes(row["size"], row["part_size"]))
                 await bucket.complete(row["multipart"], parts)
@@ -194,7 +198,7 @@ class Uploads:
             )
 
     async def _begin_parts(self, target: S3Location, upload: UUID, request: UploadRequest) -> str:
-        async with bucket_of(target, policy=self._policy) as bucket:
+        async with bucket_of(target, clients=self._clients) as bucket:
             multipart = await bucket.begin(request.content_type)
         async with self._database.connection() as connection:
             await connection.execute("update uploads set multipart = $2 where id = $1", upload, multipart)
@@ -210,7 +214,7 @@ class Uploads:
     async def _location(self, org: str, text: str) -> S3Location:
         storage = await self._storages.get(org)
         try:
-            return parse_s3(with_credentials(text, is_prefix=False, storage=storage), is_prefix=False)
+            return located(text, is_prefix=False, storage=storage)
         except ValueError:
             raise Conflict(
                 "The storage of the organization is another one than when this upload was begun. Begin another one."
@@ -218,8 +222,7 @@ class Uploads:
 
 
 def _key(storage: S3Location, filename: str) -> str:
-    prefix = f"{storage.key}/" if storage.key else ""
-    return f"{prefix}{FOLDER}/{secrets.token_urlsafe(16)}/{clean_name(filename)}"
+    return object_key(storage, f"{FOLDER}/{secrets.token_urlsafe(16)}/{clean_name(filename)}")
 
 
 def _parts(signer: Presigner, key: str, multipart: str, sizes: Sequence[int]) -> list[UploadPart]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from services.api.contract.errors import NotFound
 from services.api.contract.listing import DeliveryFilter, Window
 from services.api.contract.responses import Delivery, DeliveryDetail, Redelivery
 from services.api.database.pool import Database
-from services.api.webhooks.webhooks import Slice, hook_row
+from services.api.webhooks.webhooks import hook_row
 from shared.bus.joblog import JobLog
 from shared.bus.subjects import job_subject
 from shared.bus.topology import WEBHOOKS
@@ -27,6 +28,14 @@ _COLUMNS = (
     "sequence as id, job, status, attempt, at, outcome, response_status, error, duration_ms, next_attempt_at, message_id,"
     " test"
 )
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Part of a list: the items as JSON text, and how many there are in all."""
+
+    count: int
+    items: list[str]
 
 
 class Deliveries:

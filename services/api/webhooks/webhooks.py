@@ -2,7 +2,6 @@
 
 import secrets
 from base64 import b64encode
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,14 +19,6 @@ MOST_WEBHOOKS = 100
 def new_secret() -> str:
     """A secret token in the form that the libraries of Standard Webhooks take: ``whsec_`` and the base64 of the key."""
     return "whsec_" + b64encode(secrets.token_bytes(30)).decode()
-
-
-@dataclass(frozen=True)
-class Slice:
-    """Part of a list: the items as JSON text, and how many there are in all."""
-
-    count: int
-    items: list[str]
 
 
 class Webhooks:
@@ -63,8 +54,8 @@ class Webhooks:
             await self._book.publish(connection, org)
         return hook
 
-    async def page(self, org: str, window: Window) -> Slice:
-        """A page of the organization's webhooks, oldest first."""
+    async def page(self, org: str, window: Window) -> tuple[int, list[Webhook]]:
+        """How many webhooks the organization has, and a page of them, oldest first."""
         async with self._database.connection() as connection:
             count = await connection.fetchval("select count(*) from webhooks where org = $1", org)
             rows = await connection.fetch(
@@ -73,7 +64,7 @@ class Webhooks:
                 window.size,
                 window.offset,
             )
-        return Slice(count, [self._shown(row).model_dump_json() for row in rows])
+        return count, [self._shown(row) for row in rows]
 
     async def read(self, org: str, hook: UUID) -> Webhook:
         """A webhook.
