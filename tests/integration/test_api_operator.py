@@ -147,6 +147,7 @@ async def test_dead_letters_are_listed_read_requeued_and_dropped(
             assert (await desk.call(method, f"{SERVER}dead_letters/{gone}/{path}")).status == 404
 
 
+@pytest.mark.usefixtures("api")
 async def test_many_dead_letters_are_read_in_windows(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dead_letters, "_WINDOW", 4)
     letters = DeadLetters(client)
