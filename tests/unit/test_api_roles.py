@@ -48,10 +48,11 @@ def test_the_refusal_names_both_roles_and_who_can_help() -> None:
 
 def test_nothing_is_open_to_everybody_by_mistake() -> None:
     assert {operation.name for operation in OPERATIONS if operation.role is None} == PUBLIC_OPERATIONS
+    paths = document()["paths"]
     for operation in OPERATIONS:
         if operation.role == "anyone":
             assert "{org}" not in operation.path
-        shown = document()["paths"][operation.path][operation.method]
+        shown = paths[operation.path][operation.method]
         if operation.role not in (None, "anyone"):
             assert f"Needs the role `{operation.role}`." in shown["description"]
             assert "403" in shown["responses"]
